@@ -1,0 +1,52 @@
+"""How far a query looks."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from limelight.catalogue import analysis
+
+
+@analysis(over=("key",), units="token", bounds=(0.0, "key - 1"), kinds=("self",))
+def distance(weights: xr.DataArray) -> xr.DataArray:
+    r"""Mean distance between each query and the keys it looks at.
+
+    .. math:: D_q = \sum_k a_{qk} \, |q - k|
+
+    Zero when a query looks only at its own position.
+
+    Parameters
+    ----------
+    weights : DataArray or array [..., query, key]
+        Attention weights of a self-attention site; query ``i`` and key ``i`` are one position.
+
+    Returns
+    -------
+    DataArray or array [..., query]
+        Distance in tokens, from 0 to ``key - 1``.
+
+    Raises
+    ------
+    DimensionError
+        If ``weights`` lacks the dim ``query`` or ``key``.
+
+    Notes
+    -----
+    Observed: a long distance is not yet use of a distant token. Compare with what uniform
+    attention over the same allowed keys gives.
+
+    References
+    ----------
+    .. [1] J. Vig and Y. Belinkov, "Analyzing the Structure of Attention in a Transformer Language
+       Model", BlackboxNLP 2019, section 4.3, doi:10.18653/v1/W19-4808.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> distance(np.eye(3)[::-1]).tolist()
+    [2.0, 0.0, 2.0]
+    """
+    query = xr.DataArray(np.arange(weights.sizes["query"]), dims="query")
+    key = xr.DataArray(np.arange(weights.sizes["key"]), dims="key")
+    return xr.dot(weights, abs(query - key).astype(weights.dtype), dim="key")

@@ -1,0 +1,51 @@
+"""How spread a query's attention is."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from limelight.catalogue import analysis
+
+
+@analysis(over=("key",), units="nat", bounds=(0.0, "log(key)"))
+def entropy(weights: xr.DataArray) -> xr.DataArray:
+    r"""Entropy of each query's attention over its keys.
+
+    .. math:: H_q = -\sum_k a_{qk} \log a_{qk}
+
+    Zero when a query looks at one key, ``log(n)`` when it looks at ``n`` keys alike.
+
+    Parameters
+    ----------
+    weights : DataArray or array [..., query, key]
+        Attention weights, each row summing to one over its allowed keys.
+
+    Returns
+    -------
+    DataArray or array [..., query]
+        Entropy in nats, from 0 to ``log(key)``. NaN where the row holds a NaN.
+
+    Raises
+    ------
+    DimensionError
+        If ``weights`` lacks the dim ``query`` or ``key``.
+
+    Notes
+    -----
+    Observed: says how spread attention is, not what the model relies on. Keys that are padding
+    weigh zero and do not count.
+
+    References
+    ----------
+    .. [1] C. E. Shannon, "A Mathematical Theory of Communication", Bell System Technical Journal
+       27, 1948, section 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(entropy(np.full((1, 4), 0.25))[0])
+    1.3862943611198906
+    """
+    positive = weights.where(weights != 0, 1.0)
+    return -(weights * np.log(positive)).sum("key", skipna=False)

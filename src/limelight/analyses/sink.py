@@ -1,0 +1,49 @@
+"""How much attention rests on the first key."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from limelight.catalogue import analysis
+
+
+@analysis(over=("key",), units="share", bounds=(0.0, 1.0))
+def sink(weights: xr.DataArray) -> xr.DataArray:
+    r"""Share of each query's attention that rests on the first key.
+
+    .. math:: S_q = a_{q0}
+
+    Zero when the first key gets nothing, one when it gets everything.
+
+    Parameters
+    ----------
+    weights : DataArray or array [..., query, key]
+        Attention weights, each row summing to one over its allowed keys.
+
+    Returns
+    -------
+    DataArray or array [..., query]
+        Share, from 0 to 1.
+
+    Raises
+    ------
+    DimensionError
+        If ``weights`` lacks the dim ``query`` or ``key``.
+
+    Notes
+    -----
+    Observed: models often park attention they have no use for on the first token, so a large
+    share rarely means that the token matters.
+
+    References
+    ----------
+    .. [1] G. Xiao et al., "Efficient Streaming Language Models with Attention Sinks", ICLR 2024,
+       section 3.1, arXiv:2309.17453.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sink(np.array([[0.75, 0.25], [0.5, 0.5]])).tolist()
+    [0.75, 0.5]
+    """
+    return weights.isel(key=0, drop=True)

@@ -1,0 +1,174 @@
+"""Lists what limelight can do: a folder's modules, and what other packages register.
+
+Room: lowest. Comes in: the name of a room. Goes out: its members, found by looking into the
+folder and into the entry points ``limelight.<room>``, never from a list kept by hand.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from limelight.errors import DimensionError
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What an analysis says of itself, read by the CLI, the docs and the screens.
+
+    Attributes
+    ----------
+    name : str
+        The function's name.
+    answers : str
+        First sentence of its docstring.
+    needs : tuple of str
+        Dims its input must have.
+    over : tuple of str
+        Dims it sums up.
+    units : str
+        Unit of its result.
+    bounds : tuple
+        Lowest and highest value; text is a formula in the sizes of dims, such as ``log(key)``.
+    kinds : tuple of str
+        Kinds of site it makes sense for.
+    tier : str
+        ``observed``, ``gradient-attributed`` or ``intervened``: what its numbers may claim.
+    function : callable
+        The analysis itself.
+    """
+
+    name: str
+    answers: str
+    needs: tuple[str, ...]
+    over: tuple[str, ...]
+    units: str
+    bounds: tuple[float | str, float | str]
+    kinds: tuple[str, ...]
+    tier: str
+    function: Callable[..., Any]
+
+
+def analysis(
+    *,
+    over: tuple[str, ...],
+    units: str,
+    bounds: tuple[float | str, float | str],
+    needs: tuple[str, ...] = ("query", "key"),
+    kinds: tuple[str, ...] = ("self", "cross", "pooling"),
+    tier: str = "observed",
+) -> Callable[[Callable[..., xr.DataArray]], Callable[..., Any]]:
+    """Make a function of a labelled array an analysis.
+
+    The function then also takes a plain array whose last dims are ``needs``, refuses arrays that
+    lack them, and names its units on the result.
+
+    Parameters
+    ----------
+    over : tuple of str
+        Dims the function sums up.
+    units : str
+        Unit of the result.
+    bounds : tuple
+        Lowest and highest value.
+    needs : tuple of str
+        Dims the input must have; a plain array's last dims are taken to be these.
+    kinds : tuple of str
+        Kinds of site it makes sense for.
+    tier : str
+        What its numbers may claim.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+
+    def decorate(function: Callable[..., xr.DataArray]) -> Callable[..., Any]:
+        name = function.__name__
+
+        @wraps(function)
+        def run(weights: Any, *args: Any, **kwargs: Any) -> Any:
+            labelled = weights if isinstance(weights, xr.DataArray) else _label(weights, name, needs)
+            if not set(needs) <= set(labelled.dims):
+                raise DimensionError(
+                    f"Analysis {name!r} got dims {tuple(map(str, labelled.dims))}.",
+                    f"It needs at least {needs}.",
+                    "Rename the dims, or pass a plain array whose last dims are these.",
+                )
+            result = function(labelled, *args, **kwargs).rename(name).assign_attrs(units=units)
+            return result if isinstance(weights, xr.DataArray) else result.values
+
+        answers = (function.__doc__ or "").strip().split("\n")[0]
+        card = Analysis(name, answers, needs, over, units, bounds, kinds, tier, run)
+        run.card = card  # type: ignore[attr-defined]  # the catalogue reads it back
+        return run
+
+    return decorate
+
+
+def analyses() -> dict[str, Analysis]:
+    """Return every analysis by name, in alphabetical order.
+
+    Returns
+    -------
+    dict of str to Analysis
+
+    Examples
+    --------
+    >>> analyses()["entropy"].units
+    'nat'
+    """
+    found: dict[str, Analysis] = {}
+    for module in modules("analyses"):
+        for value in vars(module).values():
+            card = getattr(value, "card", None)
+            if isinstance(card, Analysis):
+                found[card.name] = card
+    return dict(sorted(found.items()))
+
+
+def modules(room: str) -> Iterator[ModuleType]:
+    """Import and yield the modules of a room, then those other packages register for it.
+
+    Parameters
+    ----------
+    room : str
+        Name of a folder of limelight: ``analyses``, ``cases``, …
+
+    Yields
+    ------
+    module
+        In alphabetical order; registered ones follow. One that cannot be imported is skipped when
+        it belongs to another package, and raises when it is ours.
+    """
+    package = importlib.import_module(f"limelight.{room}")
+    for info in pkgutil.iter_modules(package.__path__):
+        if not info.name.startswith("_"):
+            yield importlib.import_module(f"limelight.{room}.{info.name}")
+    for point in entry_points(group=f"limelight.{room}"):
+        try:
+            yield point.load()
+        except ImportError:  # a foreign package's trouble must not hide our own members
+            continue
+
+
+def _label(values: Any, name: str, needs: tuple[str, ...]) -> xr.DataArray:
+    array = np.asarray(values)
+    if array.ndim < len(needs):
+        raise DimensionError(
+            f"Analysis {name!r} got an array of shape {array.shape}.",
+            f"It needs at least the dims {needs}.",
+            "Pass an array whose last dims are these.",
+        )
+    extra = [f"dim_{index}" for index in range(array.ndim - len(needs))]
+    return xr.DataArray(array, dims=[*extra, *needs])

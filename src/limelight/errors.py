@@ -1,0 +1,88 @@
+"""Every kind of error limelight raises, with its facts as fields.
+
+Room: lowest. Imports nothing of ours. A message is built here and nowhere else, always in the
+same order: what came, what was wanted, what to do.
+"""
+
+from __future__ import annotations
+
+
+class LimelightError(Exception):
+    """Base of every error limelight raises.
+
+    Parameters
+    ----------
+    came : str
+        What limelight was given or found, as one sentence.
+    wanted : str
+        What would have been right, as one sentence.
+    fix : str
+        What the reader can do now, as one sentence.
+
+    Examples
+    --------
+    >>> error = LimelightError("Got 3.", "Wanted 4.", "Add 1.")
+    >>> str(error)
+    'Got 3. Wanted 4. Add 1.'
+    >>> error.fix
+    'Add 1.'
+    """
+
+    #: Short stable name that screens and ``--json`` output carry.
+    code = "error"
+
+    def __init__(self, came: str, wanted: str, fix: str) -> None:
+        self.came = came
+        self.wanted = wanted
+        self.fix = fix
+        super().__init__(f"{came} {wanted} {fix}")
+
+    def facts(self) -> dict[str, str]:
+        """Return the error as plain text fields: ``code``, ``came``, ``wanted``, ``fix``."""
+        return {"code": self.code, "came": self.came, "wanted": self.wanted, "fix": self.fix}
+
+
+class UnsupportedModelError(LimelightError):
+    """Attention cannot be taken from this model, or none was seen in it."""
+
+    code = "unsupported-model"
+
+
+class ProbeError(LimelightError):
+    """The probe is missing, empty, or does not fit the model."""
+
+    code = "probe"
+
+
+class DimensionError(LimelightError, ValueError):
+    """An array lacks a dim, or its size is not the one needed."""
+
+    code = "dimension"
+
+
+class UnequalSitesError(LimelightError, ValueError):
+    """Sites of different shapes were asked to form one array."""
+
+    code = "unequal-sites"
+
+
+class StoreError(LimelightError):
+    """A store cannot be written or read: damaged, unwritable, or from a newer version."""
+
+    code = "store"
+
+
+class NotRecordedError(LimelightError, KeyError):
+    """The run holds no such step, site, example, head or parameter."""
+
+    code = "not-recorded"
+
+    def __str__(self) -> str:
+        """Return the message itself; ``KeyError`` alone would show it quoted."""
+        return f"{self.came} {self.wanted} {self.fix}"
+
+
+class QueryError(LimelightError, ValueError):
+    """A question to a run is malformed."""
+
+    code = "query"

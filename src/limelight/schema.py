@@ -1,0 +1,119 @@
+"""The labelled arrays every room speaks: dims, variables, units, laws.
+
+Room: lowest. Comes in: an :class:`xarray.Dataset` of one site. Goes out: nothing, or one error
+that names the broken law. May import NumPy and xarray only.
+
+One **site** is one attention module in one role. Its dataset holds
+
+=================  ==============================  ==================================================
+variable           dims                            law
+=================  ==============================  ==================================================
+``weights``        example, head, query, key       at least 0; each valid query's row sums to 1 over
+                                                   ``key``; exactly 0 where not allowed
+``allowed``        example, [head,] query, key     bool, True = this query may attend to this key
+``query_valid``    example, query                  bool, False = padding, or a row with no key allowed
+``key_valid``      example, key                    bool, False = padding
+``query_token``    example, query                  text; optional
+``key_token``      example, key                    text; optional
+=================  ==============================  ==================================================
+
+and the attributes ``module`` (path of the module in its model), ``kind`` (``self``, ``cross`` or
+``pooling``: a softmax over positions with a single query), ``module_class``, ``framework``,
+``mode`` (always ``inference``) and ``dropout`` (always ``before``: weights are taken before
+dropout). ``query_layout`` / ``key_layout``, a pair of ints, say that positions form an image of
+that many rows and columns. A leading ``step`` dim is allowed everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from limelight.errors import DimensionError
+
+#: Version of the data model, in every store and on the wire. Readers refuse a newer one.
+SCHEMA_VERSION: Final = 1
+
+STEP: Final = "step"
+EXAMPLE: Final = "example"
+LAYER: Final = "layer"
+HEAD: Final = "head"
+QUERY: Final = "query"
+KEY: Final = "key"
+
+#: Dims of a site's weights, in storage order.
+SITE_DIMS: Final = (EXAMPLE, HEAD, QUERY, KEY)
+
+KINDS: Final = ("self", "cross", "pooling")
+
+#: How far a row of float32 weights may be from 1: the softmax of 100,000 keys stays inside it.
+ROW_SUM_TOLERANCE: Final = 1e-4
+
+
+def check(site: xr.Dataset) -> xr.Dataset:
+    """Check one site's dataset against the laws of this module and return it unchanged.
+
+    Parameters
+    ----------
+    site : Dataset
+        ``weights`` [..., example, head, query, key] and, optionally, the other variables.
+
+    Returns
+    -------
+    Dataset
+        ``site`` itself.
+
+    Raises
+    ------
+    DimensionError
+        If a dim is missing, a weight is negative, a row of a valid query does not sum to 1, or a
+        key that is not allowed has weight. NaN rows are let through: they are what a diverged
+        model gives, and screens mark them.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> weights = xr.DataArray(np.full((1, 1, 2, 4), 0.25), dims=("example", "head", "query", "key"))
+    >>> check(xr.Dataset({"weights": weights})).sizes["key"]
+    4
+    """
+    if "weights" not in site or not set(SITE_DIMS) <= set(site["weights"].dims):
+        found = tuple(site["weights"].dims) if "weights" in site else tuple(site.data_vars)
+        raise DimensionError(
+            f"Got a site with {found}.",
+            f"Wanted a variable 'weights' with dims {SITE_DIMS}.",
+            "Name the dims of the captured array before handing it on.",
+        )
+    name = str(site.attrs.get("module", "this site"))
+    weights = site["weights"]
+    values = np.asarray(weights.values)
+    if bool((values < 0).any()):
+        raise DimensionError(
+            f"Got weights of {name} down to {np.nanmin(values):.3g}.",
+            "Attention weights are at least 0.",
+            "Capture them after the softmax, not before it.",
+        )
+    sums = weights.sum(KEY, skipna=False)
+    wrong = (abs(sums - 1.0) > ROW_SUM_TOLERANCE) & sums.notnull()
+    if "query_valid" in site:
+        wrong = wrong & site["query_valid"]
+    if bool(wrong.any()):
+        worst = float(abs(sums - 1.0).where(wrong).max())
+        raise DimensionError(
+            f"Got rows of {name} that sum to 1 only within {worst:.3g}.",
+            "Each valid query's weights sum to 1 over its keys.",
+            "Mark padded queries in 'query_valid', and capture before dropout.",
+        )
+    if "allowed" in site:
+        leaked = (weights > 0) & ~site["allowed"]
+        if "query_valid" in site:
+            leaked = leaked & site["query_valid"]
+        if bool(leaked.any()):
+            raise DimensionError(
+                f"Got weight on {int(leaked.sum())} cells of {name} that are not allowed.",
+                "A key that may not be attended has weight exactly 0.",
+                "Check that 'allowed' is True where attention may go.",
+            )
+    return site

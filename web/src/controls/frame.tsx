@@ -1,0 +1,39 @@
+/** A page's frame: runs and controls on the left, the picture on the right, or why there is none. */
+import type { ComponentChildren } from "preact";
+import { t } from "../language.ts";
+import { facts, runCard, runGone, runName, runOutcome } from "../run.ts";
+import { Notice, ProblemNotice } from "./notice.tsx";
+import { Runs } from "./runs.tsx";
+
+interface FrameProps {
+  /** Controls below the runs. */
+  side?: ComponentChildren;
+  children: ComponentChildren;
+}
+
+export function Frame({ side, children }: FrameProps) {
+  const why = whyNot();
+  return (
+    <div class="frame">
+      <aside>
+        <Runs />
+        {!why && side}
+      </aside>
+      <main>{why ?? children}</main>
+    </div>
+  );
+}
+
+/** What stands in the way of showing the chosen run, or null when nothing does. */
+function whyNot() {
+  const words = t.value.shell;
+  const run = runCard.value;
+  if (runGone.value) {
+    return <Notice title={words.runGone(runName.value ?? "")}>{words.runGoneHow}</Notice>;
+  }
+  if (run?.problem) return <ProblemNotice problem={run.problem} />;
+  if (run?.steps === 0) return <Notice title={words.noSteps}>{words.noStepsHow}</Notice>;
+  if (runOutcome.value.problem) return <ProblemNotice problem={runOutcome.value.problem} />;
+  if (!facts.value) return runOutcome.value.slow ? <Notice title={words.loading} busy /> : <div />;
+  return null;
+}

@@ -1,0 +1,35 @@
+/** The list of keys, as a dialog. */
+import { useEffect, useRef } from "preact/hooks";
+import { t } from "../language.ts";
+
+export function KeyList({ onClose }: { onClose: () => void }) {
+  const words = t.value.shell;
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  const rows: [string, string][] = [
+    ["← →", words.keyHead],
+    ["↑ ↓", words.keySite],
+    ["[ ]", words.keyStep],
+    ["Space", words.keyPlay],
+    ["Esc", words.keyUnpin],
+    ["?", words.keys],
+  ];
+  return (
+    <dialog ref={dialog} class="keys" aria-label={words.keys} onClose={onClose}>
+      <h2>{words.keys}</h2>
+      <dl>
+        {rows.map(([key, deed]) => (
+          <div key={key}>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{deed}</dd>
+          </div>
+        ))}
+      </dl>
+      <button type="button" class="pill" onClick={() => dialog.current?.close()}>
+        {words.close}
+      </button>
+    </dialog>
+  );
+}

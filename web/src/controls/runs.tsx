@@ -1,0 +1,39 @@
+/** The runs, newest first; one is in view. */
+import { catalogue } from "../client.ts";
+import { t } from "../language.ts";
+import { isLive } from "../life.ts";
+import { accepts, runName } from "../run.ts";
+import { DEFAULTS, select } from "../state.ts";
+
+export function Runs() {
+  const words = t.value.shell;
+  return (
+    <section>
+      <h3 id="runs">{words.runs}</h3>
+      <ul class="list" aria-labelledby="runs">
+        {catalogue.value?.runs.map((run) => (
+          <li key={run.name}>
+            <button
+              type="button"
+              class={accepts.value(run) ? "row" : "row faint"}
+              aria-pressed={run.name === runName.value}
+              title={run.problem ? `${run.name}: ${run.problem.came}` : run.name}
+              onClick={() => pick(run.name)}
+            >
+              <i class={isLive(run.written) ? "dot on" : "dot"} aria-hidden="true" />
+              <bdi>{run.name}</bdi>
+              {run.problem && <span class="mark">!</span>}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+// Another run has other sites, examples and parameters: only the way of looking is kept.
+function pick(run: string) {
+  if (run === runName.value) return;
+  const { step, follow, example, site, head, query, key, parameters, lens } = DEFAULTS;
+  select({ run, step, follow, example, site, head, query, key, parameters, lens });
+}

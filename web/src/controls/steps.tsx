@@ -1,0 +1,87 @@
+/** The step in view: a slider over the recorded steps that follows the newest until it is moved. */
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { onKey } from "../keys.ts";
+import { t } from "../language.ts";
+import { hidden } from "../life.ts";
+import { choose, facts, step, stepBy } from "../run.ts";
+import { selection } from "../state.ts";
+import { count } from "./format.ts";
+
+/** Milliseconds a step stays in view while playing. */
+const PACE = 350;
+const playing = signal(false);
+
+export function Steps() {
+  const words = t.value.shell;
+  const steps = facts.value?.steps ?? [];
+  const at = Math.max(0, steps.indexOf(step.value ?? Number.NaN));
+  const epoch = facts.value?.epochs[at];
+  usePlaying(at, steps.length);
+  return (
+    <section>
+      <h3 id="step-name">{words.stepName}</h3>
+      <input
+        type="range"
+        aria-labelledby="step-name"
+        aria-valuetext={words.step(count(step.value ?? 0))}
+        min={0}
+        max={Math.max(1, steps.length - 1)}
+        disabled={steps.length < 2}
+        value={at}
+        style={{ "--at": `${(100 * at) / Math.max(1, steps.length - 1)}%` }}
+        onInput={(event) => {
+          const chosen = steps[Number(event.currentTarget.value)];
+          if (chosen !== undefined) choose({ step: chosen, follow: false });
+        }}
+      />
+      <div class="steps">
+        <button type="button" class="plain" aria-label={words.back} onClick={() => stepBy(-1)}>
+          ◀
+        </button>
+        <button type="button" class="plain" aria-label={words.on} onClick={() => stepBy(1)}>
+          ▶
+        </button>
+        <button type="button" class="plain" aria-pressed={playing.value} onClick={play}>
+          {playing.value ? words.stop : words.play}
+        </button>
+        <span class="of" title={epoch !== undefined && epoch >= 0 ? words.epoch(epoch) : undefined}>
+          {words.of(count(step.value ?? 0), count(steps.at(-1) ?? 0))}
+        </span>
+        <button
+          type="button"
+          class="plain follow"
+          aria-pressed={selection.value.follow}
+          title={words.followWhat}
+          onClick={() => choose({ follow: !selection.value.follow, step: step.value })}
+        >
+          {words.follow}
+          <span aria-hidden="true">{selection.value.follow ? " ✓" : ""}</span>
+        </button>
+      </div>
+    </section>
+  );
+}
+
+function play() {
+  const steps = facts.value?.steps ?? [];
+  if (!playing.value && step.value === steps.at(-1) && steps[0] !== undefined) {
+    choose({ step: steps[0], follow: false });
+  }
+  playing.value = !playing.value;
+}
+
+function usePlaying(at: number, length: number) {
+  useEffect(() => onKey("[", () => stepBy(-1)), []);
+  useEffect(() => onKey("]", () => stepBy(1)), []);
+  useEffect(() => onKey(" ", play), []);
+  useEffect(() => {
+    if (!playing.value) return undefined;
+    if (at >= length - 1) {
+      playing.value = false;
+      return undefined;
+    }
+    const timer = setTimeout(() => hidden() || stepBy(1), PACE);
+    return () => clearTimeout(timer);
+  });
+}

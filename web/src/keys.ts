@@ -1,0 +1,29 @@
+/** Keys pressed anywhere on the page, unless they are meant for a control that has the focus. */
+
+type Deed = (event: KeyboardEvent) => void;
+const deeds = new Map<string, Deed[]>();
+let bound = false;
+
+/** Do `deed` whenever `key` is pressed; returns how to stop. The newest deed of a key wins. */
+export function onKey(key: string, deed: Deed): () => void {
+  if (!bound) document.addEventListener("keydown", dispatch);
+  bound = true;
+  deeds.set(key, [...(deeds.get(key) ?? []), deed]);
+  return () => {
+    deeds.set(
+      key,
+      (deeds.get(key) ?? []).filter((one) => one !== deed),
+    );
+  };
+}
+
+function dispatch(event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  const target = event.target as HTMLElement | null;
+  const own = target?.closest("input, select, textarea, dialog");
+  if (own && event.key !== "Escape") return;
+  const deed = deeds.get(event.key)?.at(-1);
+  if (!deed) return;
+  event.preventDefault();
+  deed(event);
+}

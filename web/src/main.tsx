@@ -1,0 +1,28 @@
+/** The front end's one door: TensorBoard imports this module and calls `render()`. */
+import { render as mount } from "preact";
+import { App } from "./app.tsx";
+import { bindLanguage } from "./language.ts";
+import { bindLife } from "./life.ts";
+import { bindAddress } from "./state.ts";
+import { bindTheme } from "./theme.ts";
+
+const styles = import.meta.glob<string>("./**/*.css", {
+  query: "?inline",
+  import: "default",
+  eager: true,
+});
+
+export function render(): void {
+  const style = document.createElement("style");
+  style.textContent = Object.values(styles).join("\n");
+  document.head.append(style);
+  const root = document.createElement("div");
+  root.id = "limelight";
+  root.dataset.ready = "false";
+  document.body.append(root);
+  bindAddress();
+  bindTheme();
+  bindLanguage();
+  bindLife();
+  mount(<App />, root);
+}

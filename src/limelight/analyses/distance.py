@@ -39,7 +39,7 @@ def distance(weights: xr.DataArray) -> xr.DataArray:
     References
     ----------
     .. [1] J. Vig and Y. Belinkov, "Analyzing the Structure of Attention in a Transformer Language
-       Model", BlackboxNLP 2019, section 4.3, doi:10.18653/v1/W19-4808.
+       Model", BlackboxNLP 2019, doi:10.18653/v1/W19-4808.
 
     Examples
     --------

@@ -36,8 +36,8 @@ def maximum(weights: xr.DataArray) -> xr.DataArray:
 
     References
     ----------
-    .. [1] E. Voita et al., "Analyzing Multi-Head Self-Attention", ACL 2019, section 4 ("head
-       confidence"), doi:10.18653/v1/P19-1580.
+    .. [1] E. Voita et al., "Analyzing Multi-Head Self-Attention: Specialized Heads Do the Heavy
+       Lifting, the Rest Can Be Pruned", ACL 2019 (there: confidence), doi:10.18653/v1/P19-1580.
 
     Examples
     --------

@@ -38,7 +38,7 @@ def sink(weights: xr.DataArray) -> xr.DataArray:
     References
     ----------
     .. [1] G. Xiao et al., "Efficient Streaming Language Models with Attention Sinks", ICLR 2024,
-       section 3.1, arXiv:2309.17453.
+       arXiv:2309.17453.
 
     Examples
     --------

@@ -86,3 +86,9 @@ class QueryError(LimelightError, ValueError):
     """A question to a run is malformed."""
 
     code = "query"
+
+
+class UnavailableError(LimelightError):
+    """Something outside limelight is needed and is not there: a package, data, a free port."""
+
+    code = "unavailable"

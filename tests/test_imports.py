@@ -1,0 +1,99 @@
+"""What importing limelight may cost, and that the rules on imports hold and can fail."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "torch",
+    "jax",
+    "matplotlib",
+    "tensorboard",
+    "werkzeug",
+    "playwright",
+)
+
+
+def _loaded_after(statement: str) -> set[str]:
+    """Run a statement in a fresh Python and return the top-level packages it loaded."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_import_is_light():
+    assert not _loaded_after("import limelight") & set(HEAVY)
+
+
+def test_the_measurement_would_see_a_heavy_import():
+    assert "werkzeug" in _loaded_after("import limelight, werkzeug")
+
+
+def test_reading_a_run_needs_no_framework():
+    assert not _loaded_after("import limelight; limelight.open_run") & {"tensorflow", "keras"}
+
+
+def test_asking_for_a_probe_needs_no_framework():
+    assert not _loaded_after("import limelight; limelight.Probe") & {"tensorflow", "keras"}
+
+
+def test_every_public_name_is_there():
+    import limelight
+
+    assert sorted(limelight.__all__) == sorted(set(limelight.__all__))
+    for name in limelight.__all__:
+        assert getattr(limelight, name) is not None
+        assert name in dir(limelight)
+
+
+def test_an_unknown_name_is_an_ordinary_attribute_error():
+    import limelight
+
+    with pytest.raises(AttributeError, match="attenton"):
+        limelight.attenton  # noqa: B018
+
+
+def test_plugin_entry_point_needs_no_store():
+    """An error at import would end TensorBoard itself, so the entry point imports next to nothing."""
+    loaded = _loaded_after("from limelight.apps.tensorboard import LimelightPlugin")
+    assert not loaded & {"zarr", "tensorflow", "keras"}
+
+
+@pytest.mark.skipif(
+    not shutil.which("lint-imports", path=sys.exec_prefix + "/bin"), reason="in make check"
+)
+def test_a_broken_import_rule_is_reported(root, tmp_path):
+    shutil.copytree(
+        root / "src" / "limelight", tmp_path / "limelight", ignore=shutil.ignore_patterns("web")
+    )
+    broken = tmp_path / "limelight" / "analyses" / "entropy.py"
+    broken.write_text("import zarr\nfrom limelight import store\n" + broken.read_text(), "utf-8")
+    done = subprocess.run(
+        [
+            f"{sys.exec_prefix}/bin/lint-imports",
+            "--config",
+            str(root / "pyproject.toml"),
+            "--no-cache",
+        ],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "limelight.analyses.entropy -> zarr" in done.stdout
+    assert "limelight.analyses.entropy -> limelight.store" in done.stdout

@@ -68,7 +68,7 @@ def test_an_unknown_name_is_an_ordinary_attribute_error():
 
 
 def test_plugin_entry_point_needs_no_store():
-    """An error at import would end TensorBoard itself, so the entry point imports next to nothing."""
+    """An error at its import would end TensorBoard itself, so it imports next to nothing."""
     loaded = _loaded_after("from limelight.apps.tensorboard import LimelightPlugin")
     assert not loaded & {"zarr", "tensorflow", "keras"}
 

@@ -96,7 +96,7 @@ def test_building_can_be_refused(build_hook, monkeypatch, no_node, project):
     (project / "web" / "src" / "main.ts").write_text("", "utf-8")
     assert build_hook.dependencies() == []
     with pytest.raises(
-        RuntimeError, match="LIMELIGHT_PREBUILT_WEB=require forbids.*Install a wheel"
+        RuntimeError, match=r"LIMELIGHT_PREBUILT_WEB=require forbids.*Install a wheel"
     ):
         build_hook.initialize("standard", {})
 
@@ -106,7 +106,7 @@ def test_a_failing_build_shows_what_npm_said(build_hook, hook, project, monkeypa
     fake = [sys.executable, "-c", "import sys; print('ERR! no such package'); sys.exit(3)"]
     monkeypatch.setattr(hook, "wheel_node", lambda: (Path(sys.executable), fake))
     (project / "web" / "src" / "main.ts").write_text("", "utf-8")
-    with pytest.raises(RuntimeError, match="status 3(.|\n)*no such package"):
+    with pytest.raises(RuntimeError, match=r"status 3(.|\n)*no such package"):
         build_hook.initialize("standard", {})
     assert not hook.is_fresh(project / "web", project / "src" / "limelight" / "web")
 
@@ -231,7 +231,7 @@ def test_constraints_pin_every_package_an_extra_asks_for():
 
 
 def test_no_file_names_a_registry_host():
-    """Whoever builds decides where packages come from; a host in a lock file would decide for them."""
+    """Whoever builds decides where packages come from; a host in a file would decide for them."""
     lock = (ROOT / "web" / "package-lock.json").read_text("utf-8")
     assert '"resolved"' not in lock
     for name in ("pyproject.toml", "constraints.txt", "Makefile", "hatch_build.py", "web/.npmrc"):

@@ -1,0 +1,76 @@
+"""Fills in the pages of the site that are made, not written: analyses, changelog, benchmarks.
+
+MkDocs calls the functions named ``on_…``; see its manual under "hooks".
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def on_config(config: Any) -> Any:
+    """Show the benchmarks once ``make bench`` has written them."""
+    if (ROOT / "docs" / "benchmarks.md").is_file():
+        config.nav.insert(-1, {"Benchmarks": "benchmarks.md"})
+        config.exclude_docs = None
+    return config
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Put what is made in the place that its page keeps for it."""
+    source = page.file.src_uri
+    if source == "catalogue.md":
+        return markdown.replace("<!-- analyses -->", analyses())
+    if source == "changelog.md":
+        return markdown.replace("<!-- changelog -->", changelog())
+    return markdown
+
+
+def analyses() -> str:
+    """Return every analysis as Markdown, from its card and docstring."""
+    from limelight import catalogue  # the site's other hooks run without it
+
+    return "\n\n".join(_analysis(card) for card in catalogue.analyses().values())
+
+
+def changelog() -> str:
+    """Return the released changes, after those waiting in ``changes/``."""
+    waiting = [
+        path.read_text(encoding="utf-8").strip()
+        for path in sorted((ROOT / "changes").glob("*.md"))
+        if path.name != "README.md"
+    ]
+    released = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("start -->")[2]
+    upcoming = "\n".join(f"- {' '.join(text.split())}" for text in waiting)
+    return (f"## Not yet released\n\n{upcoming}\n\n" if waiting else "") + released
+
+
+def _analysis(card: Any) -> str:
+    low, high = card.bounds
+    row = f"| {card.tier} | {card.units} | `{low}` | `{high}` | {', '.join(card.kinds)} |"
+    rows = [
+        f"## {card.name}",
+        card.answers,
+        "| claims | units | from | to | sites |\n|---|---|---|---|---|\n" + row,
+    ]
+    text = inspect.getdoc(card.function) or ""
+    formula = re.search(r"\.\. math:: (.+)", text)
+    if formula:
+        rows.append(f"```latex\n{formula[1]}\n```")
+    rows += [_section(text, heading) for heading in ("Notes", "References", "Examples")]
+    return "\n\n".join(row for row in rows if row)
+
+
+def _section(text: str, heading: str) -> str:
+    found = re.search(rf"^{heading}\n-+\n(.*?)(?=\n\n\w[\w ]*\n-{{3,}}\n|\Z)", text, re.M | re.S)
+    if not found:
+        return ""
+    body = found[1].strip()
+    if heading == "Examples":
+        return f"```pycon\n{body}\n```"
+    return re.sub(r"^\.\. \[\d+\] ", "Source: ", body, flags=re.M)

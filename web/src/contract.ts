@@ -41,6 +41,7 @@ export type ErrorCode =
   | "probe"
   | "query"
   | "store"
+  | "unavailable"
   | "unequal-sites"
   | "unsupported-model";
 

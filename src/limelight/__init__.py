@@ -1,3 +1,68 @@
-"""limelight: the attention and weight observatory for TensorBoard."""
+"""limelight: the attention and weight observatory for TensorBoard.
+
+``import limelight as ll`` is light: what a name needs is loaded when the name is first used, and
+no framework is loaded before a model of its own comes in.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from limelight import errors as errors
+
+if TYPE_CHECKING:
+    from limelight.analyses.distance import distance as distance
+    from limelight.analyses.entropy import entropy as entropy
+    from limelight.analyses.maximum import maximum as maximum
+    from limelight.analyses.sink import sink as sink
+    from limelight.apps.keras import KerasCallback as KerasCallback
+    from limelight.capture import Probe as Probe
+    from limelight.capture import capture as capture
+    from limelight.capture import stack as stack
+    from limelight.record import Recorder as Recorder
+    from limelight.store import open_run as open_run
 
 __version__ = "0.1.0"
+
+# Name to the module that holds it. ``capture`` is the module itself, which can be called.
+_HOMES = {
+    "KerasCallback": "limelight.apps.keras",
+    "Probe": "limelight.capture",
+    "Recorder": "limelight.record",
+    "capture": "limelight.capture",
+    "distance": "limelight.analyses.distance",
+    "entropy": "limelight.analyses.entropy",
+    "maximum": "limelight.analyses.maximum",
+    "open_run": "limelight.store",
+    "sink": "limelight.analyses.sink",
+    "stack": "limelight.capture",
+}
+
+__all__ = [
+    "KerasCallback",
+    "Probe",
+    "Recorder",
+    "capture",
+    "distance",
+    "entropy",
+    "errors",
+    "maximum",
+    "open_run",
+    "sink",
+    "stack",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'limelight' has no attribute {name!r}")
+    module = importlib.import_module(home)
+    value = module if name == "capture" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,31 @@
+"""Live model in, labelled arrays out.
+
+Room: capture. Comes in: a model and a probe. Goes out: attention per site, weights summed up. One
+adapter per framework; no framework is imported before a model of its own comes in.
+
+The room is also its main function: ``limelight.capture(model, inputs)`` is
+:func:`limelight.capture.capture`.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from limelight.capture.capturing import capture as capture
+from limelight.capture.parameters import parameters as parameters
+from limelight.capture.probe import Probe as Probe
+from limelight.capture.stacking import stack as stack
+
+__all__ = ["Probe", "capture", "parameters", "stack"]
+
+
+class _Room(ModuleType):
+    """A module that can be called: the name ``limelight.capture`` is a room and a function."""
+
+    def __call__(self, model: Any, inputs: Any, **options: Any) -> Any:
+        return capture(model, inputs, **options)
+
+
+sys.modules[__name__].__class__ = _Room

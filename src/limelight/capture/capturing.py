@@ -1,0 +1,81 @@
+"""Takes the attention of a live model, once.
+
+Room: capture. Comes in: a model and a few examples. Goes out: a tree of labelled datasets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import xarray as xr
+
+from limelight.capture.adapters import adapter_for
+from limelight.capture.probe import Probe, Tokens
+from limelight.errors import ProbeError
+
+
+def capture(
+    model: Any,
+    inputs: Any,
+    *,
+    tokens: Tokens | None = None,
+    layout: tuple[int, int] | None = None,
+    include: Sequence[str] | str | None = None,
+    exclude: Sequence[str] | str | None = None,
+) -> xr.DataTree:
+    """Run a model once and return the attention of every module in it.
+
+    The model stays as it is: outputs, weights, state and compiled functions.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A live model, Keras 3 on TensorFlow.
+    inputs : Probe, array, tuple of arrays, or dict of str to array
+        A few examples, prepared as for the model's own call.
+    tokens, layout : optional
+        As in :class:`~limelight.capture.probe.Probe`.
+    include, exclude : str or sequence of str, optional
+        Paths (``*`` matches anything) of softmaxes that are attention, or are not, where limelight
+        guesses wrong.
+
+    Returns
+    -------
+    DataTree
+        One node per site at the module's path, such as ``encoder/attention``, in the order the
+        modules ran. Each holds ``weights`` [example, head, query, key] float32, ``allowed``,
+        ``query_valid``, ``key_valid``, and tokens where lengths match. A module that ran twice has
+        a second site ``encoder/attention:1``. Axes of the batch beyond the first count as heads.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If no adapter knows the model, or no attention was seen in it.
+    ProbeError
+        If the model refuses the inputs.
+
+    Examples
+    --------
+    >>> import keras, numpy as np
+    >>> x = keras.Input((5, 4))
+    >>> model = keras.Model(x, keras.layers.MultiHeadAttention(2, 4, name="attention")(x, x))
+    >>> tree = capture(model, np.ones((3, 5, 4), "float32"))
+    >>> tree["attention"]["weights"].shape
+    (3, 2, 5, 5)
+    """
+    if isinstance(inputs, Probe):
+        if tokens is not None or layout is not None:
+            raise ProbeError(
+                "Got a Probe, and tokens or a layout beside it.",
+                "Wanted them in one place.",
+                "Give tokens and layout to the Probe.",
+            )
+        probe = inputs
+    else:
+        probe = Probe(inputs, tokens=tokens, layout=layout)
+    return adapter_for(model).watch(model, probe, _listed(include), _listed(exclude))
+
+
+def _listed(paths: Sequence[str] | str | None) -> tuple[str, ...]:
+    return (paths,) if isinstance(paths, str) else tuple(paths or ())

@@ -1,0 +1,116 @@
+"""Adapter for Keras 3 on TensorFlow.
+
+Room: capture, Keras. Comes in: a live model and a probe. Goes out: one labelled dataset per
+attention module, and the model's weights by stable names. Nothing here imports Keras before a
+Keras model has come in.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from limelight.capture import keras_names
+from limelight.capture.keras_calling import run
+from limelight.capture.keras_picking import pick
+from limelight.capture.keras_state import untouched
+from limelight.capture.keras_values import read
+from limelight.capture.keras_watching import listening
+from limelight.capture.probe import Probe
+from limelight.capture.sites import assemble, label
+from limelight.errors import UnsupportedModelError
+
+
+def matches(model: Any) -> bool:
+    """Say whether a model is a Keras 3 model or layer.
+
+    Parameters
+    ----------
+    model : object
+
+    Returns
+    -------
+    bool
+    """
+    keras = sys.modules.get("keras")
+    return keras is not None and hasattr(keras, "Operation") and isinstance(
+        model, keras.layers.Layer
+    )
+
+
+def watch(
+    model: Any, probe: Probe, include: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> xr.DataTree:
+    """Run a model once on a probe and return its attention.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Stays as it is: weights, state, compiled functions.
+    probe : Probe
+    include, exclude : sequence of str
+        Paths (``*`` matches anything) of softmaxes that are attention, or are not, whatever
+        limelight would say.
+
+    Returns
+    -------
+    DataTree
+        One node per site, in the order the modules ran.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If Keras runs on another backend, or no attention was seen.
+    ProbeError
+        If the model refuses the probe's inputs.
+    """
+    _check_backend()
+    with untouched(model), listening() as trace:
+        inputs = run(model, probe)
+    found = pick(model, trace, inputs, probe, include, exclude)
+    return assemble([label(sighting, probe) for sighting in found])
+
+
+def named_weights(model: Any) -> dict[str, NDArray[Any]]:
+    """Return every trainable weight under a name that stays the same from run to run.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built.
+
+    Returns
+    -------
+    dict of str to array
+        The model's own memory where possible; do not write to it.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If Keras runs on another backend, or the model has no weights yet.
+    """
+    _check_backend()
+    if not model.built:
+        raise UnsupportedModelError(
+            f"Got the model {model.name!r}, which has no weights yet.",
+            "Wanted a built model.",
+            "Call it once on a batch, or give it a keras.Input.",
+        )
+    return {name: np.asarray(read(v)) for name, v in keras_names.weights(model)}
+
+
+def _check_backend() -> None:
+    import keras
+
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise UnsupportedModelError(
+            f"Got a Keras model on the backend {backend!r}.",
+            "This version of limelight reads Keras models on TensorFlow.",
+            "Set the environment variable KERAS_BACKEND=tensorflow before importing keras.",
+        )

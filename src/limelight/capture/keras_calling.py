@@ -1,0 +1,106 @@
+"""Calls a Keras model on a probe the way its owner would.
+
+Room: capture, Keras. Comes in: a model and a probe. Goes out: the tensors it was called with.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from limelight.capture.probe import Probe
+from limelight.errors import ProbeError, UnsupportedModelError
+
+_CONTEXT = {"training", "mask", "return_attention_scores", "use_causal_mask"}
+
+
+def run(model: Any, probe: Probe) -> list[Any]:
+    """Run one eager forward pass for inference.
+
+    Parameters
+    ----------
+    model : keras.Layer
+    probe : Probe
+
+    Returns
+    -------
+    list of tensor
+        The inputs, in the probe's order.
+
+    Raises
+    ------
+    ProbeError
+        If the model refuses them.
+    UnsupportedModelError
+        If TensorFlow is tracing a graph just now.
+    """
+    import tensorflow as tf
+
+    if not tf.executing_eagerly():
+        raise UnsupportedModelError(
+            "Got a call from inside a function that TensorFlow is tracing.",
+            "Attention has values only when the model runs eagerly.",
+            "Call limelight outside tf.function, such as in a callback.",
+        )
+    inputs = [_tensor(array) for array in probe.arrays]
+    positional = _positional(model, probe, inputs)
+    context = {"training": False} if _takes_training(model) else {}
+    try:
+        model(*positional, **context)
+    except Exception as error:
+        shapes = " and ".join(str(array.shape) for array in probe.arrays)
+        raise ProbeError(
+            f"The model {model.name!r} refused inputs of shape {shapes}: {_first_line(error)}",
+            f"Wanted {_wanted(model)}.",
+            "Pass a few examples prepared as for model.predict, such as x[:8].",
+        ) from error
+    return inputs
+
+
+def _tensor(array: Any) -> Any:
+    import tensorflow as tf
+
+    if array.dtype.kind in "UO":
+        return tf.constant(array.tolist(), dtype=tf.string)
+    if array.dtype == np.float64:
+        # Keras itself reads plain Python and NumPy numbers in its default precision.
+        import keras
+
+        return tf.convert_to_tensor(array, dtype=keras.config.floatx())
+    return tf.convert_to_tensor(array)
+
+
+def _positional(model: Any, probe: Probe, inputs: list[Any]) -> tuple[Any, ...]:
+    """Lay the inputs out as ``call`` takes them."""
+    if isinstance(probe.inputs, dict):
+        return (dict(zip(probe.inputs, inputs, strict=True)),)
+    if not isinstance(probe.inputs, tuple):
+        return (inputs[0],)
+    names = list(inspect.signature(model.call).parameters.values())
+    places = [
+        p for p in names if p.kind <= p.POSITIONAL_OR_KEYWORD and p.name not in _CONTEXT
+    ]
+    # ``fit`` hands several inputs on as one list; only a layer of its own takes them apart.
+    if len(inputs) > 1 and len(places) >= len(inputs):
+        return tuple(inputs)
+    return (inputs,)
+
+
+def _takes_training(model: Any) -> bool:
+    return bool(getattr(model, "_call_has_training_arg", True))
+
+
+def _wanted(model: Any) -> str:
+    """Describe the inputs a model was built for, as far as it says."""
+    specs = getattr(model, "inputs", None)
+    if not specs:
+        return "what its call() takes"
+    shapes = " and ".join(str(tuple(spec.shape)) for spec in specs)
+    return f"{len(specs)} input(s) of shape {shapes}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300].rstrip(".") + "."

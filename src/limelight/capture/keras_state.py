@@ -1,0 +1,87 @@
+"""Keeps a forward pass from leaving traces in a Keras model.
+
+Room: capture, Keras. Comes in: a model. Goes out: the same model, whatever its layers did to their
+state, to their losses, or to the sources of randomness.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelight.capture.keras_values import read
+
+
+@contextmanager
+def untouched(model: Any) -> Iterator[None]:
+    """Put state back as it was, also after an error.
+
+    Weights, recurrent states, running averages, seeds and metrics are compared after the pass and
+    assigned only where they changed. Losses that layers collect, and the generators of Python,
+    NumPy and TensorFlow are put back too.
+
+    Parameters
+    ----------
+    model : keras.Layer
+
+    Yields
+    ------
+    None
+    """
+    variables = _variables(model)
+    before = [read(variable) for variable in variables]
+    layers = list(model._flatten_layers())
+    losses = [list(layer._losses) for layer in layers]
+    python, numpy, eager = random.getstate(), np.random.get_state(), _eager_generator()
+    drawn = eager.getstate() if eager is not None else None
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        if eager is not None:
+            eager.setstate(drawn)
+        for layer, own in zip(layers, losses, strict=True):
+            layer._losses[:] = own
+        for variable, value in zip(variables, before, strict=True):
+            if _differs(read(variable), value):
+                variable.assign(value)
+
+
+def _variables(model: Any) -> list[Any]:
+    found = {id(variable): variable for variable in model.variables}
+    for variable in [*getattr(model, "metrics_variables", []), *_shared_generators()]:
+        found[id(variable)] = variable
+    return list(found.values())
+
+
+def _differs(now: NDArray[Any], before: NDArray[Any]) -> bool:
+    """Compare two readings, by where they lie if that is enough."""
+    return now.ctypes.data != before.ctypes.data and now.tobytes() != before.tobytes()
+
+
+def _shared_generators() -> list[Any]:
+    """State of the generators that belong to no model: Keras' and TensorFlow's global ones."""
+    from keras.src.backend.common import global_state
+    from tensorflow.python.ops import stateful_random_ops
+
+    states = []
+    keras_generator = global_state.get_global_attribute("global_seed_generator")
+    if keras_generator is not None:
+        states.append(keras_generator.state)
+    if stateful_random_ops.global_generator is not None:
+        states.append(stateful_random_ops.global_generator.state)
+    return states
+
+
+def _eager_generator() -> random.Random | None:
+    """Return what seeds TensorFlow's eager random ops after ``tf.random.set_seed``."""
+    from tensorflow.python.eager import context
+
+    found = getattr(context.context(), "_rng", None)
+    return found if isinstance(found, random.Random) else None

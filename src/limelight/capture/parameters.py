@@ -1,0 +1,100 @@
+"""Every trainable weight of a model, summed up.
+
+Room: capture. Comes in: a live model. Goes out: one labelled dataset of histograms and moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from limelight.capture.adapters import adapter_for
+from limelight.capture.statistics import BINS, NEAR_ZERO, Statistics, statistics
+
+_NUMBERS = ("low", "high", "mean", "std", "min", "max", "norm", "near_zero", "nonfinite")
+
+
+def parameters(model: Any) -> xr.Dataset:
+    """Sum up every trainable weight of a model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A built model. Its weights are read, never copied and never changed.
+
+    Returns
+    -------
+    Dataset
+        Dims ``parameter`` and ``bin`` (64). ``count`` [parameter, bin] int64 is exactly
+        ``np.histogram(finite values, bins=64)`` with edges ``linspace(low, high, 65)``. Over the
+        finite values, float64 [parameter]: ``low``, ``high``, ``mean``, ``std``, ``min``, ``max``,
+        ``norm`` (Euclidean), ``near_zero`` (share with ``|w| <= 0.001 std``, exact zeros included)
+        and ``nonfinite`` (how many are NaN or infinite). Coords: ``parameter`` (a name that stays
+        the same from run to run), ``module`` (path of its layer), ``size``, ``shape``.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If no adapter knows the model, or it is not built yet.
+
+    Examples
+    --------
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    >>> parameters(model)["parameter"].values.tolist()
+    ['dense/kernel', 'dense/bias']
+    """
+    return summarise(adapter_for(model).named_weights(model))
+
+
+def summarise(named: Mapping[str, NDArray[Any]]) -> xr.Dataset:
+    """Sum up named arrays; :func:`parameters` describes the result.
+
+    Parameters
+    ----------
+    named : mapping of str to array
+        Name to values.
+
+    Returns
+    -------
+    Dataset
+    """
+    found = [statistics(values) for values in named.values()]
+    shapes = [np.shape(values) for values in named.values()]
+    names = list(named)
+    variables: dict[str, Any] = {"count": (("parameter", "bin"), _counts(found))}
+    for number in _NUMBERS:
+        column = np.array([getattr(one, number) for one in found], dtype=np.float64)
+        variables[number] = (("parameter",), column)
+    dataset = xr.Dataset(
+        variables,
+        coords={
+            "parameter": np.array(names, dtype=np.str_),
+            "module": ("parameter", np.array([_module(name) for name in names], dtype=np.str_)),
+            "size": ("parameter", np.array([_size(shape) for shape in shapes], dtype=np.int64)),
+            "shape": ("parameter", np.array([_spell(shape) for shape in shapes], dtype=np.str_)),
+        },
+    )
+    dataset["near_zero"].attrs.update(units="1", limit=f"|w| <= {NEAR_ZERO:g} std")
+    dataset["nonfinite"].attrs.update(units="values")
+    return dataset
+
+
+def _counts(found: list[Statistics]) -> NDArray[np.int64]:
+    return np.stack([one.count for one in found]) if found else np.zeros((0, BINS), np.int64)
+
+
+def _module(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape, dtype=np.int64))
+
+
+def _spell(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "scalar"

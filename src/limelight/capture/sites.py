@@ -1,0 +1,206 @@
+"""Turns what one softmax held into the labelled dataset of a site.
+
+Room: capture. Comes in: a :class:`Sighting`, plain NumPy, from any framework. Goes out: a dataset
+that keeps the laws of :mod:`limelight.schema`, and a tree of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from limelight import schema
+from limelight.capture.probe import Probe
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One softmax that is attention.
+
+    Attributes
+    ----------
+    module : str
+        Path of the module in its model; unique within one capture.
+    module_class : str
+        Name of the module's class.
+    kind : str
+        ``self``, ``cross`` or ``pooling``.
+    framework : str
+        What ran it, such as ``keras 3.15.1, tensorflow 2.21.0``.
+    dtype : str
+        Precision the softmax ran in.
+    weights, logits : array [example, head, query, key]
+        After and before the softmax, float32.
+    query_valid, key_valid : array [example, query] or [example, key], optional
+        False where the model itself says a position is padding.
+    query_tokens, key_tokens : bool
+        Whether the probe's tokens may name these positions.
+    query_layout, key_layout : (int, int), optional
+        Rows and columns, where the module's own axes form an image.
+    """
+
+    module: str
+    module_class: str
+    kind: str
+    framework: str
+    dtype: str
+    weights: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    query_valid: NDArray[np.bool_] | None = None
+    key_valid: NDArray[np.bool_] | None = None
+    query_tokens: bool = True
+    key_tokens: bool = True
+    query_layout: tuple[int, int] | None = None
+    key_layout: tuple[int, int] | None = None
+
+
+def label(sighting: Sighting, probe: Probe) -> xr.Dataset:
+    """Build a site's dataset and check it.
+
+    Parameters
+    ----------
+    sighting : Sighting
+    probe : Probe
+        Gives tokens, padding and layout where their lengths are the site's.
+
+    Returns
+    -------
+    Dataset
+        As :mod:`limelight.schema` describes it.
+    """
+    allowed = _lively(allowed_in(sighting.logits))
+    weights = np.where(allowed, sighting.weights, np.float32(0))
+    query_valid = allowed.any(axis=(1, 3))
+    key_valid = allowed.any(axis=(1, 2))
+    query_valid &= _validity(sighting.query_valid, query_valid)
+    key_valid &= _validity(sighting.key_valid, key_valid)
+    variables: dict[str, Any] = {"weights": (schema.SITE_DIMS, weights)}
+    query_text = _text(probe, weights.shape[2]) if sighting.query_tokens else None
+    key_text = _text(probe, weights.shape[3]) if sighting.key_tokens else None
+    if query_text is not None and sighting.kind != "pooling":
+        query_valid &= query_text != ""
+        variables["query_token"] = ((schema.EXAMPLE, schema.QUERY), query_text)
+    if key_text is not None:
+        key_valid &= key_text != ""
+        variables["key_token"] = ((schema.EXAMPLE, schema.KEY), key_text)
+    variables["allowed"] = _without_heads(allowed)
+    variables["query_valid"] = ((schema.EXAMPLE, schema.QUERY), query_valid)
+    variables["key_valid"] = ((schema.EXAMPLE, schema.KEY), key_valid)
+    return schema.check(xr.Dataset(variables, attrs=_facts(sighting, probe)))
+
+
+def allowed_in(logits: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """Tell from the logits which keys each query was allowed to attend to.
+
+    Whatever computed a mask, it reaches the softmax as a huge negative number: minus infinity,
+    -1e9 and below in single precision, about -3e4 to -65504 in half, and by an old habit -1e4. The
+    last two count only when no logit lies between them and ordinary values.
+
+    Parameters
+    ----------
+    logits : array [..., query, key]
+        What went into the softmax.
+
+    Returns
+    -------
+    array [..., query, key]
+        True = may attend. NaN counts as allowed.
+
+    Examples
+    --------
+    >>> allowed_in(np.array([[0.5, -1e9], [0.5, 1.0]])).tolist()
+    [[True, False], [True, True]]
+    """
+    never = logits <= -1e8
+    soft = (logits <= -9e3) & ~never
+    if soft.any():
+        others = logits[~(never | soft)]
+        if not bool((np.abs(others) >= 1e3).any()):
+            return ~(never | soft)
+    return ~never
+
+
+def _lively(allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Allow all keys where a row is masked in some heads only.
+
+    Such a row is no padding: the other heads use it, and the model uses what the softmax made of
+    it. ``query_valid`` has no head dim to say otherwise.
+    """
+    dead = ~allowed.any(axis=-1, keepdims=True)
+    return allowed | (dead & ~dead.all(axis=1, keepdims=True))
+
+
+def assemble(sites: Sequence[xr.Dataset]) -> xr.DataTree:
+    """Join the datasets of sites into one tree, in the order given.
+
+    Parameters
+    ----------
+    sites : sequence of Dataset
+        Each with its path in ``attrs["module"]``.
+
+    Returns
+    -------
+    DataTree
+        A site that has other sites inside it becomes the node ``softmax`` beside them, because
+        nodes of a tree must agree with their parents on the sizes of dims.
+    """
+    paths = [str(site.attrs["module"]) for site in sites]
+    nodes: dict[str, xr.Dataset] = {}
+    for path, site in zip(paths, sites, strict=True):
+        holds_others = any(other.startswith(f"{path}/") for other in paths)
+        place = f"{path}/softmax" if holds_others else path
+        nodes[place] = site.assign_attrs(module=place)
+    return xr.DataTree.from_dict(nodes)
+
+
+def _validity(known: NDArray[np.bool_] | None, like: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.broadcast_to(known if known is not None else np.True_, like.shape)
+
+
+def _text(probe: Probe, length: int) -> NDArray[np.str_] | None:
+    """Return the probe's text [example, position], padded; None where lengths differ."""
+    if probe.texts is None or max(map(len, probe.texts), default=0) > length:
+        return None
+    positions = {array.shape[1] for array in probe.arrays if array.ndim >= 2}
+    longest = max(map(len, probe.texts), default=0)
+    if length != longest and length not in positions:
+        return None
+    rows = [[*row, *[""] * (length - len(row))] for row in probe.texts]
+    return np.array(rows, dtype=np.str_)
+
+
+def _without_heads(allowed: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+    if (allowed == allowed[:, :1]).all():
+        return (schema.EXAMPLE, schema.QUERY, schema.KEY), allowed[:, 0]
+    return schema.SITE_DIMS, allowed
+
+
+def _facts(sighting: Sighting, probe: Probe) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "module": sighting.module,
+        "kind": sighting.kind,
+        "module_class": sighting.module_class,
+        "framework": sighting.framework,
+        "mode": "inference",
+        "dropout": "before",
+        "dtype": sighting.dtype,
+    }
+    for axis, own, length in (
+        ("query_layout", sighting.query_layout, sighting.weights.shape[2]),
+        ("key_layout", sighting.key_layout, sighting.weights.shape[3]),
+    ):
+        layout = own or _layout(probe, length)
+        if layout is not None:
+            facts[axis] = layout
+    return facts
+
+
+def _layout(probe: Probe, length: int) -> tuple[int, int] | None:
+    if probe.layout is None or probe.layout[0] * probe.layout[1] != length:
+        return None
+    return probe.layout

@@ -1,0 +1,79 @@
+"""Joins sites of equal shape into one array.
+
+Room: capture. Comes in: the tree of :func:`limelight.capture.capture`. Goes out: one dataset with
+a dim ``layer``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from limelight import schema
+from limelight.errors import UnequalSitesError
+
+
+def stack(tree: xr.DataTree) -> xr.Dataset:
+    """Join a tree's sites along ``layer``.
+
+    Parameters
+    ----------
+    tree : DataTree
+        One node per site, as :func:`limelight.capture.capture` gives it. Cut it first to take some
+        sites only, such as ``tree["encoder"]``.
+
+    Returns
+    -------
+    Dataset
+        ``weights`` [example, layer, head, query, key] and what else every site has; coords
+        ``layer`` (0, 1, …) and ``module`` (the sites' paths).
+
+    Raises
+    ------
+    UnequalSitesError
+        If the sites differ in shape, or there is none.
+
+    Examples
+    --------
+    >>> weights = (("example", "head", "query", "key"), np.full((1, 2, 3, 3), 1 / 3))
+    >>> site = xr.Dataset({"weights": weights}, attrs={"module": "a"})
+    >>> dict(stack(xr.DataTree.from_dict({"a": site, "b": site})).sizes)["layer"]
+    2
+    """
+    sites = [node.to_dataset(inherit=False) for node in tree.subtree if "weights" in node.data_vars]
+    if not sites:
+        raise UnequalSitesError(
+            "Got a tree without sites.",
+            "Wanted at least one node with 'weights'.",
+            "Pass what limelight.capture returned.",
+        )
+    names = [str(site.attrs.get("module", index)) for index, site in enumerate(sites)]
+    shapes = [tuple(site.sizes[dim] for dim in schema.SITE_DIMS) for site in sites]
+    if len(set(shapes)) > 1:
+        listed = ", ".join(f"{n} {s}" for n, s in zip(names, shapes, strict=True))
+        raise UnequalSitesError(
+            f"Got sites of different shapes (example, head, query, key): {listed}.",
+            "Wanted equal shapes to form one array.",
+            "Stack a part of the tree, such as tree['encoder'], or use the sites one by one.",
+        )
+    common = set.intersection(*({str(name) for name in site.data_vars} for site in sites))
+    heads = any(schema.HEAD in site["allowed"].dims for site in sites if "allowed" in site)
+    layers = [_even(site[sorted(common)], heads and "allowed" in common) for site in sites]
+    joined = xr.concat(layers, dim=schema.LAYER, join="exact", combine_attrs="drop_conflicts")
+    joined = joined.assign_coords(
+        {
+            schema.LAYER: np.arange(len(sites)),
+            "module": (schema.LAYER, np.array(names, dtype=np.str_)),
+        }
+    )
+    return joined.transpose(
+        schema.EXAMPLE, schema.LAYER, schema.HEAD, schema.QUERY, schema.KEY, missing_dims="ignore"
+    )
+
+
+def _even(site: xr.Dataset, with_heads: bool) -> xr.Dataset:
+    """Give ``allowed`` a head dim where another layer's has one."""
+    if not with_heads or schema.HEAD in site["allowed"].dims:
+        return site
+    spread = site["allowed"].expand_dims({schema.HEAD: site.sizes[schema.HEAD]})
+    return site.assign(allowed=spread.transpose(*schema.SITE_DIMS))

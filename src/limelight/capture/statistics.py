@@ -1,0 +1,238 @@
+"""What one tensor of weights looks like: a histogram and a few numbers.
+
+Room: capture. Comes in: a NumPy array. Goes out: :class:`Statistics`. Works block by block, so
+that a large tensor is never copied; the counts are exactly those of :func:`numpy.histogram`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: How many equal bins a histogram has.
+BINS = 64
+#: A weight counts as near zero when it is at most this share of its tensor's std.
+NEAR_ZERO = 1e-3
+
+# Elements worked on at once: 256 KiB of float32 stay in a core's cache.
+_BLOCK = 1 << 16
+# Each bin is first cut this fine; only values in cells that touch an edge are compared exactly.
+_FINE = 64
+# Below this many elements NumPy's own histogram is quicker than setting up ours.
+_SMALL = 1 << 14
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A tensor's histogram and moments, over its finite values.
+
+    Attributes
+    ----------
+    count : array [bin]
+        Values per bin, int64.
+    low, high : float
+        Outer edges: the bins' edges are ``linspace(low, high, 65)``. Where all values are equal
+        they lie half a unit either side, as in :func:`numpy.histogram`.
+    mean, std, min, max : float
+        ``std`` is that of the values themselves (divided by n). NaN when no value is finite.
+    norm : float
+        Euclidean norm.
+    near_zero : float
+        Share of values with ``|w| <= 0.001 std``, 0 to 1; exact zeros always count.
+    nonfinite : int
+        How many values are NaN or infinite.
+    """
+
+    count: NDArray[np.int64]
+    low: float
+    high: float
+    mean: float
+    std: float
+    min: float
+    max: float
+    norm: float
+    near_zero: float
+    nonfinite: int
+
+
+def statistics(values: NDArray[Any]) -> Statistics:
+    """Sum up one tensor.
+
+    Parameters
+    ----------
+    values : array
+        Weights of any shape. Half precision is read as float32, whole numbers as float64.
+
+    Returns
+    -------
+    Statistics
+
+    Examples
+    --------
+    >>> found = statistics(np.array([0.0, 1.0, 2.0, np.nan], dtype=np.float32))
+    >>> found.mean, found.nonfinite, int(found.count.sum())
+    (1.0, 1, 3)
+    """
+    flat = _plain(values)
+    nonfinite = 0
+    low, high = _range(flat)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        finite = flat[np.isfinite(flat)]
+        nonfinite = flat.size - finite.size
+        flat = finite
+        low, high = _range(flat)
+    if flat.size == 0:
+        nan = float("nan")
+        return Statistics(
+            np.zeros(BINS, np.int64), 0.0, 1.0, nan, nan, nan, nan, nan, nan, nonfinite
+        )
+    mean, std, norm = _moments(flat, low, high)
+    limit = NEAR_ZERO * std
+    near = sum(int(np.count_nonzero(np.abs(block) <= limit)) for block in _blocks(flat))
+    count = histogram(flat, low, high)
+    constant = low == high
+    return Statistics(
+        count=count,
+        low=float(low) - 0.5 if constant else float(low),
+        high=float(high) + 0.5 if constant else float(high),
+        mean=mean,
+        std=std,
+        min=float(low),
+        max=float(high),
+        norm=norm,
+        near_zero=near / flat.size,
+        nonfinite=nonfinite,
+    )
+
+
+def histogram(flat: NDArray[Any], low: Any, high: Any) -> NDArray[np.int64]:
+    """Count finite values in 64 equal bins, as :func:`numpy.histogram` does.
+
+    Parameters
+    ----------
+    flat : array [value]
+        Finite values.
+    low, high : scalar
+        Their least and greatest, in their own dtype.
+
+    Returns
+    -------
+    array [bin]
+        int64.
+    """
+    with np.errstate(over="ignore", divide="ignore"):
+        span = flat.dtype.type(high) - flat.dtype.type(low)
+        scale = flat.dtype.type(BINS * _FINE / float(span)) if span > 0 else np.inf
+    if not np.isfinite(scale) or not np.isfinite(span) or scale < np.finfo(flat.dtype).tiny:
+        return _histogram_extreme(flat)
+    edges = np.linspace(low, high, BINS + 1, dtype=flat.dtype).astype(np.float64)
+    if bool((edges[1:] <= edges[:-1]).any()):
+        return _histogram_extreme(flat)
+    if flat.size < _SMALL:
+        return _as_numpy(flat)
+    of_cell, torn = _cells(edges, float(low), float(scale))
+    cells = np.zeros(BINS * _FINE + 2, np.int64)
+    count = np.zeros(BINS, np.int64)
+    work = np.empty(_BLOCK, flat.dtype)
+    index = np.empty(_BLOCK, np.intp)
+    for block in _blocks(flat):
+        shifted = np.subtract(block, low, out=work[: block.size])
+        np.multiply(shifted, scale, out=shifted)
+        cell = index[: block.size]
+        np.copyto(cell, shifted, casting="unsafe")
+        cells += np.bincount(cell, minlength=cells.size)
+        unsure = block[torn[cell]].astype(np.float64)
+        exact = np.searchsorted(edges, unsure, side="right") - 1
+        count += np.bincount(np.clip(exact, 0, BINS - 1), minlength=BINS)
+    sure = ~torn
+    np.add.at(count, of_cell[sure], cells[sure])
+    return count
+
+
+def _cells(
+    edges: NDArray[np.float64], low: float, scale: float
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return each fine cell's bin, and whether values in it may belong to two bins.
+
+    Rounding moves a value by far less than a hundredth of a cell, so bounds widened by that much
+    are safe.
+    """
+    cell = np.arange(BINS * _FINE + 2)
+    first = np.searchsorted(edges, low + (cell - 0.01) / scale, side="right") - 1
+    last = np.searchsorted(edges, low + (cell + 1.01) / scale, side="right") - 1
+    first, last = np.clip(first, 0, BINS - 1), np.clip(last, 0, BINS - 1)
+    return first, first != last
+
+
+def _as_numpy(flat: NDArray[Any]) -> NDArray[np.int64]:
+    return np.histogram(flat, bins=BINS)[0].astype(np.int64)
+
+
+def _histogram_extreme(flat: NDArray[Any]) -> NDArray[np.int64]:
+    """Count constants and tensors whose range float arithmetic hardly holds."""
+    largest = float(np.abs(flat).max())
+    wide = flat.astype(np.float64)
+    if largest > 1e300:
+        wide = wide / largest  # equal bins keep their counts when everything shrinks alike
+    for candidate in (flat, wide):
+        try:
+            with np.errstate(over="raise", invalid="raise", divide="raise"):
+                return _as_numpy(candidate)
+        except (ValueError, FloatingPointError):
+            continue
+    # Neighbouring floats: no bin edge fits between them.
+    count = np.zeros(BINS, np.int64)
+    count[0] = int(np.count_nonzero(wide == wide.min()))
+    count[-1] = wide.size - count[0]
+    return count
+
+
+def _plain(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the values in one row, float32 or float64."""
+    flat = np.asarray(values).reshape(-1)
+    if flat.dtype in (np.float32, np.float64):
+        return flat
+    half = flat.dtype.itemsize == 2 and flat.dtype.kind not in "iub"
+    return flat.astype(np.float32 if half else np.float64)
+
+
+def _range(flat: NDArray[Any]) -> tuple[Any, Any]:
+    if flat.size == 0:
+        return flat.dtype.type(0), flat.dtype.type(0)
+    blocks = [(block.min(), block.max()) for block in _blocks(flat)]
+    lows, highs = zip(*blocks, strict=True)
+    return np.min(lows), np.max(highs)  # min and max hand a NaN on
+
+
+def _moments(flat: NDArray[Any], low: Any, high: Any) -> tuple[float, float, float]:
+    """Return mean, std and norm, without overflow."""
+    largest = max(abs(float(low)), abs(float(high)))
+    if low == high:
+        return float(low), 0.0, largest * float(np.sqrt(flat.size))
+    unit = 1.0
+    if flat.dtype == np.float64 or not 1e-12 < largest < 1e12:
+        unit = largest
+    mean = sum(float(_scaled(block, unit).sum()) for block in _blocks(flat)) / flat.size
+    squares = variance = 0.0
+    centre = (flat.dtype if unit == 1.0 else np.dtype(np.float64)).type(mean)
+    for block in _blocks(flat):
+        scaled = _scaled(block, unit)
+        squares += float(np.dot(scaled, scaled))
+        centred = scaled - centre
+        variance += float(np.dot(centred, centred))
+    # The centre was rounded to the tensor's dtype; take out what that added.
+    variance = max(variance - flat.size * (mean - float(centre)) ** 2, 0.0)
+    return mean * unit, float(np.sqrt(variance / flat.size)) * unit, float(np.sqrt(squares)) * unit
+
+
+def _scaled(block: NDArray[Any], unit: float) -> NDArray[Any]:
+    return block if unit == 1.0 else block.astype(np.float64) / unit
+
+
+def _blocks(flat: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    for start in range(0, flat.size, _BLOCK):
+        yield flat[start : start + _BLOCK]

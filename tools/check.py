@@ -29,6 +29,7 @@ def checks() -> dict[str, list[str]]:
         "changelog": [_PYTHON, "tools/changelog.py"],
         "imports": [str(beside / "lint-imports"), "--no-logo"],
         "types": [_PYTHON, "-m", "mypy"],
+        "lock file": [_PYTHON, "tools/lock.py", "--check"],
         "web packages": [_PYTHON, "../tools/web.py"],
         "web style": [
             str(node),

@@ -13,7 +13,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 # Compiling the bytecode of all of TensorFlow takes longer than importing the part that is used.
-INSTALL := $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt
+# A person sees the downloads go by; a log does not need them.
+QUIET := $(shell test -t 2 || echo --quiet)
+INSTALL := $(BIN)/python -m pip install $(QUIET) --no-compile -c constraints.txt
 WEB := $(shell find web -name node_modules -prune -o -name test -prune -o -type f -print)
 INPUTS := pyproject.toml constraints.txt hatch_build.py src/limelight/__init__.py $(WEB)
 

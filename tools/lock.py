@@ -1,8 +1,8 @@
-"""Completes ``web/package-lock.json``: an entry for every system's optional package, not only this one's.
+"""Completes ``web/package-lock.json``: an entry for every system's packages, not only this one's.
 
-npm leaves out optional packages that it could not look up, as behind a mirror that lacks those for other
-systems, and elsewhere ``npm ci`` then refuses the whole lock file. Run after every change of packages;
-``--check`` only says what is missing.
+npm leaves out optional packages that it could not look up, as behind a mirror that lacks those for
+other systems, and elsewhere ``npm ci`` then refuses the whole lock file. Run after every change of
+packages; ``--check`` only says what is missing.
 """
 
 from __future__ import annotations

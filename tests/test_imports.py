@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -71,6 +73,37 @@ def test_plugin_entry_point_needs_no_store():
     """An error at its import would end TensorBoard itself, so it imports next to nothing."""
     loaded = _loaded_after("from limelight.apps.tensorboard import LimelightPlugin")
     assert not loaded & {"zarr", "tensorflow", "keras"}
+
+
+#: Foreign libraries that live in few files, finer than the rooms that import-linter knows.
+HOMES = {
+    "keras": r"capture/keras\w*\.py|apps/keras\.py|cases/\w+\.py",
+    "tensorflow": r"capture/keras\w*\.py|apps/keras\.py|cases/\w+\.py",
+    "tensorboard": r"apps/tensorboard\.py|store/events\.py",
+    "werkzeug": r"apps/tensorboard\.py|store/events\.py",
+    "zarr": r"store/\w+\.py",
+}
+
+
+def _imports(path):
+    """Return the top-level packages that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name.partition(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_library_lives_where_it_belongs(library, root):
+    package = root / "src" / "limelight"
+    importing = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if library in _imports(path)
+    }
+    assert importing, "nothing imports it: the measurement is broken"
+    assert {name for name in importing if not re.fullmatch(HOMES[library], name)} == set()
 
 
 @pytest.mark.skipif(

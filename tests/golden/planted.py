@@ -1,6 +1,6 @@
 """Small planted runs whose every number can be worked out by hand.
 
-Weights are whole 64ths, so float16 holds them exactly and no machine's ``exp`` rounds them otherwise.
+Weights are whole 64ths: float16 holds them exactly, and no machine rounds them otherwise.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-#: Text that breaks careless code: CJK, an emoji of several code points, right-to-left, markup, sub-word marks.
+#: Text that breaks careless code: CJK, a joined emoji, right-to-left, markup, sub-word marks.
 TOKENS = [
     ["电影", "🧑‍🚀", "שלום", "<img src=x onerror=alert(1)>", "##ing", "Ġthe"],
     ["a", "b", "c", "&amp;", "", ""],
 ]
 STEPS = (0, 100, 250)
 EPOCHS = (None, 1.0, 2.5)
+#: Stands in for when the steps were written, seconds since 1970.
+WALL_TIMES = (1767225600.0, 1767225660.5, 1767225721.25)
 
 
 def rows(shape: tuple[int, ...], allowed: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
@@ -76,8 +78,8 @@ def words(step: int) -> xr.DataTree:
     """Return the maps of a small language model at one step; head 1 diverges at the last step."""
     at = STEPS.index(step)
     encoder = site(
-        6, 6, 2, seed=at, module="encoder/attention", kind="self", module_class="MultiHeadAttention",
-        causal=True, query_length=(6, 4), key_length=(6, 4),
+        6, 6, 2, seed=at, module="encoder/attention", kind="self",
+        module_class="MultiHeadAttention", causal=True, query_length=(6, 4), key_length=(6, 4),
     )  # fmt: skip
     if step == STEPS[-1]:
         encoder["weights"][0, 1, 4, :5] = np.nan
@@ -85,8 +87,8 @@ def words(step: int) -> xr.DataTree:
     encoder["query_token"] = text.rename(position="query")
     encoder["key_token"] = text.rename(position="key")
     cross = site(
-        3, 6, 2, seed=at + 3, module="decoder/cross", kind="cross", module_class="MultiHeadAttention",
-        key_length=(6, 4),
+        3, 6, 2, seed=at + 3, module="decoder/cross", kind="cross",
+        module_class="MultiHeadAttention", key_length=(6, 4),
     )  # fmt: skip
     cross["key_token"] = text.rename(position="key")
     pool = site(

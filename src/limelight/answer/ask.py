@@ -1,0 +1,77 @@
+"""The one function every screen asks.
+
+Room: the read path. Comes in: a :class:`~limelight.store.Run` and a
+:class:`~limelight.query.Query`. Goes out: a labelled dataset whose attributes JSON can hold. May
+import store, analyses and below; knows neither URLs nor bytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from limelight.answer import attention, overview, weights
+from limelight.answer.facts import run_facts
+from limelight.query import Query
+from limelight.store import Run
+
+_ANSWERS = {
+    "run": run_facts,
+    "grid": overview.grid,
+    "map": attention.chosen_map,
+    "measures": attention.measures,
+    "parameters": weights.parameters,
+    "summary": weights.summary,
+}
+
+
+def answer(run: Run, query: Query) -> xr.Dataset:
+    """Answer one question about one run.
+
+    Parameters
+    ----------
+    run : Run
+        An open run.
+    query : Query
+        The question; ``query.run`` is not looked at, because ``run`` is already chosen.
+
+    Returns
+    -------
+    Dataset
+        What it holds depends on ``query.what``:
+
+        ``run``
+            ``epoch``, ``wall_time`` [step]; sites, examples, parameters, precision as attributes.
+        ``grid``
+            For the site at index *i*: ``cells_i`` [head_i, row_i, column_i], uint8, the rounded
+            ``255 * sqrt(weight)`` pooled to at most 32 × 32; ``nan_i``, where a cell holds a NaN,
+            if any does; each measure as ``<measure>_i`` [head_i] and its value under uniform
+            attention over the allowed keys as ``<measure>_null_i``.
+        ``map``
+            ``weights``, ``allowed`` [query, key], ``query_valid`` [query], ``key_valid`` [key];
+            all with a leading ``example`` if the query names none; ``image`` [row, column] if the
+            probe has one.
+        ``measures``
+            For each measure: mean over examples [step, head], ``_low`` and ``_high`` of its 95 %
+            bootstrap interval, and ``_null`` [step].
+        ``parameters``
+            Histograms [step, parameter, bin] and statistics [step, parameter].
+        ``summary``
+            Statistics of all parameters [parameter] at one step, and at the first as ``_first``.
+
+    Raises
+    ------
+    NotRecordedError
+        If the run holds no such step, site, example, head or parameter.
+    StoreError
+        If a shard of the run is damaged.
+
+    Examples
+    --------
+    >>> from limelight.store import open_run
+    >>> answer(open_run("logs/lstm"), Query("run"))["epoch"].dims  # doctest: +SKIP
+    ('step',)
+    """
+    # Diverged models have NaN weights; their means are NaN, which is an answer, not a fault.
+    with np.errstate(invalid="ignore"):
+        return _ANSWERS[query.what](run, query)

@@ -1,0 +1,46 @@
+"""How many bytes an answer will take, worked out before anything is read.
+
+Room: the read path. Comes in: an open run and a query. Goes out: a number.
+"""
+
+from __future__ import annotations
+
+from limelight.answer.facts import site_of
+from limelight.query import Query
+from limelight.store import Run
+
+_CELL = 4 + 1  # a float32 weight and whether it is allowed
+_STATISTICS = 9 * 8  # float64 per parameter and step
+_BINS = 64 * 4
+
+
+def extent(run: Run, query: Query) -> int:
+    """Return about how many bytes the answer to a question takes.
+
+    Parameters
+    ----------
+    run : Run
+        An open run.
+    query : Query
+        The question.
+
+    Returns
+    -------
+    int
+        An upper estimate for the kinds of answer that grow with what is asked; 0 for the others,
+        whose size only what was recorded decides.
+
+    Raises
+    ------
+    NotRecordedError
+        If the run holds no such site.
+    """
+    if query.what == "map":
+        site = site_of(run, query.site)
+        examples = len(run.examples) if query.example is None else 1
+        return examples * site.queries * site.keys * _CELL
+    if query.what == "parameters":
+        names = len(query.parameter) or len(run.parameter_names)
+        steps = min(query.steps, len(run.steps))
+        return names * steps * (_BINS + _STATISTICS)
+    return 0

@@ -1,0 +1,167 @@
+"""What a run holds, and finding one thing in it by name.
+
+Room: the read path. Comes in: an open run. Goes out: its description, or the one step, site,
+example asked for, or an error that says what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from limelight.catalogue import analyses
+from limelight.errors import NotRecordedError
+from limelight.query import Query
+from limelight.schema import SCHEMA_VERSION
+from limelight.store import Example, Run, Site
+
+
+def run_facts(run: Run, _query: Query) -> xr.Dataset:
+    """Describe a run: its steps, sites, examples, parameters, precision and problems.
+
+    Parameters
+    ----------
+    run : Run
+        An open run.
+
+    Returns
+    -------
+    Dataset
+        ``epoch`` [step] (NaN where none was given) and ``wall_time`` [step] in seconds since 1970;
+        the rest as attributes.
+    """
+    return xr.Dataset(
+        {
+            "epoch": ("step", np.asarray(run.epochs, dtype=np.float64)),
+            "wall_time": ("step", np.asarray(run.wall_times, np.float64), {"units": "s"}),
+        },
+        coords={"step": np.asarray(run.steps)},
+        attrs={
+            "run": run.name,
+            "schema": SCHEMA_VERSION,
+            "precision": precision(run),
+            "sites": [_site(site) for site in run.sites.values()],
+            "examples": [_example(example, run) for example in run.examples],
+            "parameters": [dict(parameter) for parameter in run.parameter_facts],
+            "problems": [str(problem) for problem in run.problems],
+        },
+    )
+
+
+def precision(run: Run) -> dict[str, Any]:
+    """Return the run's stored form of weights: its name and largest error of one weight."""
+    return {"name": run.precision.name, "max_error": run.precision.max_error}
+
+
+def step_of(run: Run, step: int) -> int:
+    """Return the recorded step that ``step`` names; negative counts from the newest."""
+    steps = [int(recorded) for recorded in run.steps]  # Python's, which no question overflows
+    if -len(steps) <= step < 0:
+        return steps[step]
+    if step in steps:
+        return step
+    if not steps:
+        raise NotRecordedError(
+            f"Got step {step} of run {run.name!r}.",
+            "Nothing has been recorded in it yet.",
+            "Wait for the first step, then ask again.",
+        )
+    nearest = min(steps, key=lambda recorded: abs(recorded - step))
+    raise NotRecordedError(
+        f"Got step {step} of run {run.name!r}.",
+        f"Recorded are {len(steps)} steps from {steps[0]} to {steps[-1]}.",
+        f"Ask for a recorded step, such as {nearest}, or -1 for the newest.",
+    )
+
+
+def site_of(run: Run, name: str | None) -> Site:
+    """Return the site of that path, or say which there are."""
+    if name in run.sites:
+        return run.sites[name]
+    raise NotRecordedError(
+        f"Got site {name!r}.",
+        f"Run {run.name!r} holds {some(list(run.sites))}.",
+        "Ask for one of these, spelled the same.",
+    )
+
+
+def example_of(run: Run, index: int) -> int:
+    """Return ``index`` if the run's probe has an example of that index."""
+    return _index("example", index, len(run.examples), f"Run {run.name!r}")
+
+
+def head_of(site: Site, index: int | None) -> int:
+    """Return ``index`` if the site has a head of that index."""
+    return _index("head", index, site.heads, f"Site {site.name!r}")
+
+
+def _index(what: str, index: int | None, count: int, whose: str) -> int:
+    if index is not None and 0 <= index < count:
+        return index
+    raise NotRecordedError(
+        f"Got {what} {index}.",
+        f"{whose} has {count}, numbered from 0.",
+        f"Ask for a {what} from 0 to {count - 1}." if count else f"Record a {what} first.",
+    )
+
+
+def thinned(steps: Any, most: int) -> np.ndarray[Any, Any]:
+    """Return at most ``most`` of the steps, evenly chosen, first and newest included."""
+    steps = np.asarray(steps)
+    if steps.size <= most:
+        return steps
+    return np.asarray(steps[np.linspace(0, steps.size - 1, most).round().astype(int)])
+
+
+def recorded_measures(run: Run, steps: np.ndarray[Any, Any]) -> xr.Dataset:
+    """Return the recorded measures at these steps [step, site, example, head]."""
+    return run.measures(steps)
+
+
+def cards(kind: str | None = None) -> dict[str, dict[str, Any]]:
+    """Return units, bounds and the question of each analysis that suits a kind of site."""
+    return {
+        name: {"units": card.units, "bounds": list(card.bounds), "answers": card.answers}
+        for name, card in analyses().items()
+        if kind is None or kind in card.kinds
+    }
+
+
+def layout(shape: Sequence[int] | None) -> list[int] | None:
+    """Return rows and columns as JSON holds them."""
+    return None if shape is None else list(shape)
+
+
+def some(names: Sequence[str], most: int = 8) -> str:
+    """List a few names: an error that lists hundreds says nothing."""
+    if not names:
+        return "none"
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(repr(name) for name in names[:most]) + rest
+
+
+def _site(site: Site) -> dict[str, Any]:
+    return {
+        "name": site.name,
+        "module": site.module,
+        "kind": site.kind,
+        "module_class": site.module_class,
+        "heads": site.heads,
+        "queries": site.queries,
+        "keys": site.keys,
+        "query_layout": layout(site.query_layout),
+        "key_layout": layout(site.key_layout),
+    }
+
+
+def _example(example: Example, run: Run) -> dict[str, Any]:
+    return {
+        "index": example.index,
+        "title": example.title,
+        "tokens": None if example.tokens is None else list(example.tokens),
+        "label": example.label,
+        "image": run.image(example.index) is not None,
+    }

@@ -1,0 +1,75 @@
+"""Every head of a run at a glance: a small picture and the measures of each.
+
+Room: the read path. Comes in: an open run and a query. Goes out: a labelled dataset.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from limelight.answer.facts import cards, example_of, recorded_measures, step_of
+from limelight.query import Query
+from limelight.store import Run, Site
+
+
+def grid(run: Run, query: Query) -> xr.Dataset:
+    """Return a small picture and the measures of every head at one step.
+
+    Parameters
+    ----------
+    run : Run
+        An open run.
+    query : Query
+        ``step``; ``example``, 0 if None; ``reduce``.
+
+    Returns
+    -------
+    Dataset
+        For the site at index *i* of ``run.sites``: ``cells_i`` uint8 [head_i, row_i, column_i],
+        ``round(255 * sqrt(weight))``, each cell the ``reduce`` of the weights it covers;
+        ``nan_i`` bool, only if one of them is NaN; each measure that suits the site's kind, as
+        ``<measure>_i`` and ``<measure>_null_i`` float32 [head_i].
+
+    Raises
+    ------
+    NotRecordedError
+        If the run holds no such step or example.
+    """
+    step = step_of(run, query.step)
+    example = example_of(run, query.example or 0) if run.sites else 0
+    variables: dict[str, xr.Variable] = {}
+    if run.sites:
+        pictures = run.overview(step, example, query.reduce)
+        measured = recorded_measures(run, np.array([step])).isel(step=0, example=example).load()
+        for index, site in enumerate(run.sites.values()):
+            variables |= _pictures(index, site, *pictures[site.name])
+            variables |= _measured(index, site, measured.sel(site=site.name))
+    facts = {"step": step, "example": example, "reduce": query.reduce, "measures": cards()}
+    return xr.Dataset(variables, attrs=facts)
+
+
+def _pictures(
+    index: int, site: Site, cells: np.ndarray[Any, Any], nan: np.ndarray[Any, Any] | None
+) -> dict[str, xr.Variable]:
+    dims = (f"head_{index}", f"row_{index}", f"column_{index}")
+    facts = {"site": site.name, "queries": site.queries, "keys": site.keys}
+    found = {f"cells_{index}": xr.Variable(dims, cells, facts)}
+    if nan is not None and nan.any():
+        found[f"nan_{index}"] = xr.Variable(dims, nan)
+    return found
+
+
+def _measured(index: int, site: Site, measured: xr.Dataset) -> dict[str, xr.Variable]:
+    found: dict[str, xr.Variable] = {}
+    for name, card in cards(site.kind).items():
+        if name not in measured:
+            continue
+        heads = measured[name].values[: site.heads]
+        null = np.broadcast_to(measured[f"{name}_null"].values, heads.shape)
+        for part, numbers in ((f"{name}_{index}", heads), (f"{name}_null_{index}", null)):
+            values = numbers.astype(np.float32)
+            found[part] = xr.Variable((f"head_{index}",), values, {"units": card["units"]})
+    return found

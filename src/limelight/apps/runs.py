@@ -1,0 +1,186 @@
+"""The runs of a log directory: where they lie, opened once, opened again when they have grown.
+
+Room: apps. Comes in: names of runs and their folders. Goes out: open runs, and the cards the
+catalogue lists. Knows nothing of HTTP, so that other hosts can serve the same runs.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from limelight import __version__
+from limelight.catalogue import analyses
+from limelight.errors import LimelightError, NotRecordedError
+from limelight.schema import SCHEMA_VERSION
+from limelight.store import Run, open_run
+from limelight.store.layout import INDEX, META, sidecar
+
+#: Open runs kept at a time; each holds a few kilobytes.
+_MOST_OPEN = 256
+
+#: Size, time and identity of the two files that change when a run does.
+_Stamp = tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class _Opened:
+    stamp: _Stamp
+    run: Run | None
+    problem: LimelightError | None
+    written: float
+
+
+class Runs:
+    """Open runs by folder, each opened again only when its index has changed.
+
+    An open run is never changed, so a question that began before a new step was published ends on
+    what it began with.
+    """
+
+    def __init__(self) -> None:
+        self._opened: dict[str, _Opened] = {}
+        self._lock = threading.Lock()
+
+    def open(self, name: str, folder: str) -> Run:
+        """Return the open run of a folder.
+
+        Parameters
+        ----------
+        name : str
+            The run's name, for messages.
+        folder : str
+            The run's folder, already found to be an allowed one.
+
+        Returns
+        -------
+        Run
+
+        Raises
+        ------
+        NotRecordedError
+            If limelight has recorded nothing there, or it was deleted.
+        StoreError
+            If the store is damaged or newer than this limelight.
+        """
+        opened = self._current(folder)
+        if opened is None:
+            raise NotRecordedError(
+                f"Run {name!r} has no limelight recording on disk.",
+                "Wanted one that is still there.",
+                "If it was deleted, choose another run; if not, record it with limelight.",
+            )
+        if opened.run is None:
+            raise opened.problem or AssertionError("an unopened run says why")
+        return opened.run
+
+    def catalogue(self, folders: Mapping[str, str]) -> dict[str, Any]:
+        """Return what there is to look at: our version, the analyses, the runs.
+
+        Parameters
+        ----------
+        folders : mapping of str to str
+            Run name to folder; folders without a recording are left out.
+
+        Returns
+        -------
+        dict
+            JSON-able: ``version``, ``schema``, ``analyses``, ``runs`` (newest-written first). It
+            costs two ``stat`` calls for each run that has not changed.
+        """
+        cards = ((self._current(folder), name) for name, folder in folders.items())
+        known = [(opened, name) for opened, name in cards if opened is not None]
+        known.sort(key=lambda pair: (-pair[0].written, pair[1]))
+        return {
+            "version": __version__,
+            "schema": SCHEMA_VERSION,
+            "analyses": _analyses(),
+            "runs": [_card(name, opened) for opened, name in known],
+        }
+
+    def _current(self, folder: str) -> _Opened | None:
+        stamp = _stamp(folder)
+        if stamp is None:
+            with self._lock:
+                self._opened.pop(folder, None)
+            return None
+        with self._lock:
+            known = self._opened.get(folder)
+        if known is not None and known.stamp == stamp:
+            return known
+        opened = _open(folder, stamp)
+        with self._lock:
+            while len(self._opened) >= _MOST_OPEN:
+                self._opened.pop(next(iter(self._opened)))
+            self._opened[folder] = opened
+        return opened
+
+
+def allowed_folder(path: str, roots: Iterable[str]) -> str | None:
+    """Return a run's real folder if it and its recording lie under one of the roots.
+
+    Parameters
+    ----------
+    path : str
+        Where the run is said to lie.
+    roots : iterable of str
+        Log directories.
+
+    Returns
+    -------
+    str or None
+        The folder with every link followed; None if it, or the recording in it, lies elsewhere.
+    """
+    folder = os.path.realpath(path)
+    inside = os.path.realpath(sidecar(folder))
+    for root in map(os.path.realpath, roots):
+        if _under(folder, root) and _under(inside, root):
+            return folder
+    return None
+
+
+def _under(path: str, root: str) -> bool:
+    return os.path.commonpath([path, root]) == root
+
+
+def _stamp(folder: str) -> _Stamp | None:
+    stats = []
+    for name in (META, INDEX):
+        try:
+            stat = (Path(sidecar(folder)) / name).stat()
+            stats.append((stat.st_size, stat.st_mtime_ns, stat.st_ino))
+        except OSError:
+            stats.append((-1, 0, 0))
+    return None if all(size < 0 for size, _, _ in stats) else tuple(stats)
+
+
+def _open(folder: str, stamp: _Stamp) -> _Opened:
+    written = max(mtime for _, mtime, _ in stamp) / 1e9
+    try:
+        return _Opened(stamp, open_run(folder), None, written)
+    except LimelightError as problem:
+        return _Opened(stamp, None, problem, written)
+
+
+def _card(name: str, opened: _Opened) -> dict[str, Any]:
+    run = opened.run
+    steps = [] if run is None else run.steps
+    return {
+        "name": name,
+        "steps": len(steps),
+        "first_step": int(steps[0]) if len(steps) else None,
+        "last_step": int(steps[-1]) if len(steps) else None,
+        "attention": bool(run and run.sites),
+        "parameters": bool(run and len(run.parameter_names)),
+        "written": opened.written,
+        "problem": opened.problem.facts() if opened.problem else None,
+    }
+
+
+def _analyses() -> list[dict[str, Any]]:
+    names = ("name", "answers", "units", "bounds", "kinds", "tier")
+    return [{name: getattr(card, name) for name in names} for card in analyses().values()]

@@ -1,0 +1,355 @@
+"""Answers against the planted runs they were written from, through the real store."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+sys.path.insert(0, str(Path(__file__).parent / "golden"))
+import planted  # the planted runs lie beside the golden answers made from them
+
+from limelight.answer import answer, extent
+from limelight.answer.bootstrap import interval
+from limelight.catalogue import analyses
+from limelight.errors import NotRecordedError
+from limelight.query import Query
+from limelight.store import open_run
+from limelight.wire import decode, encode
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    return open_run(planted.write(tmp_path_factory.mktemp("logs") / "words", planted.words))
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return open_run(planted.write(tmp_path_factory.mktemp("logs") / "digits", planted.digits))
+
+
+def written(step, name):
+    return planted.words(step)[name].to_dataset()
+
+
+def index_of(run, name):
+    return list(run.sites).index(name)
+
+
+class TestRun:
+    def test_it_says_what_there_is(self, words):
+        facts = answer(words, Query("run"))
+        assert facts["step"].values.tolist() == list(planted.STEPS)
+        np.testing.assert_array_equal(facts["epoch"], [np.nan, 1.0, 2.5])
+        sites = {site["name"]: site for site in facts.attrs["sites"]}
+        assert set(sites) == {"encoder/attention", "decoder/cross", "pool", "long"}
+        cross = sites["decoder/cross"]
+        assert (cross["kind"], cross["heads"], cross["queries"], cross["keys"]) == (
+            "cross",
+            2,
+            3,
+            6,
+        )
+        assert cross["module_class"] == "MultiHeadAttention"
+        assert facts.attrs["examples"][0]["tokens"] == planted.TOKENS[0]
+        assert facts.attrs["examples"][0]["image"] is False
+        assert [p["name"] for p in facts.attrs["parameters"]] == list(planted.weights_of(0))
+        assert facts.attrs["parameters"][0]["shape"] == "64×8"
+        assert facts.attrs["problems"] == []
+
+    def test_wall_time_is_now_and_grows(self, words):
+        times = answer(words, Query("run"))["wall_time"]
+        assert times.attrs["units"] == "s"
+        assert bool((times.diff("step") >= 0).all())
+        assert float(times[0]) > 1.7e9
+
+    def test_images_are_told(self, digits):
+        facts = answer(digits, Query("run"))
+        assert all(example["image"] for example in facts.attrs["examples"])
+        assert facts.attrs["sites"][0]["key_layout"] == [4, 4]
+
+    @pytest.mark.parametrize("what", ["run", "grid", "parameters", "summary"])
+    def test_attributes_are_plain_json(self, words, what):
+        text = json.dumps(answer(words, Query(what)).attrs, allow_nan=False)
+        assert json.loads(text) == decode(encode(answer(words, Query(what)))).attrs
+
+
+class TestGrid:
+    @pytest.mark.parametrize("example", [0, 1])
+    @pytest.mark.parametrize("reduce", ["max", "mean"])
+    def test_a_small_map_is_shown_cell_by_cell(self, words, example, reduce):
+        found = answer(words, Query("grid", step=100, example=example, reduce=reduce))
+        for name in ("encoder/attention", "decoder/cross", "pool"):
+            cells = found[f"cells_{index_of(words, name)}"]
+            weights = written(100, name)["weights"].values[example]
+            np.testing.assert_array_equal(cells, np.rint(255 * np.sqrt(weights)))
+            assert cells.attrs["site"] == name
+
+    @pytest.mark.parametrize("reduce", ["max", "mean"])
+    def test_a_large_map_is_pooled(self, words, reduce):
+        cells = answer(words, Query("grid", step=0, reduce=reduce))[
+            f"cells_{index_of(words, 'long')}"
+        ]
+        weights = written(0, "long")["weights"].values[0, 0]
+        assert max(cells.shape) <= 32
+        high, wide = (-(-size // 32) for size in weights.shape)
+        for row, column in [(0, 0), (7, 11), (cells.shape[1] - 1, cells.shape[2] - 1)]:
+            block = weights[row * high : (row + 1) * high, column * wide : (column + 1) * wide]
+            share = block.max() if reduce == "max" else block.mean()
+            assert abs(int(cells[0, row, column]) - 255 * np.sqrt(share)) <= 1
+
+    def test_nan_is_marked_and_never_drawn_as_a_number(self, words):
+        found = answer(words, Query("grid", step=250))
+        at = index_of(words, "encoder/attention")
+        expected = np.isnan(written(250, "encoder/attention")["weights"].values[0])
+        np.testing.assert_array_equal(found[f"nan_{at}"], expected)
+        assert not found[f"cells_{at}"].values[expected].any()
+        assert f"nan_{index_of(words, 'pool')}" not in found
+        assert f"nan_{at}" not in answer(words, Query("grid", step=100))
+
+    @pytest.mark.parametrize("name", list(analyses()))
+    def test_measures_are_the_analyses_of_the_written_map(self, words, name):
+        card = analyses()[name]
+        found = answer(words, Query("grid", step=100, example=1))
+        for at, site in enumerate(words.sites):
+            if words.sites[site].kind not in card.kinds:
+                assert f"{name}_{at}" not in found
+                continue
+            ds = written(100, site).isel(example=1)
+            values = card.function(ds["weights"].astype(np.float64)).where(ds["query_valid"])
+            np.testing.assert_allclose(found[f"{name}_{at}"], values.mean("query"), rtol=1e-5)
+            even = ds["allowed"] / ds["allowed"].sum("key")
+            null = card.function(even.fillna(0)).where(ds["query_valid"]).mean("query")
+            np.testing.assert_allclose(found[f"{name}_null_{at}"], float(null), rtol=1e-5)
+            assert found[f"{name}_{at}"].attrs["units"] == card.units
+
+    def test_a_diverged_head_has_no_entropy(self, words):
+        found = answer(words, Query("grid", step=250))
+        at = index_of(words, "encoder/attention")
+        assert np.isnan(found[f"entropy_{at}"].values).tolist() == [False, True]
+
+
+class TestMap:
+    @pytest.mark.parametrize("site", ["encoder/attention", "decoder/cross", "pool", "long"])
+    @pytest.mark.parametrize("example", [0, 1])
+    @pytest.mark.parametrize("step", planted.STEPS)
+    def test_it_is_the_map_that_was_written(self, words, site, example, step):
+        head = words.sites[site].heads - 1
+        found = answer(words, Query("map", site=site, head=head, example=example, step=step))
+        ds = written(step, site).isel(example=example)
+        np.testing.assert_array_equal(found["weights"], ds["weights"].isel(head=head))
+        assert found["weights"].dtype == np.float16
+        for name in ("allowed", "query_valid", "key_valid"):
+            np.testing.assert_array_equal(found[name], ds[name])
+            assert found[name].dtype == bool
+        assert found.attrs["step"] == step
+
+    def test_all_examples_at_once(self, words):
+        found = answer(words, Query("map", site="encoder/attention", head=1, step=0))
+        ds = written(0, "encoder/attention")
+        np.testing.assert_array_equal(found["weights"], ds["weights"].isel(head=1))
+        assert found["allowed"].dims == ("example", "query", "key")
+        assert found.attrs["query_token"] == planted.TOKENS
+        assert found.attrs["example"] is None
+
+    def test_tokens_are_told_for_the_example(self, words):
+        found = answer(words, Query("map", site="decoder/cross", head=0, example=1))
+        assert found.attrs["query_token"] is None
+        assert found.attrs["key_token"] == planted.TOKENS[1]
+
+    def test_the_image_comes_with_the_map(self, digits):
+        found = answer(digits, Query("map", site="attention", head=0, example=1))
+        np.testing.assert_allclose(found["image"], planted.images()[1], atol=1 / 255)
+        assert found.attrs["key_layout"] == [4, 4]
+        assert "image" not in answer(digits, Query("map", site="attention", head=0))
+
+    def test_the_error_of_storing_is_told_and_kept(self, words, tmp_path):
+        stored = answer(words, Query("map", site="pool", head=0, example=0)).attrs["stored"]
+        assert stored["name"] == "float16"
+        compact = open_run(planted.write(tmp_path / "c", planted.words, precision="compact"))
+        found = answer(compact, Query("map", site="encoder/attention", head=0, example=0, step=100))
+        assert found["weights"].dtype == np.float32
+        ds = written(100, "encoder/attention")["weights"].isel(example=0, head=0)
+        error = float(np.abs(found["weights"].values - ds.values).max())
+        assert 0 < error <= found.attrs["stored"]["max_error"]
+
+    @pytest.mark.parametrize(("step", "recorded"), [(-1, 250), (-3, 0), (100, 100)])
+    def test_negative_steps_count_from_the_newest(self, words, step, recorded):
+        assert answer(words, Query("map", site="pool", head=0, step=step)).attrs["step"] == recorded
+
+
+class TestMeasures:
+    def test_means_are_over_examples_that_are_means_over_queries(self, words):
+        found = answer(words, Query("measures", site="encoder/attention"))
+        ds = written(100, "encoder/attention")
+        values = analyses()["entropy"].function(ds["weights"].astype(np.float64))
+        expected = values.where(ds["query_valid"]).mean("query").mean("example")
+        np.testing.assert_allclose(found["entropy"].sel(step=100), expected, rtol=1e-5)
+        assert found["entropy"].dims == ("step", "head")
+        assert found.attrs["examples"] == 2
+
+    def test_one_example_has_no_interval(self, words):
+        found = answer(words, Query("measures", site="encoder/attention", example=0))
+        assert found.attrs["examples"] == 1
+        assert bool(found["entropy_low"].isnull().all())
+        grid = answer(words, Query("grid", step=100, example=0))
+        at = index_of(words, "encoder/attention")
+        np.testing.assert_allclose(found["entropy"].sel(step=100), grid[f"entropy_{at}"], rtol=1e-6)
+
+    def test_intervals_hold_the_mean(self, words):
+        found = answer(words, Query("measures", site="decoder/cross"))
+        for name in ("entropy", "maximum", "sink"):
+            assert bool((found[f"{name}_low"] <= found[name]).all())
+            assert bool((found[name] <= found[f"{name}_high"]).all())
+
+    def test_the_null_is_one_line_over_steps(self, words):
+        found = answer(words, Query("measures", site="pool"))
+        expected = np.mean([np.log(6), np.log(4)])
+        np.testing.assert_allclose(found["entropy_null"], [expected] * 3, rtol=1e-6)
+
+    def test_distance_is_not_given_across_two_sequences(self, words):
+        assert "distance" not in answer(words, Query("measures", site="decoder/cross"))
+        assert "distance" in answer(words, Query("measures", site="encoder/attention"))
+
+    def test_steps_are_thinned_keeping_first_and_newest(self, words):
+        found = answer(words, Query("measures", site="pool", steps=2))
+        assert found["step"].values.tolist() == [0, 250]
+
+
+class TestParameters:
+    def test_histograms_are_numpys(self, words):
+        found = answer(words, Query("parameters", parameter=("dense/kernel",)))
+        for step in planted.STEPS:
+            values = planted.weights_of(step)["dense/kernel"]
+            count, edges = np.histogram(values, 64)
+            one = found.sel(step=step, parameter="dense/kernel")
+            np.testing.assert_array_equal(one["count"], count)
+            np.testing.assert_allclose([one["low"], one["high"]], edges[[0, -1]])
+        assert found["count"].dtype == np.int32
+        assert found.sizes == {"step": 3, "parameter": 1, "bin": 64}
+
+    def test_none_named_means_all_in_their_order(self, words):
+        found = answer(words, Query("parameters"))
+        assert found["parameter"].values.tolist() == list(planted.weights_of(0))
+
+    def test_names_come_in_the_order_asked(self, words):
+        names = ("层/<b>scale</b>", "dense/kernel")
+        found = answer(words, Query("parameters", parameter=names))
+        assert found["parameter"].values.tolist() == list(names)
+        expected = planted.weights_of(0)["dense/kernel"].astype(np.float64)
+        np.testing.assert_allclose(found["std"].sel(step=0)[1], expected.std(), rtol=1e-5)
+
+    def test_nan_and_infinity_are_counted_and_left_out(self, words):
+        one = answer(words, Query("parameters")).sel(step=250, parameter="层/<b>scale</b>")
+        assert int(one["nonfinite"]) == 2
+        assert int(one["count"].sum()) == 10
+        assert np.isfinite(float(one["mean"]))
+
+    def test_steps_are_thinned(self, words):
+        found = answer(words, Query("parameters", steps=2))
+        assert found["step"].values.tolist() == [0, 250]
+
+    def test_the_summary_is_the_last_step_beside_the_first(self, words):
+        found = answer(words, Query("summary", step=100))
+        over_steps = answer(words, Query("parameters"))
+        assert found.attrs == {"step": 100, "first_step": 0}
+        for name in ("mean", "std", "min", "max", "norm", "near_zero", "nonfinite"):
+            np.testing.assert_array_equal(found[name], over_steps[name].sel(step=100))
+            np.testing.assert_array_equal(found[f"{name}_first"], over_steps[name].sel(step=0))
+
+    def test_the_summary_of_the_first_step_is_itself(self, words):
+        found = answer(words, Query("summary", step=0))
+        np.testing.assert_array_equal(found["norm"], found["norm_first"])
+
+
+class TestNotRecorded:
+    @pytest.mark.parametrize(
+        ("query", "message"),
+        [
+            (Query("grid", step=90), "Recorded are 3 steps from 0 to 250. Ask for"),
+            (Query("grid", step=90), "such as 100, or -1 for the newest."),
+            (Query("grid", step=-4), "Recorded are 3 steps from 0 to 250."),
+            (Query("summary", step=10**30), "Ask for a recorded step, such as 250,"),
+            (Query("grid", example=2), "Got example 2. Run 'words' has 2, numbered from 0."),
+            (Query("grid", example=-1), "Got example -1."),
+            (Query("map", site="no", head=0), "Got site 'no'. Run 'words' holds "),
+            (Query("map", site="pool", head=1), "Got head 1. Site 'pool' has 1, numbered from 0."),
+            (Query("measures", site="no"), "Got site 'no'."),
+            (Query("parameters", parameter=("no",)), "Run 'words' holds 'dense/kernel', "),
+        ],
+    )  # fmt: skip
+    def test_what_is_missing_is_told_with_what_there_is(self, words, query, message):
+        with pytest.raises(NotRecordedError) as caught:
+            answer(words, query)
+        assert message in str(caught.value)
+
+    def test_a_run_without_attention_still_answers(self, tmp_path):
+        run = open_run(planted.write(tmp_path / "weights", None))
+        assert answer(run, Query("run")).attrs["sites"] == []
+        assert set(answer(run, Query("grid")).variables) == set()
+        assert answer(run, Query("summary")).sizes["parameter"] == 3
+        with pytest.raises(NotRecordedError, match="holds none"):
+            answer(run, Query("measures", site="pool"))
+
+
+class TestExtent:
+    @pytest.mark.parametrize(
+        "query",
+        [
+            Query("map", site="long", head=0),
+            Query("map", site="long", head=0, example=1),
+            Query("parameters"),
+            Query("parameters", parameter=("dense/kernel",), steps=2),
+        ],
+    )
+    def test_it_is_an_upper_estimate_and_not_a_wild_one(self, words, query):
+        found = answer(words, query)
+        assert found.nbytes * 0.9 <= extent(words, query) <= 3 * found.nbytes
+
+
+class TestInterval:
+    def test_it_covers_the_true_mean_about_as_often_as_it_says(self):
+        rng = np.random.default_rng(1)
+        low, high = interval(rng.normal(size=(2000, 40)))
+        covered = float(((low <= 0) & (high >= 0)).mean())
+        assert 0.91 <= covered <= 0.97
+
+    def test_equal_examples_have_an_interval_of_no_width(self):
+        low, high = interval(np.full((3, 5), 0.25))
+        np.testing.assert_array_equal([low, high], np.full((2, 3), 0.25))
+
+    def test_the_same_numbers_give_the_same_interval(self):
+        values = np.random.default_rng(2).random((4, 9))
+        np.testing.assert_array_equal(interval(values), interval(values.copy()))
+
+    def test_a_nan_example_makes_its_interval_nan_and_no_other(self):
+        low, high = interval(np.array([[0.0, np.nan, 1.0], [0.0, 0.5, 1.0]]))
+        assert np.isnan([low[0], high[0]]).all()
+        assert np.isfinite([low[1], high[1]]).all()
+
+    def test_it_is_numpys_percentile_of_resampled_means(self):
+        values = np.random.default_rng(3).random(30)
+        low, high = interval(values)
+        rng = np.random.default_rng(4)
+        means = values[rng.integers(0, 30, (20000, 30))].mean(-1)
+        expected = np.percentile(means, [2.5, 97.5])
+        np.testing.assert_allclose([low, high], expected, atol=0.02)
+
+
+@pytest.mark.parametrize("what", ["run", "grid", "map", "measures", "parameters", "summary"])
+def test_every_answer_crosses_the_wire(words, what):
+    found = answer(words, Query(what, site="encoder/attention", head=1, step=250))
+    back = decode(encode(found))
+    for name in found.data_vars:
+        np.testing.assert_array_equal(back[name], found[name])
+        assert back[name].dims == found[name].dims
+
+
+def test_answers_are_datasets_without_a_file_behind_them(words):
+    found = answer(words, Query("map", site="pool", head=0))
+    assert isinstance(found, xr.Dataset)
+    assert isinstance(found["weights"].variable._data, np.ndarray)

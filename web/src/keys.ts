@@ -4,7 +4,10 @@ type Deed = (event: KeyboardEvent) => void;
 const deeds = new Map<string, Deed[]>();
 let bound = false;
 
-/** Do `deed` whenever `key` is pressed; returns how to stop. The newest deed of a key wins. */
+/**
+ * Do `deed` whenever `key` is pressed ("Shift+" before an arrow); returns how to stop. The newest
+ * deed of a key wins.
+ */
 export function onKey(key: string, deed: Deed): () => void {
   if (!bound) document.addEventListener("keydown", dispatch);
   bound = true;
@@ -22,7 +25,8 @@ function dispatch(event: KeyboardEvent): void {
   const target = event.target as HTMLElement | null;
   const own = target?.closest("input, select, textarea, dialog");
   if (own && event.key !== "Escape") return;
-  const deed = deeds.get(event.key)?.at(-1);
+  const name = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
+  const deed = deeds.get(name)?.at(-1);
   if (!deed) return;
   event.preventDefault();
   deed(event);

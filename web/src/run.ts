@@ -1,9 +1,12 @@
 /** The run in view: its facts, its steps, and which of each the selection comes to. */
 import { computed, signal } from "@preact/signals";
+import { nearest } from "./answers/series.ts";
 import { card, catalogue, follow } from "./client.ts";
 import { type Selection, select, selection } from "./state.ts";
 import type { Example, Parameter, RunCard, RunFacts, Site } from "./types.ts";
 import type { Answer } from "./wire.ts";
+
+export { nearest };
 
 /** Whether a run has what the page in view shows; the page says so. */
 export const accepts = signal<(run: RunCard) => boolean>(() => true);
@@ -69,12 +72,6 @@ export function stepBy(by: number): void {
   const at = steps.indexOf(step.value ?? Number.NaN);
   const to = steps[Math.max(0, Math.min(steps.length - 1, at + by))];
   if (to !== undefined) choose({ step: to, follow: false });
-}
-
-export function nearest(steps: readonly number[], wanted: number): number {
-  return steps.reduce((best, one) =>
-    Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best,
-  );
 }
 
 /** The facts of a run, from the answer to `what: "run"`. */

@@ -9,6 +9,7 @@ export function KeyList({ onClose }: { onClose: () => void }) {
   const rows: [string, string][] = [
     ["← →", words.keyHead],
     ["↑ ↓", words.keySite],
+    ["⇧ ← ↑ → ↓", words.keyCell],
     ["[ ]", words.keyStep],
     ["Space", words.keyPlay],
     ["Esc", words.keyUnpin],

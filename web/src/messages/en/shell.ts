@@ -17,6 +17,7 @@ export const shell = {
   keys: "Keys",
   keyHead: "another head of the layer",
   keySite: "another layer",
+  keyCell: "pin the cell beside or below",
   keyStep: "one recorded step back or on",
   keyPlay: "play or stop the steps",
   keyUnpin: "let go of the pinned row",

@@ -19,6 +19,7 @@ export const shell: typeof english = {
   keys: "按键",
   keyHead: "同一层的另一个头",
   keySite: "另一层",
+  keyCell: "固定旁边或下面的格子",
   keyStep: "后退或前进一步",
   keyPlay: "播放或停止",
   keyUnpin: "取消固定的行",

@@ -1,0 +1,107 @@
+/** Every head in small, from the answer to `what: "grid"`. */
+import { BARRED } from "../draw/scale.ts";
+import type { Strip } from "../draw/thumbs.ts";
+import type { Answer, Numbers } from "../wire.ts";
+import { validRange } from "./head_map.ts";
+
+export interface GridSite {
+  readonly site: string;
+  readonly strip: Strip;
+  /** Cells of the map that one cell of the thumbnail stands for, down and across. */
+  readonly block: readonly [number, number];
+  readonly measures: Readonly<Record<string, Numbers>>;
+  readonly nulls: Readonly<Record<string, Numbers>>;
+}
+
+export interface HeadGrid {
+  readonly step: number;
+  readonly example: number;
+  readonly sites: readonly GridSite[];
+  readonly measures: readonly string[];
+  readonly units: Readonly<Record<string, string>>;
+}
+
+/** Bytes are 255 times the square root of a weight; this is the way back. */
+const WEIGHT = Float32Array.from({ length: 256 }, (_, byte) => (byte / 255) ** 2);
+
+/** `tokens`: those of the example, so that thumbnails leave out its padding. */
+export function headGrid(answer: Answer, tokens: readonly string[] | null): HeadGrid {
+  const { attrs, variables } = answer;
+  const known = (attrs.measures ?? {}) as Record<string, { units: string }>;
+  const measures = Object.keys(known);
+  const sites: GridSite[] = [];
+  for (let index = 0; variables[`cells_${index}`]; index++) {
+    const take = (suffix: string) =>
+      Object.fromEntries(
+        measures.flatMap((name) => {
+          const found = variables[`${name}${suffix}_${index}`];
+          return found ? [[name, found.data]] : [];
+        }),
+      );
+    sites.push({ ...strip(answer, index, tokens), measures: take(""), nulls: take("_null") });
+  }
+  return {
+    step: Number(attrs.step),
+    example: Number(attrs.example),
+    sites,
+    measures,
+    units: Object.fromEntries(measures.map((name) => [name, known[name]?.units ?? ""])),
+  };
+}
+
+function strip(answer: Answer, index: number, tokens: readonly string[] | null) {
+  const cells = answer.variables[`cells_${index}`];
+  if (!cells) throw new Error(`The answer holds no cells_${index}.`);
+  const nan = answer.variables[`nan_${index}`]?.data;
+  const barred = answer.variables[`barred_${index}`]?.data;
+  const [heads = 0, rows = 0, columns = 0] = cells.shape;
+  const values = Float32Array.from(cells.data, (byte) => WEIGHT[byte] as number);
+  for (let i = 0; i < values.length; i++) {
+    if (nan?.[i]) values[i] = Number.NaN;
+    // Which cells may be attended is mostly one pattern for all heads of a site.
+    else if (barred?.[i % barred.length]) values[i] = BARRED;
+  }
+  const queries = Number(cells.attrs.queries ?? rows);
+  const keys = Number(cells.attrs.keys ?? columns);
+  const block = [Math.ceil(queries / rows), Math.ceil(keys / columns)] as const;
+  const [top, bottom] = unpadded(tokens, queries, block[0], rows);
+  const [left, right] = unpadded(tokens, keys, block[1], columns);
+  const window = { row: top, rows: bottom - top, column: left, columns: right - left };
+  return {
+    site: String(cells.attrs.site),
+    strip: { heads, values, rows, columns, window },
+    block,
+  };
+}
+
+function unpadded(
+  tokens: readonly string[] | null,
+  length: number,
+  block: number,
+  cells: number,
+): [number, number] {
+  if (tokens?.length !== length) return [0, cells];
+  const [first, last] = validRange(
+    tokens.map((one) => (one ? 1 : 0)),
+    length,
+  );
+  return [Math.floor(first / block), Math.min(cells, Math.ceil(last / block))];
+}
+
+/** Site names with what all of them share at both ends left out. */
+export function shortNames(names: readonly string[]): string[] {
+  const split = names.map((name) => name.split("/"));
+  const first = split[0] ?? [];
+  if (names.length < 2) return names.map((_, index) => split[index]?.at(-1) ?? "");
+  let start = 0;
+  while (split.every((parts) => parts.length > start + 1 && parts[start] === first[start])) start++;
+  let end = 0;
+  while (
+    split.every(
+      (parts) => parts.length > start + end + 1 && parts.at(-1 - end) === first.at(-1 - end),
+    )
+  ) {
+    end++;
+  }
+  return split.map((parts) => parts.slice(start, parts.length - end).join("/"));
+}

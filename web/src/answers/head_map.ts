@@ -1,0 +1,138 @@
+/** One head's map as views draw it, from the answer to `what: "map"`. */
+import type { Window } from "../draw/pool.ts";
+import { BARRED, ranks } from "../draw/scale.ts";
+import type { Layout } from "../types.ts";
+import type { Answer, Numbers } from "../wire.ts";
+
+export interface Picture {
+  readonly values: Numbers;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface HeadMap {
+  readonly site: string;
+  readonly head: number;
+  readonly step: number;
+  readonly example: number;
+  readonly kind: string;
+  readonly moduleClass: string;
+  readonly queries: number;
+  readonly keys: number;
+  /** As recorded, [query, key]. */
+  readonly weights: Numbers;
+  /** The same, BARRED where this query may not attend to this key. */
+  readonly marked: Float32Array;
+  /** Ranks within rows, made when first asked for. */
+  readonly ranked: () => Float32Array;
+  /** Without the padding before and after. */
+  readonly window: Window;
+  readonly queryTokens: readonly string[] | null;
+  readonly keyTokens: readonly string[] | null;
+  readonly queryLayout: Layout | null;
+  readonly keyLayout: Layout | null;
+  readonly image: Picture | null;
+  readonly stored: { readonly name: string; readonly max_error: number };
+}
+
+export function headMap(answer: Answer): HeadMap {
+  const { attrs, variables } = answer;
+  const weights = variables.weights;
+  if (!weights) throw new Error("The answer holds no weights.");
+  const [queries = 0, keys = 0] = weights.shape;
+  const marked = withBars(weights.data, variables.allowed?.data);
+  const image = variables.image;
+  let ranked: Float32Array | null = null;
+  const queryRange = validRange(variables.query_valid?.data, queries);
+  const keyRange = validRange(variables.key_valid?.data, keys);
+  return {
+    site: String(attrs.site),
+    head: Number(attrs.head),
+    step: Number(attrs.step),
+    example: Number(attrs.example ?? 0),
+    kind: String(attrs.kind),
+    moduleClass: String(attrs.module_class ?? ""),
+    queries,
+    keys,
+    weights: weights.data,
+    marked,
+    ranked: () => {
+      ranked ??= ranks(marked, queries, keys);
+      return ranked;
+    },
+    window: {
+      row: queryRange[0],
+      rows: queryRange[1] - queryRange[0],
+      column: keyRange[0],
+      columns: keyRange[1] - keyRange[0],
+    },
+    queryTokens: (attrs.query_token as readonly string[] | null) ?? null,
+    keyTokens: (attrs.key_token as readonly string[] | null) ?? null,
+    queryLayout: (attrs.query_layout as Layout | null) ?? null,
+    keyLayout: (attrs.key_layout as Layout | null) ?? null,
+    image: image
+      ? { values: image.data, rows: image.shape[0] ?? 0, columns: image.shape[1] ?? 0 }
+      : null,
+    stored: attrs.stored as HeadMap["stored"],
+  };
+}
+
+/** Weights with BARRED in place of what may not be attended. */
+export function withBars(weights: Numbers, allowed: Numbers | undefined): Float32Array {
+  const marked = Float32Array.from(weights);
+  if (allowed) for (let i = 0; i < marked.length; i++) if (!allowed[i]) marked[i] = BARRED;
+  return marked;
+}
+
+/** From the first valid position to after the last; everything if none is. */
+export function validRange(valid: ArrayLike<number> | undefined, length: number): [number, number] {
+  let first = 0;
+  let last = length - 1;
+  while (valid && first < length && !valid[first]) first++;
+  while (valid && last > first && !valid[last]) last--;
+  return first < length ? [first, last + 1] : [0, length];
+}
+
+/** The weight of a cell as recorded. */
+export function weightAt(map: HeadMap, query: number, key: number): number {
+  return map.weights[query * map.keys + key] ?? Number.NaN;
+}
+
+export function isBarred(map: HeadMap, query: number, key: number): boolean {
+  return map.marked[query * map.keys + key] === BARRED;
+}
+
+export interface Row {
+  /** The keys with the greatest weights, greatest first. */
+  readonly top: readonly { readonly key: number; readonly weight: number }[];
+  readonly sum: number;
+  readonly allowed: number;
+}
+
+/** What a query's row says in short. */
+export function rowOf(map: HeadMap, query: number, most = 4): Row {
+  const cells: { key: number; weight: number }[] = [];
+  let sum = 0;
+  let allowed = 0;
+  for (let key = 0; key < map.keys; key++) {
+    if (isBarred(map, query, key)) continue;
+    const weight = weightAt(map, query, key);
+    allowed += 1;
+    sum += weight;
+    if (weight > 0) cells.push({ key, weight });
+  }
+  cells.sort((a, b) => b.weight - a.weight);
+  return { top: cells.slice(0, most), sum, allowed };
+}
+
+/** How a position is called: its token as written, else its place in the image, else its number. */
+export function nameOf(
+  tokens: readonly string[] | null,
+  layout: Layout | null,
+  index: number,
+): string {
+  const token = tokens?.[index];
+  if (token) return token;
+  if (layout) return `(${Math.floor(index / layout[1])}, ${index % layout[1]})`;
+  return String(index);
+}

@@ -1,0 +1,38 @@
+/** Every example's tokens with one head's weights, from the answer to `what: "map"` for all. */
+import { BARRED } from "../draw/scale.ts";
+import type { Answer } from "../wire.ts";
+import { withBars } from "./head_map.ts";
+
+export interface Word {
+  readonly key: number;
+  readonly token: string;
+  /** As recorded; BARRED where it may not be attended. */
+  readonly weight: number;
+}
+
+export interface Sentence {
+  readonly example: number;
+  readonly words: readonly Word[];
+  readonly sum: number;
+}
+
+/** For a site with one query; padding is left out. */
+export function sentencesOf(answer: Answer): Sentence[] {
+  const { attrs, variables } = answer;
+  const weights = variables.weights;
+  if (!weights) return [];
+  const [examples = 0, queries = 0, keys = 0] = weights.shape;
+  const marked = withBars(weights.data, variables.allowed?.data);
+  const tokens = (attrs.key_token ?? []) as readonly (readonly string[] | null)[];
+  return Array.from({ length: examples }, (_, example) => {
+    const words: Word[] = [];
+    let sum = 0;
+    for (let key = 0; key < keys; key++) {
+      if (variables.key_valid && !variables.key_valid.data[example * keys + key]) continue;
+      const weight = marked[example * queries * keys + key] as number;
+      if (weight !== BARRED) sum += weight;
+      words.push({ key, token: tokens[example]?.[key] || "", weight });
+    }
+    return { example, words, sum };
+  });
+}

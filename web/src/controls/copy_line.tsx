@@ -1,0 +1,34 @@
+/** The Python line that gives the array in view; a click copies it. */
+import { useState } from "preact/hooks";
+import { t } from "../language.ts";
+
+export function CopyLine({ line }: { line: string }) {
+  const words = t.value.attention;
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    setCopied(await toClipboard(line));
+    setTimeout(() => setCopied(false), 1500);
+  };
+  return (
+    <button type="button" class="line" title={words.copy} onClick={copy}>
+      <code>{line}</code>
+      <span role="status">{copied ? words.copied : "⧉"}</span>
+    </button>
+  );
+}
+
+// Pages served without TLS have no clipboard of their own; the old way still works there.
+async function toClipboard(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}

@@ -1,0 +1,53 @@
+/** What colours stand for: a stretch of the table with its numbers and units, and the marks. */
+import type { ComponentChildren } from "preact";
+import { t } from "../language.ts";
+
+interface LegendProps {
+  /** The colour of a shade from 0 to 1. */
+  colour: (shade: number) => string;
+  ticks: readonly { text: string; shade: number }[];
+  /** Quantity, unit and scale in words. */
+  meaning: string;
+  barred?: boolean;
+  nan?: boolean;
+  children?: ComponentChildren;
+}
+
+const STOPS = 24;
+
+export function Legend({ colour, ticks, meaning, barred, nan, children }: LegendProps) {
+  const words = t.value.attention;
+  const stops = Array.from({ length: STOPS + 1 }, (_, index) => colour(index / STOPS));
+  return (
+    <div class="legend">
+      <div
+        class="ramp"
+        role="img"
+        aria-label={`${meaning}: ${ticks.map((one) => one.text).join(", ")}`}
+      >
+        <div style={{ background: `linear-gradient(to right, ${stops.join(", ")})` }} />
+        {ticks.map((tick) => (
+          <span key={tick.text} style={{ left: `${100 * tick.shade}%` }}>
+            {tick.text}
+          </span>
+        ))}
+      </div>
+      <p class="sub">
+        {meaning}
+        {barred && (
+          <span class="key">
+            <i class="swatch barred" aria-hidden="true" />
+            {words.barred}
+          </span>
+        )}
+        {nan && (
+          <span class="key">
+            <i class="swatch nan" aria-hidden="true" />
+            NaN
+          </span>
+        )}
+        {children}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,43 @@
+/** The colours of light and dark that pixels need; CSS holds the same ones for the page. */
+import type { Theme } from "../state.ts";
+import type { Marks } from "./cells.ts";
+import { pixel } from "./tables.ts";
+
+export interface Inks {
+  readonly text: string;
+  readonly marks: (ratio: number) => Marks;
+}
+
+function inks(
+  text: string,
+  colours: { ground: string; barred: string; line: string; nan: string; cross: string },
+): Inks {
+  return {
+    text,
+    marks: (ratio) => ({
+      ground: pixel(colours.ground),
+      barred: pixel(colours.barred),
+      barredLine: pixel(colours.line),
+      nan: pixel(colours.nan),
+      nanLine: pixel(colours.cross),
+      pitch: Math.max(4, Math.round(5 * ratio)),
+    }),
+  };
+}
+
+export const INKS: Readonly<Record<Theme, Inks>> = {
+  light: inks("#1b1f24", {
+    ground: "#ffffff",
+    barred: "#f1f2f4",
+    line: "#d9dce1",
+    nan: "#ffffff",
+    cross: "#d1247a",
+  }),
+  dark: inks("#eceef0", {
+    ground: "#1e1e1e",
+    barred: "#292b2e",
+    line: "#3d4045",
+    nan: "#1e1e1e",
+    cross: "#ff5fa8",
+  }),
+};

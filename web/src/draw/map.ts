@@ -1,0 +1,119 @@
+/** A head's map with its labels, on a canvas. */
+import { type HeadMap, nameOf } from "../answers/head_map.ts";
+import type { Reduce, Scale } from "../state.ts";
+import { paint } from "./cells.ts";
+import type { Inks } from "./inks.ts";
+import { every, type Plot } from "./plot.ts";
+import { pool } from "./pool.ts";
+import { shades } from "./scale.ts";
+import { viridis } from "./tables.ts";
+
+const FONT = "12px system-ui, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
+const LABEL_ROOM = 14;
+const SLANT = -Math.PI / 3.4;
+
+/** Longest label, in units of the page; longer ones end in "…". */
+export const LONGEST = 96;
+
+/** Paint the cells; returns whether cells were joined because they are smaller than a pixel. */
+export function paintMap(
+  context: CanvasRenderingContext2D,
+  map: HeadMap,
+  plot: Plot,
+  look: { scale: Scale; reduce: Reduce; ratio: number; inks: Inks },
+): boolean {
+  const { scale, reduce, ratio, inks } = look;
+  const box = {
+    x: 0,
+    y: 0,
+    width: Math.max(1, Math.round(plot.box.width * ratio)),
+    height: Math.max(1, Math.round(plot.box.height * ratio)),
+  };
+  const source = scale === "percentile" ? map.ranked() : map.marked;
+  const small = pool(source, map.keys, plot.window, box.height, box.width, reduce);
+  const cells = { ...small, shades: shades(small.values, scale) };
+  const image = context.createImageData(box.width, box.height);
+  const pixels = { data: new Uint32Array(image.data.buffer), width: box.width };
+  const roomy = Math.min(plot.cellWidth, plot.cellHeight) >= 7;
+  paint(pixels, box, cells, viridis, inks.marks(ratio), roomy ? Math.round(ratio) : 0);
+  context.putImageData(image, Math.round(plot.box.x * ratio), Math.round(plot.box.y * ratio));
+  return small.pooled;
+}
+
+/** Write the queries left of the rows and the keys above the columns. */
+export function writeLabels(
+  context: CanvasRenderingContext2D,
+  map: HeadMap,
+  plot: Plot,
+  inks: Inks,
+): void {
+  const { window, box } = plot;
+  context.font = FONT;
+  context.fillStyle = inks.text;
+  context.textBaseline = "middle";
+  const down = every(plot.cellHeight, LABEL_ROOM);
+  for (let row = firstOf(window.row, down); row < window.row + window.rows; row += down) {
+    const y = box.y + (row - window.row + 0.5) * plot.cellHeight;
+    context.textAlign = "right";
+    context.fillText(fitted(context, queryName(map, row)), box.x - 8, y);
+  }
+  const across = every(plot.cellWidth, LABEL_ROOM);
+  context.textAlign = "left";
+  for (let key = firstOf(window.column, across); key < window.column + window.columns; ) {
+    context.save();
+    context.translate(box.x + (key - window.column + 0.5) * plot.cellWidth, box.y - 8);
+    context.rotate(SLANT);
+    context.fillText(fitted(context, keyName(map, key)), 0, 0);
+    context.restore();
+    key += across;
+  }
+}
+
+/** Room that the labels of a map take: left of the rows, and above the columns. */
+export function labelRoom(
+  context: CanvasRenderingContext2D,
+  map: HeadMap,
+): { left: number; top: number; right: number } {
+  context.font = FONT;
+  const widest = (count: number, name: (index: number) => string) => {
+    let most = 0;
+    // Far labels are numbers or thinned out; the first thousand say enough.
+    for (let i = 0; i < Math.min(count, 1000); i++) {
+      most = Math.max(most, context.measureText(name(i)).width);
+    }
+    return Math.min(LONGEST, most);
+  };
+  const above = widest(map.keys, (key) => keyName(map, key));
+  return {
+    left: Math.ceil(widest(map.queries, (query) => queryName(map, query))) + 12,
+    top: Math.ceil(above * Math.sin(-SLANT)) + 18,
+    right: Math.ceil(above * Math.cos(SLANT)),
+  };
+}
+
+export function queryName(map: HeadMap, query: number): string {
+  return visible(nameOf(map.queryTokens, map.queryLayout, query));
+}
+
+export function keyName(map: HeadMap, key: number): string {
+  return visible(nameOf(map.keyTokens, map.keyLayout, key));
+}
+
+/** Tokens that would be seen as nothing, made visible. */
+export function visible(token: string): string {
+  return token.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll("\r", "␍");
+}
+
+function firstOf(from: number, step: number): number {
+  return Math.ceil(from / step) * step;
+}
+
+function fitted(context: CanvasRenderingContext2D, text: string): string {
+  if (context.measureText(text).width <= LONGEST) return text;
+  // By code point, so that no surrogate pair is cut.
+  const letters = [...text];
+  while (letters.length > 1 && context.measureText(`${letters.join("")}…`).width > LONGEST) {
+    letters.length = Math.max(1, Math.floor(letters.length * 0.9));
+  }
+  return `${letters.join("")}…`;
+}

@@ -1,0 +1,222 @@
+/** Ridges on a canvas: from back to front, coloured by step, the chosen and the pointed-at on top. */
+import {
+  across,
+  type Bin,
+  baseline,
+  labelled,
+  lift,
+  type Ridge,
+  type Ridges,
+  type Stage,
+  ticks,
+} from "./ridges.ts";
+import { at, css, viridis } from "./tables.ts";
+
+/** Colours of everything that is not data. */
+export interface PageInks {
+  readonly ground: string;
+  readonly line: string;
+  readonly text: string;
+  readonly muted: string;
+  readonly accent: string;
+  readonly dark: boolean;
+}
+
+export interface Sight {
+  /** First and last step of the colour scale. */
+  readonly first: number;
+  readonly last: number;
+  /** Row of the step in view. */
+  readonly chosen: number | null;
+  readonly pointed: Bin | null;
+  /** Words for the two axes. */
+  readonly weight: string;
+  readonly step: string;
+  readonly density: string;
+}
+
+const FONT =
+  '11px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", sans-serif';
+
+/** The inks that a page's style sheet sets for the theme it is in. */
+export function inksOf(element: Element, dark: boolean): PageInks {
+  const style = getComputedStyle(element);
+  const ink = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    ground: ink("ground"),
+    line: ink("line"),
+    text: ink("text"),
+    muted: ink("muted"),
+    accent: ink("accent"),
+    dark,
+  };
+}
+
+/** The colour of a step: the newer, the further from the ground it stands on. */
+export function stepColour(step: number, first: number, last: number, dark: boolean): string {
+  const share = last > first ? (step - first) / (last - first) : 1;
+  return css(at(viridis, dark ? 0.22 + 0.7 * share : 0.9 - 0.75 * share));
+}
+
+/** Paint one panel. The context's units are those of the stage. */
+export function paintRidges(
+  context: CanvasRenderingContext2D,
+  size: { readonly width: number; readonly height: number },
+  ridges: Ridges,
+  place: Stage,
+  sight: Sight,
+  inks: PageInks,
+): void {
+  context.clearRect(0, 0, size.width, size.height);
+  context.font = FONT;
+  context.lineJoin = "round";
+  axes(context, ridges, place, sight, inks);
+  const rows = ridges.rows.length;
+  for (const [row, one] of ridges.rows.entries()) {
+    if (one.total === 0) continue;
+    const colour = stepColour(one.step, sight.first, sight.last, inks.dark);
+    const own = row === sight.chosen;
+    trace(context, one, place, baseline(place, row, rows));
+    context.globalAlpha = own ? 0.95 : 0.82;
+    context.fillStyle = own ? inks.accent : colour;
+    context.fill();
+    context.globalAlpha = 1;
+    context.lineWidth = own ? 1.6 : 0.9;
+    context.strokeStyle = own ? inks.text : inks.ground;
+    context.stroke();
+  }
+  if (sight.chosen !== null) outline(context, ridges, place, sight.chosen, inks.accent);
+  if (sight.pointed) block(context, ridges, place, sight.pointed, inks);
+}
+
+// Through the middle of each bin, and down to nothing half a bin outside the outer ones.
+function trace(context: CanvasRenderingContext2D, one: Ridge, place: Stage, stands: number) {
+  const first = one.density.findIndex((value) => value > 0);
+  const last = one.density.findLastIndex((value) => value > 0);
+  const middle = (bin: number) =>
+    Math.min(place.right, Math.max(place.left, across(place, one.low + (bin + 0.5) * one.bin)));
+  context.beginPath();
+  context.moveTo(middle(first - 1), stands);
+  for (let bin = first; bin <= last; bin++) {
+    context.lineTo(middle(bin), stands - lift(place, one.density[bin] as number));
+  }
+  context.lineTo(middle(last + 1), stands);
+}
+
+// Ridges in front may hide the chosen one; its line shines through.
+function outline(
+  context: CanvasRenderingContext2D,
+  ridges: Ridges,
+  place: Stage,
+  row: number,
+  colour: string,
+) {
+  const one = ridges.rows[row];
+  if (!one || one.total === 0) return;
+  trace(context, one, place, baseline(place, row, ridges.rows.length));
+  context.lineWidth = 1.4;
+  context.strokeStyle = colour;
+  context.stroke();
+}
+
+function block(
+  context: CanvasRenderingContext2D,
+  ridges: Ridges,
+  place: Stage,
+  bin: Bin,
+  inks: PageInks,
+) {
+  const one = ridges.rows[bin.row] as Ridge;
+  const stands = baseline(place, bin.row, ridges.rows.length);
+  outline(context, ridges, place, bin.row, inks.text);
+  const left = across(place, bin.low);
+  const width = Math.max(2, across(place, bin.high) - left);
+  const height = Math.max(2, lift(place, one.density[bin.bin] as number));
+  context.fillStyle = inks.text;
+  context.globalAlpha = 0.85;
+  context.fillRect(left, stands - height, width, height);
+  context.globalAlpha = 1;
+}
+
+function axes(
+  context: CanvasRenderingContext2D,
+  ridges: Ridges,
+  place: Stage,
+  sight: Sight,
+  inks: PageInks,
+) {
+  const { left, right, front } = place;
+  context.lineWidth = 1;
+  context.strokeStyle = inks.line;
+  context.fillStyle = inks.muted;
+  context.textBaseline = "top";
+  context.textAlign = "center";
+  for (const tick of ticks(place.domain, Math.max(2, Math.floor((right - left) / 64)))) {
+    const x = Math.round(across(place, tick.at)) + 0.5;
+    line(context, x, place.back, x, front + 4);
+    context.fillText(tick.text, x, front + 6);
+  }
+  context.fillText(sight.weight, (left + right) / 2, front + 20);
+  steps(context, ridges, place, sight, inks);
+  height(context, place, sight, inks);
+}
+
+function steps(
+  context: CanvasRenderingContext2D,
+  ridges: Ridges,
+  place: Stage,
+  sight: Sight,
+  inks: PageInks,
+) {
+  const rows = ridges.rows.length;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  for (const row of labelled(place, rows, sight.chosen)) {
+    const y = baseline(place, row, rows);
+    context.fillStyle = row === sight.chosen ? inks.text : inks.muted;
+    context.fillText(compact(ridges.rows[row]?.step ?? 0), place.left - 7, y);
+    line(context, place.left - 4, Math.round(y) + 0.5, place.left, Math.round(y) + 0.5);
+  }
+  context.fillStyle = inks.muted;
+  context.textBaseline = "bottom";
+  context.textAlign = "left";
+  if (place.back > 26) context.fillText(sight.step, 2, place.back - 9);
+}
+
+/** The scale of the heights: a bar as tall as the tallest ridge, with its density. */
+function height(context: CanvasRenderingContext2D, place: Stage, sight: Sight, inks: PageInks) {
+  const x = Math.round(place.right) + 8.5;
+  const top = place.front - place.rise;
+  line(context, x, top, x, place.front);
+  line(context, x, Math.round(top) + 0.5, x + 4, Math.round(top) + 0.5);
+  line(context, x, Math.round(place.front) - 0.5, x + 4, Math.round(place.front) - 0.5);
+  context.fillStyle = inks.muted;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  context.fillText(tall(place.peak), x + 7, top);
+  context.fillText("0", x + 7, place.front);
+  context.save();
+  context.translate(x + 13, (top + place.front) / 2);
+  context.rotate(-Math.PI / 2);
+  context.textAlign = "center";
+  context.fillText(sight.density, 0, 0);
+  context.restore();
+}
+
+function line(context: CanvasRenderingContext2D, x: number, y: number, toX: number, toY: number) {
+  context.beginPath();
+  context.moveTo(x, y);
+  context.lineTo(toX, toY);
+  context.stroke();
+}
+
+function compact(step: number): string {
+  if (step < 1e5) return step.toLocaleString("en-US");
+  return step < 1e6 ? `${+(step / 1e3).toFixed(1)}k` : `${+(step / 1e6).toFixed(2)}M`;
+}
+
+function tall(density: number): string {
+  return density >= 1e4 || (density > 0 && density < 0.01)
+    ? density.toExponential(0).replace("+", "")
+    : String(+density.toPrecision(3));
+}

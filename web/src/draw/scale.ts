@@ -1,0 +1,79 @@
+/**
+ * From a weight to a shade between 0 and 1. The scale is a visible choice, because one key that
+ * takes most of the attention hides everything else on a linear one.
+ */
+import type { Scale } from "../state.ts";
+
+/** Stands for "may not be attended" among weights and shades, which are never negative. */
+export const BARRED = -1;
+
+/** Lowest weight that the logarithmic scale tells apart. */
+export const LOG_FLOOR = 1e-4;
+
+/** The shade of one weight; NaN and BARRED stay what they are. */
+export function shade(value: number, scale: Scale): number {
+  if (!(value >= 0)) return value;
+  const share = Math.min(1, value);
+  if (scale === "sqrt") return Math.sqrt(share);
+  if (scale === "log") return share <= LOG_FLOOR ? 0 : 1 - Math.log(share) / Math.log(LOG_FLOOR);
+  return share;
+}
+
+/** All shades of an array of weights. `percentile` expects `ranks` and passes them through. */
+export function shades(values: Float32Array, scale: Scale): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) out[i] = shade(values[i] as number, scale);
+  return out;
+}
+
+/**
+ * Each weight's rank within its row, as a share: 0 for the least of the keys allowed, 1 for the
+ * greatest; equal weights share the middle of their ranks, and a row all alike lies at 1/2.
+ */
+export function ranks(values: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    const from = row * columns;
+    const line = values.subarray(from, from + columns);
+    const sorted = line.filter((value) => value >= 0).sort();
+    const last = sorted.length - 1;
+    for (let column = 0; column < columns; column++) {
+      const value = line[column] as number;
+      if (!(value >= 0)) {
+        out[from + column] = value;
+        continue;
+      }
+      const low = firstAtLeast(sorted, value);
+      const high = firstAtLeast(sorted, value, true) - 1;
+      out[from + column] = last > 0 ? (low + high) / 2 / last : 0.5;
+    }
+  }
+  return out;
+}
+
+function firstAtLeast(sorted: Float32Array, value: number, above = false): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const one = sorted[middle] as number;
+    if (one < value || (above && one === value)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Numbers to write along a scale's legend, each with the shade it has. */
+export function ticks(scale: Scale): { text: string; shade: number }[] {
+  if (scale === "percentile") {
+    return [0, 25, 50, 75, 100].map((one) => ({ text: String(one), shade: one / 100 }));
+  }
+  if (scale === "log") {
+    return [1e-4, 1e-3, 0.01, 0.1, 1].map((one) => ({
+      text: one === LOG_FLOOR ? "≤ 0.0001" : String(one),
+      shade: shade(one, scale),
+    }));
+  }
+  const marks = scale === "sqrt" ? [0, 0.05, 0.25, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1];
+  return marks.map((one) => ({ text: String(one), shade: shade(one, scale) }));
+}

@@ -1,0 +1,106 @@
+/** The chosen head over the image it looks at: one query's weights, each on its own pixel. */
+import { useMemo } from "preact/hooks";
+import type { HeadMap } from "../answers/head_map.ts";
+import { Canvas, useSize } from "../controls/canvas.tsx";
+import { Legend } from "../controls/legend.tsx";
+import { glow, glowAt } from "../draw/glow.ts";
+import { shades, ticks } from "../draw/scale.ts";
+import { t } from "../language.ts";
+import { selection } from "../state.ts";
+import { hover, hovered, pin, pinned, type Spot } from "./pointing.ts";
+import { Readout } from "./readout.tsx";
+
+export function HeadImageLens({ map }: { map: HeadMap }) {
+  const words = t.value.attention;
+  const room = useSize<HTMLDivElement>();
+  const { scale } = selection.value;
+  const [rows, columns] = map.keyLayout ?? [1, map.keys];
+  const side = Math.max(1, Math.floor(Math.min(room.width / columns, room.height / rows)));
+  const spot = spotOn(map);
+  const query = Math.min(spot?.query ?? 0, map.queries - 1);
+  const pixels = useMemo(() => {
+    const source = scale === "percentile" ? map.ranked() : map.marked;
+    const row = source.slice(query * map.keys, (query + 1) * map.keys);
+    return glow(shades(row, scale), rows, columns, map.image);
+  }, [map, query, scale, rows, columns]);
+  const under = (event: PointerEvent | MouseEvent): Spot => {
+    const column = Math.min(columns - 1, Math.max(0, Math.floor(event.offsetX / side)));
+    const row = Math.min(rows - 1, Math.max(0, Math.floor(event.offsetY / side)));
+    return spotUnder(map, row * columns + column);
+  };
+  const frames = [
+    map.queryLayout && spot ? { at: spot.query, name: "frame-query" } : null,
+    spot?.key != null ? { at: spot.key, name: "frame-cell" } : null,
+  ];
+  return (
+    <>
+      <div class="room" ref={room.ref}>
+        {room.width > 0 && (
+          <div class="plot image" style={{ width: side * columns, height: side * rows }}>
+            <Canvas
+              width={side * columns}
+              height={side * rows}
+              label={words.imageLabel(map.site, map.head)}
+              paint={(context) => enlarge(context, pixels, columns, side)}
+              when={[pixels, side]}
+              data-box={JSON.stringify({ x: 0, y: 0, side, rows, columns })}
+              onPointerMove={(event) => hover(under(event))}
+              onPointerLeave={() => hover(null)}
+              onClick={(event) => pin(under(event))}
+            />
+            {frames.map(
+              (frame) =>
+                frame && (
+                  <i
+                    key={frame.name}
+                    class={frame.name}
+                    style={{
+                      left: (frame.at % columns) * side,
+                      top: Math.floor(frame.at / columns) * side,
+                      width: side,
+                      height: side,
+                    }}
+                  />
+                ),
+            )}
+          </div>
+        )}
+      </div>
+      <Readout
+        map={map}
+        spot={spot ?? { query, key: null }}
+        hint={map.queries > 1 ? words.hoverQuery : words.hoverPixel}
+      />
+      <Legend colour={glowAt} ticks={ticks(scale)} meaning={words.weightScale[scale]}>
+        <span class="key">{map.queries > 1 ? words.hoverQuery : words.hoverPixel}</span>
+      </Legend>
+    </>
+  );
+}
+
+/** With one query a place on the image is a key; with many it is the query until one is pinned. */
+function spotUnder(map: HeadMap, place: number): Spot {
+  if (map.queries === 1) return { query: 0, key: place };
+  const held = pinned.peek();
+  if (held || !map.queryLayout) return { query: held?.query ?? 0, key: place };
+  return { query: place, key: null };
+}
+
+function spotOn(map: HeadMap): Spot | null {
+  const spot = hovered.value ?? pinned.value;
+  return spot && spot.query < map.queries && (spot.key ?? 0) < map.keys ? spot : null;
+}
+
+// Sharp squares, whatever the screen: each position is its own rectangle of one colour.
+function enlarge(
+  context: CanvasRenderingContext2D,
+  pixels: Uint8ClampedArray<ArrayBuffer>,
+  columns: number,
+  side: number,
+) {
+  const rows = pixels.length / 4 / columns;
+  const small = new OffscreenCanvas(columns, rows);
+  small.getContext("2d")?.putImageData(new ImageData(pixels, columns, rows), 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(small, 0, 0, columns * side, rows * side);
+}

@@ -1,0 +1,223 @@
+/** Every head of every site in one picture; one is chosen. */
+import { useMemo, useState } from "preact/hooks";
+import { type HeadGrid, headGrid, shortNames } from "../answers/head_grid.ts";
+import { Canvas, useSize } from "../controls/canvas.tsx";
+import { short } from "../controls/format.ts";
+import { Legend } from "../controls/legend.tsx";
+import { ProblemNotice } from "../controls/notice.tsx";
+import { useAnswer } from "../controls/use_answer.ts";
+import { INKS } from "../draw/inks.ts";
+import { at, cividis, css, viridis } from "../draw/tables.ts";
+import { hit, type Layout, paintMaps, paintMeasures, place } from "../draw/thumbs.ts";
+import { t } from "../language.ts";
+import { choose, example, facts, head, runName, site, step } from "../run.ts";
+import { selection } from "../state.ts";
+import { theme } from "../theme.ts";
+
+/** Room for the names of sites. */
+const NAMES = 108;
+
+type Spot = { site: number; head: number };
+
+export function HeadsGrid() {
+  const words = t.value.attention;
+  const { reduce } = selection.value;
+  const query =
+    runName.value !== null && step.value !== null
+      ? ({
+          what: "grid",
+          run: runName.value,
+          step: step.value,
+          example: example.value?.index ?? 0,
+          reduce,
+        } as const)
+      : null;
+  const outcome = useAnswer(query);
+  const tokens = example.value?.tokens ?? null;
+  const grid = useMemo(
+    () => outcome.answer && headGrid(outcome.answer, tokens),
+    [outcome.answer, tokens],
+  );
+  return (
+    <section class="grid" aria-busy={outcome.slow}>
+      <h2>
+        {title(grid)} <span class="sub">{words.axes}</span>
+      </h2>
+      {outcome.problem && <ProblemNotice problem={outcome.problem} />}
+      {grid && <Thumbs grid={grid} />}
+    </section>
+  );
+}
+
+function title(grid: HeadGrid | null): string {
+  const words = t.value.attention;
+  const counts = new Set(grid?.sites.map((one) => one.strip.heads));
+  const [only = 0] = counts;
+  if (!grid || counts.size !== 1) return words.sites(grid?.sites.length ?? 0);
+  return words.sitesHeads(grid.sites.length, only);
+}
+
+function Thumbs({ grid }: { grid: HeadGrid }) {
+  const words = t.value.attention;
+  const { scale, reduce, colour } = selection.value;
+  const room = useSize<HTMLDivElement>();
+  const [over, setOver] = useState<Spot | null>(null);
+  const strips = useMemo(() => grid.sites.map((one) => one.strip), [grid]);
+  const layout = useMemo(
+    () => place(strips, Math.max(60, room.width - NAMES)),
+    [strips, room.width],
+  );
+  const measured = useMemo(() => measuredOf(grid, colour), [grid, colour]);
+  const marks = INKS[theme.value].marks;
+  return (
+    <div ref={room.ref}>
+      {room.width > 0 && (
+        <div class="thumbs" style={{ paddingLeft: NAMES, height: layout.height + 18 }}>
+          <Names grid={grid} layout={layout} />
+          <Canvas
+            width={layout.width}
+            height={layout.height}
+            label={words.gridLabel(title(grid))}
+            data-grid={colour}
+            paint={(context, ratio) => {
+              const { width, height } = context.canvas;
+              const image = context.createImageData(width, height);
+              const pixels = { data: new Uint32Array(image.data.buffer), width };
+              if (measured) {
+                paintMeasures(pixels, layout, ratio, measured.shades, cividis, marks(ratio));
+              } else {
+                paintMaps(pixels, layout, ratio, strips, scale, reduce, viridis, marks(ratio));
+              }
+              context.putImageData(image, 0, 0);
+            }}
+            when={[strips, layout, measured, scale, reduce, marks]}
+            onPointerMove={(event) => setOver(hit(layout, event.offsetX, event.offsetY))}
+            onPointerLeave={() => setOver(null)}
+            onClick={(event) => {
+              const spot = hit(layout, event.offsetX, event.offsetY);
+              const chosen = spot && grid.sites[spot.site];
+              if (chosen) choose({ site: chosen.site, head: spot.head });
+            }}
+          />
+          <Chosen grid={grid} layout={layout} />
+        </div>
+      )}
+      <p class="sub under">{over ? describe(grid, over) : words.under(reduce, blockOf(grid))}</p>
+      {measured && (
+        <Legend
+          colour={(one) => css(at(cividis, one))}
+          ticks={[0, 0.5, 1].map((one) => ({
+            shade: one,
+            text: short(measured.low + one * (measured.high - measured.low)),
+          }))}
+          meaning={`${words.measure(colour)}, ${words.unit(grid.units[colour] ?? "")}`}
+          nan={measured.nan}
+        />
+      )}
+    </div>
+  );
+}
+
+function Names({ grid, layout }: { grid: HeadGrid; layout: Layout }) {
+  const names = shortNames(grid.sites.map((one) => one.site));
+  const widest = layout.boxes.reduce((a, b) => (b.length > a.length ? b : a), []);
+  const pitch = (widest[1]?.x ?? 99) - (widest[0]?.x ?? 0);
+  const every = Math.max(1, Math.ceil(20 / pitch));
+  return (
+    <>
+      {layout.boxes.map((row, index) => {
+        const one = grid.sites[index];
+        const box = row[0];
+        if (!one || !box) return null;
+        return (
+          <button
+            type="button"
+            key={one.site}
+            class="site"
+            aria-pressed={one.site === site.value?.name}
+            title={one.site}
+            style={{ top: 18 + box.y, height: box.height, width: NAMES - 10 }}
+            onClick={() => choose({ site: one.site })}
+          >
+            <bdi>{names[index]}</bdi>
+          </button>
+        );
+      })}
+      {widest.map(
+        (box, index) =>
+          index % every === 0 && (
+            <span class="column" key={box.x} style={{ left: NAMES + box.x + box.width / 2 }}>
+              {index}
+            </span>
+          ),
+      )}
+    </>
+  );
+}
+
+function Chosen({ grid, layout }: { grid: HeadGrid; layout: Layout }) {
+  const row = grid.sites.findIndex((one) => one.site === site.value?.name);
+  const box = layout.boxes[row]?.[head.value];
+  if (!box) return null;
+  const style = {
+    left: NAMES + box.x - 3,
+    top: 18 + box.y - 3,
+    width: box.width + 6,
+    height: box.height + 6,
+  };
+  return <i class="frame-head" style={style} />;
+}
+
+interface Measured {
+  shades: Float32Array[];
+  low: number;
+  high: number;
+  nan: boolean;
+}
+
+/** A measure of every head as shades over its own range, or null where maps are shown. */
+function measuredOf(grid: HeadGrid, colour: string): Measured | null {
+  if (!grid.measures.includes(colour)) return null;
+  const values = grid.sites.map((one) =>
+    one.measures[colour]
+      ? Float32Array.from(one.measures[colour])
+      : new Float32Array(one.strip.heads).fill(Number.NaN),
+  );
+  const all = values.flatMap((one) => [...one]).filter(Number.isFinite);
+  const low = Math.min(...all);
+  const high = Math.max(...all);
+  const spread = high > low ? high - low : 1;
+  return {
+    shades: values.map((one) => one.map((value) => (value - low) / spread)),
+    low,
+    high,
+    nan: values.some((one) => one.some(Number.isNaN)),
+  };
+}
+
+function describe(grid: HeadGrid, spot: Spot): string {
+  const words = t.value.attention;
+  const one = grid.sites[spot.site];
+  const numbers = grid.measures.flatMap((name) => {
+    const value = one?.measures[name]?.[spot.head];
+    return value === undefined ? [] : `${words.measure(name)} ${short(value)}`;
+  });
+  return [`${one?.site} · ${words.head(spot.head)}`, ...numbers].join(" · ");
+}
+
+function blockOf(grid: HeadGrid): string | null {
+  const most = grid.sites
+    .map((one) => one.block)
+    .reduce((a, b) => (a[0] * a[1] > b[0] * b[1] ? a : b), [1, 1]);
+  return most[0] * most[1] > 1 ? `${most[0]} × ${most[1]}` : null;
+}
+
+/** Go to another head of the site, or to another site, as the arrow keys ask. */
+export function move(sites: number, heads: number): void {
+  const all = facts.value?.sites ?? [];
+  const at = all.findIndex((one) => one.name === site.value?.name);
+  const next = all[Math.max(0, Math.min(all.length - 1, at + sites))];
+  if (!next) return;
+  const to = Math.max(0, Math.min(next.heads - 1, head.value + heads));
+  choose({ site: next.name, head: to });
+}

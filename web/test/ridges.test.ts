@@ -1,0 +1,178 @@
+/** Ridges: what heights mean, where they stand, and what is under the pointer. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import {
+  across,
+  baseline,
+  binAt,
+  edge,
+  extent,
+  hit,
+  labelled,
+  lift,
+  type Ridges,
+  ridge,
+  ridgesOf,
+  stage,
+  ticks,
+} from "../src/draw/ridges.ts";
+import { decode } from "../src/wire.ts";
+
+const golden = new URL("../../tests/golden/", import.meta.url);
+const bytes = readFileSync(new URL("parameters.safetensors", golden));
+const answer = decode(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+const expected = JSON.parse(readFileSync(new URL("expected.json", golden), "utf8")).parameters
+  .variables;
+
+/** Hills with a single full bin each, one further to the right at every step. */
+const walking: Ridges = {
+  parameter: "walking",
+  rows: [0, 1, 2].map((row) => {
+    const counts = new Int32Array(4);
+    counts[row] = 10;
+    return ridge(row * 100, counts, -2, 2);
+  }),
+};
+
+test("every parameter of an answer has a ridge for every step, with Python's counts", () => {
+  const all = ridgesOf(answer);
+  const [steps, parameters, bins] = expected.count.shape;
+  assert.deepEqual(
+    all.map((one) => one.parameter),
+    expected.parameter.values,
+  );
+  assert.equal(all.length, parameters);
+  for (const [column, one] of all.entries()) {
+    assert.equal(one.rows.length, steps);
+    for (const [row, each] of one.rows.entries()) {
+      const at = row * parameters + column;
+      assert.equal(each.step, expected.step.values[row]);
+      assert.equal(each.low, expected.low.values[at]);
+      assert.equal(each.high, expected.high.values[at]);
+      assert.deepEqual(
+        Array.from(each.counts),
+        expected.count.values.slice(at * bins, (at + 1) * bins),
+      );
+    }
+  }
+});
+
+test("the area under every ridge is one, whatever the width of its bins", () => {
+  const rows = ridgesOf(answer).flatMap((one) => one.rows);
+  assert.ok(rows.length > 0);
+  for (const row of [...rows, ridge(0, [3, 0, 5], -1e-6, 2e-6), ridge(0, [3, 0, 5], -1e6, 2e6)]) {
+    const area = row.density.reduce((sum, one) => sum + one * row.bin, 0);
+    assert.ok(Math.abs(area - 1) < 1e-12, `${area}`);
+  }
+});
+
+test("the same values in bins half as wide stand as tall", () => {
+  const wide = ridge(0, [8, 8], 0, 2);
+  const narrow = ridge(0, [4, 4, 4, 4], 0, 2);
+  assert.equal(wide.peak, 0.5);
+  assert.equal(narrow.peak, 0.5);
+});
+
+test("a ridge without finite values has no height and no numbers", () => {
+  const flat = ridge(0, new Int32Array(64), 0, 1);
+  assert.equal(flat.peak, 0);
+  assert.ok(flat.density.every((one) => one === 0));
+  assert.equal(extent([{ parameter: "broken", rows: [flat] }]), null);
+  assert.equal(binAt({ parameter: "broken", rows: [flat] }, 0, 3), null);
+});
+
+test("the axis reaches over bins that hold something, not over empty ones", () => {
+  assert.deepEqual(extent([walking]), { low: -2, high: 1 });
+  const constant = { parameter: "constant", rows: [ridge(0, [0, 0, 7, 0], -0.5, 0.5)] };
+  assert.deepEqual(extent([constant]), { low: 0, high: 0.25 });
+  assert.deepEqual(extent([walking, constant]), { low: -2, high: 1 });
+});
+
+test("the oldest ridge stands at the back and the newest at the front, none outside the picture", () => {
+  const place = stage(walking, { low: -2, high: 1 }, 300, 200);
+  const stands = walking.rows.map((_, row) => baseline(place, row, walking.rows.length));
+  assert.deepEqual(
+    stands,
+    [...stands].sort((a, b) => a - b),
+  );
+  assert.equal(stands[0], place.back);
+  assert.equal(stands.at(-1), place.front);
+  assert.ok(place.back - lift(place, place.peak) >= 0);
+  assert.equal(across(place, -2), place.left);
+  assert.equal(across(place, 1), place.right);
+});
+
+test("the pointer finds the bin it is in, with its edges, count and share", () => {
+  const place = stage(walking, { low: -2, high: 1 }, 300, 200);
+  for (const row of [0, 1, 2]) {
+    const x = across(place, -2 + row + 0.5);
+    const y = baseline(place, row, 3) - place.rise / 2;
+    const found = hit(walking, place, x, y);
+    assert.deepEqual(found, {
+      row,
+      bin: row,
+      step: row * 100,
+      low: -2 + row,
+      high: -1 + row,
+      count: 10,
+      share: 1,
+      last: false,
+    });
+  }
+});
+
+test("where hills overlap, the foremost is found; beside all of them, none", () => {
+  const same: Ridges = { parameter: "same", rows: [ridge(0, [5], 0, 1), ridge(9, [5], 0, 1)] };
+  const place = stage(same, { low: 0, high: 1 }, 300, 200);
+  assert.equal(hit(same, place, across(place, 0.5), place.front - place.rise + 1)?.step, 9);
+  assert.equal(hit(same, place, across(place, 0.5), place.back - place.rise + 1)?.step, 0);
+  assert.equal(hit(same, place, place.left - 5, place.front), null);
+  assert.equal(hit(same, place, across(place, 0.5), place.front + 30), null);
+});
+
+test("the last bin ends where the histogram does and holds that edge", () => {
+  const one: Ridges = { parameter: "thirds", rows: [ridge(0, [1, 1, 1], 0.1, 0.7)] };
+  assert.equal(binAt(one, 0, 2)?.high, 0.7);
+  assert.equal(binAt(one, 0, 2)?.last, true);
+  assert.equal(binAt(one, 0, 1)?.last, false);
+  assert.equal(binAt(one, 0, 3), null);
+});
+
+test("the axis has at least two numbers, apart and in order, however narrow its range", () => {
+  for (const domain of [
+    { low: -1, high: 1 },
+    { low: -1e-5, high: 2e-5 },
+    { low: 99.99, high: 100.01 },
+    { low: -3e6, high: 8e6 },
+  ]) {
+    const found = ticks(domain, 4);
+    assert.ok(found.length >= 2);
+    assert.equal(new Set(found.map((tick) => tick.text)).size, found.length);
+    assert.ok(found.every((tick) => tick.at >= domain.low && tick.at <= domain.high));
+  }
+});
+
+test("first, last and chosen steps are written, and no two on top of each other", () => {
+  const many: Ridges = {
+    parameter: "many",
+    rows: Array.from({ length: 60 }, (_, row) => ridge(row, [1], 0, 1)),
+  };
+  const place = stage(many, { low: 0, high: 1 }, 300, 268);
+  const rows = labelled(place, 60, 31);
+  assert.ok(rows.includes(0) && rows.includes(59) && rows.includes(31));
+  for (const [at, row] of rows.entries()) {
+    const before = rows[at - 1];
+    if (before === undefined) continue;
+    assert.ok(baseline(place, row, 60) - baseline(place, before, 60) >= 14);
+  }
+  assert.deepEqual(labelled(place, 1, 0), [0]);
+});
+
+test("edges are written as finely as the bins are wide", () => {
+  assert.equal(edge(0.123456, 0.01), "0.123");
+  assert.equal(edge(-0.5, 0.25), "−0.50");
+  assert.equal(edge(-0.00001, 0.25), "0.00");
+  assert.equal(edge(12345.678, 100), "12346");
+  assert.notEqual(edge(1.0e-8, 1e-9), edge(1.1e-8, 1e-9));
+});

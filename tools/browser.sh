@@ -36,4 +36,4 @@ fi
 
 echo "Installing$(printf ' %s' $missing) for the browser tests …"
 $as_root env DEBIAN_FRONTEND=noninteractive sh -c '
-  apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null' sh $missing
+  apt-get update -qq || true; apt-get install -y -qq --no-install-recommends "$@" >/dev/null' sh $missing

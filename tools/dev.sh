@@ -8,4 +8,4 @@ shift
 "$bin/python" tools/web.py run build -- --watch &
 watcher=$!
 trap 'kill "$watcher" 2>/dev/null || true' EXIT INT TERM
-"$bin/limelight" demo "$@"
+LIMELIGHT_LIVE_WEB=1 "$bin/limelight" demo "$@"

@@ -8,6 +8,7 @@ fails here would end TensorBoard itself: whatever may fail is imported when firs
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 #: No answer is larger: what a browser draws is far smaller, and a server must not be drained.
 MOST_BYTES = 128 * 2**20
+
+_BUILT = Path(__file__).parents[1] / "web"
 
 _STATUS = {QueryError: 400, NotRecordedError: 404, StoreError: 409}
 
@@ -73,7 +76,7 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
 
     def __init__(self, context: Any) -> None:
         self._context = context
-        self._static = _static_files(Path(__file__).parents[1] / "web")
+        self._static = _static_files(_BUILT)
         self._runs: Runs | None = None
         self._lock = threading.Lock()
 
@@ -154,6 +157,8 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
 
     def _web(self, request: wrappers.Request) -> wrappers.Response:
         # A key of a dictionary made at start, never a path: nothing else can be reached.
+        if os.environ.get("LIMELIGHT_LIVE_WEB"):  # `make dev` builds again on every save
+            self._static = _static_files(_BUILT)
         name = request.path.partition(f"/plugin/{self.plugin_name}/web/")[2]
         if name not in self._static:
             raise NotRecordedError(

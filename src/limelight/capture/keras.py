@@ -38,8 +38,8 @@ def matches(model: Any) -> bool:
     bool
     """
     keras = sys.modules.get("keras")
-    return keras is not None and hasattr(keras, "Operation") and isinstance(
-        model, keras.layers.Layer
+    return (
+        keras is not None and hasattr(keras, "Operation") and isinstance(model, keras.layers.Layer)
     )
 
 

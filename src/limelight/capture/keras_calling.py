@@ -79,9 +79,7 @@ def _positional(model: Any, probe: Probe, inputs: list[Any]) -> tuple[Any, ...]:
     if not isinstance(probe.inputs, tuple):
         return (inputs[0],)
     names = list(inspect.signature(model.call).parameters.values())
-    places = [
-        p for p in names if p.kind <= p.POSITIONAL_OR_KEYWORD and p.name not in _CONTEXT
-    ]
+    places = [p for p in names if p.kind <= p.POSITIONAL_OR_KEYWORD and p.name not in _CONTEXT]
     # ``fit`` hands several inputs on as one list; only a layer of its own takes them apart.
     if len(inputs) > 1 and len(places) >= len(inputs):
         return tuple(inputs)

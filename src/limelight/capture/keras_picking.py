@@ -254,11 +254,13 @@ def _nothing(
 ) -> UnsupportedModelError:
     """Build the error that says what was seen instead of attention."""
     judged = [(p, o) for p, o in others if not refused or p in refused]
-    told = list(dict.fromkeys(f"{p!r} ({type(o.operation).__name__}): {o.reason}" for p, o in judged))
+    told = list(dict.fromkeys(f"{p!r} ({_kind(o)}): {o.reason}" for p, o in judged))
     ran = [names.get(id(call.operation)) for call in trace.calls]
     layers = list(dict.fromkeys(path for path in ran if path))
-    listed = ", ".join(layers[:12]) + (f" and {len(layers) - 12} more" if len(layers) > 12 else "")
-    came = f"No attention was seen in the model {model.name!r}; its layers that ran: {listed or '-'}."
+    listed = ", ".join(layers[:12]) or "none"
+    if len(layers) > 12:
+        listed += f" and {len(layers) - 12} more"
+    came = f"No attention was seen in the model {model.name!r}; its layers that ran: {listed}."
     if told:
         came += f" Softmaxes that are not attention: {'; '.join(told[:6])}."
     if trace.hidden:
@@ -272,3 +274,7 @@ def _nothing(
         "over positions.",
         fix,
     )
+
+
+def _kind(other: Other) -> str:
+    return type(other.operation).__name__

@@ -253,6 +253,10 @@ def _form(
     return order, 1
 
 
+# How layers call what they are given: queries, then what keys are made of.
+_NAMES = (("query", "key", "value"), ("q", "k", "v"), ("queries", "keys", "values"))
+
+
 def _foreign_batch(shape: tuple[int, ...], examples: int) -> str:
     return f"its shape is {list(shape)}, which does not begin with the {examples} examples"
 
@@ -260,7 +264,7 @@ def _foreign_batch(shape: tuple[int, ...], examples: int) -> str:
 def _query_and_key(call: Call) -> tuple[Any, Any]:
     """Return what a call was given as queries and as keys; None, None where it is not clear."""
     named = arguments(call)
-    for query, keys in (("query", ("key", "value")), ("q", ("k", "v")), ("queries", ("keys", "values"))):
+    for query, *keys in _NAMES:
         if named.get(query) is not None:
             key = next((named[name] for name in keys if named.get(name) is not None), None)
             return named[query], named[query] if key is None else key

@@ -37,15 +37,15 @@ def untouched(model: Any) -> Iterator[None]:
     before = [read(variable) for variable in variables]
     layers = list(model._flatten_layers())
     losses = [list(layer._losses) for layer in layers]
-    python, numpy, eager = random.getstate(), np.random.get_state(), _eager_generator()
-    drawn = eager.getstate() if eager is not None else None
+    python, numpy = random.getstate(), np.random.get_state()
+    eager = _eager_generator()
+    drawn = eager.getstate()
     try:
         yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
-        if eager is not None:
-            eager.setstate(drawn)
+        eager.setstate(drawn)
         for layer, own in zip(layers, losses, strict=True):
             layer._losses[:] = own
         for variable, value in zip(variables, before, strict=True):
@@ -79,9 +79,9 @@ def _shared_generators() -> list[Any]:
     return states
 
 
-def _eager_generator() -> random.Random | None:
+def _eager_generator() -> random.Random:
     """Return what seeds TensorFlow's eager random ops after ``tf.random.set_seed``."""
     from tensorflow.python.eager import context
 
     found = getattr(context.context(), "_rng", None)
-    return found if isinstance(found, random.Random) else None
+    return found if isinstance(found, random.Random) else random.Random()  # noqa: S311  # never drawn from

@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from limelight.capture.keras_loops import call_compiled, is_plain_loop
+
 # Ops that only rearrange values or change their precision: what comes out is still the weights.
 _SAME_VALUES = frozenset(
     {"Reshape", "Transpose", "Squeeze", "ExpandDims", "Identity", "Cast", "StopGradient",
@@ -86,6 +88,8 @@ class Trace:
         ``id`` of each tensor that holds a softmax's values.
     same : dict of int to tensor
         ``id`` of a tensor that only rearranges another's values, to that other.
+    muted : bool
+        True while something runs that is not to be listened to.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -94,6 +98,7 @@ class Trace:
     aliases: dict[int, Softmax] = field(default_factory=dict)
     same: dict[int, Any] = field(default_factory=dict)
     kept: list[Any] = field(default_factory=list)
+    muted: bool = False
 
 
 @contextmanager
@@ -132,7 +137,7 @@ def _around(
     """Wrap ``Layer.__call__``: keep the arguments as the caller gave them."""
 
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        if threading.get_ident() != thread:
+        if threading.get_ident() != thread or trace.muted:
             return original(self, *args, **kwargs)
         call = Call(self, stack[-1] if stack else None, args, dict(kwargs))
         trace.calls.append(call)
@@ -152,10 +157,18 @@ def _inside(
     """Wrap ``Operation.__call__``: a layer's masks are known here, plain operations pass here."""
 
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        if threading.get_ident() != thread:
+        if threading.get_ident() != thread or trace.muted:
             return original(self, *args, **kwargs)
         if stack and stack[-1].operation is self:
             stack[-1].filled = dict(kwargs)
+            if is_plain_loop(self):
+                trace.muted = True
+                try:
+                    return call_compiled(self, args, kwargs)
+                except Exception:  # noqa: BLE001  # what cannot be compiled still runs op by op
+                    return original(self, *args, **kwargs)
+                finally:
+                    trace.muted = False
             return original(self, *args, **kwargs)
         return _around(original, trace, stack, thread)(self, *args, **kwargs)
 
@@ -172,7 +185,7 @@ def _several_axes(
         axes = self.axis if isinstance(self.axis, (tuple, list)) else (self.axis,)
         rank = len(inputs.shape)
         last = sorted(axis % rank for axis in axes) == list(range(rank - len(axes), rank))
-        if threading.get_ident() == thread and len(axes) > 1 and last:
+        if threading.get_ident() == thread and not trace.muted and len(axes) > 1 and last:
             import tensorflow as tf
 
             logits = inputs
@@ -198,6 +211,8 @@ def _observer(trace: Trace, stack: list[Call]) -> Callable[..., Any]:
         op_name: Any = None,
         graph: Any = None,
     ) -> Any:
+        if trace.muted:
+            return outputs
         if graph is not None:
             trace.hidden += op_type == "Softmax"
             return outputs
@@ -238,7 +253,7 @@ def _op_callback(observe: Callable[..., Any]) -> Iterator[None]:
 
 @contextmanager
 def _eagerly() -> Iterator[None]:
-    """Run functions decorated with ``tf.function`` op by op, so that their softmaxes have values."""
+    """Run what ``tf.function`` decorates op by op, so that its softmaxes have values."""
     import tensorflow as tf
 
     before = tf.config.functions_run_eagerly()

@@ -216,12 +216,11 @@ def _patch_layout(images: NDArray[Any], patches: tuple[int, int]) -> tuple[int, 
 
 def _grey(images: NDArray[Any]) -> NDArray[np.float32]:
     pictures = images.astype(np.float32)
-    return pictures.reshape(*pictures.shape[:3], -1).mean(axis=-1, dtype=np.float32)
+    grey: NDArray[np.float32] = pictures.reshape(*pictures.shape[:3], -1).mean(axis=-1)
+    return grey
 
 
-def _spell(
-    tokens: Tokens, arrays: list[NDArray[Any]], count: int
-) -> tuple[tuple[str, ...], ...]:
+def _spell(tokens: Tokens, arrays: list[NDArray[Any]], count: int) -> tuple[tuple[str, ...], ...]:
     if isinstance(tokens, np.ndarray):
         tokens = tokens.tolist()
     if callable(tokens) or isinstance(tokens, Mapping):

@@ -75,10 +75,12 @@ def label(sighting: Sighting, probe: Probe) -> xr.Dataset:
     """
     allowed = _lively(allowed_in(sighting.logits))
     weights = np.where(allowed, sighting.weights, np.float32(0))
-    query_valid = allowed.any(axis=(1, 3))
-    key_valid = allowed.any(axis=(1, 2))
-    query_valid &= _validity(sighting.query_valid, query_valid)
-    key_valid &= _validity(sighting.key_valid, key_valid)
+    query_valid = np.asarray(allowed.any(axis=(1, 3)))
+    key_valid = np.asarray(allowed.any(axis=(1, 2)))
+    if sighting.query_valid is not None:
+        query_valid &= sighting.query_valid
+    if sighting.key_valid is not None:
+        key_valid &= sighting.key_valid
     variables: dict[str, Any] = {"weights": (schema.SITE_DIMS, weights)}
     query_text = _text(probe, weights.shape[2]) if sighting.query_tokens else None
     key_text = _text(probe, weights.shape[3]) if sighting.key_tokens else None
@@ -131,7 +133,7 @@ def _lively(allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Such a row is no padding: the other heads use it, and the model uses what the softmax made of
     it. ``query_valid`` has no head dim to say otherwise.
     """
-    dead = ~allowed.any(axis=-1, keepdims=True)
+    dead = np.asarray(~allowed.any(axis=-1, keepdims=True))
     return allowed | (dead & ~dead.all(axis=1, keepdims=True))
 
 
@@ -158,10 +160,6 @@ def assemble(sites: Sequence[xr.Dataset]) -> xr.DataTree:
     return xr.DataTree.from_dict(nodes)
 
 
-def _validity(known: NDArray[np.bool_] | None, like: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.broadcast_to(known if known is not None else np.True_, like.shape)
-
-
 def _text(probe: Probe, length: int) -> NDArray[np.str_] | None:
     """Return the probe's text [example, position], padded; None where lengths differ."""
     if probe.texts is None or max(map(len, probe.texts), default=0) > length:
@@ -175,7 +173,7 @@ def _text(probe: Probe, length: int) -> NDArray[np.str_] | None:
 
 
 def _without_heads(allowed: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
-    if (allowed == allowed[:, :1]).all():
+    if np.array_equal(allowed, np.broadcast_to(allowed[:, :1], allowed.shape)):
         return (schema.EXAMPLE, schema.QUERY, schema.KEY), allowed[:, 0]
     return schema.SITE_DIMS, allowed
 

@@ -156,9 +156,9 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
         return _respond(request, data, "application/octet-stream")
 
     def _web(self, request: wrappers.Request) -> wrappers.Response:
-        # A key of a dictionary made at start, never a path: nothing else can be reached.
         if os.environ.get("LIMELIGHT_LIVE_WEB"):  # `make dev` builds again on every save
             self._static = _static_files(_BUILT)
+        # A key of a dictionary made at start, never a path: nothing else can be reached.
         name = request.path.partition(f"/plugin/{self.plugin_name}/web/")[2]
         if name not in self._static:
             raise NotRecordedError(

@@ -92,3 +92,7 @@ class UnavailableError(LimelightError):
     """Something outside limelight is needed and is not there: a package, data, a free port."""
 
     code = "unavailable"
+
+
+class LimelightWarning(UserWarning):
+    """Something could not be recorded; training goes on without it."""

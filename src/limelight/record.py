@@ -1,0 +1,236 @@
+"""The write path: capture, measure, append, announce; and never in training's way.
+
+Room: record. Comes in: a live model, a probe, a step. Goes out: a published step on disk, or one
+warning. The only place where every error becomes a warning.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import xarray as xr
+
+from limelight import schema
+from limelight.capture import Probe, capture, parameters
+from limelight.catalogue import Analysis, analyses
+from limelight.errors import LimelightError, LimelightWarning
+from limelight.store import Writer
+from limelight.store.precision import Form
+from limelight.store.structure import sites_of
+
+Measured = dict[str, xr.Dataset]
+Result = TypeVar("Result")
+
+
+class Recorder:
+    """Records a model's attention and weights, one step at a time, in any training loop.
+
+    Parameters
+    ----------
+    log_dir : str or path
+        The run's folder, such as ``logs/lstm``.
+    model : keras.Model
+        The live model.
+    probe : Probe or array, optional
+        The fixed examples the model is run on; without them, no attention is recorded.
+    precision : str
+        How attention weights are stored: ``float16``, exact to half precision, or ``compact``, one
+        byte each.
+    weights : bool
+        Also record the model's own weights: histograms and statistics.
+
+    Notes
+    -----
+    Whatever goes wrong inside becomes one :class:`~limelight.errors.LimelightWarning`, and what
+    failed is not tried again: without attention, weights go on; without a disk, nothing does.
+
+    Examples
+    --------
+    >>> import tempfile, keras, numpy as np
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    >>> with Recorder(tempfile.mkdtemp(), model) as recorder:
+    ...     recorder.record(0)
+    True
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str],
+        model: Any,
+        probe: Probe | Any | None = None,
+        *,
+        precision: Form = "float16",
+        weights: bool = True,
+    ) -> None:
+        self._log_dir = log_dir
+        self._model = model
+        self._probe = probe if probe is None or isinstance(probe, Probe) else Probe(probe)
+        self._writer: Writer | None = Writer(log_dir, precision=precision)
+        self._attention = self._probe is not None
+        self._weights = weights
+        self._nulls = _Nulls()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def record(self, step: int, epoch: float | None = None) -> bool:
+        """Record the model as it is now.
+
+        Parameters
+        ----------
+        step : int
+            The optimizer's iteration.
+        epoch : float, optional
+            How many epochs are done.
+
+        Returns
+        -------
+        bool
+            Whether a step was published.
+        """
+        if self._writer is None:
+            return False
+        tree = measured = null = found = None
+        if self._attention:
+            attended = self._tried(self._attend, "attention")
+            self._attention = attended is not None
+            if attended is not None:
+                tree, measured, null = attended
+        if self._weights:
+            found = self._tried(lambda: parameters(self._model), "weights")
+            self._weights = found is not None
+        if tree is None and found is None:
+            return False
+        writer = self._writer
+
+        def append() -> bool:
+            writer.append(
+                step, tree=tree, measures=measured, null=null, parameters=found,
+                probe=self._probe, epoch=epoch,
+            )  # fmt: skip
+            return True
+
+        published = self._tried(append, "anything") is not None
+        if not published:
+            self._writer = None
+        return published
+
+    def close(self) -> None:
+        """End recording; what was published stays."""
+        self._writer = None
+
+    def _attend(self) -> tuple[xr.DataTree, Measured, Measured]:
+        tree = capture(self._model, self._probe)
+        sites = sites_of(tree)
+        measured = {name: measures_of(site) for name, site in sites.items()}
+        return tree, measured, {name: self._nulls.of(name, site) for name, site in sites.items()}
+
+    def _tried(self, act: Callable[[], Result], what: str) -> Result | None:
+        """Do something that may fail; training must not."""
+        try:
+            return act()
+        except Exception as cause:  # noqa: BLE001  # a promise: no error of ours stops training
+            warnings.warn(LimelightWarning(self._excuse(what, cause)), stacklevel=3)
+            return None
+
+    def _excuse(self, what: str, cause: Exception) -> str:
+        if isinstance(cause, LimelightError):
+            reason = str(cause)
+        elif isinstance(cause, OSError):
+            reason = (
+                f"{cause.strerror or cause}: {cause.filename or self._log_dir}. Free some space, "
+                "or choose a folder that can be written."
+            )
+        else:
+            reason = f"{type(cause).__name__}: {cause}"
+        return f"limelight records no {what} of this run from here on. {reason}".replace(
+            "no anything", "nothing"
+        )
+
+
+def measures_of(site: xr.Dataset) -> xr.Dataset:
+    """Apply every analysis that suits a site.
+
+    Parameters
+    ----------
+    site : Dataset
+        One site, as :mod:`limelight.schema` describes it.
+
+    Returns
+    -------
+    Dataset [example, head]
+        One variable per analysis: the mean over the example's valid queries, float32; NaN where it
+        has none, or where one of them is NaN.
+    """
+    return _applied(site, site["weights"])
+
+
+def null_of(site: xr.Dataset) -> xr.Dataset:
+    """Return what the same analyses give for uniform attention over the allowed keys.
+
+    Parameters
+    ----------
+    site : Dataset
+        One site.
+
+    Returns
+    -------
+    Dataset [example]
+        One variable per analysis, float32; the mean over heads where they may attend differently.
+    """
+    allowed = site.get("allowed")
+    if allowed is None:
+        allowed = xr.ones_like(site["weights"].isel(head=0, drop=True), dtype=bool)
+    count = allowed.sum(schema.KEY).clip(min=1)
+    found = _applied(site, allowed.astype(np.float32) / count.astype(np.float32))
+    return found.mean(schema.HEAD) if schema.HEAD in found.dims else found
+
+
+def _applied(site: xr.Dataset, weights: xr.DataArray) -> xr.Dataset:
+    valid = site.get("query_valid")
+    return xr.Dataset(
+        {
+            card.name: _mean(card.function(weights), valid).astype(np.float32)
+            for card in _suiting(str(site.attrs.get("kind", "self")))
+        }
+    )
+
+
+def _suiting(kind: str) -> list[Analysis]:
+    """Return the analyses of single maps that suit a kind of site."""
+    single = {schema.QUERY, schema.KEY}
+    cards = analyses().values()
+    return [card for card in cards if kind in card.kinds and set(card.needs) <= single]
+
+
+def _mean(values: xr.DataArray, valid: xr.DataArray | None) -> xr.DataArray:
+    """Mean over valid queries; a NaN among them counts, one beside them does not."""
+    if schema.QUERY not in values.dims:
+        return values
+    if valid is None:
+        return values.mean(schema.QUERY, skipna=False)
+    kept = values.where(valid, 0.0)
+    total = kept.sum(schema.QUERY, skipna=False, dtype=np.float64)
+    return total / valid.sum(schema.QUERY).where(valid.any(schema.QUERY))
+
+
+class _Nulls:
+    """Remembers each site's null as long as what may be attended stays the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[xr.Dataset, xr.Dataset]] = {}
+
+    def of(self, name: str, site: xr.Dataset) -> xr.Dataset:
+        """Return the null of a site."""
+        masks = site[[part for part in ("allowed", "query_valid") if part in site]]
+        known = self._known.get(name)
+        if known is None or not known[0].equals(masks):
+            known = self._known[name] = (masks, null_of(site))
+        return known[1]

@@ -1,0 +1,83 @@
+"""Small pictures of maps: each head at a glance.
+
+Room: store. Comes in: weights [..., query, key]. Goes out: at most 32 × 32 cells of one byte.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from limelight.store.layout import shrunk
+
+
+def edges(size: int, cells: int) -> np.ndarray[Any, Any]:
+    """Return where each cell starts: ``floor(i * size / cells)``.
+
+    Parameters
+    ----------
+    size, cells : int
+        Positions, and the cells they are shared among.
+
+    Returns
+    -------
+    array [cell]
+        Strictly increasing, so no cell is empty; cells differ by one position at most.
+
+    Examples
+    --------
+    >>> edges(5, 2).tolist()
+    [0, 2]
+    """
+    return np.arange(cells) * size // cells
+
+
+def pooled(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the largest and the mean weight that each cell covers.
+
+    Parameters
+    ----------
+    weights : array [..., query, key]
+
+    Returns
+    -------
+    array [2, ..., row, column]
+        The map itself, twice, if it is no larger than 32 × 32. A cell that covers a NaN is NaN.
+    """
+    queries, keys = weights.shape[-2:]
+    rows, columns = shrunk(queries, keys)
+    largest = mean = weights
+    if rows < queries:
+        starts = edges(queries, rows)
+        largest = np.maximum.reduceat(largest, starts, axis=-2)
+        mean = np.add.reduceat(mean, starts, axis=-2)
+        mean /= np.diff(starts, append=queries).astype(np.float32)[:, None]
+    if columns < keys:
+        starts = edges(keys, columns)
+        largest = np.maximum.reduceat(largest, starts, axis=-1)
+        mean = np.add.reduceat(mean, starts, axis=-1)
+        mean /= np.diff(starts, append=keys).astype(np.float32)
+    return np.stack([largest, mean])
+
+
+def pictures(weights: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return overview pictures as bytes.
+
+    Parameters
+    ----------
+    weights : array [..., query, key]
+        float32, 0 to 1.
+
+    Returns
+    -------
+    cells : array [2, ..., row, column]
+        uint8: ``round(255 * sqrt(weight))``, by maximum and by mean; 0 where NaN.
+    nan : array [2, ..., row, column]
+        Where a cell covers a NaN.
+    """
+    values = pooled(weights)
+    nan = np.isnan(values)
+    values[nan] = 0
+    cells = np.rint(np.sqrt(values) * np.float32(255))
+    return np.minimum(cells, 255).astype(np.uint8), nan

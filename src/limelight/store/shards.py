@@ -1,0 +1,170 @@
+"""Rows of Zarr arrays, written straight to disk.
+
+Room: store. Comes in: an :class:`~limelight.store.layout.ArraySpec` and a row's values. Goes out:
+files that any reader of Zarr v3 understands. Zarr's own writer spends most of its time between the
+parts of a shard: 0.45 s for 576 heads of 128², where compressing them takes 0.04 s.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, Final
+
+import google_crc32c
+import numpy as np
+from numcodecs.zstd import compress  # type: ignore[import-untyped]
+
+from limelight.store.layout import ArraySpec, Place
+
+#: Higher levels cost time and gain nothing on attention maps.
+LEVEL: Final = 1
+
+_ZSTD: Final = {"name": "zstd", "configuration": {"level": LEVEL, "checksum": True}}
+_BYTES: Final = {"name": "bytes", "configuration": {"endian": "little"}}
+
+
+def metadata(spec: ArraySpec, rows: int) -> dict[str, Any]:
+    """Return what an array's ``zarr.json`` says.
+
+    Parameters
+    ----------
+    spec : ArraySpec
+    rows : int
+        Size of the first axis.
+
+    Returns
+    -------
+    dict
+
+    References
+    ----------
+    .. [1] Zarr core specification version 3, and its codec ``sharding_indexed``.
+       https://zarr-specs.readthedocs.io/
+    """
+    chunk = spec.chunk or spec.tail
+    whole = [count * part for count, part in zip(spec.grid, chunk, strict=True)]
+    serial = {"name": "bytes"} if spec.dtype in ("bool", "uint8") else _BYTES
+    codecs: list[dict[str, Any]] = [serial, _ZSTD]
+    if spec.chunk is not None:
+        sharding = {
+            "chunk_shape": [1, *chunk],
+            "codecs": codecs,
+            "index_codecs": [_BYTES, {"name": "crc32c"}],
+            "index_location": "end",
+        }
+        codecs = [{"name": "sharding_indexed", "configuration": sharding}]
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [rows, *spec.tail],
+        "data_type": spec.dtype,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1, *whole]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+        "fill_value": spec.fill,
+        "codecs": codecs,
+        "attributes": {},
+        "dimension_names": list(spec.dims),
+    }
+
+
+def create(place: Place, spec: ArraySpec) -> None:
+    """Make an array without rows, and the hierarchy it lies in."""
+    folder = place.array(spec)
+    folder.mkdir(parents=True, exist_ok=True)
+    group = place.data / "zarr.json"
+    if not group.exists():
+        replace(group, json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {}}))
+    grow(place, spec, 0)
+
+
+def grow(place: Place, spec: ArraySpec, rows: int) -> None:
+    """Set how many rows an array has."""
+    replace(place.array(spec) / "zarr.json", json.dumps(metadata(spec, rows)))
+
+
+def write(
+    place: Place,
+    spec: ArraySpec,
+    row: int,
+    values: np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any]],
+) -> None:
+    """Write one row and wait until it is on disk.
+
+    Parameters
+    ----------
+    place : Place
+    spec : ArraySpec
+    row : int
+    values : array, or sequence of arrays
+        The row in the array's own type; a sequence is stacked along the first axis.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing of it is left then.
+    """
+    path = place.row(spec, row)
+    pieces = _pieces(spec, values)
+    try:
+        with path.open("wb") as file:
+            if spec.chunk is None:
+                file.writelines(pieces)
+            else:
+                _write_shard(file, pieces)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a small file so that readers see the old one or the new one, whole."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _write_shard(file: Any, pieces: Iterator[bytes]) -> None:
+    index = bytearray()
+    offset = 0
+    for piece in pieces:
+        index += struct.pack("<QQ", offset, len(piece))
+        offset += file.write(piece)
+    file.write(index + struct.pack("<I", google_crc32c.value(bytes(index))))
+
+
+def _pieces(
+    spec: ArraySpec, values: np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any]]
+) -> Iterator[bytes]:
+    """Cut a row into its parts, in order, compressed."""
+    if spec.chunk is None:
+        whole = np.ascontiguousarray(values)
+        yield compress(whole, LEVEL, True)
+        return
+    shape = spec.chunk[1:]  # a part is always one wide along the first axis
+    for first, *rest in product(*map(range, spec.grid)):
+        cut = tuple(slice(at * size, (at + 1) * size) for at, size in zip(rest, shape, strict=True))
+        yield compress(_filled(spec, values[first][cut], shape), LEVEL, True)
+
+
+def _filled(
+    spec: ArraySpec, part: np.ndarray[Any, Any], shape: tuple[int, ...]
+) -> np.ndarray[Any, Any]:
+    """Bring a part at the edge to full size: Zarr's parts are all alike."""
+    if part.shape == shape:
+        return np.ascontiguousarray(part)
+    fill = np.nan if spec.fill == "NaN" else spec.fill
+    full = np.full(shape, fill, part.dtype)
+    full[tuple(map(slice, part.shape))] = part
+    return full

@@ -1,0 +1,72 @@
+"""What of a step goes to stock TensorBoard's own dashboards.
+
+Room: store. Comes in: measures and parameters of one step. Goes out: scalars and histograms by tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from limelight import schema
+
+
+def scalars(
+    sites: Mapping[str, xr.Dataset], measures: Mapping[str, xr.Dataset]
+) -> dict[str, float]:
+    """Return each site's mean measures, under ``attention/<site>/<measure>``.
+
+    Parameters
+    ----------
+    sites : mapping of str to Dataset
+    measures : mapping of str to Dataset
+        Variables [example, head].
+
+    Returns
+    -------
+    dict of str to float
+        Means over heads and over the examples that have a valid query. NaN where one is NaN: that
+        is what a diverged model should look like.
+    """
+    found: dict[str, float] = {}
+    for name, measured in measures.items():
+        site = sites[name]
+        used: Any = slice(None)
+        if "query_valid" in site:
+            used = site["query_valid"].transpose(schema.EXAMPLE, ...).values.any(axis=-1)
+        for measure, values in measured.data_vars.items():
+            numbers = values.transpose(schema.EXAMPLE, schema.HEAD).values[used]
+            if numbers.size:
+                found[f"attention/{name}/{measure}"] = float(numbers.mean(dtype=np.float64))
+    return found
+
+
+def histograms(parameters: xr.Dataset | None) -> dict[str, np.ndarray[Any, Any]]:
+    """Return each parameter's histogram as TensorBoard wants it, under ``weights/<parameter>``.
+
+    Parameters
+    ----------
+    parameters : Dataset, optional
+        ``count`` [parameter, bin], ``low`` and ``high`` [parameter].
+
+    Returns
+    -------
+    dict of str to array [bin, 3]
+        Left edge, right edge, count. Parameters without a finite value have none.
+    """
+    if parameters is None:
+        return {}
+    counts = parameters["count"].transpose("parameter", "bin").values
+    edges = np.linspace(
+        parameters["low"].values, parameters["high"].values, counts.shape[1] + 1, axis=-1
+    )
+    bins = np.stack([edges[:, :-1], edges[:, 1:], counts], axis=-1)
+    names = parameters["parameter"].values.tolist()
+    return {
+        f"weights/{name}": one
+        for name, one in zip(names, bins, strict=True)
+        if one[:, 2].any() and np.isfinite(one).all()
+    }

@@ -1,0 +1,317 @@
+"""The only writer of recordings.
+
+Room: store. Comes in: one step's labelled arrays. Goes out: files beside TensorBoard's, in this
+order: the arrays' rows, then the index line that makes the step exist, then the event that tells
+TensorBoard. A reader at any moment sees whole steps only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace as changed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from limelight import schema
+from limelight.errors import LimelightWarning, StoreError
+from limelight.store import index, shards, summaries
+from limelight.store.description import Description, loads, merged
+from limelight.store.events import EventFile, now
+from limelight.store.index import Line
+from limelight.store.layout import (
+    STATISTICS,
+    ArraySpec,
+    Place,
+    all_specs,
+    group_specs,
+    shared_specs,
+)
+from limelight.store.overview import pictures
+from limelight.store.precision import Form
+from limelight.store.precision import precision as form_of
+from limelight.store.structure import ProbeLike, describe, sites_of
+
+Measures = Mapping[str, xr.Dataset]
+
+
+class Writer:
+    """Appends steps to the recording of one run.
+
+    A recording of the same structure is continued; a step recorded again replaces the earlier one.
+    One of another structure is moved aside, to ``limelight.1`` and so on, with a warning.
+
+    Parameters
+    ----------
+    run_dir : str or path
+        The run's folder; made, with its parents, when the first step is written.
+    precision : str
+        ``float16``, exact to half precision, or ``compact``, one byte per weight.
+
+    Raises
+    ------
+    StoreError
+        If ``precision`` is unknown.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, xarray as xr
+    >>> weights = xr.DataArray(np.full((1, 1, 2, 2), 0.5), dims=("example", "head", "query", "key"))
+    >>> tree = xr.DataTree.from_dict({"attention": xr.Dataset({"weights": weights})})
+    >>> with Writer(tempfile.mkdtemp()) as writer:
+    ...     writer.append(0, tree=tree)
+    """
+
+    def __init__(self, run_dir: str | os.PathLike[str], *, precision: Form = "float16") -> None:
+        self._form = form_of(precision)
+        self._run_dir = Path(run_dir)
+        self._place = Place.of(run_dir)
+        self._events = EventFile(self._run_dir)
+        self._lines: list[Line] = []
+        self._size = -1  # of the index, when its lines were read
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End writing. Every published step is on disk already; nothing is kept open."""
+
+    def append(
+        self,
+        step: int,
+        *,
+        tree: xr.DataTree | None = None,
+        measures: Measures | None = None,
+        null: Measures | None = None,
+        parameters: xr.Dataset | None = None,
+        probe: ProbeLike | None = None,
+        epoch: float | None = None,
+        time: float | None = None,
+    ) -> None:
+        """Write and publish one step.
+
+        Parameters
+        ----------
+        step : int
+            The optimizer's iteration.
+        tree : DataTree, optional
+            One node per site, as :mod:`limelight.schema` describes it.
+        measures : mapping of str to Dataset, optional
+            By site: one variable [example, head] per measure.
+        null : mapping of str to Dataset, optional
+            By site: the same measures of uniform attention over the allowed keys [example].
+        parameters : Dataset, optional
+            As :func:`limelight.capture.parameters` returns it.
+        probe : ProbeLike, optional
+            Gives examples their titles, tokens, labels and images.
+        epoch : float, optional
+        time : float, optional
+            When it was recorded, seconds since 1970; now if not given.
+
+        Raises
+        ------
+        OSError
+            If the disk is full, read-only or gone. What was published before stays readable.
+        """
+        sites = {} if tree is None else sites_of(tree)
+        measures = measures or {}
+        names = sorted({str(name) for measured in measures.values() for name in measured})
+        new = describe(self._form, sites, names, parameters, probe)
+        description = self._prepare(new, probe)
+        line = Line(
+            step=int(step),
+            row=0,
+            time=now() if time is None else float(time),
+            epoch=None if epoch is None or not np.isfinite(epoch) else float(epoch),
+            attention=bool(sites),
+            parameters=parameters is not None,
+        )
+        with index.locked(self._place.index) as descriptor:
+            self._follow(descriptor)
+            line = changed(line, row=1 + max((known.row for known in self._lines), default=-1))
+            if sites:
+                line = self._write_sites(description, line, sites, measures, null or {})
+            if parameters is not None:
+                self._write_parameters(description, line.row, parameters)
+            index.append(descriptor, line)
+            self._lines.append(line)
+            self._size = os.fstat(descriptor).st_size
+        self._events.write(
+            line.step,
+            line.time,
+            summaries.scalars(sites, measures),
+            summaries.histograms(parameters),
+        )
+
+    # -------------------------------------------------------------- what is on disk already
+
+    def _prepare(self, new: Description, probe: ProbeLike | None) -> Description:
+        """Make the recording on disk one that new arrays fit, and return its description."""
+        try:
+            old = self._found()
+            whole = new if old is None else merged(old, new)
+        except StoreError:
+            self._move_aside()
+            old, whole = None, new
+        if whole == old:
+            return whole
+        if old is None and self._place.index.exists() and index.read(self._place.index)[0]:
+            self._move_aside()  # steps, and nothing says what they mean
+        self._place.data.mkdir(parents=True, exist_ok=True)
+        for spec in all_specs(whole):
+            if old is None or not self._place.array(spec).exists():
+                shards.create(self._place, spec)
+        images = None if probe is None else probe.images
+        if images is not None:
+            self._row(shared_specs(whole)["images"], 0, np.asarray(images, "<f4"))
+        shards.replace(self._place.meta, whole.dumps())
+        return whole
+
+    def _found(self) -> Description | None:
+        try:
+            text = self._place.meta.read_text("utf-8", errors="replace")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return loads(text, str(self._place.meta))
+
+    def _move_aside(self) -> None:
+        aside = self._place.aside()
+        self._place.root.rename(aside)
+        warnings.warn(
+            LimelightWarning(
+                f"{self._run_dir} already held a recording of another model or probe. It was "
+                f"moved to {aside}; nothing is lost. Give each run a folder of its own."
+            ),
+            stacklevel=4,
+        )
+
+    def _follow(self, descriptor: int) -> None:
+        """Read the index anew if it is not the one we left."""
+        size = os.fstat(descriptor).st_size
+        if size != self._size:
+            self._lines, _ = index.read(self._place.index)
+            self._size = size
+
+    # ------------------------------------------------------------------------ one step's rows
+
+    def _row(self, spec: ArraySpec, row: int, values: Any) -> None:
+        shards.write(self._place, spec, row, values)
+        shards.grow(self._place, spec, row + 1)
+
+    def _write_sites(
+        self,
+        description: Description,
+        line: Line,
+        sites: Mapping[str, xr.Dataset],
+        measures: Measures,
+        null: Measures,
+    ) -> Line:
+        nan = False
+        for number, group in enumerate(description.groups):
+            specs = group_specs(description, group, number)
+            maps = [_values(sites[name], "weights", np.float32) for name in group.sites]
+            stored = [description.precision.encode(values) for values in maps]
+            self._row(specs["weights"], line.row, stored)
+            drawn = [pictures(values) for values in maps]
+            self._row(specs["overview"], line.row, np.stack([cells for cells, _ in drawn], 1))
+            if any(broken.any() for _, broken in drawn):
+                self._row(specs["nan"], line.row, np.stack([broken for _, broken in drawn], 1))
+                nan = True
+        shared = shared_specs(description)
+        if "measures" in shared:
+            table = _table(shared["measures"], description, measures)
+            self._row(shared["measures"], line.row, table)
+        return changed(self._write_masks(description, line, sites, null), nan=nan)
+
+    def _write_masks(
+        self,
+        description: Description,
+        line: Line,
+        sites: Mapping[str, xr.Dataset],
+        null: Measures,
+    ) -> Line:
+        """Write what may be attended to, unless an earlier step's is the same."""
+        masks = {name: _masks(site) for name, site in sites.items()}
+        shared = shared_specs(description)
+        nulls = None
+        if "nulls" in shared:
+            nulls = _table(shared["nulls"], description, null)
+        digest = _digest(masks, nulls)
+        by_head = tuple(name for name, (allowed, *_) in masks.items() if allowed.shape[1] > 1)
+        for known in self._lines:
+            if known.digest == digest:
+                return changed(line, masks=known.masks, digest=digest, by_head=by_head)
+        row = 1 + max((known.masks for known in self._lines), default=-1)
+        for number, group in enumerate(description.groups):
+            specs = group_specs(description, group, number)
+            shape = specs["allowed"].tail[1:]
+            chosen = [masks[name] for name in group.sites]
+            allowed = [np.broadcast_to(allowed, shape) for allowed, *_ in chosen]
+            self._row(specs["allowed"], row, allowed)
+            self._row(specs["query_valid"], row, np.stack([one[1] for one in chosen]))
+            self._row(specs["key_valid"], row, np.stack([one[2] for one in chosen]))
+        if nulls is not None:
+            self._row(shared["nulls"], row, nulls)
+        return changed(line, masks=row, digest=digest, by_head=by_head)
+
+    def _write_parameters(self, description: Description, row: int, parameters: xr.Dataset) -> None:
+        specs = shared_specs(description)
+        counts = parameters["count"].transpose("parameter", "bin").values
+        numbers = [parameters[name].values for name in STATISTICS]
+        self._row(specs["counts"], row, counts.astype("<i8"))
+        self._row(specs["statistics"], row, np.stack(numbers, axis=-1).astype("<f8"))
+
+
+def _values(site: xr.Dataset, name: str, dtype: Any) -> np.ndarray[Any, Any]:
+    return np.asarray(site[name].transpose(*schema.SITE_DIMS).values, dtype)
+
+
+Masks = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
+
+
+def _masks(site: xr.Dataset) -> Masks:
+    """Return ``allowed`` [example, head or 1, query, key] and which queries and keys are valid."""
+    examples, _, queries, keys = (site["weights"].sizes[dim] for dim in schema.SITE_DIMS)
+    allowed = np.ones((examples, 1, queries, keys), bool)
+    if "allowed" in site:
+        given = site["allowed"]
+        if schema.HEAD not in given.dims:
+            given = given.expand_dims(schema.HEAD)
+        allowed = given.transpose(*schema.SITE_DIMS).values.astype(bool, copy=False)
+    valid = []
+    for name, dim, size in (("query", schema.QUERY, queries), ("key", schema.KEY, keys)):
+        values = np.ones((examples, size), bool)
+        if f"{name}_valid" in site:
+            values = site[f"{name}_valid"].transpose(schema.EXAMPLE, dim).values.astype(bool)
+        valid.append(values)
+    return allowed, valid[0], valid[1]
+
+
+def _table(spec: ArraySpec, description: Description, measures: Measures) -> np.ndarray[Any, Any]:
+    """Lay measures out as [site, example, (head,) measure], NaN where there is none."""
+    table = np.full(spec.tail, np.nan, "<f4")
+    dims = [dim for dim in spec.dims if dim in (schema.EXAMPLE, schema.HEAD)]
+    for place, site in enumerate(description.sites):
+        for name, values in measures.get(site.name, xr.Dataset()).data_vars.items():
+            numbers = values.transpose(*dims).values
+            column = table[place, ..., description.measures.index(str(name))]
+            column[tuple(map(slice, numbers.shape))] = numbers
+    return table
+
+
+def _digest(masks: Mapping[str, Masks], nulls: np.ndarray[Any, Any] | None) -> str:
+    found = hashlib.blake2b(digest_size=8)
+    for one in masks.values():
+        for values in one:
+            found.update(repr(values.shape).encode() + np.ascontiguousarray(values).tobytes())
+    if nulls is not None:
+        found.update(nulls.tobytes())
+    return found.hexdigest()

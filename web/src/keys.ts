@@ -25,6 +25,7 @@ function dispatch(event: KeyboardEvent): void {
   const target = event.target as HTMLElement | null;
   const own = target?.closest("input, select, textarea, dialog");
   if (own && event.key !== "Escape") return;
+  if (event.key === " " && target?.closest("button")) return; // it presses the button
   const name = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
   const deed = deeds.get(name)?.at(-1);
   if (!deed) return;

@@ -25,4 +25,5 @@ export function render(): void {
   bindLanguage();
   bindLife();
   mount(<App />, root);
+  window.focus(); // so that keys work at once; the tab was just opened
 }

@@ -28,6 +28,11 @@ export function settled(): void {
   requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(look, 0)));
 }
 
+/** Whether the page is at rest now. */
+export function atRest(): boolean {
+  return document.getElementById("limelight")?.dataset.ready === "true";
+}
+
 function show(ready: boolean): void {
   const root = document.getElementById("limelight");
   if (root) root.dataset.ready = String(ready);

@@ -64,8 +64,8 @@ function strip(answer: Answer, index: number, tokens: readonly string[] | null) 
   const queries = Number(cells.attrs.queries ?? rows);
   const keys = Number(cells.attrs.keys ?? columns);
   const block = [Math.ceil(queries / rows), Math.ceil(keys / columns)] as const;
-  const [top, bottom] = unpadded(tokens, queries, block[0], rows);
-  const [left, right] = unpadded(tokens, keys, block[1], columns);
+  const [top, bottom] = unpadded(tokens, queries, rows);
+  const [left, right] = unpadded(tokens, keys, columns);
   const window = { row: top, rows: bottom - top, column: left, columns: right - left };
   return {
     site: String(cells.attrs.site),
@@ -74,18 +74,12 @@ function strip(answer: Answer, index: number, tokens: readonly string[] | null) 
   };
 }
 
-function unpadded(
-  tokens: readonly string[] | null,
-  length: number,
-  block: number,
-  cells: number,
-): [number, number] {
-  if (tokens?.length !== length) return [0, cells];
-  const [first, last] = validRange(
-    tokens.map((one) => (one ? 1 : 0)),
-    length,
-  );
-  return [Math.floor(first / block), Math.min(cells, Math.ceil(last / block))];
+/** The cells that tokens fill: the rest of the thumbnail is padding. */
+function unpadded(tokens: readonly string[] | null, length: number, cells: number) {
+  if (tokens?.length !== length) return [0, cells] as const;
+  const filled = tokens.map((one) => (one ? 1 : 0));
+  const [first, last] = validRange(filled, length);
+  return [Math.floor((first * cells) / length), Math.ceil((last * cells) / length)] as const;
 }
 
 /** Site names with what all of them share at both ends left out. */

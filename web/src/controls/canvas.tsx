@@ -1,6 +1,7 @@
 /** A canvas as sharp as the screen, and the size of the room around it. */
 import type { CanvasHTMLAttributes } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { px } from "./px.ts";
 
 type Rest = Omit<CanvasHTMLAttributes<HTMLCanvasElement>, "width" | "height" | "ref" | "draw">;
 
@@ -26,7 +27,9 @@ export function Canvas({ width, height, paint, when, label, ...rest }: CanvasPro
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     paint(context, ratio);
   }, [width, height, ratio, ...when]);
-  return <canvas ref={canvas} role="img" aria-label={label} style={{ width, height }} {...rest} />;
+  return (
+    <canvas ref={canvas} role="img" aria-label={label} style={px({ width, height })} {...rest} />
+  );
 }
 
 /** The inner size of an element, followed as it changes. */

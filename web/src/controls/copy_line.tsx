@@ -12,7 +12,12 @@ export function CopyLine({ line }: { line: string }) {
   return (
     <button type="button" class="line" title={words.copy} onClick={copy}>
       <code>{line}</code>
-      <span role="status">{copied ? words.copied : "⧉"}</span>
+      {copied ? null : (
+        <svg width="13" height="13" viewBox="0 0 13 13" aria-hidden="true">
+          <path d="M4.5 4.5h7v7h-7zM8.5 4.5v-3h-7v7h3" fill="none" stroke="currentColor" />
+        </svg>
+      )}
+      <span role="status">{copied && words.copied}</span>
     </button>
   );
 }

@@ -1,14 +1,16 @@
 /** The probe's examples; one is in view. */
 import { t } from "../language.ts";
 import { choose, example, facts } from "../run.ts";
+import { useInSight } from "./in_sight.ts";
 
 export function Examples() {
   const words = t.value.attention;
+  const list = useInSight<HTMLUListElement>(example.value?.index ?? null);
   const examples = facts.value?.examples ?? [];
   return (
     <section class="grow">
       <h3 id="examples">{words.examples}</h3>
-      <ul class="list" aria-labelledby="examples">
+      <ul ref={list} class="list" aria-labelledby="examples">
         {examples.map((one) => (
           <li key={one.index}>
             <button

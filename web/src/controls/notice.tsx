@@ -7,10 +7,12 @@ interface NoticeProps {
   title: string;
   code?: string;
   busy?: boolean;
+  /** What can be done from here. */
+  action?: ComponentChildren;
   children?: ComponentChildren;
 }
 
-export function Notice({ title, code, busy, children }: NoticeProps) {
+export function Notice({ title, code, busy, action, children }: NoticeProps) {
   return (
     <div class="notice" role="status">
       <h2>
@@ -19,6 +21,7 @@ export function Notice({ title, code, busy, children }: NoticeProps) {
       </h2>
       {children && <p>{children}</p>}
       {code && <pre>{code}</pre>}
+      {action && <p>{action}</p>}
     </div>
   );
 }

@@ -4,13 +4,15 @@ import { t } from "../language.ts";
 import { isLive } from "../life.ts";
 import { accepts, runName } from "../run.ts";
 import { DEFAULTS, select } from "../state.ts";
+import { useInSight } from "./in_sight.ts";
 
 export function Runs() {
   const words = t.value.shell;
+  const list = useInSight<HTMLUListElement>(runName.value);
   return (
     <section>
       <h3 id="runs">{words.runs}</h3>
-      <ul class="list" aria-labelledby="runs">
+      <ul ref={list} class="list" aria-labelledby="runs">
         {catalogue.value?.runs.map((run) => (
           <li key={run.name}>
             <button

@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import { onKey } from "../keys.ts";
 import { t } from "../language.ts";
 import { hidden } from "../life.ts";
+import { atRest } from "../ready.ts";
 import { choose, facts, step, stepBy } from "../run.ts";
 import { selection } from "../state.ts";
 import { count } from "./format.ts";
@@ -20,7 +21,12 @@ export function Steps() {
   usePlaying(at, steps.length);
   return (
     <section>
-      <h3 id="step-name">{words.stepName}</h3>
+      <h3>
+        <span id="step-name">{words.stepName}</span>
+        <span class="of" title={epoch !== undefined && epoch >= 0 ? words.epoch(epoch) : undefined}>
+          {words.of(count(step.value ?? 0), count(steps.at(-1) ?? 0))}
+        </span>
+      </h3>
       <input
         type="range"
         aria-labelledby="step-name"
@@ -45,9 +51,6 @@ export function Steps() {
         <button type="button" class="plain" aria-pressed={playing.value} onClick={play}>
           {playing.value ? words.stop : words.play}
         </button>
-        <span class="of" title={epoch !== undefined && epoch >= 0 ? words.epoch(epoch) : undefined}>
-          {words.of(count(step.value ?? 0), count(steps.at(-1) ?? 0))}
-        </span>
         <button
           type="button"
           class="plain follow"
@@ -81,7 +84,12 @@ function usePlaying(at: number, length: number) {
       playing.value = false;
       return undefined;
     }
-    const timer = setTimeout(() => hidden() || stepBy(1), PACE);
+    // A step stays until it is painted, so that a slow answer is seen and not overtaken.
+    const turn = () => {
+      if (hidden() || !atRest()) timer = setTimeout(turn, 60);
+      else stepBy(1);
+    };
+    let timer = setTimeout(turn, PACE);
     return () => clearTimeout(timer);
   });
 }

@@ -10,19 +10,20 @@ export const BARRED = -1;
 /** Lowest weight that the logarithmic scale tells apart. */
 export const LOG_FLOOR = 1e-4;
 
-/** The shade of one weight; NaN and BARRED stay what they are. */
-export function shade(value: number, scale: Scale): number {
+/** The shade of one weight where `most` is the strongest; NaN and BARRED stay what they are. */
+export function shade(value: number, scale: Scale, most = 1): number {
   if (!(value >= 0)) return value;
-  const share = Math.min(1, value);
+  if (scale === "percentile") return value;
+  const share = Math.min(1, value / most);
   if (scale === "sqrt") return Math.sqrt(share);
   if (scale === "log") return share <= LOG_FLOOR ? 0 : 1 - Math.log(share) / Math.log(LOG_FLOOR);
   return share;
 }
 
 /** All shades of an array of weights. `percentile` expects `ranks` and passes them through. */
-export function shades(values: Float32Array, scale: Scale): Float32Array {
+export function shades(values: Float32Array, scale: Scale, most = 1): Float32Array {
   const out = new Float32Array(values.length);
-  for (let i = 0; i < values.length; i++) out[i] = shade(values[i] as number, scale);
+  for (let i = 0; i < values.length; i++) out[i] = shade(values[i] as number, scale, most);
   return out;
 }
 
@@ -64,16 +65,20 @@ function firstAtLeast(sorted: Float32Array, value: number, above = false): numbe
 }
 
 /** Numbers to write along a scale's legend, each with the shade it has. */
-export function ticks(scale: Scale): { text: string; shade: number }[] {
+export function ticks(scale: Scale, most = 1): { text: string; shade: number }[] {
   if (scale === "percentile") {
     return [0, 25, 50, 75, 100].map((one) => ({ text: String(one), shade: one / 100 }));
   }
-  if (scale === "log") {
-    return [1e-4, 1e-3, 0.01, 0.1, 1].map((one) => ({
-      text: one === LOG_FLOOR ? "≤ 0.0001" : String(one),
-      shade: shade(one, scale),
-    }));
-  }
-  const marks = scale === "sqrt" ? [0, 0.05, 0.25, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1];
-  return marks.map((one) => ({ text: String(one), shade: shade(one, scale) }));
+  const text = (share: number) => {
+    const value = share * most;
+    return value > 0 && value < 1e-3
+      ? value.toExponential(0)
+      : String(Number(value.toPrecision(2)));
+  };
+  const marks = { linear: [0, 0.25, 0.5, 0.75, 1], sqrt: [0, 0.05, 0.25, 0.5, 1] };
+  const shares = scale === "log" ? [LOG_FLOOR, 1e-3, 0.01, 0.1, 1] : marks[scale];
+  return shares.map((one) => ({
+    text: one === LOG_FLOOR ? `≤ ${text(one)}` : text(one),
+    shade: shade(one, scale),
+  }));
 }

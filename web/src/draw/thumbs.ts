@@ -22,30 +22,49 @@ export interface Layout {
   readonly height: number;
 }
 
-const WIDEST = 76;
+/** Widest thumbnail, and the lowest one that can still be pointed at. */
+const WIDEST = 92;
 const LOWEST = 14;
+/** Narrowest distance of thumbnails, however many there are. */
+const NARROWEST = 9;
 
-/** Place thumbnails, equal in width and in their site's proportions, into a given width. */
-export function place(strips: readonly Strip[], width: number, tallest = WIDEST): Layout {
+/**
+ * Place thumbnails, equal in width and in their site's proportions, into a width and, where that
+ * can be, into a height.
+ */
+export function place(
+  strips: readonly Strip[],
+  width: number,
+  height = Number.POSITIVE_INFINITY,
+): Layout {
   const most = Math.max(1, ...strips.map((one) => one.heads));
-  const pitch = Math.max(3, Math.min(WIDEST + 5, Math.floor(width / most)));
+  const widest = Math.max(3, Math.min(WIDEST, Math.floor(width / most)));
+  const roomy = rowsOf(strips, widest, width);
+  if (roomy.height <= height || widest <= NARROWEST) return roomy;
+  const lower = Math.floor((widest * height) / roomy.height);
+  return rowsOf(strips, Math.max(NARROWEST, lower), width);
+}
+
+function rowsOf(strips: readonly Strip[], pitch: number, width: number): Layout {
+  const most = Math.max(1, ...strips.map((one) => one.heads));
   const gap = pitch > 24 ? 5 : pitch > 10 ? 2 : 1;
-  // A single head alone may be wide: it has the row for itself.
-  const size = most === 1 ? Math.min(width, 4 * WIDEST) : pitch - gap;
   let y = 0;
+  let right = 1;
   const boxes = strips.map((strip) => {
-    const tall = Math.round((size * strip.window.rows) / Math.max(1, strip.window.columns));
-    const height = Math.max(Math.min(LOWEST, size), Math.min(size, tall, tallest));
-    const row = Array.from({ length: strip.heads }, (_, head) => ({
-      x: head * pitch,
-      y,
-      width: size,
-      height,
-    }));
-    y += height + Math.max(gap, pitch > 24 ? 9 : gap);
+    const ratio = strip.window.rows / Math.max(1, strip.window.columns);
+    // A single head has its row for itself: one query's row may then be wide.
+    const alone = most === 1 && ratio < 0.3 ? Math.min(width, 4 * WIDEST) : pitch - gap;
+    const size = {
+      width: alone,
+      height: Math.max(Math.min(LOWEST, pitch), Math.round(alone * ratio)),
+    };
+    size.height = Math.min(size.height, alone);
+    const row = Array.from({ length: strip.heads }, (_, head) => ({ x: head * pitch, y, ...size }));
+    y += size.height + (pitch > 24 ? 8 : gap);
+    right = Math.max(right, (strip.heads - 1) * pitch + alone);
     return row;
   });
-  return { boxes, width: most === 1 ? size : most * pitch - gap, height: Math.max(1, y) };
+  return { boxes, width: right, height: Math.max(1, y) };
 }
 
 /** The head at a place, or null between them. */

@@ -113,21 +113,22 @@ function NoAttention() {
   const other = pages.find((one) => one.name !== page.name && run && one.accepts(run));
   return (
     <Frame>
-      <Notice title={words.none} code={words.noneLine}>
+      <Notice title={words.none} code={words.noneLine} action={other && <Onward page={other} />}>
         {words.noneHow}
       </Notice>
-      {other && (
-        <p class="onward">
-          <button
-            type="button"
-            class="pill"
-            onClick={() => select({ run: runName.value, page: other.name })}
-          >
-            {words.goTo(other.title(t.value))}
-          </button>
-        </p>
-      )}
     </Frame>
+  );
+}
+
+function Onward({ page: other }: { page: Page }) {
+  return (
+    <button
+      type="button"
+      class="pill"
+      onClick={() => select({ run: runName.value, page: other.name })}
+    >
+      {t.value.attention.goTo(other.title(t.value))}
+    </button>
   );
 }
 

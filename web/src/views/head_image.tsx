@@ -1,8 +1,9 @@
 /** The chosen head over the image it looks at: one query's weights, each on its own pixel. */
 import { useMemo } from "preact/hooks";
-import type { HeadMap } from "../answers/head_map.ts";
+import { type HeadMap, rowOf } from "../answers/head_map.ts";
 import { Canvas, useSize } from "../controls/canvas.tsx";
 import { Legend } from "../controls/legend.tsx";
+import { px } from "../controls/px.ts";
 import { glow, glowAt } from "../draw/glow.ts";
 import { shades, ticks } from "../draw/scale.ts";
 import { t } from "../language.ts";
@@ -18,11 +19,13 @@ export function HeadImageLens({ map }: { map: HeadMap }) {
   const side = Math.max(1, Math.floor(Math.min(room.width / columns, room.height / rows)));
   const spot = spotOn(map);
   const query = Math.min(spot?.query ?? 0, map.queries - 1);
+  // So many pixels share a row that the strongest of them, not 1, has to be the end of the scale.
+  const most = rowOf(map, query, 1).top[0]?.weight || 1;
   const pixels = useMemo(() => {
     const source = scale === "percentile" ? map.ranked() : map.marked;
     const row = source.slice(query * map.keys, (query + 1) * map.keys);
-    return glow(shades(row, scale), rows, columns, map.image);
-  }, [map, query, scale, rows, columns]);
+    return glow(shades(row, scale, most), rows, columns, map.image);
+  }, [map, query, scale, most, rows, columns]);
   const under = (event: PointerEvent | MouseEvent): Spot => {
     const column = Math.min(columns - 1, Math.max(0, Math.floor(event.offsetX / side)));
     const row = Math.min(rows - 1, Math.max(0, Math.floor(event.offsetY / side)));
@@ -36,7 +39,7 @@ export function HeadImageLens({ map }: { map: HeadMap }) {
     <>
       <div class="room" ref={room.ref}>
         {room.width > 0 && (
-          <div class="plot image" style={{ width: side * columns, height: side * rows }}>
+          <div class="plot image" style={px({ width: side * columns, height: side * rows })}>
             <Canvas
               width={side * columns}
               height={side * rows}
@@ -54,12 +57,12 @@ export function HeadImageLens({ map }: { map: HeadMap }) {
                   <i
                     key={frame.name}
                     class={frame.name}
-                    style={{
+                    style={px({
                       left: (frame.at % columns) * side,
                       top: Math.floor(frame.at / columns) * side,
                       width: side,
                       height: side,
-                    }}
+                    })}
                   />
                 ),
             )}
@@ -71,7 +74,7 @@ export function HeadImageLens({ map }: { map: HeadMap }) {
         spot={spot ?? { query, key: null }}
         hint={map.queries > 1 ? words.hoverQuery : words.hoverPixel}
       />
-      <Legend colour={glowAt} ticks={ticks(scale)} meaning={words.weightScale[scale]}>
+      <Legend colour={glowAt} ticks={ticks(scale, most)} meaning={words.weightScale[scale]}>
         <span class="key">{map.queries > 1 ? words.hoverQuery : words.hoverPixel}</span>
       </Legend>
     </>

@@ -3,6 +3,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { HeadMap } from "../answers/head_map.ts";
 import { Canvas, measure, useSize } from "../controls/canvas.tsx";
 import { Legend } from "../controls/legend.tsx";
+import { px } from "../controls/px.ts";
 import { INKS } from "../draw/inks.ts";
 import { labelRoom, paintMap, writeLabels } from "../draw/map.ts";
 import { cellAt, fit, type Plot } from "../draw/plot.ts";
@@ -32,7 +33,7 @@ export function HeadMapLens({ map }: { map: HeadMap }) {
     <>
       <div class="room" ref={room.ref}>
         {room.width > 0 && (
-          <div class="plot" style={{ width: plot.width + labels.right, height: plot.height }}>
+          <div class="plot" style={px({ width: plot.width + labels.right, height: plot.height })}>
             <Canvas
               width={plot.width + labels.right}
               height={plot.height}
@@ -81,16 +82,16 @@ function Outline({ plot }: { plot: Plot }) {
   const column = spot.key === null ? -1 : spot.key - window.column;
   return (
     <>
-      <i class="frame-row" style={{ left: box.x, top, width: box.width, height: cellHeight }} />
+      <i class="frame-row" style={px({ left: box.x, top, width: box.width, height: cellHeight })} />
       {column >= 0 && column < window.columns && (
         <i
           class="frame-cell"
-          style={{
+          style={px({
             left: box.x + column * cellWidth,
             top,
             width: Math.max(3, cellWidth),
             height: Math.max(3, cellHeight),
-          }}
+          })}
         />
       )}
     </>

@@ -1,10 +1,11 @@
 /** Every head of every site in one picture; one is chosen. */
 import { useMemo, useState } from "preact/hooks";
 import { type HeadGrid, headGrid, shortNames } from "../answers/head_grid.ts";
-import { Canvas, useSize } from "../controls/canvas.tsx";
+import { Canvas, measure, useSize } from "../controls/canvas.tsx";
 import { short } from "../controls/format.ts";
 import { Legend } from "../controls/legend.tsx";
 import { ProblemNotice } from "../controls/notice.tsx";
+import { px } from "../controls/px.ts";
 import { useAnswer } from "../controls/use_answer.ts";
 import { INKS } from "../draw/inks.ts";
 import { at, cividis, css, viridis } from "../draw/tables.ts";
@@ -14,8 +15,11 @@ import { choose, example, facts, head, runName, site, step } from "../run.ts";
 import { selection } from "../state.ts";
 import { theme } from "../theme.ts";
 
-/** Room for the names of sites. */
-const NAMES = 108;
+/** Most room that the names of sites take. */
+const NAMES = 120;
+
+/** Height that the curve below and the rows above and below take. */
+const CURVE = 410;
 
 type Spot = { site: number; head: number };
 
@@ -62,18 +66,20 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
   const { scale, reduce, colour } = selection.value;
   const room = useSize<HTMLDivElement>();
   const [over, setOver] = useState<Spot | null>(null);
+  const names = useMemo(() => shortNames(grid.sites.map((one) => one.site)), [grid]);
+  const left = useMemo(() => namesRoom(names), [names]);
   const strips = useMemo(() => grid.sites.map((one) => one.strip), [grid]);
   const layout = useMemo(
-    () => place(strips, Math.max(60, room.width - NAMES)),
-    [strips, room.width],
+    () => place(strips, Math.max(60, room.width - left), Math.max(240, window.innerHeight - CURVE)),
+    [strips, room.width, left],
   );
   const measured = useMemo(() => measuredOf(grid, colour), [grid, colour]);
   const marks = INKS[theme.value].marks;
   return (
     <div ref={room.ref}>
       {room.width > 0 && (
-        <div class="thumbs" style={{ paddingLeft: NAMES, height: layout.height + 18 }}>
-          <Names grid={grid} layout={layout} />
+        <div class="thumbs" style={px({ "padding-left": left, height: layout.height + 18 })}>
+          <Names grid={grid} layout={layout} names={names} left={left} />
           <Canvas
             width={layout.width}
             height={layout.height}
@@ -99,10 +105,12 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
               if (chosen) choose({ site: chosen.site, head: spot.head });
             }}
           />
-          <Chosen grid={grid} layout={layout} />
+          <Chosen grid={grid} layout={layout} left={left} />
         </div>
       )}
-      <p class="sub under">{over ? describe(grid, over) : words.under(reduce, blockOf(grid))}</p>
+      <p class="sub under" style={px({ "padding-left": left })}>
+        {over ? describe(grid, over) : measured ? "" : words.under(reduce, blockOf(grid))}
+      </p>
       {measured && (
         <Legend
           colour={(one) => css(at(cividis, one))}
@@ -118,8 +126,21 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
   );
 }
 
-function Names({ grid, layout }: { grid: HeadGrid; layout: Layout }) {
-  const names = shortNames(grid.sites.map((one) => one.site));
+function namesRoom(names: readonly string[]): number {
+  const context = measure();
+  context.font = "12px system-ui, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
+  const widths = names.map((name) => context.measureText(name).width);
+  return Math.min(NAMES, Math.ceil(Math.max(8, ...widths)) + 12);
+}
+
+interface NamesProps {
+  grid: HeadGrid;
+  layout: Layout;
+  names: readonly string[];
+  left: number;
+}
+
+function Names({ grid, layout, names, left }: NamesProps) {
   const widest = layout.boxes.reduce((a, b) => (b.length > a.length ? b : a), []);
   const pitch = (widest[1]?.x ?? 99) - (widest[0]?.x ?? 0);
   const every = Math.max(1, Math.ceil(20 / pitch));
@@ -136,7 +157,7 @@ function Names({ grid, layout }: { grid: HeadGrid; layout: Layout }) {
             class="site"
             aria-pressed={one.site === site.value?.name}
             title={one.site}
-            style={{ top: 18 + box.y, height: box.height, width: NAMES - 10 }}
+            style={px({ top: 18 + box.y, height: box.height, width: left - 10 })}
             onClick={() => choose({ site: one.site })}
           >
             <bdi>{names[index]}</bdi>
@@ -146,7 +167,7 @@ function Names({ grid, layout }: { grid: HeadGrid; layout: Layout }) {
       {widest.map(
         (box, index) =>
           index % every === 0 && (
-            <span class="column" key={box.x} style={{ left: NAMES + box.x + box.width / 2 }}>
+            <span class="column" key={box.x} style={px({ left: left + box.x + box.width / 2 })}>
               {index}
             </span>
           ),
@@ -155,16 +176,16 @@ function Names({ grid, layout }: { grid: HeadGrid; layout: Layout }) {
   );
 }
 
-function Chosen({ grid, layout }: { grid: HeadGrid; layout: Layout }) {
+function Chosen({ grid, layout, left }: { grid: HeadGrid; layout: Layout; left: number }) {
   const row = grid.sites.findIndex((one) => one.site === site.value?.name);
   const box = layout.boxes[row]?.[head.value];
   if (!box) return null;
-  const style = {
-    left: NAMES + box.x - 3,
+  const style = px({
+    left: left + box.x - 3,
     top: 18 + box.y - 3,
     width: box.width + 6,
     height: box.height + 6,
-  };
+  });
   return <i class="frame-head" style={style} />;
 }
 

@@ -2,7 +2,7 @@
 import { useMemo } from "preact/hooks";
 import type { Series } from "../answers/series.ts";
 import { useSize } from "../controls/canvas.tsx";
-import { count, short } from "../controls/format.ts";
+import { count } from "../controls/format.ts";
 import { type Curves, curves, MARGIN, stepAt } from "../draw/curve.ts";
 import { t } from "../language.ts";
 import { choose } from "../run.ts";
@@ -80,6 +80,7 @@ export function MeasureCurve({
 }
 
 function Axes({ drawn, width }: { drawn: Curves; width: number }) {
+  const text = drawn.y.tickFormat(4);
   return (
     <>
       {drawn.y.ticks(4).map((value) => (
@@ -92,7 +93,7 @@ function Axes({ drawn, width }: { drawn: Curves; width: number }) {
             y2={drawn.y(value)}
           />
           <text class="end" x={MARGIN.left - 7} y={drawn.y(value) + 4}>
-            {short(value)}
+            {text(value)}
           </text>
         </g>
       ))}

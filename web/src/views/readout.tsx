@@ -35,7 +35,11 @@ export function Readout({ map, spot, hint }: ReadoutProps) {
       data-sum={row.sum}
     >
       <p>
-        {words.row(query)} <Token>{queryName(map, query)}</Token>
+        {map.queries > 1 && (
+          <>
+            {words.row(query)} <Token>{queryName(map, query)}</Token>
+          </>
+        )}
         {" → "}
         {row.top.map((one, index) => (
           <span key={one.key}>
@@ -56,7 +60,8 @@ function Cell({ map, query, key_ }: { map: HeadMap; query: number; key_: number 
   return (
     <>
       <span class="sub">{words.cell(query, key_)} </span>
-      <bdi>{queryName(map, query)}</bdi> → <Token>{keyName(map, key_)}</Token>{" "}
+      {map.queries > 1 && <bdi>{queryName(map, query)} → </bdi>}
+      <Token>{keyName(map, key_)}</Token>{" "}
       {isBarred(map, query, key_) ? words.barred : <b>{String(value)}</b>}
     </>
   );

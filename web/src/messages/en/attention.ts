@@ -11,7 +11,7 @@ export const attention = {
   examples: "Examples",
   exampleNumber: (example: number) => `example ${example}`,
   colours: "Colours",
-  colour: "heads grid",
+  colour: "show",
   colourWhat: "What a head's picture shows: its map in small, or one measure",
   map: "map",
   scale: "scale",

@@ -19,7 +19,7 @@ export const attention: typeof english = {
   examples: "样本",
   exampleNumber: (example) => `样本 ${example}`,
   colours: "颜色",
-  colour: "头的网格",
+  colour: "显示",
   colourWhat: "每个头的小图显示什么：缩小的注意力图，或一项度量",
   map: "注意力图",
   scale: "标度",

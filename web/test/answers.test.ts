@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { headGrid, shortNames } from "../src/answers/head_grid.ts";
+import { headMap, isBarred, nameOf, rowOf, validRange, weightAt } from "../src/answers/head_map.ts";
+import { sentencesOf } from "../src/answers/sentences.ts";
+import { nearest, pointOf, seriesOf } from "../src/answers/series.ts";
+import { expected, golden } from "./golden.ts";
+
+const numbers = (name: string, variable: string) =>
+  expected[name]?.variables[variable]?.values as (number | string)[];
+
+test("a map's cells are the array's", () => {
+  const map = headMap(golden("map"));
+  const weights = numbers("map", "weights");
+  const allowed = numbers("map", "allowed");
+  for (let query = 0; query < 6; query++) {
+    for (let key = 0; key < 6; key++) {
+      const wanted = weights[query * 6 + key];
+      const seen = weightAt(map, query, key);
+      assert.ok(wanted === "NaN" ? Number.isNaN(seen) : seen === wanted);
+      assert.equal(isBarred(map, query, key), !allowed[query * 6 + key]);
+    }
+  }
+  assert.deepEqual(map.window, { row: 0, column: 0, rows: 6, columns: 6 });
+  assert.equal(nameOf(map.keyTokens, null, 3), "<img src=x onerror=alert(1)>");
+});
+
+test("padding is left out, and the cells inside keep their places", () => {
+  const map = headMap(golden("map-padded"));
+  assert.deepEqual(map.window, { row: 0, column: 0, rows: 4, columns: 4 });
+  assert.deepEqual(validRange([0, 0, 1, 0, 1, 0], 6), [2, 5]);
+  assert.deepEqual(validRange([0, 0], 2), [0, 2]);
+  assert.deepEqual(validRange(undefined, 3), [0, 3]);
+});
+
+test("a row is told by its greatest keys, and sums over the allowed ones", () => {
+  const map = headMap(golden("map-cross"));
+  const row = rowOf(map, 0, 2);
+  assert.deepEqual(row.top, [
+    { key: 1, weight: 0.328125 },
+    { key: 4, weight: 0.25 },
+  ]);
+  assert.equal(row.sum, 1);
+  assert.equal(row.allowed, 6);
+});
+
+test("an image comes with its layout", () => {
+  const map = headMap(golden("map-image"));
+  assert.deepEqual(map.keyLayout, [4, 4]);
+  assert.equal(map.image?.rows, 4);
+  assert.equal(nameOf(null, map.keyLayout, 6), "(1, 2)");
+});
+
+test("the grid has every site and head, its bytes turned back to weights, NaN kept", () => {
+  const grid = headGrid(golden("grid"), null);
+  assert.deepEqual(
+    grid.sites.map((one) => [one.site, one.strip.heads]),
+    [
+      ["pool", 1],
+      ["long", 1],
+      ["encoder/attention", 2],
+      ["decoder/cross", 2],
+    ],
+  );
+  const cells = numbers("grid", "cells_0") as number[];
+  assert.deepEqual(
+    grid.sites[0]?.strip.values,
+    Float32Array.from(cells, (byte) => (byte / 255) ** 2),
+  );
+  const nan = numbers("grid", "nan_2").map(Boolean);
+  const strip = grid.sites[2]?.strip;
+  assert.deepEqual(
+    Array.from(strip?.values ?? [], (value) => Number.isNaN(value)),
+    nan,
+  );
+  assert.deepEqual(grid.sites[1]?.block, [2, 3]);
+  assert.equal(grid.sites[0]?.measures.distance, undefined, "no distance for one query");
+  assert.equal(grid.units.entropy, "nat");
+});
+
+test("thumbnails leave out the example's padding", () => {
+  const grid = headGrid(golden("grid-mean"), ["a", "b", "c", "d", "", ""]);
+  assert.deepEqual(grid.sites[2]?.strip.window, { row: 0, column: 0, rows: 4, columns: 4 });
+  assert.deepEqual(grid.sites[3]?.strip.window, { row: 0, column: 0, rows: 3, columns: 4 });
+  assert.deepEqual(grid.sites[1]?.strip.window.columns, 32, "other lengths stay whole");
+});
+
+test("names are as short as they can be and still differ", () => {
+  assert.deepEqual(shortNames(["enc/0/att", "enc/1/att", "enc/10/att"]), ["0", "1", "10"]);
+  assert.deepEqual(shortNames(["enc/att", "pool"]), ["enc/att", "pool"]);
+  assert.deepEqual(shortNames(["a/b/c"]), ["c"]);
+  assert.deepEqual(shortNames(["a", "a/b"]), ["a", "a/b"]);
+});
+
+test("measures have their interval and their null at the step asked for", () => {
+  const series = seriesOf(golden("measures"));
+  const entropy = series.find((one) => one.name === "entropy");
+  assert.ok(entropy);
+  const point = pointOf(entropy, 1, 90);
+  assert.equal(point.step, 100);
+  assert.equal(point.value, numbers("measures", "entropy")[3]);
+  assert.equal(point.low, numbers("measures", "entropy_low")[3]);
+  assert.equal(point.uniform, numbers("measures", "entropy_null")[1]);
+  assert.equal(nearest([0, 100, 250], 180), 250);
+});
+
+test("sentences leave out padding and keep each token's own weight", () => {
+  const sentences = sentencesOf(golden("map-all"));
+  assert.equal(sentences.length, 2);
+  const second = sentences[1];
+  assert.deepEqual(
+    second?.words.map((word) => word.token),
+    ["a", "b", "c", "&amp;"],
+  );
+  assert.equal(second?.words[0]?.weight, numbers("map-all", "weights")[36]);
+});

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DEFAULTS, read, type Selection, write } from "../src/state.ts";
+
+const full: Selection = {
+  page: "weights",
+  run: "a/b&c=d#e 日本語 <b>",
+  step: 0,
+  follow: false,
+  example: 3,
+  site: "encoder/2=x&y",
+  head: 5,
+  query: 0,
+  key: 7,
+  parameters: ["dense/kernel", "层/&=,"],
+  scale: "log",
+  reduce: "mean",
+  colour: "entropy",
+  lens: "image",
+  theme: "dark",
+  language: "zh",
+};
+
+test("a selection survives the address and back", () => {
+  assert.deepEqual(read(write(full, "#limelight")), full);
+  assert.deepEqual(read(write(DEFAULTS, "")), DEFAULTS);
+});
+
+test("what is TensorBoard's in the address stays there", () => {
+  const hash = write(full, "#limelight&tagFilter=a%26b&p.limelight.run=old&p.other.x=1");
+  assert.match(hash, /^#limelight&tagFilter=a%26b&p\.other\.x=1&p\.limelight\./);
+  assert.equal(read(hash).run, full.run);
+});
+
+test("a value never holds the '=' that TensorBoard drops", () => {
+  for (const part of write(full, "#limelight").split("&").slice(1)) {
+    assert.equal(part.split("=").length, 2, part);
+  }
+});
+
+test("what is garbled keeps its default", () => {
+  const hash =
+    "#limelight&p.limelight.step=-1&p.limelight.scale=loud&p.limelight.run=%E0%A4%A&p.limelight.head=1e9&p.limelight.nonsense=1&p.limelight.lens";
+  assert.deepEqual(read(hash), DEFAULTS);
+});

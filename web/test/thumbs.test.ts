@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { headGrid } from "../src/answers/head_grid.ts";
+import { INKS } from "../src/draw/inks.ts";
+import { at, viridis } from "../src/draw/tables.ts";
+import { hit, paintMaps, place, type Strip } from "../src/draw/thumbs.ts";
+import { golden } from "./golden.ts";
+
+function square(heads: number, side: number): Strip {
+  const values = new Float32Array(heads * side * side).fill(0.25);
+  const window = { row: 0, column: 0, rows: side, columns: side };
+  return { heads, values, rows: side, columns: side, window };
+}
+
+test("every head can be hit in the middle of its picture, and only there", () => {
+  const layout = place([square(12, 32), square(3, 8), square(7, 20)], 500);
+  for (const [site, row] of layout.boxes.entries()) {
+    for (const [head, box] of row.entries()) {
+      assert.deepEqual(hit(layout, box.x + box.width / 2, box.y + box.height / 2), { site, head });
+      assert.equal(hit(layout, box.x + box.width + 0.5, box.y + 1), null);
+    }
+  }
+  assert.ok(layout.width <= 500);
+});
+
+test("1024 heads fit the width and the height given", () => {
+  const layout = place(
+    Array.from({ length: 32 }, () => square(32, 32)),
+    500,
+    400,
+  );
+  assert.ok(layout.width <= 500);
+  assert.ok(layout.height <= 400);
+});
+
+test("a head's colour lies inside its own box", () => {
+  const strips = headGrid(golden("grid"), null).sites.map((one) => one.strip);
+  const layout = place(strips, 400);
+  const width = layout.width;
+  const pixels = { data: new Uint32Array(width * Math.ceil(layout.height)), width };
+  paintMaps(pixels, layout, 1, strips, "linear", "max", viridis, INKS.light.marks(1));
+  const first = layout.boxes[2]?.[0];
+  assert.ok(first);
+  // The golden head looks at its first key only: weight 1 there, 0 right of it.
+  assert.equal(pixels.data[(first.y + 1) * width + first.x + 1], at(viridis, 1));
+  assert.equal(pixels.data[(first.y + 1) * width + first.x + first.width - 2], at(viridis, 0));
+});

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
@@ -56,6 +56,79 @@ class Analysis:
     kinds: tuple[str, ...]
     tier: str
     function: Callable[..., Any]
+
+
+#: Called while a case trains: the run's name, steps done, steps in all.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One figure a case measured, beside what it is to be compared with.
+
+    Attributes
+    ----------
+    run : str
+        Name of the run, such as ``cloze/transformer``.
+    measure : str
+        What was measured, in plain words.
+    value : float
+        The figure.
+    beside : float
+        What it is compared with.
+    beside_name : str
+        What that is, in plain words.
+    n : int
+        How many examples or values the figure rests on.
+    of : str
+        What was counted in ``n``.
+    """
+
+    run: str
+    measure: str
+    value: float
+    beside: float
+    beside_name: str
+    n: int
+    of: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a worked case says of itself, and the function that trains it.
+
+    Attributes
+    ----------
+    name : str
+        Name on the command line.
+    title : str
+        A few words.
+    shows : str
+        What there is to see, as one sentence.
+    data : str
+        The data and its licence.
+    seconds : int
+        Training time on two cores, rounded up.
+    memory_mb : int
+        Peak memory in megabytes, the framework included.
+    runs : tuple of str
+        Names of its runs below the log directory.
+    fetch : callable
+        Downloads the data, once; so that it can be done while something else runs.
+    train : callable
+        ``train(folder, size=1.0, progress=...)`` trains every run into ``folder`` and returns
+        its results. ``size`` is the share of the training steps to do, above 0 and at most 1.
+    """
+
+    name: str
+    title: str
+    shows: str
+    data: str
+    seconds: int
+    memory_mb: int
+    runs: tuple[str, ...]
+    fetch: Callable[[], Any]
+    train: Callable[..., tuple[Result, ...]]
 
 
 def analysis(
@@ -137,6 +210,22 @@ def analyses() -> dict[str, Analysis]:
     return dict(sorted(found.items()))
 
 
+def cases() -> dict[str, Case]:
+    """Return every worked case by name, in alphabetical order.
+
+    Returns
+    -------
+    dict of str to Case
+
+    Examples
+    --------
+    >>> cases()["cloze"].runs
+    ('cloze/one-layer', 'cloze/transformer')
+    """
+    found = (getattr(module, "CASE", None) for module in modules("cases"))
+    return {case.name: case for case in found if isinstance(case, Case)}
+
+
 def modules(room: str) -> Iterator[ModuleType]:
     """Import and yield the modules of a room, then those other packages register for it.
 
@@ -151,15 +240,21 @@ def modules(room: str) -> Iterator[ModuleType]:
         In alphabetical order; registered ones follow. One that cannot be imported is skipped when
         it belongs to another package, and raises when it is ours.
     """
+    yield from _found(room)
+
+
+@cache  # what is installed does not change under a running process, and asking costs 10 ms
+def _found(room: str) -> tuple[ModuleType, ...]:
     package = importlib.import_module(f"limelight.{room}")
-    for info in pkgutil.iter_modules(package.__path__):
-        if not info.name.startswith("_"):
-            yield importlib.import_module(f"limelight.{room}.{info.name}")
+    names = [info.name for info in pkgutil.iter_modules(package.__path__)]
+    ours = [name for name in names if not name.startswith("_")]
+    found = [importlib.import_module(f"limelight.{room}.{name}") for name in ours]
     for point in entry_points(group=f"limelight.{room}"):
         try:
-            yield point.load()
+            found.append(point.load())
         except ImportError:  # a foreign package's trouble must not hide our own members
             continue
+    return tuple(found)
 
 
 def _label(values: Any, name: str, needs: tuple[str, ...]) -> xr.DataArray:

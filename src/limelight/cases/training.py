@@ -1,0 +1,184 @@
+"""What the worked cases share: a quiet Keras, a fit that is watched and reports how far it is.
+
+Room: cases. Comes in: a compiled Keras model and its data. Goes out: a trained model and a recorded
+run. May import Keras and TensorFlow, and nothing of limelight but its public names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import limelight as ll
+from limelight.catalogue import Progress
+from limelight.errors import LimelightError, UnavailableError
+
+#: Recorded steps a run aims at: enough to see movement, few enough to cost little.
+RECORDED = 16
+
+#: All cases start from the same random numbers, every time.
+SEED = 0
+
+
+def load_keras() -> Any:
+    """Import Keras on TensorFlow, without the notes TensorFlow writes to the terminal.
+
+    Returns
+    -------
+    module
+        ``keras``.
+
+    Raises
+    ------
+    UnavailableError
+        If Keras or TensorFlow is missing, or Keras runs on something else already.
+    """
+    missing = [name for name in ("tensorflow", "keras") if find_spec(name) is None]
+    if missing:
+        raise UnavailableError(
+            f"Could not import {' and '.join(missing)}.",
+            "Wanted Keras 3 on TensorFlow, which the worked cases train with.",
+            'Run: pip install "limelight[tensorflow]"',
+        )
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet():
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.constant(0)  # the first operation has notes of its own
+    if keras.backend.backend() != "tensorflow":
+        raise UnavailableError(
+            f"Keras runs on {keras.backend.backend()} in this process.",
+            "Wanted Keras on TensorFlow.",
+            "Start again with the environment variable KERAS_BACKEND=tensorflow.",
+        )
+    return keras
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what C++ code writes to standard error; show it only if something fails."""
+    try:
+        terminal = os.dup(2)
+    except OSError:  # there is no standard error to keep clean
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        sys.stderr.flush()
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(terminal, kept.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+def begin(size: float) -> Any:
+    """Return Keras with a clean slate and fixed seeds, for the next model.
+
+    Parameters
+    ----------
+    size : float
+        Share of a run's training steps to do.
+
+    Returns
+    -------
+    module
+        ``keras``.
+
+    Raises
+    ------
+    LimelightError
+        If ``size`` is not above 0 and at most 1.
+    UnavailableError
+        If Keras or TensorFlow is missing.
+    """
+    if not 0 < size <= 1:
+        raise LimelightError(
+            f"Got size={size}.", "Wanted a share above 0 and at most 1.", "Write 0.1 for a tenth."
+        )
+    keras = load_keras()
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(SEED)
+    return keras
+
+
+def fit(
+    model: Any,
+    inputs: Any,
+    targets: Any,
+    *,
+    epochs: int,
+    batch: int,
+    size: float,
+    run: str,
+    folder: Path,
+    probe: ll.Probe | None,
+    progress: Progress,
+) -> None:
+    """Train a compiled model, watched from its untrained state on.
+
+    Parameters
+    ----------
+    model : keras.Model
+    inputs, targets : array or dict of arrays
+        First axis is the example.
+    epochs : int
+        Passes over the data.
+    batch : int
+        Examples per step. Every batch is full, so that no step compiles again.
+    size : float
+        Share of each pass to do.
+    run : str
+        Name of the run, for ``progress``.
+    folder : Path
+        The run's log directory.
+    probe : Probe or None
+        The examples its attention is watched on; None records weights only.
+    progress : callable
+        Told how many steps are done.
+    """
+    import keras
+    import tensorflow as tf
+
+    each = max(1, int(len(targets) * size) // batch)
+
+    class Told(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+        done = 0
+
+        def on_train_batch_end(self, step: int, logs: Any = None) -> None:  # noqa: ARG002
+            self.done += 1
+            progress(run, self.done, each * epochs)
+
+    data = tf.data.Dataset.from_tensor_slices((inputs, targets))
+    data = data.shuffle(len(targets), seed=SEED).repeat().batch(batch).prefetch(2)
+    progress(run, 0, each * epochs)
+    watcher = ll.KerasCallback(folder, probe, every=max(1, each * epochs // RECORDED))
+    told = [watcher, Told()]
+    model.fit(
+        data, epochs=epochs, steps_per_epoch=each, shuffle=False, verbose=0, callbacks=told
+    )
+
+
+def no_progress(run: str, done: int, steps: int) -> None:  # noqa: ARG001
+    """Ignore how far training is.
+
+    Parameters
+    ----------
+    run : str
+    done, steps : int
+    """

@@ -61,11 +61,10 @@ class TestRun:
         assert facts.attrs["parameters"][0]["shape"] == "64×8"
         assert facts.attrs["problems"] == []
 
-    def test_wall_time_is_now_and_grows(self, words):
+    def test_it_says_when_each_step_was_recorded(self, words):
         times = answer(words, Query("run"))["wall_time"]
         assert times.attrs["units"] == "s"
-        assert bool((times.diff("step") >= 0).all())
-        assert float(times[0]) > 1.7e9
+        assert times.values.tolist() == list(planted.WALL_TIMES)
 
     def test_images_are_told(self, digits):
         facts = answer(digits, Query("run"))
@@ -95,10 +94,10 @@ class TestGrid:
             f"cells_{index_of(words, 'long')}"
         ]
         weights = written(0, "long")["weights"].values[0, 0]
-        assert max(cells.shape) <= 32
-        high, wide = (-(-size // 32) for size in weights.shape)
-        for row, column in [(0, 0), (7, 11), (cells.shape[1] - 1, cells.shape[2] - 1)]:
-            block = weights[row * high : (row + 1) * high, column * wide : (column + 1) * wide]
+        assert cells.shape == (1, 32, 32)
+        rows, columns = ((np.arange(33) * size) // 32 for size in weights.shape)
+        for row, column in [(0, 0), (7, 11), (31, 31)]:
+            block = weights[rows[row] : rows[row + 1], columns[column] : columns[column + 1]]
             share = block.max() if reduce == "max" else block.mean()
             assert abs(int(cells[0, row, column]) - 255 * np.sqrt(share)) <= 1
 

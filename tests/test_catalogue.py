@@ -19,6 +19,14 @@ from limelight.errors import DimensionError
 CARDS = list(analyses().values())
 
 
+@pytest.fixture
+def asked_anew():
+    """What is installed is looked up once in a process; here it seems to change."""
+    catalogue._found.cache_clear()
+    yield
+    catalogue._found.cache_clear()
+
+
 def test_every_file_of_the_folder_is_found_in_order() -> None:
     files = sorted(item.name for item in pkgutil.iter_modules(room.__path__))
     assert [name for name in analyses() if name in files] == files
@@ -58,6 +66,7 @@ def test_missing_dims_are_named(card: catalogue.Analysis) -> None:
         card.function(np.ones(3))
 
 
+@pytest.mark.usefixtures("asked_anew")
 def test_another_packages_analysis_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     @analysis(over=("key",), units="share", bounds=(0.0, 1.0))
     def last(weights: xr.DataArray) -> xr.DataArray:
@@ -73,6 +82,7 @@ def test_another_packages_analysis_is_listed(monkeypatch: pytest.MonkeyPatch) ->
     assert analyses()["last"].answers == "Share on the last key."
 
 
+@pytest.mark.usefixtures("asked_anew")
 def test_another_packages_broken_import_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def load() -> None:
         raise ImportError("their dependency is missing")

@@ -247,7 +247,10 @@ class TestAnswer:
             tab.refused(404, what="run", run=run.run_name)
 
     def test_an_answer_too_large_is_refused_before_it_is_read(self, tab, monkeypatch):
+        import limelight.answer
+
         monkeypatch.setattr(plugin_module, "MOST_BYTES", 100)
+        monkeypatch.setattr(limelight.answer, "answer", lambda run, query: pytest.fail("was read"))
         error = tab.refused(400, what="map", run="b&c=d#e", site="encoder/attention", head=0)
         assert error["came"].startswith("Got a question whose answer takes")
 

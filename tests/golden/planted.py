@@ -5,10 +5,19 @@ Weights are whole 64ths: float16 holds them exactly, and no machine rounds them 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import xarray as xr
+
+from limelight.capture.parameters import summarise
+from limelight.record import measures_of, null_of
+from limelight.store import Writer
+from limelight.store.structure import sites_of
 
 #: Text that breaks careless code: CJK, a joined emoji, right-to-left, markup, sub-word marks.
 TOKENS = [
@@ -128,3 +137,48 @@ def weights_of(step: int) -> dict[str, np.ndarray[Any, Any]]:
         "dense/bias": np.full(8, at / 4, np.float32),
         "层/<b>scale</b>": broken.astype(np.float32),
     }
+
+
+@contextmanager
+def writer(
+    folder: Path, tree: Callable[[int], xr.DataTree] | None, precision: Any = "float16"
+) -> Iterator[Callable[[int], None]]:
+    """Yield a function that records a step of a planted run with the real writer."""
+    tokens = TOKENS if tree is words else None
+    probe = SimpleNamespace(
+        examples=2,
+        labels=["7", "8"] if tree is digits else None,
+        images=images() if tree is digits else None,
+        tokens_of=lambda example: None if tokens is None else tokens[example],
+    )
+    with Writer(folder, precision=precision) as opened:
+
+        def write(step: int) -> None:
+            at = STEPS.index(step)
+            maps = None if tree is None else tree(step)
+            sites = {} if maps is None else sites_of(maps)
+            opened.append(
+                step,
+                tree=maps,
+                measures={name: measures_of(site) for name, site in sites.items()},
+                null={name: null_of(site) for name, site in sites.items()},
+                parameters=summarise(weights_of(step)),
+                probe=None if tree is None else probe,
+                epoch=EPOCHS[at],
+                time=WALL_TIMES[at],
+            )
+
+        yield write
+
+
+def write(
+    folder: Path,
+    tree: Callable[[int], xr.DataTree] | None,
+    steps: Sequence[int] = STEPS,
+    precision: Any = "float16",
+) -> Path:
+    """Record a planted run; without a tree, its weights only. Return its folder."""
+    with writer(folder, tree, precision) as record:
+        for step in steps:
+            record(step)
+    return folder

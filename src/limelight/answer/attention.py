@@ -17,7 +17,6 @@ from limelight.answer.facts import (
     head_of,
     layout,
     precision,
-    recorded_measures,
     site_of,
     step_of,
     thinned,
@@ -77,7 +76,7 @@ def chosen_map(run: Run, query: Query) -> xr.Dataset:
         "key_layout": layout(site.key_layout),
         "stored": stored,
     }
-    bare = {name: array.variable for name, array in variables.items()}
+    bare = {name: (array.dims, array.values) for name, array in variables.items()}
     return xr.Dataset(bare, attrs=facts)
 
 
@@ -107,7 +106,7 @@ def measures(run: Run, query: Query) -> xr.Dataset:
     chosen = slice(None)
     if query.example is not None:
         chosen = slice(example_of(run, query.example), query.example + 1)
-    recorded = recorded_measures(run, thinned(run.steps, query.steps)).sel(site=site.name)
+    recorded = run.measures(thinned(run.steps, query.steps)).sel(site=site.name)
     recorded = recorded.isel(example=chosen, head=slice(site.heads))
     variables: dict[str, xr.Variable] = {}
     described = cards(site.kind)

@@ -110,15 +110,10 @@ def _index(what: str, index: int | None, count: int, whose: str) -> int:
 
 def thinned(steps: Any, most: int) -> np.ndarray[Any, Any]:
     """Return at most ``most`` of the steps, evenly chosen, first and newest included."""
-    steps = np.asarray(steps)
-    if steps.size <= most:
-        return steps
-    return np.asarray(steps[np.linspace(0, steps.size - 1, most).round().astype(int)])
-
-
-def recorded_measures(run: Run, steps: np.ndarray[Any, Any]) -> xr.Dataset:
-    """Return the recorded measures at these steps [step, site, example, head]."""
-    return run.measures(steps)
+    every: np.ndarray[Any, Any] = np.asarray(steps)
+    if every.size <= most:
+        return every
+    return np.asarray(every[np.linspace(0, every.size - 1, most).round().astype(int)])
 
 
 def cards(kind: str | None = None) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from limelight.answer.facts import cards, example_of, recorded_measures, step_of
+from limelight.answer.facts import cards, example_of, step_of
 from limelight.query import Query
 from limelight.store import Run, Site
 
@@ -29,7 +29,8 @@ def grid(run: Run, query: Query) -> xr.Dataset:
     -------
     Dataset
         For the site at index *i* of ``run.sites``: ``cells_i`` uint8 [head_i, row_i, column_i],
-        ``round(255 * sqrt(weight))``, each cell the ``reduce`` of the weights it covers;
+        ``round(255 * sqrt(weight))``. Of ``n`` queries, row ``r`` of ``m`` covers those from
+        ``floor(r n / m)`` on, keys alike, and holds the ``reduce`` of what it covers;
         ``nan_i`` bool, only if one of them is NaN; each measure that suits the site's kind, as
         ``<measure>_i`` and ``<measure>_null_i`` float32 [head_i].
 
@@ -43,10 +44,12 @@ def grid(run: Run, query: Query) -> xr.Dataset:
     variables: dict[str, xr.Variable] = {}
     if run.sites:
         pictures = run.overview(step, example, query.reduce)
-        measured = recorded_measures(run, np.array([step])).isel(step=0, example=example).load()
+        recorded = run.measures([step]).isel(step=0, example=example)
+        # Selecting by label for each of many sites would take longer than reading them all.
+        tables = {str(name): values.values for name, values in recorded.data_vars.items()}
         for index, site in enumerate(run.sites.values()):
             variables |= _pictures(index, site, *pictures[site.name])
-            variables |= _measured(index, site, measured.sel(site=site.name))
+            variables |= _measured(index, site, tables)
     facts = {"step": step, "example": example, "reduce": query.reduce, "measures": cards()}
     return xr.Dataset(variables, attrs=facts)
 
@@ -62,13 +65,16 @@ def _pictures(
     return found
 
 
-def _measured(index: int, site: Site, measured: xr.Dataset) -> dict[str, xr.Variable]:
+def _measured(
+    index: int, site: Site, tables: dict[str, np.ndarray[Any, Any]]
+) -> dict[str, xr.Variable]:
+    """Take one site's measures out of tables [site, head] and nulls [site]."""
     found: dict[str, xr.Variable] = {}
     for name, card in cards(site.kind).items():
-        if name not in measured:
+        if name not in tables:
             continue
-        heads = measured[name].values[: site.heads]
-        null = np.broadcast_to(measured[f"{name}_null"].values, heads.shape)
+        heads = tables[name][index, : site.heads]
+        null = np.full(site.heads, tables[f"{name}_null"][index])
         for part, numbers in ((f"{name}_{index}", heads), (f"{name}_null_{index}", null)):
             values = numbers.astype(np.float32)
             found[part] = xr.Variable((f"head_{index}",), values, {"units": card["units"]})

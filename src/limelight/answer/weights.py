@@ -47,7 +47,7 @@ def parameters(run: Run, query: Query) -> xr.Dataset:
         numbers = recorded[name].transpose("step", "parameter")
         variables[name] = (numbers.dims, numbers.values.astype(np.float64))
     coords = {"step": recorded["step"].values, "parameter": names}
-    return xr.Dataset(variables, coords, {"bins": count.sizes["bin"]})
+    return xr.Dataset(variables, coords)
 
 
 def summary(run: Run, query: Query) -> xr.Dataset:

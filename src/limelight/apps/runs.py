@@ -168,12 +168,12 @@ def _open(folder: str, stamp: _Stamp) -> _Opened:
 
 def _card(name: str, opened: _Opened) -> dict[str, Any]:
     run = opened.run
-    steps = [] if run is None else run.steps
+    steps = [] if run is None else run.steps.tolist()
     return {
         "name": name,
         "steps": len(steps),
-        "first_step": int(steps[0]) if len(steps) else None,
-        "last_step": int(steps[-1]) if len(steps) else None,
+        "first_step": steps[0] if steps else None,
+        "last_step": steps[-1] if steps else None,
         "attention": bool(run and run.sites),
         "parameters": bool(run and len(run.parameter_names)),
         "written": opened.written,

@@ -43,10 +43,11 @@ def capture(
     Returns
     -------
     DataTree
-        One node per site at the module's path, such as ``encoder/attention``, in the order the
-        modules ran. Each holds ``weights`` [example, head, query, key] float32, ``allowed``,
-        ``query_valid``, ``key_valid``, and tokens where lengths match. A module that ran twice has
-        a second site ``encoder/attention:1``. Axes of the batch beyond the first count as heads.
+        One node per site at the module's path, such as ``encoder/attention``; ``attrs["order"]``
+        counts the sites in the order they ran. Each holds ``weights`` [example, head, query, key]
+        float32, ``allowed``, ``query_valid``, ``key_valid``, and tokens where lengths match. A
+        module that ran twice has a second site ``encoder/attention:1``. Axes of the batch beyond
+        the first count as heads.
 
     Raises
     ------

@@ -6,6 +6,7 @@ Room: capture, Keras. Comes in: a model and a probe. Goes out: the tensors it wa
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import numpy as np
@@ -100,5 +101,8 @@ def _wanted(model: Any) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300].rstrip(".") + "."
+    """Return what an error says, without what Keras puts around it and without colours."""
+    plain = re.sub(r"\x1b\[\d+m", "", str(error))
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    return (said[0] if said else type(error).__name__)[:300].rstrip(".") + "."

@@ -6,50 +6,13 @@ answers such as "do these two tensors speak of the same positions".
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
+from limelight.capture.keras_arguments import tensors, within
 from limelight.capture.keras_watching import Call, Trace
 
 # A chain longer than this is no chain of projections any more.
 _FAR = 12
-
-
-def tensors(value: Any) -> list[Any]:
-    """Return the tensors inside nested arguments, in order.
-
-    Parameters
-    ----------
-    value : nested structure
-
-    Returns
-    -------
-    list of tensor
-    """
-    import keras
-    import tensorflow as tf
-
-    return [leaf for leaf in keras.tree.flatten(value) if tf.is_tensor(leaf)]
-
-
-def arguments(call: Call) -> dict[str, Any]:
-    """Return a call's arguments by name, with the masks Keras added.
-
-    Parameters
-    ----------
-    call : Call
-
-    Returns
-    -------
-    dict of str to object
-    """
-    try:
-        signature = inspect.signature(call.operation.call)
-        bound = dict(signature.bind_partial(*call.args, **call.kwargs).arguments)
-    except (TypeError, ValueError, AttributeError):
-        bound = {**{str(index): arg for index, arg in enumerate(call.args)}, **call.kwargs}
-    added = {name: value for name, value in call.filled.items() if bound.get(name) is None}
-    return {**bound, **added}
 
 
 class Lineage:
@@ -70,7 +33,7 @@ class Lineage:
             for tensor in tensors(call.outputs):
                 known = self._makers.get(id(tensor))
                 # A model and its last layer return the same tensor: the inner one made it.
-                if known is None or _inside(call, known):
+                if known is None or within(call, known):
                     self._makers[id(tensor)] = call
 
     def made_by(self, tensor: Any) -> Call | None:
@@ -134,15 +97,6 @@ class Lineage:
                 break
             met.add(id(tensor))
         return met
-
-
-def _inside(call: Call, other: Call) -> bool:
-    parent = call.parent
-    while parent is not None:
-        if parent is other:
-            return True
-        parent = parent.parent
-    return False
 
 
 def _position_wise() -> tuple[type, ...]:

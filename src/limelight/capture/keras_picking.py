@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.capture import keras_names
-from limelight.capture.keras_lineage import Lineage, arguments
+from limelight.capture.keras_arguments import arguments, loop_around
+from limelight.capture.keras_lineage import Lineage
 from limelight.capture.keras_sites import Judge, Other, Site
 from limelight.capture.keras_values import single
 from limelight.capture.keras_watching import Call, Trace
@@ -189,7 +190,7 @@ def _steps_joined(sites: list[tuple[str, Site]]) -> list[tuple[str, list[Site]]]
     joined: list[tuple[str, list[Site]]] = []
     loops: dict[tuple[str, int], tuple[Call, list[Site]]] = {}
     for path, site in sites:
-        loop = _loop(site.owner)
+        loop = loop_around(site.owner)
         if loop is None or site.kind != "pooling":
             joined.append((path, [site]))
             continue
@@ -203,15 +204,6 @@ def _steps_joined(sites: list[tuple[str, Site]]) -> list[tuple[str, list[Site]]]
         if not loop.operation.unroll and len(group) > 1 and len(shapes) == 1:
             del group[0]
     return joined
-
-
-def _loop(call: Call) -> Call | None:
-    import keras
-
-    parent = call.parent
-    while parent is not None and not isinstance(parent.operation, keras.layers.RNN):
-        parent = parent.parent
-    return parent
 
 
 def _path(call: Call | None, operation: Any, names: dict[int, str], model: Any) -> str:

@@ -14,7 +14,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from limelight.capture.keras_lineage import Lineage, arguments, tensors
+from limelight.capture.keras_arguments import (
+    lengths,
+    loop_around,
+    query_and_key,
+    sequences,
+    tensors,
+    within,
+)
+from limelight.capture.keras_lineage import Lineage
 from limelight.capture.keras_watching import Call, Softmax, Trace
 
 
@@ -75,9 +83,9 @@ class Judge:
         self._trace = trace
         self._lineage = lineage
         self._examples = examples
-        self._lengths = _first_axes(inputs, also_ids=True)
+        self._lengths = lengths(inputs, also_ids=True)
         for call in trace.calls:
-            self._lengths |= _first_axes(tensors((call.args, call.kwargs, call.outputs)))
+            self._lengths |= lengths(tensors((call.args, call.kwargs, call.outputs)))
 
     def owner(self, hit: Softmax) -> tuple[Call | None, Any]:
         """Return the call a softmax belongs to, and the module that is named after it."""
@@ -119,16 +127,19 @@ class Judge:
             reason = self._refusal(hit, operation, bare)
             if reason:
                 return Other(hit, owner, operation, reason)
-        lengths = self._lengths if bare else self._lengths_of(owner)
+        widths = self._lengths if bare else self._lengths_of(owner)
+        if loop_around(owner) is not None:
+            # A decoder's step attends to a memory it was not handed in this call.
+            widths = widths | {shape[1] for shape in hit.partners if len(shape) == 3}
         shape = tuple(hit.weights.shape)
-        form = _form(shape, self._examples, lengths, forced)
+        form = _form(shape, self._examples, widths, forced)
         if isinstance(form, str):
             return Other(hit, owner, operation, form)
         order, queries = form
         if not forced and bare and queries and self._comes_from_classes(hit, shape[-1]):
             return Other(hit, owner, operation, "its logits are a dense layer's outputs")
         if not queries or shape[order[-2]] == 1:
-            key = next(iter(self._sequences(owner)), None)
+            key = next(iter(sequences(owner)), None)
             return Site(hit, owner, operation, "pooling", order, queries, key=key)
         query, key, kind = self._relation(hit, owner, bare, shape[order[-2]] == shape[-1])
         return Site(hit, owner, operation, kind, order, queries, query, key)
@@ -137,7 +148,7 @@ class Judge:
         shape = tuple(hit.weights.shape)
         if shape[0] != self._examples:
             return Other(hit, owner, operation, _foreign_batch(shape, self._examples))
-        query, key = _query_and_key(owner)
+        query, key = query_and_key(owner)
         rank, axes = len(shape), hit.axes
         same = query is not None and key is not None and self._lineage.same_positions(query, key)
         kind = "self" if same else "cross"
@@ -180,22 +191,15 @@ class Judge:
     def _lengths_of(self, owner: Call) -> set[int]:
         """Return how long the sequences are that a call was given, or that arose inside it."""
         found: set[int] = set()
-        for tensor in self._sequences(owner):
+        for tensor in sequences(owner):
             shape = [int(size) for size in tensor.shape]
             found.update(shape[1:-1] if len(shape) > 2 else shape[1:])
             if len(shape) == 4:
                 found.add(shape[1] * shape[2])
         for call in self._trace.calls:
-            if _within(call, owner):
-                found |= _first_axes(tensors(call.outputs))
+            if within(call, owner):
+                found |= lengths(tensors(call.outputs))
         return found
-
-    def _sequences(self, owner: Call) -> list[Any]:
-        """Return the sequences among a call's arguments: no masks, no biases, no vectors."""
-        named = arguments(owner)
-        given = [v for n, v in named.items() if "mask" not in n and "bias" not in n]
-        whole = [t for t in tensors(given) if len(t.shape) >= 3 and t.dtype.is_floating]
-        return whole or [t for t in tensors(given) if len(t.shape) == 2 and t.dtype.is_integer]
 
     def _relation(
         self, hit: Softmax, owner: Call, bare: bool, square: bool
@@ -211,22 +215,22 @@ class Judge:
                 return None, None, "self" if square else "cross"
             same = self._lineage.same_positions(fed[0], fed[1])
             return fed[0], fed[1], "self" if same else "cross"
-        query, key = _query_and_key(owner)
+        query, key = query_and_key(owner)
         if not square:
             return query, key, "cross"
         call: Call | None = owner
         while call is not None and not _is_container(call.operation):
-            query, key = _query_and_key(call)
+            query, key = query_and_key(call)
             if query is not None and self._lineage.same_positions(query, key):
                 return query, key, "self"
             call = call.parent
-        single = _is_container(owner.operation) and len(self._sequences(owner)) <= 1
-        query, key = _query_and_key(owner)
+        single = _is_container(owner.operation) and len(sequences(owner)) <= 1
+        query, key = query_and_key(owner)
         return query, key, "self" if single or query is None else "cross"
 
 
 def _form(
-    shape: tuple[int, ...], examples: int, lengths: set[int], forced: bool
+    shape: tuple[int, ...], examples: int, widths: set[int], forced: bool
 ) -> tuple[tuple[int, ...], int] | str:
     """Read a softmax's axes as example, heads, queries and keys.
 
@@ -241,58 +245,20 @@ def _form(
     square = rank > 2 and shape[-2] == width
     if width < 2 and not forced:
         return "it runs over a single value"
-    if width not in lengths and not square and not forced:
+    if width not in widths and not square and not forced:
         return f"it runs over {width} values, and no sequence here is that long"
     if rank == 2:
         return order, 0
     if rank == 3:
-        positional = shape[1] in lengths or square or shape[1] == 1 or forced
+        positional = shape[1] in widths or square or shape[1] == 1 or forced
         return order, 1 if positional else 0
-    if rank == 4 and shape[2] not in lengths and not square and shape[1] in lengths:
+    if rank == 4 and shape[2] not in widths and not square and shape[1] in widths:
         return (0, 2, 1, 3), 1  # heads after queries
     return order, 1
 
 
-# How layers call what they are given: queries, then what keys are made of.
-_NAMES = (("query", "key", "value"), ("q", "k", "v"), ("queries", "keys", "values"))
-
-
 def _foreign_batch(shape: tuple[int, ...], examples: int) -> str:
     return f"its shape is {list(shape)}, which does not begin with the {examples} examples"
-
-
-def _query_and_key(call: Call) -> tuple[Any, Any]:
-    """Return what a call was given as queries and as keys; None, None where it is not clear."""
-    named = arguments(call)
-    for query, *keys in _NAMES:
-        if named.get(query) is not None:
-            key = next((named[name] for name in keys if named.get(name) is not None), None)
-            return named[query], named[query] if key is None else key
-    given = [v for n, v in named.items() if "mask" not in n and "bias" not in n]
-    found = [t for t in tensors(given) if len(t.shape) >= 2 and t.dtype.is_floating]
-    if not found:
-        return None, None
-    if len(found) == 1:
-        return found[0], found[0]
-    # ``Attention`` takes [query, value, key].
-    listed = isinstance(next(iter(given), None), (list, tuple)) and len(found) == 3
-    return found[0], found[2] if listed else found[1]
-
-
-def _first_axes(found: list[Any], also_ids: bool = False) -> set[int]:
-    return {
-        int(tensor.shape[1])
-        for tensor in found
-        if len(tensor.shape) >= 3
-        or (also_ids and len(tensor.shape) == 2 and tensor.dtype.is_integer)
-    }
-
-
-def _within(call: Call, owner: Call) -> bool:
-    parent = call.parent
-    while parent is not None and parent is not owner:
-        parent = parent.parent
-    return parent is owner
 
 
 def _is_only_softmax(operation: Any) -> bool:

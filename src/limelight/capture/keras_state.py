@@ -54,10 +54,19 @@ def untouched(model: Any) -> Iterator[None]:
 
 
 def _variables(model: Any) -> list[Any]:
-    found = {id(variable): variable for variable in model.variables}
-    for variable in [*getattr(model, "metrics_variables", []), *_shared_generators()]:
-        found[id(variable)] = variable
-    return list(found.values())
+    every = [*model.variables, *getattr(model, "metrics_variables", []), *_shared_generators()]
+    for layer in model._flatten_layers():
+        every += _untracked(layer)
+    return list({id(variable): variable for variable in every}.values())
+
+
+def _untracked(layer: Any) -> list[Any]:
+    """Return variables Keras does not count as a layer's: recurrent states, plain TensorFlow's."""
+    import keras
+    import tensorflow as tf
+
+    values = [v for v in vars(layer).values() if isinstance(v, (keras.Variable, tf.Variable, list))]
+    return [v for v in keras.tree.flatten(values) if isinstance(v, (keras.Variable, tf.Variable))]
 
 
 def _differs(now: NDArray[Any], before: NDArray[Any]) -> bool:

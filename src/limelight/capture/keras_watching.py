@@ -65,6 +65,8 @@ class Softmax:
     axes : int
     used : bool
         Whether its values went into another computation.
+    partners : list of tuple
+        Shapes of what its values were combined with there.
     """
 
     call: Call | None
@@ -72,6 +74,7 @@ class Softmax:
     weights: Any
     axes: int = 1
     used: bool = False
+    partners: list[tuple[int, ...]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -224,6 +227,7 @@ def _observer(trace: Trace, stack: list[Call]) -> Callable[..., Any]:
                 trace.aliases[id(outputs[0])] = hit
             else:
                 hit.used = True
+                hit.partners += [tuple(t.shape) for t in inputs if t is not tensor]
         if op_type in _SAME_VALUES and not op_type.startswith("Select"):
             trace.same[id(outputs[0])] = inputs[0]
             trace.kept.append(outputs[0])

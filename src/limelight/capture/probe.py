@@ -165,7 +165,7 @@ def _array(value: Any) -> NDArray[Any]:
             "Pass a few examples, such as x[:8].",
         )
     try:
-        return np.array(value)
+        return np.asarray(value).copy()
     except Exception as error:
         raise ProbeError(
             f"Got inputs that are no array ({error}).",

@@ -148,15 +148,16 @@ def assemble(sites: Sequence[xr.Dataset]) -> xr.DataTree:
     Returns
     -------
     DataTree
-        A site that has other sites inside it becomes the node ``softmax`` beside them, because
-        nodes of a tree must agree with their parents on the sizes of dims.
+        Each site has its place among them in ``attrs["order"]``, because a tree's own order is
+        that of depth. A site that has other sites inside it becomes the node ``softmax`` beside
+        them, because nodes of a tree must agree with their parents on the sizes of dims.
     """
     paths = [str(site.attrs["module"]) for site in sites]
     nodes: dict[str, xr.Dataset] = {}
-    for path, site in zip(paths, sites, strict=True):
+    for order, (path, site) in enumerate(zip(paths, sites, strict=True)):
         holds_others = any(other.startswith(f"{path}/") for other in paths)
         place = f"{path}/softmax" if holds_others else path
-        nodes[place] = site.assign_attrs(module=place)
+        nodes[place] = site.assign_attrs(module=place, order=order)
     return xr.DataTree.from_dict(nodes)
 
 

@@ -41,6 +41,7 @@ def stack(tree: xr.DataTree) -> xr.Dataset:
     2
     """
     sites = [node.to_dataset(inherit=False) for node in tree.subtree if "weights" in node.data_vars]
+    sites.sort(key=lambda site: int(site.attrs.get("order", 0)))
     if not sites:
         raise UnequalSitesError(
             "Got a tree without sites.",

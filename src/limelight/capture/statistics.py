@@ -223,7 +223,10 @@ def _moments(flat: NDArray[Any], low: Any, high: Any) -> tuple[float, float, flo
     unit = 1.0
     if flat.dtype == np.float64 or not 1e-12 < largest < 1e12:
         unit = largest
-    mean = sum(float(_scaled(block, unit).sum()) for block in _blocks(flat)) / flat.size
+    elif flat.size < _SMALL:
+        flat = flat.astype(np.float64)
+    total = sum(float(_scaled(block, unit).sum(dtype=np.float64)) for block in _blocks(flat))
+    mean = total / flat.size
     squares = variance = 0.0
     centre = (flat.dtype if unit == 1.0 else np.dtype(np.float64)).type(mean)
     for block in _blocks(flat):

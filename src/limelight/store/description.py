@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from limelight import __version__
 from limelight.errors import StoreError
 from limelight.schema import KINDS, SCHEMA_VERSION
 from limelight.store.precision import Precision, precision
@@ -167,7 +167,7 @@ class Description:
         facts = {
             "format": FORMAT,
             "schema": SCHEMA_VERSION,
-            "limelight": __version__,
+            "limelight": _own_version(),
             "precision": {"name": self.precision.name, "max_error": self.precision.max_error},
             "images": self.images,
             "images_digest": self.images_digest,
@@ -203,14 +203,14 @@ def loads(text: str, where: str) -> Description:
         facts = json.loads(text)
         if facts["format"] != FORMAT:
             raise ValueError(f"format {facts['format']!r}")
-        version = _whole(facts["schema"], 1)
+        number = _whole(facts["schema"], 1)
     except (ValueError, KeyError, TypeError, RecursionError) as cause:
         raise _damaged(where, cause) from cause
-    if version > SCHEMA_VERSION:
+    if number > SCHEMA_VERSION:
         raise StoreError(
-            f"{where} has schema version {version}, written by limelight "
+            f"{where} has schema version {number}, written by limelight "
             f"{str(facts.get('limelight', '?'))[:40]}.",
-            f"This limelight, {__version__}, reads versions up to {SCHEMA_VERSION}.",
+            f"This limelight, {_own_version()}, reads versions up to {SCHEMA_VERSION}.",
             "Upgrade it: pip install --upgrade limelight.",
         )
     try:
@@ -366,3 +366,11 @@ def _damaged(where: str, cause: Exception) -> StoreError:
         "Wanted the text that limelight wrote there.",
         "Restore the file from a copy, or record the run again.",
     )
+
+
+def _own_version() -> str:
+    """Return our version; the package itself, above this room, must not be imported for it."""
+    try:
+        return version("limelight")
+    except PackageNotFoundError:  # run from its source, not installed
+        return "from source"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,13 @@ def test_every_field_of_a_query_is_there_with_its_default():
 def test_every_analysis_of_ours_is_there():
     names = re.findall(r'^    name: "(\w+)",$', contract.typescript(), re.M)
     assert names == list(analyses())
+
+
+def test_what_another_package_brings_stays_out(monkeypatch):
+    ours = analyses()
+    theirs = replace(ours["sink"], name="theirs", function=json.dumps)
+    monkeypatch.setattr(contract, "analyses", lambda: {**ours, "theirs": theirs})
+    assert '"theirs"' not in contract.typescript()
 
 
 def test_a_stale_or_missing_file_is_told_and_mended(

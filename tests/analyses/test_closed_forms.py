@@ -72,3 +72,9 @@ def test_entropy_of_unequal_shares() -> None:
 
 def test_distance_is_not_asked_across_two_sequences() -> None:
     assert distance.card.kinds == ("self",)
+
+
+@pytest.mark.parametrize("function", [entropy, maximum, distance])
+def test_one_nan_in_a_row_is_not_passed_over(function: Any) -> None:
+    found = function(np.array([[0.5, np.nan, 0.25], [0.5, 0.25, 0.25]]))
+    assert np.isnan(found).tolist() == [True, False]

@@ -29,10 +29,11 @@ _Stamp = tuple[tuple[int, int, int], ...]
 
 @dataclass(frozen=True)
 class _Opened:
+    """A run, or why it could not be opened."""
+
     stamp: _Stamp
-    run: Run | None
-    problem: LimelightError | None
     written: float
+    found: Run | LimelightError
 
 
 class Runs:
@@ -74,9 +75,10 @@ class Runs:
                 "Wanted one that is still there.",
                 "If it was deleted, choose another run; if not, record it with limelight.",
             )
-        if opened.run is None:
-            raise opened.problem or AssertionError("an unopened run says why")
-        return opened.run
+        if isinstance(opened.found, LimelightError):
+            # The same error is raised at each question; its traceback must not grow with them.
+            raise opened.found.with_traceback(None)
+        return opened.found
 
     def catalogue(self, folders: Mapping[str, str]) -> dict[str, Any]:
         """Return what there is to look at: our version, the analyses, the runs.
@@ -161,13 +163,13 @@ def _stamp(folder: str) -> _Stamp | None:
 def _open(folder: str, stamp: _Stamp) -> _Opened:
     written = max(mtime for _, mtime, _ in stamp) / 1e9
     try:
-        return _Opened(stamp, open_run(folder), None, written)
+        return _Opened(stamp, written, open_run(folder))
     except LimelightError as problem:
-        return _Opened(stamp, None, problem, written)
+        return _Opened(stamp, written, problem)
 
 
 def _card(name: str, opened: _Opened) -> dict[str, Any]:
-    run = opened.run
+    run = opened.found if isinstance(opened.found, Run) else None
     steps = [] if run is None else run.steps.tolist()
     return {
         "name": name,
@@ -177,7 +179,7 @@ def _card(name: str, opened: _Opened) -> dict[str, Any]:
         "attention": bool(run and run.sites),
         "parameters": bool(run and len(run.parameter_names)),
         "written": opened.written,
-        "problem": opened.problem.facts() if opened.problem else None,
+        "problem": opened.found.facts() if isinstance(opened.found, LimelightError) else None,
     }
 
 

@@ -65,9 +65,10 @@ def test_links_lead_to_files(page):
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_on_the_page_exist(page):
     text = page.read_text("utf-8")
+    code = "\n".join([*blocks(page, "sh"), *re.findall(r"`([^`\n]+)`", _FENCE.sub("", text))])
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
-    assert set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.M)) <= targets
-    for command in set(re.findall(r"(?:^|`)limelight ([a-z]+)", text, re.M)):
+    assert set(re.findall(r"^make ([a-z]+)", code, re.M)) <= targets
+    for command in set(re.findall(r"^limelight ([a-z]+)", code, re.M)):
         done = subprocess.run(
             [sys.executable, "-m", "limelight.apps.cli", command, "--help"],
             capture_output=True,

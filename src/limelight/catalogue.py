@@ -171,7 +171,9 @@ def analysis(
 
         @wraps(function)
         def run(weights: Any, *args: Any, **kwargs: Any) -> Any:
-            labelled = weights if isinstance(weights, xr.DataArray) else _label(weights, name, needs)
+            labelled = (
+                weights if isinstance(weights, xr.DataArray) else _label(weights, name, needs)
+            )
             if not set(needs) <= set(labelled.dims):
                 raise DimensionError(
                     f"Analysis {name!r} got dims {tuple(map(str, labelled.dims))}.",

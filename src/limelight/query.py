@@ -28,7 +28,7 @@ class Query:
     what : str
         ``run``: steps, sites, examples, parameters. ``grid``: a small picture and the measures of
         every head. ``map``: one head in full. ``measures``: one site's measures over steps.
-        ``parameters``: histograms over steps. ``summary``: every parameter's statistics at one step.
+        ``parameters``: histograms over steps. ``summary``: all parameters at one step.
     run : str
         Name of the run as TensorBoard lists it.
     step : int

@@ -5,17 +5,17 @@ that names the broken law. May import NumPy and xarray only.
 
 One **site** is one attention module in one role. Its dataset holds
 
-=================  ==============================  ==================================================
+=================  ==============================  =================================================
 variable           dims                            law
-=================  ==============================  ==================================================
+=================  ==============================  =================================================
 ``weights``        example, head, query, key       at least 0; each valid query's row sums to 1 over
                                                    ``key``; exactly 0 where not allowed
 ``allowed``        example, [head,] query, key     bool, True = this query may attend to this key
-``query_valid``    example, query                  bool, False = padding, or a row with no key allowed
+``query_valid``    example, query                  bool, False = padding, or no key allowed
 ``key_valid``      example, key                    bool, False = padding
 ``query_token``    example, query                  text; optional
 ``key_token``      example, key                    text; optional
-=================  ==============================  ==================================================
+=================  ==============================  =================================================
 
 and the attributes ``module`` (path of the module in its model), ``kind`` (``self``, ``cross`` or
 ``pooling``: a softmax over positions with a single query), ``module_class``, ``framework``,
@@ -79,7 +79,7 @@ def check(site: xr.Dataset) -> xr.Dataset:
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> weights = xr.DataArray(np.full((1, 1, 2, 4), 0.25), dims=("example", "head", "query", "key"))
+    >>> weights = xr.DataArray(np.full((1, 1, 2, 4), 0.25), dims=SITE_DIMS)
     >>> check(xr.Dataset({"weights": weights})).sizes["key"]
     4
     """

@@ -1,1 +1,1 @@
-"""Pure functions: a labelled array in, a labelled array out. One file each; no framework, no file."""
+"""Pure functions: a labelled array in, a labelled array out. One file each; no framework."""

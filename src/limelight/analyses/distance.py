@@ -49,4 +49,6 @@ def distance(weights: xr.DataArray) -> xr.DataArray:
     """
     query = xr.DataArray(np.arange(weights.sizes["query"]), dims="query")
     key = xr.DataArray(np.arange(weights.sizes["key"]), dims="key")
-    return xr.dot(weights, abs(query - key).astype(weights.dtype), dim="key")
+    apart = abs(query - key).astype(weights.dtype)
+    mean: xr.DataArray = xr.dot(weights, apart, dim="key")
+    return mean

@@ -1,0 +1,1 @@
+"""What people start: the Keras callback, the TensorBoard plugin, the command line."""

@@ -1,0 +1,1 @@
+"""Worked cases on real data that limelight demo trains. One file each."""

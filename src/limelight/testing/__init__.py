@@ -1,0 +1,1 @@
+"""Shipped for those who write adapters and analyses: what theirs must pass."""

@@ -102,7 +102,7 @@ def write(
     row: int,
     values: np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any]],
 ) -> None:
-    """Write one row and wait until it is on disk.
+    """Write one row.
 
     Parameters
     ----------
@@ -116,6 +116,11 @@ def write(
     ------
     OSError
         If it cannot be written; nothing of it is left then.
+
+    Notes
+    -----
+    A killed process loses nothing. After a power cut a published row may be missing; readers then
+    say so. Waiting for the disk would cost more than all else here.
     """
     path = place.row(spec, row)
     pieces = _pieces(spec, values)
@@ -125,8 +130,6 @@ def write(
                 file.writelines(pieces)
             else:
                 _write_shard(file, pieces)
-            file.flush()
-            os.fsync(file.fileno())
     except OSError:
         path.unlink(missing_ok=True)
         raise

@@ -11,6 +11,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
@@ -218,9 +219,11 @@ class Writer:
         for number, group in enumerate(description.groups):
             specs = group_specs(description, group, number)
             maps = [_values(sites[name], "weights", np.float32) for name in group.sites]
-            stored = [description.precision.encode(values) for values in maps]
-            self._row(specs["weights"], line.row, stored)
-            drawn = [pictures(values) for values in maps]
+            with ThreadPoolExecutor() as pool:  # NumPy lets others work meanwhile
+                coming = pool.map(pictures, maps)
+                stored = list(pool.map(description.precision.encode, maps))
+                self._row(specs["weights"], line.row, stored)
+                drawn = list(coming)
             self._row(specs["overview"], line.row, np.stack([cells for cells, _ in drawn], 1))
             if any(broken.any() for _, broken in drawn):
                 self._row(specs["nan"], line.row, np.stack([broken for _, broken in drawn], 1))

@@ -5,7 +5,7 @@ import { BARRED } from "./scale.ts";
 /** The accent laid over images, red, green, blue. */
 export const GLOW = [255, 122, 0] as const;
 /** How opaque the greatest weight is. */
-const STRONGEST = 0.92;
+const STRONGEST = 0.75;
 
 /**
  * One pixel per position, red-green-blue-alpha. `shades` has one number per position; NaN is

@@ -16,7 +16,7 @@ export interface Plot {
 }
 
 /** Largest side of a cell, so that a map of few tokens does not fill the screen with squares. */
-const LARGEST = 38;
+const LARGEST = 46;
 /** Least height of rows when they are few, so that one query's row can be pointed at. */
 const LOW = 26;
 

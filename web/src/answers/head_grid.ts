@@ -99,3 +99,31 @@ export function shortNames(names: readonly string[]): string[] {
   }
   return split.map((parts) => parts.slice(start, parts.length - end).join("/"));
 }
+
+/** One measure of every head, as shades over its own range. */
+export interface Measured {
+  readonly shades: Float32Array[];
+  readonly low: number;
+  readonly high: number;
+  readonly nan: boolean;
+}
+
+/** A measure's shades [site][head], or null if the grid has no such measure. */
+export function measuredOf(grid: HeadGrid, colour: string): Measured | null {
+  if (!grid.measures.includes(colour)) return null;
+  const values = grid.sites.map((one) =>
+    one.measures[colour]
+      ? Float32Array.from(one.measures[colour])
+      : new Float32Array(one.strip.heads).fill(Number.NaN),
+  );
+  const all = values.flatMap((one) => [...one]).filter(Number.isFinite);
+  const low = Math.min(...all);
+  const high = Math.max(...all);
+  const spread = high > low ? high - low : 1;
+  return {
+    shades: values.map((one) => one.map((value) => (value - low) / spread)),
+    low,
+    high,
+    nan: values.some((one) => one.some(Number.isNaN)),
+  };
+}

@@ -14,9 +14,9 @@ import { type Page, pages } from "../pages.ts";
 import { choose, facts, head, runCard, runName, site, step } from "../run.ts";
 import { type Reduce, type Scale, select, selection } from "../state.ts";
 import { ChosenHead, pythonLine } from "./chosen_head.tsx";
-import { HeadsGrid, move } from "./heads_grid.tsx";
+import { HeadsGrid } from "./heads_grid.tsx";
 import { MeasureCurve } from "./measure_curve.tsx";
-import { movePin, unpin } from "./pointing.ts";
+import { moveHead, movePin, unpin } from "./pointing.ts";
 import { ThisHead } from "./this_head.tsx";
 
 function Attention() {
@@ -135,10 +135,10 @@ function Onward({ page: other }: { page: Page }) {
 function useKeys() {
   useEffect(() => {
     const stops = [
-      onKey("ArrowLeft", () => move(0, -1)),
-      onKey("ArrowRight", () => move(0, 1)),
-      onKey("ArrowUp", () => move(-1, 0)),
-      onKey("ArrowDown", () => move(1, 0)),
+      onKey("ArrowLeft", () => moveHead(0, -1)),
+      onKey("ArrowRight", () => moveHead(0, 1)),
+      onKey("ArrowUp", () => moveHead(-1, 0)),
+      onKey("ArrowDown", () => moveHead(1, 0)),
       onKey("Shift+ArrowLeft", () => movePin(0, -1)),
       onKey("Shift+ArrowRight", () => movePin(0, 1)),
       onKey("Shift+ArrowUp", () => movePin(-1, 0)),

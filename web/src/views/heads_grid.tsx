@@ -1,7 +1,7 @@
 /** Every head of every site in one picture; one is chosen. */
 import { useMemo, useState } from "preact/hooks";
-import { type HeadGrid, headGrid, shortNames } from "../answers/head_grid.ts";
-import { Canvas, measure, useSize } from "../controls/canvas.tsx";
+import { type HeadGrid, headGrid, measuredOf, shortNames } from "../answers/head_grid.ts";
+import { Canvas, useSize } from "../controls/canvas.tsx";
 import { short } from "../controls/format.ts";
 import { Legend } from "../controls/legend.tsx";
 import { ProblemNotice } from "../controls/notice.tsx";
@@ -11,12 +11,10 @@ import { INKS } from "../draw/inks.ts";
 import { at, cividis, css, viridis } from "../draw/tables.ts";
 import { hit, type Layout, paintMaps, paintMeasures, place } from "../draw/thumbs.ts";
 import { t } from "../language.ts";
-import { choose, example, facts, head, runName, site, step } from "../run.ts";
+import { choose, example, head, runName, site, step } from "../run.ts";
 import { selection } from "../state.ts";
 import { theme } from "../theme.ts";
-
-/** Most room that the names of sites take. */
-const NAMES = 120;
+import { namesRoom, SiteNames } from "./site_names.tsx";
 
 /** Height that the curve below and the rows above and below take. */
 const CURVE = 410;
@@ -79,7 +77,7 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
     <div ref={room.ref}>
       {room.width > 0 && (
         <div class="thumbs" style={px({ "padding-left": left, height: layout.height + 18 })}>
-          <Names grid={grid} layout={layout} names={names} left={left} />
+          <SiteNames grid={grid} layout={layout} names={names} left={left} />
           <Canvas
             width={layout.width}
             height={layout.height}
@@ -126,56 +124,6 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
   );
 }
 
-function namesRoom(names: readonly string[]): number {
-  const context = measure();
-  context.font = "12px system-ui, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
-  const widths = names.map((name) => context.measureText(name).width);
-  return Math.min(NAMES, Math.ceil(Math.max(8, ...widths)) + 12);
-}
-
-interface NamesProps {
-  grid: HeadGrid;
-  layout: Layout;
-  names: readonly string[];
-  left: number;
-}
-
-function Names({ grid, layout, names, left }: NamesProps) {
-  const widest = layout.boxes.reduce((a, b) => (b.length > a.length ? b : a), []);
-  const pitch = (widest[1]?.x ?? 99) - (widest[0]?.x ?? 0);
-  const every = Math.max(1, Math.ceil(20 / pitch));
-  return (
-    <>
-      {layout.boxes.map((row, index) => {
-        const one = grid.sites[index];
-        const box = row[0];
-        if (!one || !box) return null;
-        return (
-          <button
-            type="button"
-            key={one.site}
-            class="site"
-            aria-pressed={one.site === site.value?.name}
-            title={one.site}
-            style={px({ top: 18 + box.y, height: box.height, width: left - 10 })}
-            onClick={() => choose({ site: one.site })}
-          >
-            <bdi>{names[index]}</bdi>
-          </button>
-        );
-      })}
-      {widest.map(
-        (box, index) =>
-          index % every === 0 && (
-            <span class="column" key={box.x} style={px({ left: left + box.x + box.width / 2 })}>
-              {index}
-            </span>
-          ),
-      )}
-    </>
-  );
-}
-
 function Chosen({ grid, layout, left }: { grid: HeadGrid; layout: Layout; left: number }) {
   const row = grid.sites.findIndex((one) => one.site === site.value?.name);
   const box = layout.boxes[row]?.[head.value];
@@ -187,33 +135,6 @@ function Chosen({ grid, layout, left }: { grid: HeadGrid; layout: Layout; left: 
     height: box.height + 6,
   });
   return <i class="frame-head" style={style} />;
-}
-
-interface Measured {
-  shades: Float32Array[];
-  low: number;
-  high: number;
-  nan: boolean;
-}
-
-/** A measure of every head as shades over its own range, or null where maps are shown. */
-function measuredOf(grid: HeadGrid, colour: string): Measured | null {
-  if (!grid.measures.includes(colour)) return null;
-  const values = grid.sites.map((one) =>
-    one.measures[colour]
-      ? Float32Array.from(one.measures[colour])
-      : new Float32Array(one.strip.heads).fill(Number.NaN),
-  );
-  const all = values.flatMap((one) => [...one]).filter(Number.isFinite);
-  const low = Math.min(...all);
-  const high = Math.max(...all);
-  const spread = high > low ? high - low : 1;
-  return {
-    shades: values.map((one) => one.map((value) => (value - low) / spread)),
-    low,
-    high,
-    nan: values.some((one) => one.some(Number.isNaN)),
-  };
 }
 
 function describe(grid: HeadGrid, spot: Spot): string {
@@ -231,14 +152,4 @@ function blockOf(grid: HeadGrid): string | null {
     .map((one) => one.block)
     .reduce((a, b) => (a[0] * a[1] > b[0] * b[1] ? a : b), [1, 1]);
   return most[0] * most[1] > 1 ? `${most[0]} × ${most[1]}` : null;
-}
-
-/** Go to another head of the site, or to another site, as the arrow keys ask. */
-export function move(sites: number, heads: number): void {
-  const all = facts.value?.sites ?? [];
-  const at = all.findIndex((one) => one.name === site.value?.name);
-  const next = all[Math.max(0, Math.min(all.length - 1, at + sites))];
-  if (!next) return;
-  const to = Math.max(0, Math.min(next.heads - 1, head.value + heads));
-  choose({ site: next.name, head: to });
 }

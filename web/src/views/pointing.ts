@@ -1,6 +1,6 @@
 /** The cell pointed at: hovered now, else pinned. Every lens draws it and can change it. */
 import { computed, signal } from "@preact/signals";
-import { choose, site } from "../run.ts";
+import { choose, facts, head, site } from "../run.ts";
 import { selection } from "../state.ts";
 
 export interface Spot {
@@ -53,4 +53,14 @@ function clamp(value: number, length: number): number {
 export function unpin(): void {
   hovered.value = null;
   if (selection.peek().query !== null) choose({ query: null, key: null });
+}
+
+/** Go to another head of the site, or to another site, as the arrow keys ask. */
+export function moveHead(sites: number, heads: number): void {
+  const all = facts.value?.sites ?? [];
+  const at = all.findIndex((one) => one.name === site.value?.name);
+  const next = all[Math.max(0, Math.min(all.length - 1, at + sites))];
+  if (!next) return;
+  const to = Math.max(0, Math.min(next.heads - 1, head.value + heads));
+  choose({ site: next.name, head: to });
 }

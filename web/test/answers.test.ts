@@ -33,6 +33,23 @@ test("padding is left out, and the cells inside keep their places", () => {
   assert.deepEqual(validRange(undefined, 3), [0, 3]);
 });
 
+test("padding that gets weight all the same stays in sight", () => {
+  const answer = golden("map-padded");
+  const allowed = answer.variables.allowed;
+  const weights = answer.variables.weights;
+  assert.ok(allowed && weights);
+  allowed.data[2 * 6 + 5] = 1;
+  weights.data[2 * 6 + 5] = 0.25;
+  assert.equal(headMap(answer).window.columns, 6);
+  assert.equal(headMap(answer).window.rows, 4);
+  const grid = golden("grid-mean");
+  const cells = grid.variables.cells_2;
+  assert.ok(cells);
+  cells.data[36 + 2 * 6 + 4] = 90;
+  const tokens = ["a", "b", "c", "d", "", ""];
+  assert.equal(headGrid(grid, tokens).sites[2]?.strip.window.columns, 5);
+});
+
 test("a row is told by its greatest keys, and sums over the allowed ones", () => {
   const map = headMap(golden("map-cross"));
   const row = rowOf(map, 0, 2);

@@ -65,7 +65,13 @@ function strip(answer: Answer, index: number, tokens: readonly string[] | null) 
   const keys = Number(cells.attrs.keys ?? columns);
   const block = [Math.ceil(queries / rows), Math.ceil(keys / columns)] as const;
   const [top, bottom] = unpadded(tokens, queries, rows);
-  const [left, right] = unpadded(tokens, keys, columns);
+  const [left, right] = leaking(
+    values,
+    columns,
+    unpadded(tokens, keys, columns),
+    [top, bottom],
+    rows,
+  );
   const window = { row: top, rows: bottom - top, column: left, columns: right - left };
   return {
     site: String(cells.attrs.site),
@@ -80,6 +86,26 @@ function unpadded(tokens: readonly string[] | null, length: number, cells: numbe
   const filled = tokens.map((one) => (one ? 1 : 0));
   const [first, last] = validRange(filled, length);
   return [Math.floor((first * cells) / length), Math.ceil((last * cells) / length)] as const;
+}
+
+/** The columns to show, grown by those beyond them that any head gives weight to. */
+function leaking(
+  values: Float32Array,
+  columns: number,
+  [left, right]: readonly [number, number],
+  [top, bottom]: readonly [number, number],
+  rows: number,
+): readonly [number, number] {
+  let [first, last] = [left, right];
+  for (let at = 0; at < values.length; at++) {
+    const row = Math.floor(at / columns) % rows;
+    const value = values[at] as number;
+    if (row < top || row >= bottom || value === 0 || value === BARRED) continue;
+    const column = at % columns;
+    first = Math.min(first, column);
+    last = Math.max(last, column + 1);
+  }
+  return [first, last];
 }
 
 /** Site names with what all of them share at both ends left out. */

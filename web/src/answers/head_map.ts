@@ -44,7 +44,7 @@ export function headMap(answer: Answer): HeadMap {
   const image = variables.image;
   let ranked: Float32Array | null = null;
   const queryRange = validRange(variables.query_valid?.data, queries);
-  const keyRange = validRange(variables.key_valid?.data, keys);
+  const keyRange = validRange(usedKeys(marked, variables.key_valid?.data, queryRange, keys), keys);
   return {
     site: String(attrs.site),
     head: Number(attrs.head),
@@ -82,6 +82,25 @@ export function withBars(weights: Numbers, allowed: Numbers | undefined): Float3
   const marked = Float32Array.from(weights);
   if (allowed) for (let i = 0; i < marked.length; i++) if (!allowed[i]) marked[i] = BARRED;
   return marked;
+}
+
+/**
+ * Which keys to show: the valid ones, and padding that a valid query may attend to all the same,
+ * because weight that leaks into padding must not be out of sight.
+ */
+function usedKeys(
+  marked: Float32Array,
+  valid: Numbers | undefined,
+  [first, last]: [number, number],
+  keys: number,
+): Uint8Array {
+  const used = Uint8Array.from({ length: keys }, (_, key) => valid?.[key] ?? 1);
+  for (let query = first; query < last; query++) {
+    for (let key = 0; key < keys; key++) {
+      if (marked[query * keys + key] !== BARRED) used[key] = 1;
+    }
+  }
+  return used;
 }
 
 /** From the first valid position to after the last; everything if none is. */

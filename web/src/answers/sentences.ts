@@ -28,8 +28,10 @@ export function sentencesOf(answer: Answer): Sentence[] {
     const words: Word[] = [];
     let sum = 0;
     for (let key = 0; key < keys; key++) {
-      if (variables.key_valid && !variables.key_valid.data[example * keys + key]) continue;
       const weight = marked[example * queries * keys + key] as number;
+      // Padding is left out unless weight leaks into it.
+      const valid = variables.key_valid?.data[example * keys + key] ?? 1;
+      if (!valid && weight === BARRED) continue;
       if (weight !== BARRED) sum += weight;
       words.push({ key, token: tokens[example]?.[key] || "", weight });
     }

@@ -113,8 +113,9 @@ class Case:
         Peak memory in megabytes, the framework included.
     runs : tuple of str
         Names of its runs below the log directory.
-    fetch : callable
-        Downloads the data, once; so that it can be done while something else runs.
+    prepare : callable
+        Makes sure that what the case needs is there and downloads its data, once; so that it can
+        be done while something else runs.
     train : callable
         ``train(folder, size=1.0, progress=...)`` trains every run into ``folder`` and returns
         its results. ``size`` is the share of the training steps to do, above 0 and at most 1.
@@ -127,7 +128,7 @@ class Case:
     seconds: int
     memory_mb: int
     runs: tuple[str, ...]
-    fetch: Callable[[], Any]
+    prepare: Callable[[], Any]
     train: Callable[..., tuple[Result, ...]]
 
 

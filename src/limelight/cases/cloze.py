@@ -191,7 +191,7 @@ def train(
     tuple of Result
     """
     sentences = corpora.bible_sentences(6, LENGTH)
-    np.random.default_rng(training.SEED).shuffle(sentences)  # type: ignore[arg-type]
+    np.random.default_rng(training.SEED).shuffle(sentences)
     held, rest = sentences[: 2 * VALIDATION], sentences[2 * VALIDATION :]
     known = corpora.vocabulary(rest, BLANK, most=WORDS)
     learned = leave_out(rest, known, blanks=3, times=3, seed=1)
@@ -204,7 +204,7 @@ def train(
         labels=[known[row[0]] for row in watched.missing],
     )
     results: list[Result] = []
-    for kind, sentences_seen in (("one-layer", 16_000), ("transformer", 32_000)):
+    for kind, sentences_seen in (("one-layer", 16_000), ("transformer", 22_400)):
         training.begin(size)
         model, run = build(kind), f"cloze/{kind}"
         lessons = learned.head(sentences_seen)
@@ -240,7 +240,7 @@ def measure(model: Any, run: str, learned: Cloze, checked: Cloze) -> list[Result
     some = checked.head(_MEASURED)
     shares, nulls = [], []
     for site in ll.capture(model, some.inputs).leaves:
-        share, null = ends(site["weights"].values, some.ids != 0)
+        share, null = ends(site.dataset["weights"].values, some.ids != 0)
         shares.append(share)
         nulls.append(null)
     n = len(checked.ids)
@@ -291,6 +291,6 @@ CASE = Case(
     seconds=45,
     memory_mb=1200,
     runs=("cloze/one-layer", "cloze/transformer"),
-    fetch=lambda: packages.fetch(packages.VERSES),
+    prepare=lambda: training.prepare(packages.VERSES),
     train=train,
 )

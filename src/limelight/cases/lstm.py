@@ -121,7 +121,7 @@ def measure(model: Any, checked: Any, truth: Any) -> tuple[Result, ...]:
     positive = float(truth.mean())
     some = checked[:256]
     (site,) = ll.capture(model, some).leaves
-    on_padding = float((site["weights"].values[:, 0, 0] * (some == 0)).sum(-1).mean())
+    on_padding = float((site.dataset["weights"].values[:, 0, 0] * (some == 0)).sum(-1).mean())
     return (
         Result("lstm", "right label", float((said == truth).mean()), max(positive, 1 - positive),
                "always the commoner label", len(checked), "sentences"),
@@ -139,6 +139,6 @@ CASE = Case(
     seconds=25,
     memory_mb=1200,
     runs=("lstm",),
-    fetch=lambda: packages.fetch(packages.SNIPPETS),
+    prepare=lambda: training.prepare(packages.SNIPPETS),
     train=train,
 )

@@ -85,7 +85,7 @@ def train(
     some = checked[:_BATCH]
     ink = some[..., 0] > 0.5
     (site,) = ll.capture(model, some).leaves
-    on_ink = np.einsum("ehqk,ek->ehq", site["weights"].values, ink)[:, 0]
+    on_ink = np.einsum("ehqk,ek->ehq", site.dataset["weights"].values, ink)[:, 0]
     return (
         Result("mnist", "right digit", float((logits.argmax(-1) == truth).mean()),
                float(np.bincount(truth).max() / len(truth)), "always the commonest digit",
@@ -103,6 +103,6 @@ CASE = Case(
     seconds=25,
     memory_mb=1400,
     runs=("mnist",),
-    fetch=lambda: packages.fetch(packages.DIGITS),
+    prepare=lambda: training.prepare(packages.DIGITS),
     train=train,
 )

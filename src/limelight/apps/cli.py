@@ -47,10 +47,18 @@ def _fail(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-@click.group(cls=_OneLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_OneLine,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="limelight")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Watch attention and weights in TensorBoard."""
+    if context.invoked_subcommand is None:
+        names = ", ".join(sorted(_OneLine.list_commands(main, context)))
+        raise click.UsageError(f"Missing command: one of {names}.", context)
 
 
 def _known_cases(_context: click.Context, _option: click.Parameter, names: Sequence[str]) -> Any:
@@ -95,7 +103,7 @@ def list_cases(as_json: bool) -> None:
     for case in found:
         click.echo(f"{case['name']}: {case['title']}, {case['seconds']} s, {case['memory_mb']} MB")
         click.echo(
-            f"    {case['shows']}\n    Data: {case['data']}\n    Runs: {_list(case['runs'])}"
+            f"    {case['shows']}\n    Data: {case['data']}\n    Runs: {', '.join(case['runs'])}"
         )
 
 
@@ -124,11 +132,12 @@ def _write_run(run: dict[str, Any]) -> None:
     size = bytes_in_words(run["bytes"])
     if "steps" in run:
         span = f" ({run['first_step']} to {run['last_step']})" if run["steps"] else ""
-        click.echo(f"{run['name']}: {run['steps']} steps{span}, {run['examples']} examples, "
-                   f"{run['parameters']} parameters, {size}")  # fmt: skip
+        counts = [_count(run[f"{thing}s"], thing) for thing in ("step", "example", "parameter")]
+        counts[0] += span
+        click.echo(f"{run['name']}: {', '.join(counts)}, {size}")
         for site in run["sites"]:
-            click.echo(f"    {site['name']}: {site['module_class']}, {site['kind']}, "
-                       f"{site['heads']} heads, {site['queries']} x {site['keys']}")  # fmt: skip
+            shape = f"{_count(site['heads'], 'head')}, {site['queries']} x {site['keys']}"
+            click.echo(f"    {site['name']}: {site['module_class']}, {site['kind']}, {shape}")
     else:
         click.echo(f"{run['name']}: {size}")
     for problem in run["problems"]:
@@ -163,8 +172,8 @@ def _write_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
 
 
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names)
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 if __name__ == "__main__":

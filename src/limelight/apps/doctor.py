@@ -58,20 +58,15 @@ def environment() -> Iterator[Finding]:
     yield Finding("limelight", True, __version__)
     for name in _NEEDED:
         found = _version(name)
-        yield Finding(
-            name, bool(found), found or "missing", f"Run: pip install {name}" * (not found)
-        )
+        fix = "" if found else f"Run: pip install {name}"
+        yield Finding(name, bool(found), found or "missing", fix)
     for name, packages in _OPTIONAL.items():
         found = next(filter(None, map(_version, packages)), "")
-        yield Finding(
-            name, True if found else None, found or "not installed", "" if found else _EXTRA
-        )
+        fix = "" if found else 'To train with Keras, run: pip install "limelight[tensorflow]"'
+        yield Finding(name, True if found else None, found or "not installed", fix)
     yield _plugin()
     yield _front_end()
     yield from _adapters()
-
-
-_EXTRA = 'To train with Keras, run: pip install "limelight[tensorflow]"'
 
 
 def _version(package: str) -> str:
@@ -138,7 +133,8 @@ def recordings(logdir: Path) -> Iterator[Finding]:
         yield from bad
         if not bad:
             run = open_run(folder)
-            yield Finding(f"Run {name}", True, f"{run.steps.size} steps, all readable")
+            found = f"{run.steps.size} recorded steps, all readable"
+            yield Finding(f"Run {name}", True, found)
     if empty:
         yield Finding(f"Runs in {logdir}", None, "none recorded by limelight",
                       "Record one: limelight demo.")  # fmt: skip

@@ -136,7 +136,7 @@ def serving(logdir: Path, port: int | None) -> Iterator[Server]:
     ]
     with tempfile.TemporaryFile() as said:
         # In a session of its own, Ctrl-C reaches only us, and the server serves until we stop it.
-        process = subprocess.Popen(  # noqa: S603  # our own program and plain paths
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=said,

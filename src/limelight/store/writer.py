@@ -248,7 +248,11 @@ class Writer:
         if "nulls" in shared:
             nulls = _table(shared["nulls"], description, null)
         digest = _digest(masks, nulls)
-        by_head = tuple(name for name, (allowed, *_) in masks.items() if allowed.shape[1] > 1)
+        by_head = tuple(
+            name
+            for name, site in sites.items()
+            if "allowed" in site and schema.HEAD in site["allowed"].dims
+        )
         for known in self._lines:
             if known.digest == digest:
                 return changed(line, masks=known.masks, digest=digest, by_head=by_head)

@@ -1,0 +1,222 @@
+"""Damaged, deleted, newer and hostile recordings: a clear error, and the rest stays readable."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tracemalloc
+
+import numpy as np
+import pytest
+import zarr
+from recordings import record, site, two_sites
+
+from limelight.errors import NotRecordedError, StoreError
+from limelight.schema import SCHEMA_VERSION
+from limelight.store import Writer, open_run
+from limelight.store.layout import sidecar
+
+ENCODER = "encoder/attention"
+
+
+def shard(run_dir, row, array="weights_1"):
+    (path,) = (sidecar(run_dir) / "data.zarr" / array).glob(f"c.{row}.*")
+    return path
+
+
+def edit(path, **changes):
+    facts = json.loads(path.read_text("utf-8"))
+    for name, value in changes.items():
+        *way, last = name.split("__")
+        inner = facts
+        for key in way:
+            inner = inner[int(key) if key.isdigit() else key]
+        inner[last] = value
+    path.write_text(json.dumps(facts), "utf-8")
+
+
+class TestShards:
+    @pytest.mark.parametrize("form", ["float16", "compact"])
+    @pytest.mark.parametrize("place", [0, 40, -1, -40])
+    def test_a_flipped_bit_is_noticed(self, tmp_path, form, place):
+        made = site(0, (1, 1, 20, 20))
+        with Writer(tmp_path, precision=form) as writer:
+            record(writer, 0, {"a": made})
+            record(writer, 1, {"a": made})
+        path = shard(tmp_path, 0, "weights_0")
+        data = bytearray(path.read_bytes())
+        data[place] ^= 1
+        path.write_bytes(data)
+        run = open_run(tmp_path)
+        with pytest.raises(
+            StoreError, match=r"The weights of step 0 cannot be read .*Wanted .*c\.0"
+        ):
+            run.weights("a", 0).load()
+        np.testing.assert_allclose(run.weights("a", 1), made["weights"], atol=0.01)
+
+    @pytest.mark.parametrize("change", ["cut", "empty", "deleted"])
+    @pytest.mark.parametrize("array", ["weights_1", "overview_1", "measures", "statistics"])
+    def test_a_broken_file_costs_its_own_step_only(self, run_dir, array, change):
+        path = shard(run_dir, 1, array)
+        if change == "deleted":
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[: -9 if change == "cut" else 0])
+        run = open_run(run_dir)
+        read = {
+            "weights_1": lambda step: run.weights(ENCODER, step).load(),
+            "overview_1": lambda step: run.overview(step, 0),
+            "measures": run.measures,
+            "statistics": lambda step: run.parameters(step=step),
+        }[array]
+        with pytest.raises(StoreError, match="of step 10 cannot be read"):
+            read(10)
+        assert read(0) is not None
+        assert read(20) is not None
+
+    def test_broken_masks_are_named_too(self, run_dir):
+        shard(run_dir, 0, "query_valid_1").unlink()
+        with pytest.raises(StoreError, match="The query of step 20 cannot be read"):
+            open_run(run_dir).site(ENCODER, 20)
+
+
+class TestHostileArrays:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"shape": [3, 1, 2, 3, 10**9, 10**9]},
+            {"shape": [10**18, 1, 2, 3, 6, 6], "chunk_grid__configuration__chunk_shape": [10**18]},
+            {"data_type": "float64"},
+            {"data_type": "variable_length_bytes"},
+            {"chunk_grid__configuration__chunk_shape": [10**6, 1, 2, 3, 6, 6]},
+            {"codecs": [{"name": "numcodecs.pickle", "configuration": {}}]},
+            {"codecs": [{"name": "bytes", "configuration": {"endian": "little"}}]},
+            {"shape": "many"},
+            {"shape": [True, 1, 2, 3, 6, 6]},
+            {"storage_transformers": [{"name": "x"}]},
+            {"zarr_format": 2},
+        ],
+    )
+    def test_an_array_that_claims_something_else_is_not_opened(self, run_dir, change, monkeypatch):
+        edit(sidecar(run_dir) / "data.zarr" / "weights_1" / "zarr.json", **change)
+        monkeypatch.setattr(zarr, "open_array", None)
+        run = open_run(run_dir)
+        tracemalloc.start()
+        with pytest.raises(StoreError, match="weights of step 10 cannot be read"):
+            run.weights(ENCODER, 10).load()
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+        tracemalloc.stop()
+
+    def test_an_endless_description_of_an_array_is_not_read(self, run_dir):
+        path = sidecar(run_dir) / "data.zarr" / "weights_1" / "zarr.json"
+        path.write_text(path.read_text() + " " * (1 << 20))
+        with pytest.raises(StoreError, match="too long"):
+            open_run(run_dir).weights(ENCODER, 10).load()
+
+
+class TestDescription:
+    def test_a_newer_one_is_refused_by_name(self, run_dir):
+        edit(sidecar(run_dir) / "limelight.json", schema=SCHEMA_VERSION + 1, limelight="9.0")
+        with pytest.raises(StoreError) as caught:
+            open_run(run_dir)
+        assert f"schema version {SCHEMA_VERSION + 1}, written by limelight 9.0" in caught.value.came
+        assert f"versions up to {SCHEMA_VERSION}" in caught.value.wanted
+        assert "pip install --upgrade limelight" in caught.value.fix
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"format": "other"},
+            {"schema": "1"},
+            {"schema": 0},
+            {"sites__0__heads": 10**12},
+            {"sites__0__queries": 10**6, "sites__0__keys": 10**6},
+            {"sites__0__heads": -1},
+            {"sites__0__heads": 2.5},
+            {"sites__0__kind": "other"},
+            {"sites__0__name": ["x"]},
+            {"sites__0__name": ENCODER},
+            {"sites__0__key_text": 5},
+            {"sites__0__key_layout": [1]},
+            {"precision__name": "pickle"},
+            {"texts": [["x"]]},
+            {"examples__0__tokens": "abc"},
+            {"examples__0__label": {}},
+            {"images": [10**9, 10**9]},
+            {"parameters": {"a": 1}},
+            {"measures": None},
+        ],
+    )
+    def test_a_damaged_or_absurd_one_is_refused(self, run_dir, change):
+        edit(sidecar(run_dir) / "limelight.json", **change)
+        with pytest.raises(StoreError, match=r"limelight.json does not describe a recording"):
+            open_run(run_dir)
+
+    @pytest.mark.parametrize("text", ["", "[]", "null", '{"format"', "[" * 100_000, "\udcff"])
+    def test_what_is_no_description_is_refused(self, run_dir, text):
+        path = sidecar(run_dir) / "limelight.json"
+        path.write_text(text, errors="surrogateescape")
+        with pytest.raises(StoreError, match="does not describe a recording"):
+            open_run(run_dir)
+
+    def test_a_missing_one_is_named(self, run_dir):
+        (sidecar(run_dir) / "limelight.json").unlink()
+        with pytest.raises(StoreError, match=r"limelight\.json is missing"):
+            open_run(run_dir)
+
+    def test_a_folder_without_a_recording_says_so(self, tmp_path):
+        with pytest.raises(NotRecordedError, match=r"no .* holds|holds no limelight recording"):
+            open_run(tmp_path)
+        with pytest.raises(NotRecordedError, match="Correct the path"):
+            open_run(tmp_path / "nowhere")
+
+
+class TestGone:
+    def test_a_run_deleted_while_open_says_so(self, run_dir):
+        run = open_run(run_dir)
+        weights = run.weights(ENCODER, 10)
+        run.overview(10, 0)
+        shutil.rmtree(run_dir)
+        for act in (weights.load, run.measures, lambda: run.overview(10, 0), run.parameters):
+            with pytest.raises(NotRecordedError, match="is gone"):
+                act()
+        with pytest.raises(NotRecordedError, match="holds no limelight recording"):
+            run.refresh()
+
+    def test_recording_goes_on_in_a_deleted_folder(self, tmp_path):
+        folder = tmp_path / "run"
+        with Writer(folder) as writer:
+            record(writer, 0, two_sites())
+            shutil.rmtree(folder)
+            record(writer, 1, two_sites())
+        assert open_run(folder).steps.tolist() == [1]
+
+
+class TestAbsent:
+    @pytest.mark.parametrize(
+        ("ask", "message"),
+        [
+            (lambda run: run.weights("no"), "Got site 'no'. Run 'lstm' holds 'pool', 'encoder/"),
+            (lambda run: run.weights(ENCODER, 7), "Got step 7 of run 'lstm'. Recorded are 3 steps "
+             "from 0 to 20. Ask for a recorded step, such as 10, or -1 for the newest."),
+            (lambda run: run.weights(ENCODER, -4), "Got step -4"),
+            (lambda run: run.overview(0, 2), "Got example 2. Run 'lstm' has 2, numbered from 0."),
+            (lambda run: run.parameters("no"), "Got parameter 'no'. Run 'lstm' holds 'dense/ke"),
+            (lambda run: run.measures([0, 11]), "Got step 11"),
+        ],
+    )  # fmt: skip
+    def test_what_is_not_there_is_told_with_what_is(self, run_dir, ask, message):
+        with pytest.raises(NotRecordedError) as caught:
+            ask(open_run(run_dir))
+        assert message in str(caught.value)
+
+    def test_nothing_recorded_yet(self, tmp_path):
+        with Writer(tmp_path) as writer:
+            record(writer, 0, two_sites())
+        (sidecar(tmp_path) / "index.jsonl").write_text("")
+        run = open_run(tmp_path)
+        assert run.steps.size == 0
+        assert run.measures().sizes["step"] == 0
+        assert run.parameters().sizes == {"step": 0, "parameter": 0, "bin": 64}
+        with pytest.raises(NotRecordedError, match="Nothing has been recorded in it yet"):
+            run.weights("pool")

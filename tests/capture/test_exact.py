@@ -194,6 +194,17 @@ def test_padding_reaches_headed_layers(dropout, ids):
     assert (site["allowed"].values == wanted).all()
 
 
+def test_the_model_runs_for_inference(sequence):
+    inputs = keras.Input((T, D))
+    layer = heads()
+    loop = keras.layers.LSTM(D, dropout=0.5, recurrent_dropout=0.5, return_sequences=True)
+    noisy = loop(keras.layers.Dropout(0.5)(inputs))
+    site = capture(keras.Model(inputs, layer(noisy, noisy)), sequence)["attention"]
+    steps = loop(sequence, training=False)
+    own = own_scores(layer, steps, steps)
+    np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
+
+
 def test_cross_attention(sequence):
     memory = np.random.default_rng(1).normal(size=(3, 9, 5)).astype("float32")
     layer = heads()

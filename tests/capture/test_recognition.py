@@ -259,7 +259,8 @@ def test_classifiers_routers_and_gates_are_not_attention(sequence):
     x = layers.MultiHeadAttention(2, 4, name="attention")(inputs, inputs)
     x = Router(name="router")(x)
     x = layers.Dense(D, activation="softmax", name="gate")(x)
-    x = layers.Activation("softmax", name="bare")(layers.Dense(D)(x))
+    x = layers.Activation("softmax", name="bare")(layers.Dense(T)(x))  # as wide as it is long
+    x = layers.Dense(D)(x)
     x = layers.GlobalAveragePooling1D()(x)
     y = layers.Softmax(name="classes")(layers.Dense(T)(x))
     tree = capture(keras.Model(inputs, [y, x]), sequence)
@@ -433,6 +434,7 @@ def test_time_distributed_models(sequence):
         inputs, Pooling(name="sentences")(layers.TimeDistributed(reader, name="each")(inputs))
     )
     tree = capture(model, documents)
+    assert list(tree.children) == ["each", "sentences"]
     assert modules(tree) == [
         "each/reader/words",
         "each/reader/words:1",
@@ -547,6 +549,31 @@ def test_a_hand_made_softmax_is_refused_with_the_way_out(sequence):
     inputs = keras.Input((T, D))
     with pytest.raises(UnsupportedModelError, match=r"by_hand.*keras\.ops\.softmax"):
         capture(keras.Model(inputs, ByHand()(inputs)), sequence)
+
+
+def test_an_exported_model_is_refused_with_the_way_out(sequence, tmp_path):
+    class Exported(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, T, D))])
+        def attend(self, x):
+            return tf.nn.softmax(x @ tf.transpose(x, (0, 2, 1))) @ x
+
+    tf.saved_model.save(Exported(), str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    inputs = keras.Input((T, D))
+    model = keras.Model(inputs, layers.Lambda(loaded.attend, output_shape=(T, D))(inputs))
+    with pytest.raises(UnsupportedModelError, match=r"compiled functions.*not an exported one"):
+        capture(model, sequence)
+
+
+def test_a_model_that_is_not_built_yet(ids):
+    keras.utils.set_random_seed(2)
+    late = Subclassed()
+    assert len(modules(capture(late, ids))) == 3
+    keras.utils.set_random_seed(2)
+    called = Subclassed()
+    called(ids)
+    for one, other in zip(late.weights, called.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
 def test_inputs_that_do_not_fit(sequence):

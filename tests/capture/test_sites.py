@@ -35,6 +35,11 @@ def test_large_but_honest_logits_are_no_mask():
     assert allowed_in(logits).all()
 
 
+def test_a_mask_beside_large_logits_is_found():
+    logits = np.array([[4000.0, -4000.0, 2000.0 - 1e9]], np.float32)
+    assert allowed_in(logits).tolist() == [[True, True, False]]
+
+
 def test_nan_is_no_mask():
     assert allowed_in(np.array([[np.nan, 1.0, -1e9]])).tolist() == [[True, True, False]]
 

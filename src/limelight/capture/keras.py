@@ -70,6 +70,8 @@ def watch(
         If the model refuses the probe's inputs.
     """
     _check_backend()
+    if not model.built:
+        run(model, probe)  # builds it, as its owner's first call would
     with untouched(model), listening() as trace:
         inputs = run(model, probe)
     found = pick(model, trace, inputs, probe, include, exclude)

@@ -256,8 +256,10 @@ def _nothing(
     if told:
         came += f" Softmaxes that are not attention: {'; '.join(told[:6])}."
     if trace.hidden:
-        came += f" {trace.hidden} more ran inside a graph, where they have no values."
-    fix = "If a layer forms weights with exp() and sum(), let it use keras.ops.softmax."
+        came += " A part of it ran inside compiled functions, which show no values."
+        fix = "Load the Keras file the model was saved to, not an exported one."
+    else:
+        fix = "If a layer forms weights with exp() and sum(), let it use keras.ops.softmax."
     if told and not refused:
         fix = f"If one of these is attention after all, say include=[{judged[0][0]!r}]. {fix}"
     return UnsupportedModelError(

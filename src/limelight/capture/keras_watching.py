@@ -86,7 +86,7 @@ class Trace:
     calls : list of Call
     softmaxes : list of Softmax
     hidden : int
-        Softmaxes that were seen inside a graph, where they have no values.
+        Calls of compiled functions, and softmaxes inside a graph: neither shows its values.
     aliases : dict of int to Softmax
         ``id`` of each tensor that holds a softmax's values.
     same : dict of int to tensor
@@ -207,7 +207,7 @@ def _observer(trace: Trace, stack: list[Call]) -> Callable[..., Any]:
     """Return the function TensorFlow calls after every op of this thread."""
 
     def observe(
-        op_type: str,
+        op_type: str | bytes,
         inputs: Any,
         attrs: Any,
         outputs: Any,
@@ -216,9 +216,12 @@ def _observer(trace: Trace, stack: list[Call]) -> Callable[..., Any]:
     ) -> Any:
         if trace.muted:
             return outputs
+        if isinstance(op_type, bytes):  # TensorFlow's slower way to run an op spells it so
+            op_type = op_type.decode()
         if graph is not None:
             trace.hidden += op_type == "Softmax"
             return outputs
+        trace.hidden += op_type.startswith("__") or op_type.endswith("PartitionedCall")
         for tensor in inputs:
             hit = trace.aliases.get(id(tensor))
             if hit is None or op_type in _FORM_ONLY:

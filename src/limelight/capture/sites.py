@@ -148,17 +148,18 @@ def assemble(sites: Sequence[xr.Dataset]) -> xr.DataTree:
     Returns
     -------
     DataTree
-        Each site has its place among them in ``attrs["order"]``, because a tree's own order is
-        that of depth. A site that has other sites inside it becomes the node ``softmax`` beside
-        them, because nodes of a tree must agree with their parents on the sizes of dims.
+        Each site has its place among them in ``attrs["order"]``, because a tree keeps those of
+        one folder together. A site that has other sites inside it becomes the node ``softmax``
+        beside them, because nodes of a tree must agree with their parents on the sizes of dims.
     """
     paths = [str(site.attrs["module"]) for site in sites]
-    nodes: dict[str, xr.Dataset] = {}
+    tree = xr.DataTree()
     for order, (path, site) in enumerate(zip(paths, sites, strict=True)):
         holds_others = any(other.startswith(f"{path}/") for other in paths)
         place = f"{path}/softmax" if holds_others else path
-        nodes[place] = site.assign_attrs(module=place, order=order)
-    return xr.DataTree.from_dict(nodes)
+        # One by one: all at once they would be sorted by depth.
+        tree[place] = xr.DataTree(site.assign_attrs(module=place, order=order))
+    return tree
 
 
 def _text(probe: Probe, length: int) -> NDArray[np.str_] | None:

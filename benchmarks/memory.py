@@ -1,0 +1,35 @@
+"""How much memory an act takes at most, of this process. Needs Linux, which keeps the mark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+
+
+def reset() -> int:
+    """Forget the highest mark so far and return the bytes of memory held now."""
+    _CLEAR.write_text("5")
+    return _read("VmRSS")
+
+
+def peak() -> int:
+    """Return the most bytes of memory held since :func:`reset`."""
+    return _read("VmHWM")
+
+
+def peak_above(act: Callable[[], object]) -> int:
+    """Do something and return by how many bytes memory rose above its start, at most."""
+    before = reset()
+    act()
+    return max(0, peak() - before)
+
+
+def _read(name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+    if found is None:
+        raise OSError(f"This system does not say {name} of a process.")
+    return int(found[1]) * 1024

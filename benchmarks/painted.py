@@ -1,0 +1,211 @@
+"""All heads of one step, from click to painted: the tab inside TensorBoard against BertViz.
+
+One Chromium does both, in turns. Ours: TensorBoard shows a recorded run; a click on the arrow
+beside the step slider asks for a step that was not loaded yet; the end is one frame after the tab
+says that nothing is under way and everything is painted. BertViz: the browser opens the page
+``model_view`` wrote of the same maps; the end is two frames after the last line is in the page.
+Writing that page, which comes before any click, is not counted.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import limelight as ll
+from benchmarks import browser, libraries, models
+from benchmarks.figure import Figure
+from benchmarks.models import keras
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUT = ROOT / "build" / "benchmarks"
+_MOST_MS = 120_000
+_MOST_PEER_MS = 1_200_000
+
+_CLICKED = """
+addEventListener("click", (event) => {
+  const root = document.getElementById("limelight");
+  if (!root) return;
+  let away = false;
+  window.painted = null;
+  const watch = new MutationObserver(() => {
+    if (root.dataset.ready !== "true") { away = true; return; }
+    if (!away) return;
+    watch.disconnect();
+    requestAnimationFrame(() => { window.painted = performance.now() - event.timeStamp; });
+  });
+  watch.observe(root, { attributes: true, attributeFilter: ["data-ready"] });
+}, true);
+"""
+
+_DRAWN = """
+const fail = (event) => { window.failed = event.message || "a file did not load"; };
+addEventListener("error", fail, true);
+const lines = document.getElementsByTagName("line");
+const look = () => {
+  if (lines.length < LINES) { requestAnimationFrame(look); return; }
+  requestAnimationFrame(() => requestAnimationFrame(() => { window.painted = performance.now(); }));
+};
+requestAnimationFrame(look);
+"""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How many heads, how often."""
+
+    sizes: models.Sizes
+    steps: int
+    every: int
+    rounds: int
+
+
+FULL = Scale(models.Sizes(12, 12, width=96, words=2000), steps=6, every=8, rounds=3)
+TINY = Scale(models.Sizes(2, 2, 16, 50, 16), steps=3, every=1, rounds=1)
+
+
+def measure(tiny: bool = False) -> list[Figure]:
+    """Train and record a model, then draw it both ways in turns."""
+    scale = TINY if tiny else FULL
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        record(folder / "logs" / "run", scale)
+        page, written = write_page(folder)
+        files = libraries.fetch(OUTPUT / "libraries")
+        ours, peers = [], []
+        with browser.tensorboard(folder / "logs") as address, browser.chromium() as started:
+            for _ in range(scale.rounds):
+                ours.append(click(started, address, scale))
+                peers.append(draw(started, page, files, scale))
+    return [_figure(scale, ours, peers, written)]
+
+
+def _figure(
+    scale: Scale, ours: list[list[float]], peers: list[float], written: dict[str, float]
+) -> Figure:
+    heads = scale.sizes.layers * scale.sizes.heads
+    by_round = np.array(peers) / [np.median(one) for one in ours]
+    clicks = np.concatenate(ours)
+    return Figure(
+        what=(
+            f"{heads} heads × {scale.sizes.positions}², one step, from click to painted: times "
+            "faster than BertViz's model_view of the same maps in the same Chromium"
+        ),
+        bar=20,
+        at_most=False,
+        value=float(np.median(by_round)),
+        unit="×",
+        absolute=(
+            f"{np.median(clicks):.0f} ms ({clicks.min():.0f} to {clicks.max():.0f}) against "
+            f"{np.median(peers) / 1000:.1f} s ({min(peers) / 1000:.1f} to "
+            f"{max(peers) / 1000:.1f}); BertViz's page had {written['bytes'] / 1e6:.0f} MB and "
+            f"took {written['seconds']:.1f} s to write, not counted"
+        ),
+        how=(
+            f"wall time, median of the rounds' ratios ({by_round.min():.3g} to "
+            f"{by_round.max():.3g}); {len(clicks)} clicks against {len(peers)} pages; the tab "
+            "draws each head by at most 32 × 32 cells and the chosen one in full, BertViz one line "
+            "a weight"
+        ),
+    )
+
+
+def record(folder: Path, scale: Scale) -> None:
+    """Train a model for real, if not for long, and record it."""
+    keras.utils.set_random_seed(0)
+    text = models.text(scale.sizes)
+    model = models.transformer(scale.sizes)
+    probe = ll.Probe(text.blanked(1, seed=10**6)[0], tokens=text.known)
+    with ll.Recorder(folder, model, probe) as recorder:
+        for number in range(scale.steps):
+            for step in range(scale.every if number else 0):
+                x, y, weights = text.blanked(4, seed=number * scale.every + step)
+                model.train_on_batch(x, y, sample_weight=weights)
+            recorder.record(number * scale.every)
+
+
+def write_page(folder: Path) -> tuple[Path, dict[str, float]]:
+    """Let BertViz write its page of the newest recorded step."""
+    run = ll.open_run(folder / "logs" / "run")
+    maps = np.stack([run.weights(name, step=-1).values[0] for name in run.sites])
+    np.savez(folder / "maps.npz", weights=maps, tokens=np.array(run.examples[0].tokens))
+    python = os.environ.get("LIMELIGHT_BERTVIZ_PYTHON", sys.executable)
+    program = Path(__file__).with_name("bertviz_page.py")
+    page = folder / "bertviz.html"
+    done = subprocess.run(
+        [python, "-P", str(program), str(folder / "maps.npz"), str(page)],
+        check=True, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    return page, json.loads(done.stdout.splitlines()[-1])
+
+
+def can_write_page() -> bool:
+    """Say whether there is a BertViz to compare with."""
+    if "LIMELIGHT_BERTVIZ_PYTHON" in os.environ:
+        return True
+    return all(importlib.util.find_spec(name) for name in ("bertviz", "torch"))
+
+
+def click(started: Any, address: str, scale: Scale) -> list[float]:
+    """Open the tab on the first step, go on step by step, and return milliseconds for each."""
+    context = started.new_context(viewport={"width": 1440, "height": 1000})
+    try:
+        page = context.new_page()
+        page.add_init_script(_CLICKED)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{address}#limelight&p.limelight.step=0&p.limelight.follow=false")
+        tab = page.frame_locator("iframe[src*='plugin_entry.html?name=limelight']")
+        tab.locator("#limelight[data-ready='true'] canvas").first.wait_for(timeout=_MOST_MS)
+        frame = next(one for one in page.frames if "name=limelight" in one.url)
+        found = []
+        for number in range(1, scale.steps):
+            asked.clear()
+            tab.locator(".steps button").nth(1).click()
+            frame.wait_for_function("window.painted", timeout=_MOST_MS)
+            found.append(float(frame.evaluate("window.painted")))
+            step = f"step={number * scale.every}"
+            if not any("what=grid" in url and step in url.split("&") for url in asked):
+                raise RuntimeError(f"The click on the step arrow did not ask for {step}.")
+        page.screenshot(path=OUTPUT / "limelight.png")
+        return found
+    finally:
+        context.close()
+
+
+def draw(started: Any, file: Path, files: dict[str, Path], scale: Scale) -> float:
+    """Open BertViz's page and return the milliseconds until all its lines are painted."""
+    context = started.new_context(viewport={"width": 1440, "height": 1000})
+    try:
+        page = context.new_page()
+
+        def give(route: Any) -> None:
+            name = route.request.url.rsplit("/", 1)[-1]
+            if name in files:
+                route.fulfill(path=files[name], content_type="text/javascript")
+            else:
+                route.abort()
+
+        page.route(re.compile("^https://"), give)
+        sizes = scale.sizes
+        lines = sizes.layers * sizes.heads * sizes.positions**2
+        page.add_init_script(_DRAWN.replace("LINES", str(lines)))
+        page.goto(file.as_uri(), timeout=_MOST_PEER_MS)
+        page.wait_for_function("window.painted || window.failed", timeout=_MOST_PEER_MS)
+        if failed := page.evaluate("window.failed"):
+            raise RuntimeError(f"BertViz's page failed: {failed}")
+        milliseconds = float(page.evaluate("window.painted"))
+        page.screenshot(path=OUTPUT / "bertviz.png", timeout=_MOST_PEER_MS)
+        return milliseconds
+    finally:
+        context.close()

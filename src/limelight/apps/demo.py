@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -144,16 +145,15 @@ def _show(results: Sequence[Result]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)
-    table = Table(title="Measured on examples that were not trained on", title_justify="left")
+    table = Table(title="Measured after training", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("run", no_wrap=True)
     table.add_column("what")
-    table.add_column("value", justify="right")
-    table.add_column("beside it", justify="right")
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("beside it", justify="right", no_wrap=True)
     table.add_column("which is")
-    table.add_column("from", justify="right")
     for one in results:
-        row = (one.run, one.measure, f"{one.value:.3g}", f"{one.beside:.3g}", one.beside_name)
-        table.add_row(*row, f"{one.n:,} {one.of}")
+        what = f"{one.measure} ({one.n:,} {one.of})"
+        table.add_row(one.run, what, f"{one.value:.3g}", f"{one.beside:.3g}", one.beside_name)
     console.print(table)
 
 
@@ -176,10 +176,13 @@ def _ended_by_signal() -> Iterator[None]:
         sys.exit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)
+    # A shell script's background job starts with Ctrl-C switched off, and we stay up until then.
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 @contextmanager

@@ -246,7 +246,7 @@ def measure(model: Any, run: str, learned: Cloze, checked: Cloze) -> list[Result
     n = len(checked.ids)
     return [
         Result(run, "right word", right, baseline, "always the commonest word", n, "sentences"),
-        Result(run, "attention on a sentence's first and last token", float(np.mean(shares)),
+        Result(run, "attention on first and last token", float(np.mean(shares)),
                float(np.mean(nulls)), "the same for every token", len(some.ids), "sentences"),
     ]  # fmt: skip
 

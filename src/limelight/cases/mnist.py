@@ -39,7 +39,7 @@ def build() -> Any:
     hidden = layers.Dense(100, activation="relu", name="hidden")(layers.Flatten()(states))
     model = keras.Model(pixels, layers.Dense(10, name="digit")(hidden), name="mnist")
     model.compile(
-        keras.optimizers.Adam(3e-3),
+        keras.optimizers.Adam(1e-2),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

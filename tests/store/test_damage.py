@@ -197,8 +197,8 @@ class TestAbsent:
         ("ask", "message"),
         [
             (lambda run: run.weights("no"), "Got site 'no'. Run 'lstm' holds 'pool', 'encoder/"),
-            (lambda run: run.weights(ENCODER, 7), "Got step 7 of run 'lstm'. Recorded are 3 steps "
-             "from 0 to 20. Ask for a recorded step, such as 10, or -1 for the newest."),
+            (lambda run: run.weights(ENCODER, 7), ("Got step 7 of run 'lstm'. Recorded are 3 steps "
+             "from 0 to 20. Ask for a recorded step, such as 10, or -1 for the newest.")),
             (lambda run: run.weights(ENCODER, -4), "Got step -4"),
             (lambda run: run.overview(0, 2), "Got example 2. Run 'lstm' has 2, numbered from 0."),
             (lambda run: run.parameters("no"), "Got parameter 'no'. Run 'lstm' holds 'dense/ke"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from recordings import record, site
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recordings import record, site
 
 from limelight.store import Writer, open_run
 from limelight.store.overview import pooled

@@ -74,10 +74,10 @@ class TestVisibility:
         def fail(*_):
             raise OSError(28, "No space left on device")
 
-        with monkeypatch.context() as broken, pytest.raises(OSError, match="No space"):
+        with monkeypatch.context() as broken:
             broken.setattr(index, "append", fail)
-            with Writer(run_dir) as writer:
-                record(writer, 30, two_sites(30))
+            with pytest.raises(OSError, match="No space"):
+                record(Writer(run_dir), 30, two_sites(30))
         assert open_run(run_dir).steps.tolist() == [0, 10, 20]
         with Writer(run_dir) as writer:
             record(writer, 40, two_sites(40))

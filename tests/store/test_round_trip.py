@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from recordings import parameters, record, site, two_sites
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recordings import parameters, record, site, two_sites
 
 from limelight import schema
 from limelight.errors import NotRecordedError
@@ -210,7 +210,7 @@ class TestParameters:
         assert set(run.sites) == {"encoder/attention", "pool"}
         assert run.parameters(step=1)["mean"].isnull().all()
         assert run.measures()["entropy"].sel(step=0).isnull().all()
-        with pytest.raises(NotRecordedError, match="step 0 .* has no attention"):
+        with pytest.raises(NotRecordedError, match=r"step 0 .* has no attention"):
             run.weights("pool", 0)
 
 

@@ -15,26 +15,12 @@ import numpy as np
 import xarray as xr
 
 from limelight import schema
-from limelight.catalogue import analyses
-from limelight.errors import NotRecordedError, StoreError
-from limelight.store import index
-from limelight.store.arrays import Arrays
-from limelight.store.description import Description, Example, Site, loads
+from limelight.store import maps, tables
+from limelight.store.description import Example, Site
 from limelight.store.index import Line
-from limelight.store.layout import (
-    META,
-    REDUCTIONS,
-    STATISTICS,
-    Place,
-    group_specs,
-    shared_specs,
-)
-from limelight.store.lazy import lazy
+from limelight.store.opening import opened
 from limelight.store.precision import Precision
-from limelight.store.published import Published, Steps
-
-#: A longer description is none of ours.
-_LONGEST = 1 << 28
+from limelight.store.published import Steps
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -87,7 +73,6 @@ class Run:
         self.path = Path(path)
         self.name = self.path.resolve().name
         self.schema = schema.SCHEMA_VERSION
-        self._place = Place.of(path)
         self.refresh()
 
     def __repr__(self) -> str:
@@ -106,14 +91,9 @@ class Run:
         StoreError
             If it is damaged.
         """
-        description = self._describe()
-        lines, problems = index.read(self._place.index)
-        self._description = description
-        self._published = Published(self.name, lines)
+        self._opened = opened(self.path, self.name)
+        self._sites = {site.name: site for site in self._opened.description.sites}
         self._images: np.ndarray[Any, Any] | None = None
-        self._arrays = Arrays(self._place)
-        self._problems = tuple(problems)
-        self._sites = {site.name: site for site in description.sites}
         return self
 
     # ------------------------------------------------------------------ what was recorded
@@ -121,18 +101,18 @@ class Run:
     @property
     def steps(self) -> np.ndarray[Any, Any]:
         """Recorded steps, ascending, int64."""
-        return self._published.steps
+        return self._opened.published.steps
 
     @property
     def epochs(self) -> np.ndarray[Any, Any]:
         """Each step's epoch, float64, NaN where none was given."""
-        epochs = (line.epoch for line in self._published.lines)
+        epochs = (line.epoch for line in self._opened.published.lines)
         return np.array([np.nan if epoch is None else epoch for epoch in epochs], np.float64)
 
     @property
     def wall_times(self) -> np.ndarray[Any, Any]:
         """When each step was recorded, float64, seconds since 1970."""
-        return np.array([line.time for line in self._published.lines], np.float64)
+        return np.array([line.time for line in self._opened.published.lines], np.float64)
 
     @property
     def sites(self) -> dict[str, Site]:
@@ -142,27 +122,27 @@ class Run:
     @property
     def examples(self) -> tuple[Example, ...]:
         """The probe's examples."""
-        return self._description.examples
+        return self._opened.description.examples
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """Names of the model's own weights, in its order."""
-        return tuple(parameter.name for parameter in self._description.parameters)
+        return tuple(parameter.name for parameter in self._opened.description.parameters)
 
     @property
     def parameter_facts(self) -> tuple[dict[str, Any], ...]:
         """``name``, ``module``, ``shape`` and ``size`` of each of the model's own weights."""
-        return tuple(vars(parameter).copy() for parameter in self._description.parameters)
+        return tuple(vars(parameter).copy() for parameter in self._opened.description.parameters)
 
     @property
     def precision(self) -> Precision:
         """How weights are stored: ``name`` and ``max_error``."""
-        return self._description.precision
+        return self._opened.description.precision
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What of the recording could not be read, a sentence each."""
-        return self._problems
+        return self._opened.problems
 
     # ------------------------------------------------------------------------- attention
 
@@ -188,17 +168,7 @@ class Run:
         StoreError
             When values are read from a damaged file.
         """
-        facts, line = self._site(site), self._published.attended(step)
-        number, place = self._description.location(site)
-        spec = group_specs(self._description, self._description.groups[number], number)["weights"]
-        arrays, form = self._arrays, self.precision
-
-        def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
-            return form.decode(arrays.read(spec, line.row, line.step, place, *key))
-
-        variable = lazy(self._shape(facts), read)
-        coords = {"step": line.step, "site": site}
-        return xr.DataArray(variable, coords, name="weights", attrs=_attrs(facts))
+        return maps.weights(self._opened, site, self._attended(site, step))
 
     def site(self, site: str, step: int = -1) -> xr.Dataset:
         """Return one site at one step, as :mod:`limelight.schema` describes it.
@@ -222,36 +192,7 @@ class Run:
         StoreError
             If a file is damaged.
         """
-        facts, line = self._site(site), self._published.attended(step)
-        number, place = self._description.location(site)
-        specs = group_specs(self._description, self._description.groups[number], number)
-        arrays = self._arrays
-        valid = {
-            name: arrays.read(specs[name], line.masks, line.step, place)
-            for name in ("query_valid", "key_valid")
-        }
-
-        def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
-            return arrays.read(specs["allowed"], line.masks, line.step, place, *key)
-
-        allowed = lazy(self._shape(facts), read, bool)
-        if site not in line.by_head:
-            allowed = allowed.isel(head=0)
-        variables: dict[str, Any] = {
-            "weights": self.weights(site, line.step).variable,
-            "allowed": allowed,
-            "query_valid": ((schema.EXAMPLE, schema.QUERY), valid["query_valid"]),
-            "key_valid": ((schema.EXAMPLE, schema.KEY), valid["key_valid"]),
-        }
-        for name, dim, table in (
-            ("query_token", schema.QUERY, facts.query_text),
-            ("key_token", schema.KEY, facts.key_text),
-        ):
-            if table is not None:
-                texts = np.array(self._description.texts[table], dtype=np.str_)
-                variables[name] = ((schema.EXAMPLE, dim), texts)
-        coords = {"step": line.step, "site": site}
-        return xr.Dataset(variables, coords, _attrs(facts))
+        return maps.whole_site(self._opened, site, self._attended(site, step))
 
     def overview(
         self, step: int, example: int, reduce: str = "max"
@@ -279,25 +220,8 @@ class Run:
         StoreError
             If a file is damaged.
         """
-        line, layer = self._published.attended(step), REDUCTIONS.index(reduce)
-        if not 0 <= example < len(self.examples):
-            raise NotRecordedError(
-                f"Got example {example}.",
-                f"Run {self.name!r} has {len(self.examples)}, numbered from 0.",
-                "Ask for one of these.",
-            )
-        found = {}
-        for number, group in enumerate(self._description.groups):
-            specs = group_specs(self._description, group, number)
-            part = (layer, slice(None), example)
-            cells = self._arrays.read(specs["overview"], line.row, line.step, *part)
-            nan = None
-            if line.nan and self._arrays.holds(specs["nan"], line.row):
-                nan = self._arrays.read(specs["nan"], line.row, line.step, *part)
-            for place, name in enumerate(group.sites):
-                broken = None if nan is None or not nan[place].any() else nan[place]
-                found[name] = (cells[place], broken)
-        return {name: found[name] for name in self.sites}
+        line = self._opened.published.attended(step)
+        return maps.overview(self._opened, line, example, reduce)
 
     def measures(self, step: Steps = slice(None)) -> xr.Dataset:
         """Return the measures recorded with the maps.
@@ -321,36 +245,15 @@ class Run:
         StoreError
             If a file is damaged.
         """
-        lines = self._published.some(step)
-        shared = shared_specs(self._description)
-        described = self._description
-        variables: dict[str, Any] = {}
-        for role, suffix in (("measures", ""), ("nulls", "_null")):
-            if role not in shared:
-                continue
-            spec = shared[role]
-            table = np.full((len(lines), *spec.tail), np.nan, np.float32)
-            seen: dict[int, np.ndarray[Any, Any]] = {}
-            for place, line in enumerate(lines):
-                row = line.masks if suffix else line.row
-                if line.attention:
-                    if row not in seen:
-                        seen[row] = self._arrays.read(spec, row, line.step)
-                    table[place] = seen[row]
-            dims = ("step", *spec.dims[1:-1])
-            for number, name in enumerate(described.measures):
-                card = analyses().get(name)
-                attrs = {"units": card.units, "bounds": list(card.bounds)} if card else {}
-                variables[name + suffix] = (dims, table[..., number], attrs)
-        return xr.Dataset(variables, {**_coords(lines), "site": list(self.sites)})
+        return tables.measures(self._opened, self._opened.published.some(step))
 
     def image(self, example: int) -> np.ndarray[Any, Any] | None:
         """Return the picture whose pixels the positions are, float32 [row, column], or None."""
-        spec = shared_specs(self._description).get("images")
+        spec = self._opened.shared.get("images")
         if spec is None or not 0 <= example < len(self.examples):
             return None
         if self._images is None:
-            self._images = self._arrays.read(spec, 0, None)
+            self._images = self._opened.arrays.read(spec, 0, None)
         return np.asarray(self._images[example])
 
     # -------------------------------------------------------------------- the model's weights
@@ -381,98 +284,10 @@ class Run:
         StoreError
             If a file is damaged.
         """
-        known = {name: place for place, name in enumerate(self.parameter_names)}
-        chosen = [names] if isinstance(names, str) else list(known if names is None else names)
-        for name in chosen:
-            if name not in known:
-                raise NotRecordedError(
-                    f"Got parameter {name!r}.",
-                    f"Run {self.name!r} holds {_some(list(known))}.",
-                    "Ask for one of these, spelled the same.",
-                )
-        places = [known[name] for name in chosen]
-        shared = shared_specs(self._description)
-        lines = self._published.some(step)
-        counts = np.zeros((len(lines), len(chosen), 64), np.int64)
-        numbers = np.full((len(lines), len(chosen), len(STATISTICS)), np.nan)
-        for place, line in enumerate(lines):
-            if line.parameters and places:
-                read = self._arrays.read
-                counts[place] = read(shared["counts"], line.row, line.step)[places]
-                numbers[place] = read(shared["statistics"], line.row, line.step)[places]
-        variables: dict[str, Any] = {"count": (("step", "parameter", "bin"), counts)}
-        for number, name in enumerate(STATISTICS):
-            variables[name] = (("step", "parameter"), numbers[..., number])
-        return xr.Dataset(variables, {**_coords(lines), "parameter": np.array(chosen, np.str_)})
+        chosen = [names] if isinstance(names, str) else names
+        chosen = list(self.parameter_names if chosen is None else chosen)
+        return tables.parameters(self._opened, chosen, self._opened.published.some(step))
 
-    # ---------------------------------------------------------------------------- beginnings
-
-    def _describe(self) -> Description:
-        meta = self._place.meta
-        try:
-            if meta.stat().st_size > _LONGEST:
-                raise StoreError(
-                    f"{meta} is longer than {_LONGEST >> 20} MiB.",
-                    "Wanted the text that limelight wrote there.",
-                    "Restore the file from a copy, or record the run again.",
-                )
-            text = meta.read_text("utf-8", errors="replace")
-        except FileNotFoundError as cause:
-            if self._place.index.exists():
-                raise StoreError(
-                    f"{meta} is missing; the recording beside it says nothing without it.",
-                    "Wanted the text that limelight wrote there.",
-                    "Restore the file from a copy, or record the run again.",
-                ) from cause
-            raise NotRecordedError(
-                f"{self.path} holds no limelight recording.",
-                f"Wanted {META} in {self._place.root}.",
-                "Correct the path, or record a run there; if it was deleted, open another.",
-            ) from cause
-        except OSError as cause:
-            raise StoreError(
-                f"{meta} cannot be read ({cause.strerror or cause}).",
-                "Wanted a file that this user may read.",
-                "Change its permissions, or read it as another user.",
-            ) from cause
-        return loads(text, str(meta))
-
-    def _site(self, name: str) -> Site:
-        if name not in self._sites:
-            raise NotRecordedError(
-                f"Got site {name!r}.",
-                f"Run {self.name!r} holds {_some(list(self._sites))}.",
-                "Ask for one of these, spelled the same.",
-            )
-        return self._sites[name]
-
-    def _shape(self, site: Site) -> tuple[int, int, int, int]:
-        return len(self.examples), site.heads, site.queries, site.keys
-
-
-def _attrs(site: Site) -> dict[str, Any]:
-    """Return what the schema wants a site to say of itself."""
-    attrs: dict[str, Any] = {
-        "module": site.module,
-        "kind": site.kind,
-        "module_class": site.module_class,
-        "framework": site.framework,
-        "dtype": site.dtype,
-        "mode": "inference",
-        "dropout": "before",
-    }
-    for name in ("query_layout", "key_layout"):
-        if getattr(site, name) is not None:
-            attrs[name] = getattr(site, name)
-    return attrs
-
-
-def _coords(lines: Sequence[Line]) -> dict[str, Any]:
-    epochs = [np.nan if line.epoch is None else line.epoch for line in lines]
-    steps = np.array([line.step for line in lines], np.int64)
-    return {"step": steps, "epoch": ("step", np.array(epochs, np.float64))}
-
-
-def _some(names: Sequence[str], most: int = 8) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return (", ".join(map(repr, names[:most])) or "none") + rest
+    def _attended(self, site: str, step: int) -> Line:
+        self._opened.place(site)  # a wrong name is told first: no step would help
+        return self._opened.published.attended(step)

@@ -7,7 +7,6 @@ TensorBoard. A reader at any moment sees whole steps only.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ import xarray as xr
 from limelight import schema
 from limelight.errors import LimelightWarning, StoreError
 from limelight.store import index, shards, summaries
-from limelight.store.description import Description, loads, merged
+from limelight.store.description import Description, merged
 from limelight.store.events import EventFile, now
 from limelight.store.index import Line
 from limelight.store.layout import (
@@ -33,9 +32,11 @@ from limelight.store.layout import (
     group_specs,
     shared_specs,
 )
+from limelight.store.loading import loads
 from limelight.store.overview import pictures
 from limelight.store.precision import Form
 from limelight.store.precision import precision as form_of
+from limelight.store.rows import digest_of, maps_of, masks_of, table_of
 from limelight.store.structure import ProbeLike, describe, sites_of
 
 Measures = Mapping[str, xr.Dataset]
@@ -218,7 +219,7 @@ class Writer:
         nan = False
         for number, group in enumerate(description.groups):
             specs = group_specs(description, group, number)
-            maps = [_values(sites[name], "weights", np.float32) for name in group.sites]
+            maps = [maps_of(sites[name]) for name in group.sites]
             with ThreadPoolExecutor() as pool:  # NumPy lets others work meanwhile
                 coming = pool.map(pictures, maps)
                 stored = list(pool.map(description.precision.encode, maps))
@@ -230,7 +231,7 @@ class Writer:
                 nan = True
         shared = shared_specs(description)
         if "measures" in shared:
-            table = _table(shared["measures"], description, measures)
+            table = table_of(shared["measures"], description, measures)
             self._row(shared["measures"], line.row, table)
         return changed(self._write_masks(description, line, sites, null), nan=nan)
 
@@ -242,12 +243,12 @@ class Writer:
         null: Measures,
     ) -> Line:
         """Write what may be attended to, unless an earlier step's is the same."""
-        masks = {name: _masks(site) for name, site in sites.items()}
+        masks = {name: masks_of(site) for name, site in sites.items()}
         shared = shared_specs(description)
         nulls = None
         if "nulls" in shared:
-            nulls = _table(shared["nulls"], description, null)
-        digest = _digest(masks, nulls)
+            nulls = table_of(shared["nulls"], description, null)
+        digest = digest_of(masks, nulls)
         by_head = tuple(
             name
             for name, site in sites.items()
@@ -275,50 +276,3 @@ class Writer:
         numbers = [parameters[name].values for name in STATISTICS]
         self._row(specs["counts"], row, counts.astype("<i8"))
         self._row(specs["statistics"], row, np.stack(numbers, axis=-1).astype("<f8"))
-
-
-def _values(site: xr.Dataset, name: str, dtype: Any) -> np.ndarray[Any, Any]:
-    return np.asarray(site[name].transpose(*schema.SITE_DIMS).values, dtype)
-
-
-Masks = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
-
-
-def _masks(site: xr.Dataset) -> Masks:
-    """Return ``allowed`` [example, head or 1, query, key] and which queries and keys are valid."""
-    examples, _, queries, keys = (site["weights"].sizes[dim] for dim in schema.SITE_DIMS)
-    allowed = np.ones((examples, 1, queries, keys), bool)
-    if "allowed" in site:
-        given = site["allowed"]
-        if schema.HEAD not in given.dims:
-            given = given.expand_dims(schema.HEAD)
-        allowed = given.transpose(*schema.SITE_DIMS).values.astype(bool, copy=False)
-    valid = []
-    for name, dim, size in (("query", schema.QUERY, queries), ("key", schema.KEY, keys)):
-        values = np.ones((examples, size), bool)
-        if f"{name}_valid" in site:
-            values = site[f"{name}_valid"].transpose(schema.EXAMPLE, dim).values.astype(bool)
-        valid.append(values)
-    return allowed, valid[0], valid[1]
-
-
-def _table(spec: ArraySpec, description: Description, measures: Measures) -> np.ndarray[Any, Any]:
-    """Lay measures out as [site, example, (head,) measure], NaN where there is none."""
-    table = np.full(spec.tail, np.nan, "<f4")
-    dims = [dim for dim in spec.dims if dim in (schema.EXAMPLE, schema.HEAD)]
-    for place, site in enumerate(description.sites):
-        for name, values in measures.get(site.name, xr.Dataset()).data_vars.items():
-            numbers = values.transpose(*dims).values
-            column = table[place, ..., description.measures.index(str(name))]
-            column[tuple(map(slice, numbers.shape))] = numbers
-    return table
-
-
-def _digest(masks: Mapping[str, Masks], nulls: np.ndarray[Any, Any] | None) -> str:
-    found = hashlib.blake2b(digest_size=8)
-    for one in masks.values():
-        for values in one:
-            found.update(repr(values.shape).encode() + np.ascontiguousarray(values).tobytes())
-    if nulls is not None:
-        found.update(nulls.tobytes())
-    return found.hexdigest()

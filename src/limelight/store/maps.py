@@ -1,0 +1,108 @@
+"""Maps of one step, read from a recording.
+
+Room: store. Comes in: an opened recording, a site, a step's line. Goes out: lazy variables, whole
+sites, small pictures.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from limelight import schema
+from limelight.errors import NotRecordedError
+from limelight.store.description import Site
+from limelight.store.index import Line
+from limelight.store.layout import REDUCTIONS
+from limelight.store.lazy import lazy
+from limelight.store.opening import Opened
+
+#: A picture and where it covers a NaN, if it does.
+Picture = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]
+
+
+def weights(opened: Opened, name: str, line: Line) -> xr.DataArray:
+    """Return a site's maps, to be read when they are looked at."""
+    site, specs, place = opened.place(name)
+    arrays, form = opened.arrays, opened.description.precision
+
+    def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
+        return form.decode(arrays.read(specs["weights"], line.row, line.step, place, *key))
+
+    variable = lazy(_shape(opened, site), read)
+    coords = {"step": line.step, "site": name}
+    return xr.DataArray(variable, coords, name="weights", attrs=_attrs(site))
+
+
+def whole_site(opened: Opened, name: str, line: Line) -> xr.Dataset:
+    """Return a site's maps and what belongs to them."""
+    site, specs, place = opened.place(name)
+    arrays = opened.arrays
+
+    def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
+        return arrays.read(specs["allowed"], line.masks, line.step, place, *key)
+
+    def valid(which: str) -> np.ndarray[Any, Any]:
+        return arrays.read(specs[which], line.masks, line.step, place)
+
+    allowed = lazy(_shape(opened, site), read, bool)
+    variables: dict[str, Any] = {
+        "weights": weights(opened, name, line).variable,
+        "allowed": allowed if name in line.by_head else allowed.isel(head=0),
+        "query_valid": ((schema.EXAMPLE, schema.QUERY), valid("query_valid")),
+        "key_valid": ((schema.EXAMPLE, schema.KEY), valid("key_valid")),
+    }
+    for token, dim, table in (
+        ("query_token", schema.QUERY, site.query_text),
+        ("key_token", schema.KEY, site.key_text),
+    ):
+        if table is not None:
+            texts = np.array(opened.description.texts[table], dtype=np.str_)
+            variables[token] = ((schema.EXAMPLE, dim), texts)
+    return xr.Dataset(variables, {"step": line.step, "site": name}, _attrs(site))
+
+
+def overview(opened: Opened, line: Line, example: int, reduce: str) -> dict[str, Picture]:
+    """Return a small picture of every head of every site, for one example."""
+    examples = len(opened.description.examples)
+    if not 0 <= example < examples:
+        raise NotRecordedError(
+            f"Got example {example}.",
+            f"Run {opened.run!r} has {examples}, numbered from 0.",
+            "Ask for one of these.",
+        )
+    found: dict[str, Picture] = {}
+    part = (REDUCTIONS.index(reduce), slice(None), example)
+    for number, group in enumerate(opened.description.groups):
+        specs = opened.group(number, group)
+        cells = opened.arrays.read(specs["overview"], line.row, line.step, *part)
+        nan = None
+        if line.nan and opened.arrays.holds(specs["nan"], line.row):
+            nan = opened.arrays.read(specs["nan"], line.row, line.step, *part)
+        for place, name in enumerate(group.sites):
+            broken = None if nan is None or not nan[place].any() else nan[place]
+            found[name] = (cells[place], broken)
+    return {site.name: found[site.name] for site in opened.description.sites}
+
+
+def _shape(opened: Opened, site: Site) -> tuple[int, int, int, int]:
+    return len(opened.description.examples), site.heads, site.queries, site.keys
+
+
+def _attrs(site: Site) -> dict[str, Any]:
+    """Return what the schema wants a site to say of itself."""
+    attrs: dict[str, Any] = {
+        "module": site.module,
+        "kind": site.kind,
+        "module_class": site.module_class,
+        "framework": site.framework,
+        "dtype": site.dtype,
+        "mode": "inference",
+        "dropout": "before",
+    }
+    for name in ("query_layout", "key_layout"):
+        if getattr(site, name) is not None:
+            attrs[name] = getattr(site, name)
+    return attrs

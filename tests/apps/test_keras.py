@@ -60,6 +60,23 @@ def test_every_epoch_the_untrained_model_first(tmp_path):
     assert run.examples[0].tokens == PROBE.tokens_of(0)
 
 
+def test_no_state_is_captured_twice(tmp_path, monkeypatch):
+    import limelight.record
+
+    real, seen = limelight.record.capture, []
+
+    def counting(model, probe):
+        seen.append(int(model.optimizer.iterations.numpy()))
+        return real(model, probe)
+
+    monkeypatch.setattr(limelight.record, "capture", counting)
+    callback = ll.KerasCallback(tmp_path, PROBE)
+    model = build()
+    fit(model, callback)
+    fit(model, callback, epochs=1)
+    assert seen == [0, 3, 6, 9]
+
+
 def test_every_so_many_steps_and_the_last(tmp_path):
     model = build()
     fit(model, ll.KerasCallback(tmp_path, PROBE, every=4), epochs=3)

@@ -19,6 +19,10 @@ from limelight import __version__
 from limelight.errors import LimelightError
 
 
+#: What a case says of itself in JSON.
+_TOLD = ("name", "title", "shows", "data", "seconds", "memory_mb", "runs")
+
+
 class _OneLine(click.Group):
     """Commands whose every error is one line on standard error."""
 
@@ -94,17 +98,14 @@ def demo(cases: list[Any], logdir: Path, port: int | None, no_serve: bool, size:
 def list_cases(as_json: bool) -> None:
     """List the worked cases: what each shows, its data, time and memory."""
     from limelight import catalogue
-    from limelight.apps import listing
 
-    found = listing.list_cases(list(catalogue.cases().values()))
+    found = list(catalogue.cases().values())
     if as_json:
-        _write_json({"cases": found})
+        _write_json({"cases": [{name: getattr(case, name) for name in _TOLD} for case in found]})
         return
     for case in found:
-        click.echo(f"{case['name']}: {case['title']}, {case['seconds']} s, {case['memory_mb']} MB")
-        click.echo(
-            f"    {case['shows']}\n    Data: {case['data']}\n    Runs: {', '.join(case['runs'])}"
-        )
+        click.echo(f"{case.name}: {case.title}, {case.seconds} s, {case.memory_mb} MB")
+        click.echo(f"    {case.shows}\n    Data: {case.data}\n    Runs: {', '.join(case.runs)}")
 
 
 @main.command("ls")

@@ -10,13 +10,14 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
 
 from limelight import __version__, catalogue
 from limelight.apps.listing import run_folders
-from limelight.errors import LimelightError, UnavailableError
+from limelight.errors import LimelightError, NotRecordedError, UnavailableError
 from limelight.store import Run, open_run
 from limelight.store.layout import sidecar
 
@@ -158,14 +159,15 @@ def _damage(name: str, folder: Path) -> Iterator[Finding]:
 
 def _read_all(run: Run, step: int) -> None:
     """Read everything of one step; what is damaged raises."""
-    if run.measures([step]).sizes.get("site"):
+    # A step may lack attention, which is no damage: the model refused the probe, say.
+    with suppress(NotRecordedError):
         for name in run.sites:
             run.site(name, step).load()
         for example in range(len(run.examples)):
             run.overview(step, example)
             run.image(example)
-    if run.parameter_names:
-        run.parameters(step=[step])
+    run.measures([step])
+    run.parameters(step=[step])
 
 
 def _leftovers(name: str, folder: Path) -> Iterator[Finding]:

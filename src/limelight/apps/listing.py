@@ -1,17 +1,15 @@
-"""Lists the runs of a log directory, and the worked cases.
+"""Lists the runs of a log directory.
 
-Room: apps. Comes in: a log directory, or the catalogue. Goes out: plain facts, as dicts that JSON
-can carry.
+Room: apps. Comes in: a log directory. Goes out: plain facts, as dicts that JSON can carry.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from limelight.catalogue import Case
 from limelight.errors import LimelightError, NotRecordedError
 from limelight.store import Run, open_run
 from limelight.store.layout import INDEX, META, sidecar
@@ -112,26 +110,6 @@ def _size(folder: Path) -> int:
         except OSError:  # a run that is being written may rename a file meanwhile
             continue
     return total
-
-
-def list_cases(cases: Sequence[Case]) -> list[dict[str, Any]]:
-    """Return what each worked case says of itself.
-
-    Parameters
-    ----------
-    cases : sequence of Case
-
-    Returns
-    -------
-    list of dict
-        ``name``, ``title``, ``shows``, ``data``, ``seconds``, ``memory_mb``, ``runs``.
-    """
-    names = ("name", "title", "shows", "data", "seconds", "memory_mb", "runs")
-    return [{name: _plain(getattr(case, name)) for name in names} for case in cases]
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def bytes_in_words(size: int) -> str:

@@ -108,7 +108,7 @@ def kernels(model: Any) -> dict[str, Kernel]:
     dict of str to ndarray [input, output]
         By the layer's name.
     """
-    return {name: np.array(model.get_layer(name).kernel) for name in ("hidden_1", "hidden_2")}
+    return {name: model.get_layer(name).get_weights()[0] for name in ("hidden_1", "hidden_2")}
 
 
 def spread(kernel: Kernel, near: float) -> dict[str, float]:

@@ -47,7 +47,7 @@ def _typescript(counts: dict[str, int]) -> int:
     )
     print(done.stdout, flush=True)
     for word, name in (("pass", "passed"), ("fail", "failed"), ("skipped", "skipped")):
-        found = re.search(rf"^\W*{word} (\d+)$", done.stdout, re.MULTILINE)
+        found = re.search(rf"^(?:\S )?{word} (\d+)$", done.stdout, re.MULTILINE)
         counts[name] += int(found[1]) if found else 0
     if done.returncode and not counts["failed"]:  # Node itself failed before counting
         counts["failed"] += 1

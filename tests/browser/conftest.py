@@ -1,3 +1,155 @@
 """What the tests of the tab share: runs trained once, a TensorBoard, a page that may not complain."""
 
 from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # the tests here import tab.py and texts.py
+
+from tab import Tab
+
+from limelight.apps.serve import serving
+
+SCREENSHOTS = HERE / "screenshots"
+PATIENCE = 120.0
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+class Trainer:
+    """A process of its own that trains, first everything and then a step whenever it is asked."""
+
+    def __init__(self, logdir):
+        command = [sys.executable, str(HERE / "training.py"), str(logdir)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+        )
+
+    def heard(self):
+        line = self.process.stdout.readline()
+        assert line, "training stopped; what it wrote above says why"
+        return line.strip()
+
+    def step(self):
+        """Train and record one more step of the run "live"; return its number."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return int(self.heard())
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Board:
+    """A TensorBoard that runs."""
+
+    def __init__(self, server, logdir):
+        self.server = server
+        self.logdir = logdir
+        self.address = f"http://127.0.0.1:{server.port}"
+
+    def get(self, path):
+        self.server.check()
+        with urllib.request.urlopen(f"{self.address}/data/{path}", timeout=30) as response:
+            return json.loads(response.read())
+
+    def catalogue(self):
+        return {run["name"]: run for run in self.get("plugin/limelight/catalogue")["runs"]}
+
+    def lists(self, *names, there=True):
+        """Wait until runs are listed, or are not."""
+        until(lambda: all((name in self.catalogue()) is there for name in names), self.catalogue)
+
+
+def until(true, what):
+    """Wait for something to come true; fail with what was there instead."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.1)
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def logdir(tmp_path_factory):
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="session")
+def trainer(logdir, chromium_path):
+    """Every run is there; the live one goes on when asked to. No Chromium, no training."""
+    training = Trainer(logdir)
+    try:
+        yield training
+    finally:
+        training.stop()
+
+
+@pytest.fixture(scope="session")
+def board(logdir, trainer):
+    """TensorBoard on all the runs."""
+    with serving(logdir, free_port()) as server:  # starts while training goes on
+        assert trainer.heard() == "trained"
+        trainer.step()
+        server.wait_until_up()
+        started = Board(server, logdir)
+        started.lists("digits", "live", "pooling", "a/文字 run", "<b>x</b>&y=z")
+        yield started
+
+
+@pytest.fixture
+def context(browser):
+    opened = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def new_tab(board, context):
+    """Open tabs that remember together; in the end, none may have had a complaint."""
+    tabs = []
+
+    def make():
+        tabs.append(Tab(context.new_page(), board.address))
+        return tabs[-1]
+
+    yield make
+    assert [complaint for tab in tabs for complaint in tab.complaints] == []
+
+
+@pytest.fixture
+def tab(new_tab):
+    return new_tab()
+
+
+@pytest.fixture
+def shoot(tab):
+    """Save what is seen, for people to look at."""
+
+    def take(name):
+        SCREENSHOTS.mkdir(exist_ok=True)
+        tab.ready().page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    return take

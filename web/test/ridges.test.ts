@@ -103,6 +103,19 @@ test("the oldest ridge stands at the back and the newest at the front, none outs
   assert.equal(across(place, 1), place.right);
 });
 
+test("one spike among hills is cut and says how tall it is; hills alike are not", () => {
+  const hill = (step: number) => ridge(step, [1, 2, 1], 0, 3);
+  const hills: Ridges = { parameter: "hills", rows: [hill(0), hill(1), hill(2)] };
+  const whole = stage(hills, { low: 0, high: 3 }, 300, 200);
+  assert.equal(whole.cut, null);
+  assert.equal(lift(whole, whole.peak), whole.rise);
+  const spiked: Ridges = { ...hills, rows: [ridge(0, [5], 0, 0.001), ...hills.rows.slice(1)] };
+  const place = stage(spiked, { low: 0, high: 3 }, 300, 200);
+  assert.equal(place.cut, 1000);
+  assert.equal(lift(place, 1000), place.rise);
+  assert.ok(lift(place, 0.5) > place.rise / 4);
+});
+
 test("the pointer finds the bin it is in, with its edges, count and share", () => {
   const place = stage(walking, { low: -2, high: 1 }, 300, 200);
   for (const row of [0, 1, 2]) {

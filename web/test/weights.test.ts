@@ -11,6 +11,7 @@ import {
   lines,
   MOST,
   type Order,
+  precise,
   python,
   reordered,
   rowsOf,
@@ -157,6 +158,21 @@ test("of many lines only those near the sight are drawn; of few, all", () => {
     assert.ok(from >= 0 && to <= 1000 && from <= to && to - from <= 40);
     if (top === 2600) assert.ok(from <= 100 && to >= 110);
   }
+});
+
+test("statistics keep three significant digits, and their signs", () => {
+  const said = [0.0433, -0.00256, 4.9e-5, 0, 60.71, 123456.7, -2.5e7, 1, Number.NaN].map(precise);
+  assert.deepEqual(said, [
+    "0.0433",
+    "−0.00256",
+    "4.90e−5",
+    "0",
+    "60.7",
+    "123,457",
+    "−2.50e7",
+    "1.00",
+    "–",
+  ]);
 });
 
 test("the Python line quotes names so that they stay text", () => {

@@ -56,14 +56,18 @@ export interface Stage {
   /** Where the oldest ridge stands, and where the newest does. */
   readonly back: number;
   readonly front: number;
-  /** Pixels of the tallest ridge, and its density. */
+  /** How many pixels a ridge rises at most, and the density that reaches there. */
   readonly rise: number;
   readonly peak: number;
+  /** The greatest density of all where it is beyond that, and so cut off; else null. */
+  readonly cut: number | null;
 }
 
 const MARGIN = { left: 44, right: 52, top: 8, bottom: 34 };
 /** Share of the height that the tallest ridge takes. */
 const RISE = 0.42;
+/** A ridge this many times taller than the middle one is cut off, or it would flatten the rest. */
+const TALLEST = 3;
 
 /** The ridges of every parameter that an answer to `what: "parameters"` holds. */
 export function ridgesOf(answer: Answer): readonly Ridges[] {
@@ -109,6 +113,9 @@ export function extent(all: readonly Ridges[]): Domain | null {
 /** Place ridges in a picture of a size in pixels. */
 export function stage(ridges: Ridges, domain: Domain, width: number, height: number): Stage {
   const front = height - MARGIN.bottom;
+  const peaks = ridges.rows.flatMap((one) => (one.peak > 0 ? one.peak : [])).sort((a, b) => a - b);
+  const most = peaks.at(-1) ?? 0;
+  const peak = Math.min(most, TALLEST * (peaks[peaks.length >> 1] ?? 0));
   const room = Math.max(1, front - MARGIN.top);
   const rise = ridges.rows.length > 1 ? RISE * room : 0.9 * room;
   return {
@@ -118,7 +125,8 @@ export function stage(ridges: Ridges, domain: Domain, width: number, height: num
     back: ridges.rows.length > 1 ? MARGIN.top + rise : front,
     front,
     rise,
-    peak: ridges.rows.reduce((most, one) => Math.max(most, one.peak), 0),
+    peak,
+    cut: most > peak ? most : null,
   };
 }
 
@@ -133,9 +141,9 @@ export function baseline(place: Stage, row: number, rows: number): number {
   return rows < 2 ? place.front : place.back + ((place.front - place.back) * row) / (rows - 1);
 }
 
-/** Pixels above its baseline that a density reaches. */
+/** Pixels above its baseline that a density reaches, cut off where the scale ends. */
 export function lift(place: Stage, density: number): number {
-  return place.peak > 0 ? (density / place.peak) * place.rise : 0;
+  return place.peak > 0 ? Math.min(1, density / place.peak) * place.rise : 0;
 }
 
 /** A bin's numbers, or null beyond the ridge. */

@@ -33,6 +33,8 @@ export interface Sight {
   readonly weight: string;
   readonly step: string;
   readonly density: string;
+  /** Says that taller ridges are cut, and how tall they are. */
+  readonly cut: (density: string) => string;
 }
 
 const FONT =
@@ -72,18 +74,21 @@ export function paintRidges(
   context.lineJoin = "round";
   axes(context, ridges, place, sight, inks);
   const rows = ridges.rows.length;
+  // Lines between ridges that stand a few pixels apart would leave nothing of the ridges.
+  const apart = (place.front - place.back) / Math.max(1, rows - 1);
+  const firm = rows < 2 ? 1 : Math.min(1, Math.max(0.25, (apart - 1) / 5));
   for (const [row, one] of ridges.rows.entries()) {
     if (one.total === 0) continue;
     const colour = stepColour(one.step, sight.first, sight.last, inks.dark);
     const own = row === sight.chosen;
     trace(context, one, place, baseline(place, row, rows));
-    context.globalAlpha = own ? 0.95 : 0.82;
     context.fillStyle = own ? inks.accent : colour;
     context.fill();
-    context.globalAlpha = 1;
-    context.lineWidth = own ? 1.6 : 0.9;
-    context.strokeStyle = own ? inks.text : inks.ground;
+    context.globalAlpha = firm;
+    context.lineWidth = 0.4 + 0.5 * firm;
+    context.strokeStyle = inks.ground;
     context.stroke();
+    context.globalAlpha = 1;
   }
   if (sight.chosen !== null) outline(context, ridges, place, sight.chosen, inks.accent);
   if (sight.pointed) block(context, ridges, place, sight.pointed, inks);
@@ -151,7 +156,7 @@ function axes(
   context.fillStyle = inks.muted;
   context.textBaseline = "top";
   context.textAlign = "center";
-  for (const tick of ticks(place.domain, Math.max(2, Math.floor((right - left) / 64)))) {
+  for (const tick of ticks(place.domain, Math.max(3, Math.floor((right - left) / 50)))) {
     const x = Math.round(across(place, tick.at)) + 0.5;
     line(context, x, place.back, x, front + 4);
     context.fillText(tick.text, x, front + 6);
@@ -195,6 +200,11 @@ function height(context: CanvasRenderingContext2D, place: Stage, sight: Sight, i
   context.textBaseline = "middle";
   context.fillText(tall(place.peak), x + 7, top);
   context.fillText("0", x + 7, place.front);
+  if (place.cut !== null) {
+    context.textAlign = "right";
+    context.fillText(sight.cut(tall(place.cut)), x, 8);
+    context.textAlign = "left";
+  }
   context.save();
   context.translate(x + 13, (top + place.front) / 2);
   context.rotate(-Math.PI / 2);

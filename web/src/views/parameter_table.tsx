@@ -1,6 +1,6 @@
 /** Every parameter's statistics at one step: sorted by any column, clicked to show its ridges. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { count, short } from "../controls/format.ts";
+import { count } from "../controls/format.ts";
 import { t } from "../language.ts";
 import {
   COLUMNS,
@@ -9,6 +9,7 @@ import {
   type Line,
   lines,
   type Order,
+  precise,
   type Row,
   reordered,
   sorted,
@@ -119,9 +120,10 @@ function TableLine({ line, grouped, chosen, onToggle }: LineProps) {
 
 function said(column: Column, value: number): string {
   if (column === "size" || column === "nonfinite") return count(value);
-  if (Number.isNaN(value)) return "–";
+  if (Number.isNaN(value) || !(column === "near_zero" || column === "change")) {
+    return precise(value);
+  }
   if (column === "near_zero") return percent(value, false);
-  if (column !== "change") return short(value);
   return Number.isFinite(value) ? percent(value, true) : t.value.weights.fromZero;
 }
 

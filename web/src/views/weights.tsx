@@ -134,7 +134,7 @@ function Key({ steps, near }: { steps: readonly number[]; near: number | null })
   const dark = theme.value === "dark";
   const stops = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((at) => stepColour(at, 0, 8, dark)).join(", ");
   return (
-    <div class="key sub">
+    <div class="meaning sub">
       <span class="scale" title={words.olderNewer}>
         {words.step} {count(first)}
         <i aria-hidden="true" style={{ background: `linear-gradient(to right, ${stops})` }} />
@@ -169,7 +169,7 @@ function Table({ chosen, onToggle }: ChosenProps) {
         {words.table}{" "}
         <span class="sub">
           {words.tableAt(count(Number(at)), count(Number(first)))} · {words.nearZeroIs}{" "}
-          {rows.length > MOST && words.most(MOST)}
+          {chosen.length === MOST && words.most(MOST)}
         </span>
       </h2>
       <ParameterTable rows={rows} chosen={chosen} onToggle={onToggle} />

@@ -25,13 +25,15 @@ const HEIGHT = 268;
 export function Panel({ ridges, domain, first, last, chosen, onRemove }: PanelProps) {
   const words = t.value.weights;
   const [pointed, point] = useState<{ bin: Bin; x: number; y: number } | null>(null);
+  const [, path = "", leaf] = /^(.*?)((?:[^/]*\/)?[^/]*)$/s.exec(ridges.parameter) ?? [];
   const { ref, width } = useSize<HTMLElement>();
   const dark = theme.value === "dark";
   const place = domain && stage(ridges, domain, width, HEIGHT);
   const paint = (context: CanvasRenderingContext2D) => {
     if (!place) return;
-    const { weight, step, density } = words;
-    const sight = { first, last, chosen, pointed: pointed?.bin ?? null, weight, step, density };
+    const { weight, step, density, cut } = words;
+    const names = { weight, step, density, cut };
+    const sight = { first, last, chosen, pointed: pointed?.bin ?? null, ...names };
     const inks = inksOf(context.canvas, dark);
     paintRidges(context, { width, height: HEIGHT }, ridges, place, sight, inks);
   };
@@ -50,7 +52,10 @@ export function Panel({ ridges, domain, first, last, chosen, onRemove }: PanelPr
   return (
     <figure ref={ref} class="panel" data-parameter={ridges.parameter}>
       <figcaption>
-        <bdi title={ridges.parameter}>{ridges.parameter}</bdi>
+        <bdi title={ridges.parameter}>
+          {path && <span>{path}</span>}
+          {leaf}
+        </bdi>
         {onRemove && (
           <button
             type="button"

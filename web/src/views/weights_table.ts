@@ -128,6 +128,19 @@ export function python(names: readonly string[]): string {
   return `run.parameters(${quoted.length === 1 ? quoted[0] : `[${quoted.join(", ")}]`})`;
 }
 
+/** A statistic with three significant digits: weights are small, and their changes smaller. */
+export function precise(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "–" : value > 0 ? "∞" : "−∞";
+  const size = Math.abs(value);
+  const plain = value === 0 || (size >= 1e-4 && size < 1e6);
+  const text = plain
+    ? size >= 1000
+      ? Math.round(value).toLocaleString("en-US")
+      : value.toPrecision(3)
+    : value.toExponential(2);
+  return value === 0 ? "0" : text.replaceAll("-", "−").replace("e+", "e");
+}
+
 function compareNames(a: string, b: string): number {
   return a.localeCompare(b, "en", { numeric: true });
 }

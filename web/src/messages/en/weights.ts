@@ -8,6 +8,7 @@ export const weights = {
   weight: "weight",
   step: "step",
   density: "density",
+  cut: (density: string) => `taller ones cut, up to ${density}`,
   densityWhat:
     "Height is density: share of the values per unit of weight, so that the area under every ridge is 1. Each panel has its own scale, on its right.",
   olderNewer: "Steps, the oldest at the back",
@@ -55,8 +56,7 @@ export const weights = {
   most: (most: number) =>
     `Up to ${most} are shown side by side; one more takes the place of the first.`,
   nearZeroIs: "Near zero: |w| ≤ 0.001 × std of the parameter, exact zeros included.",
-  caution:
-    "A histogram shows which values a layer holds, not where they sit nor what they do: two layers with the same histogram can compute different things, and a still histogram can hide weights that trade places.",
+  caution: "A histogram shows which values a layer holds, not where they sit or what they do.",
   none: "This run has no weights recorded",
   noneHow: "The callback records every trainable weight, with or without a probe:",
   noneLine: 'import limelight as ll\n\nmodel.fit(x, y, callbacks=[ll.KerasCallback("logs/run")])',

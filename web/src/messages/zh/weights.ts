@@ -10,6 +10,7 @@ export const weights: typeof english = {
   weight: "权重",
   step: "步",
   density: "密度",
+  cut: (density) => `过高的已截断，最高 ${density}`,
   densityWhat:
     "高度表示密度，即单位权重宽度内数值所占的比例，因此每条山脊下的面积都是 1。各图的刻度不同，标在右侧。",
   olderNewer: "训练步，越早越靠后",
@@ -56,8 +57,7 @@ export const weights: typeof english = {
   fromZero: "原为 0",
   most: (most) => `最多并排显示 ${most} 个；再选一个会替换最先选的。`,
   nearZeroIs: "接近零：|w| ≤ 0.001 × 该参数的标准差，恰为零的也计入。",
-  caution:
-    "直方图只说明一层里有哪些数值，不说明它们在哪里、起什么作用：直方图相同的两层可能做不同的计算，直方图不动也可能掩盖了权重之间的互换。",
+  caution: "直方图只说明一层里有哪些数值，不说明它们的位置和作用。",
   none: "这个运行没有记录权重",
   noneHow: "无论有没有探针，回调都会记录所有可训练的权重：",
   noneLine: 'import limelight as ll\n\nmodel.fit(x, y, callbacks=[ll.KerasCallback("logs/run")])',

@@ -59,6 +59,7 @@ def test_a_nan_is_marked_where_it_is(tmp_path):
     for reduce in ("max", "mean"):
         found = run.overview(0, 1, reduce)
         assert np.argwhere(found["a"][1].any(-1)).tolist() == [[0, 5]]
+        assert (found["a"][0][0, 5] == 0).all()
         assert found["b"][1] is None
         assert run.overview(0, 0, reduce)["a"][1] is None
 

@@ -10,6 +10,7 @@ export type Reduce = "max" | "mean";
 export type Language = "en" | "zh";
 export type Theme = "light" | "dark";
 export type Lens = "map" | "image" | "tokens";
+export type Axis = "shared" | "own";
 
 export interface Selection {
   readonly page: string;
@@ -25,6 +26,8 @@ export interface Selection {
   readonly query: number | null;
   readonly key: number | null;
   readonly parameters: readonly string[];
+  /** Whether all histograms have one axis of weights, so that widths compare. */
+  readonly axis: Axis;
   readonly scale: Scale;
   readonly reduce: Reduce;
   /** What the heads grid's colour means: "map", or the name of a measure. */
@@ -48,6 +51,7 @@ export const DEFAULTS: Selection = {
   query: null,
   key: null,
   parameters: [],
+  axis: "shared",
   scale: "sqrt",
   reduce: "max",
   colour: "map",
@@ -60,6 +64,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   scale: ["linear", "sqrt", "log", "percentile"],
   reduce: ["max", "mean"],
   lens: ["map", "image", "tokens"],
+  axis: ["shared", "own"],
   theme: ["light", "dark"],
   language: ["en", "zh"],
 };

@@ -13,6 +13,7 @@ const full: Selection = {
   query: 0,
   key: 7,
   parameters: ["dense/kernel", "层/&=,"],
+  axis: "own",
   scale: "log",
   reduce: "mean",
   colour: "entropy",

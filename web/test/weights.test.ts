@@ -2,8 +2,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { weights as en } from "../src/messages/en/weights.ts";
-import { weights as zh } from "../src/messages/zh/weights.ts";
 import type { Parameter } from "../src/types.ts";
 import {
   COLUMNS,
@@ -178,21 +176,4 @@ test("statistics keep three significant digits, and their signs", () => {
 test("the Python line quotes names so that they stay text", () => {
   assert.equal(python(["dense/kernel"]), 'run.parameters("dense/kernel")');
   assert.equal(python(["a", 'b"c']), 'run.parameters(["a", "b\\"c"])');
-});
-
-test("both languages have every text, and Chinese is Chinese", () => {
-  const flat = (table: object): [string, unknown][] =>
-    Object.entries(table).flatMap(([key, value]) =>
-      typeof value === "object" && value !== null
-        ? flat(value).map(([inner, text]): [string, unknown] => [`${key}.${inner}`, text])
-        : [[key, value]],
-    );
-  assert.deepEqual(
-    flat(zh).map(([key]) => key),
-    flat(en).map(([key]) => key),
-  );
-  for (const [key, text] of flat(zh)) {
-    if (typeof text !== "string" || key === "noneLine") continue;
-    assert.match(text, /[\u4e00-\u9fff∞]/, key);
-  }
 });

@@ -1,5 +1,4 @@
 /** The Weights page: how is each layer's distribution changing? */
-import { signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { nearest } from "../answers/series.ts";
 import { CopyLine } from "../controls/copy_line.tsx";
@@ -20,8 +19,6 @@ import { ParameterTable } from "./parameter_table.tsx";
 import { Panel } from "./weights_panel.tsx";
 import { MOST, python, rowsOf, shown, toggled } from "./weights_table.ts";
 
-/** Whether all panels have one axis of weights, so that widths compare. */
-const sharedAxis = signal(true);
 const NO_PARAMETERS: readonly Parameter[] = [];
 
 function Weights() {
@@ -73,17 +70,15 @@ function Axis() {
   return (
     <fieldset class="switch">
       <legend>{words.axis}</legend>
-      {[true, false].map((shared) => (
+      {(["shared", "own"] as const).map((axis) => (
         <button
           type="button"
-          key={String(shared)}
+          key={axis}
           class="pill"
-          aria-pressed={sharedAxis.value === shared}
-          onClick={() => {
-            sharedAxis.value = shared;
-          }}
+          aria-pressed={selection.value.axis === axis}
+          onClick={() => choose({ axis })}
         >
-          {shared ? words.shared : words.own}
+          {words[axis]}
         </button>
       ))}
     </fieldset>
@@ -113,7 +108,11 @@ function Panels({ chosen, onToggle }: ChosenProps) {
           <Panel
             key={one.parameter}
             ridges={one}
-            domain={sharedAxis.value ? together && extent([one]) && together : extent([one])}
+            domain={
+              selection.value.axis === "shared"
+                ? together && extent([one]) && together
+                : extent([one])
+            }
             first={first}
             last={last}
             chosen={row}
@@ -141,7 +140,7 @@ function Key({ steps, near }: { steps: readonly number[]; near: number | null })
         {count(last)}
       </span>
       <span>
-        <i class="chosen" aria-hidden="true" />{" "}
+        <i class="in-view" aria-hidden="true" />{" "}
         {near === step.value || near === null ? words.inView : words.nearestShown(count(near))}
       </span>
       {steps.length < recorded && (

@@ -18,7 +18,6 @@ import click
 from limelight import __version__
 from limelight.errors import LimelightError
 
-
 #: What a case says of itself in JSON.
 _TOLD = ("name", "title", "shows", "data", "seconds", "memory_mb", "runs")
 

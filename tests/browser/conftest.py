@@ -1,9 +1,8 @@
-"""What the tests of the tab share: runs trained once, a TensorBoard, a page that may not complain."""
+"""What the tests of the tab share: runs trained once, a TensorBoard, pages that may not complain."""
 
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -13,14 +12,16 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))  # the tests here import tab.py and texts.py
+sys.path.insert(0, str(Path(__file__).parent))  # the tests here import tab.py and texts.py
 
 from tab import Tab
+from texts import IMAGES, LIVE, POOLING, TEXT, WEIGHTS
 
 from limelight.apps.serve import serving
 
+HERE = Path(__file__).parent
 SCREENSHOTS = HERE / "screenshots"
+SCREEN = {"width": 1440, "height": 900}
 PATIENCE = 120.0
 
 
@@ -115,27 +116,24 @@ def board(logdir, trainer):
         trainer.step()
         server.wait_until_up()
         started = Board(server, logdir)
-        started.lists("digits", "live", "pooling", "a/文字 run", "<b>x</b>&y=z")
+        started.lists(TEXT, IMAGES, POOLING, WEIGHTS, LIVE)
         yield started
 
 
 @pytest.fixture
-def context(browser):
-    opened = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def new_tab(board, context):
-    """Open tabs that remember together; in the end, none may have had a complaint."""
+def new_tab(board, browser):
+    """Open tabs, each a stranger to the others; in the end, none may have had a complaint."""
     tabs = []
 
-    def make():
+    def make(locale="en-US", beside=None):
+        context = beside and beside.page.context
+        context = context or browser.new_context(viewport=SCREEN, locale=locale)
         tabs.append(Tab(context.new_page(), board.address))
         return tabs[-1]
 
     yield make
+    for tab in tabs:
+        tab.page.context.close()
     assert [complaint for tab in tabs for complaint in tab.complaints] == []
 
 

@@ -160,9 +160,20 @@ class Tab:
         expect(self.readout).to_have_attribute("data-key", str(key))
         return float(self.readout.get_attribute("data-value"))
 
+    def pixel(self, place):
+        """Where a pixel of the chosen image lies on its canvas."""
+        box = json.loads(self.map.get_attribute("data-box"))
+        row, column = divmod(place, box["columns"])
+        return {"x": (column + 0.5) * box["side"], "y": (row + 0.5) * box["side"]}
+
     def away(self):
         """Point at nothing of the tab's."""
         self.page.mouse.move(5, 5)
+
+    @property
+    def alert(self):
+        """What is said to stand in the way."""
+        return self.inside.get_by_role("alert")
 
     def colours(self, canvas):
         """How many colours a canvas shows, after it was painted."""

@@ -151,9 +151,11 @@ def test_missing_file_is_named(shelf, empty_cache):
         packages.fetch(package)
 
 
-def test_huge_file_is_refused(shelf, empty_cache, monkeypatch):
+@pytest.mark.parametrize("path", [("toydata/a",), ("toydata/in.tar.gz", "a")])
+def test_huge_file_is_refused(path, shelf, empty_cache, monkeypatch):
     monkeypatch.setattr(packages, "LARGEST_FILE", 1000)
-    package = wheel(shelf, {"toydata/a": bytes(1001)}, a=("toydata/a",))
+    inner = tar_of((tarfile.TarInfo("a"), bytes(1001)))
+    package = wheel(shelf, {"toydata/a": bytes(1001), "toydata/in.tar.gz": inner}, a=path)
     with pytest.raises(UnavailableError, match="too large"):
         packages.fetch(package)
 

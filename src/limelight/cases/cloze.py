@@ -100,7 +100,7 @@ def leave_out(
 
 
 def build(kind: str, *, compiled: bool) -> Any:
-    """Build one of the two models, compiled.
+    """Build one of the two models, ready to train.
 
     Parameters
     ----------

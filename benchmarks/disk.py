@@ -33,7 +33,7 @@ class Scale:
     batch: int = 8
 
 
-TINY = Scale(models.Sizes(layers=2, heads=2, width=16, words=50, positions=40), 3, 2, 2)
+TINY = Scale(models.Sizes(layers=1, heads=2, width=16, words=50, positions=40), 2, 1, 2)
 
 
 @dataclass

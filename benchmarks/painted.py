@@ -70,7 +70,7 @@ class Scale:
     rounds: int
 
 
-FULL = Scale(models.Sizes(12, 12, width=96, words=2000), steps=6, every=8, rounds=3)
+FULL = Scale(models.Sizes(12, 12, width=96, words=2000), steps=6, every=30, rounds=3)
 TINY = Scale(models.Sizes(2, 2, 16, 50, 16), steps=3, every=1, rounds=1)
 
 
@@ -129,7 +129,7 @@ def record(folder: Path, scale: Scale) -> None:
     with ll.Recorder(folder, model, probe) as recorder:
         for number in range(scale.steps):
             for step in range(scale.every if number else 0):
-                x, y, weights = text.blanked(4, seed=number * scale.every + step)
+                x, y, weights = text.blanked(8, seed=number * scale.every + step)
                 model.train_on_batch(x, y, sample_weight=weights)
             recorder.record(number * scale.every)
 

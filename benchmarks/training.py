@@ -22,19 +22,35 @@ BAR = 1.05
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is trained."""
+    """How much is trained.
+
+    Attributes
+    ----------
+    sizes : Sizes
+        Of the Transformer.
+    batches, batch : int
+        Its batches in an epoch, about a sixth of the whole text, and windows in a batch.
+    epochs : int
+        In each fit. Each fit is recorded once more than that: the untrained model comes first.
+    rounds : int
+        Fits of each way.
+    probe : int
+        Examples recorded each time.
+    sentences : int, optional
+        Train the LSTM case on so many only.
+    """
 
     sizes: models.Sizes = field(default_factory=models.Sizes)
-    batches: int = 32
+    batches: int = 64
     batch: int = 16
-    epochs: int = 3
+    epochs: int = 2
     rounds: int = 4
     probe: int = 8
-    reviews: int | None = None
+    sentences: int | None = None
 
 
-TINY = Scale(models.Sizes(2, 2, 16, 50, 16), batches=2, batch=2, epochs=1, rounds=1, probe=2,
-             reviews=64)  # fmt: skip
+TINY = Scale(models.Sizes(1, 2, 16, 50, 16), batches=2, batch=2, epochs=1, rounds=1, probe=2,
+             sentences=64)  # fmt: skip
 
 
 def measure(tiny: bool = False) -> list[Figure]:
@@ -54,16 +70,17 @@ def _transformer(scale: Scale) -> Figure:
         model.fit(x, y, sample_weight=weights, batch_size=scale.batch, epochs=scale.epochs,
                   verbose=0, callbacks=list(callbacks))  # fmt: skip
 
+    sizes = scale.sizes
     what = (
-        f"a Transformer of {model.count_params() / 1e6:.1f} M parameters ({scale.sizes.layers} × "
-        f"{scale.sizes.heads} heads × {scale.sizes.positions}², batches of {scale.batch})"
+        f"a Transformer of {model.count_params() / 1e6:.1f} M parameters ({sizes.layers} × "
+        f"{sizes.heads} heads × {sizes.positions}², {scale.batches} batches of {scale.batch})"
     )
     return compare(what, fit, probe, scale)
 
 
 def _lstm(scale: Scale) -> Figure:
     keras.utils.set_random_seed(0)
-    model, x, y, probe, batch = models.sentiment(scale.reviews)
+    model, x, y, probe, batch = models.sentiment(scale.sentences)
 
     def fit(*callbacks: Any) -> None:
         model.fit(x, y, batch_size=batch, epochs=scale.epochs, verbose=0,

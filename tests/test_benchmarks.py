@@ -1,0 +1,193 @@
+"""The machinery behind the figures, at tiny sizes: never how fast anything is."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import libraries, memory, report, runner, timing  # noqa: E402
+from benchmarks.figure import Figure  # noqa: E402
+from benchmarks.timing import Sample  # noqa: E402
+
+
+def figure(**change):
+    known = {"what": "ours against theirs", "bar": 10.0, "at_most": False, "value": 12.345}
+    return Figure(**known | {"unit": "×", "absolute": "1 s against 12 s", "how": "x"} | change)
+
+
+def kept(name, *figures):
+    found = [one.as_dict() | {"met": one.met} for one in figures]
+    machine = {"cores": "2", "Python": "3.11"}
+    return {"name": name, "day": "2026-01-02", "load": 0.1, "machine": machine, "figures": found}
+
+
+@pytest.mark.parametrize(
+    ("bar", "at_most", "value", "met"),
+    [
+        (1.05, True, 1.05, True),
+        (1.05, True, 1.051, False),
+        (10, False, 10, True),
+        (10, False, 9.99, False),
+        (None, True, 99, True),
+        (1.05, True, math.nan, False),
+    ],
+)
+def test_a_bar_is_met_on_its_own_side(bar, at_most, value, met):
+    assert figure(bar=bar, at_most=at_most, value=value).met is met
+
+
+def test_rounds_are_compared_with_each_other_and_wall_time_decides_when_it_is_steady():
+    shorter = [Sample(1.0, 0.5), Sample(1.02, 0.5), Sample(1.01, 0.5)]
+    longer = [Sample(2.0, 2.0), Sample(2.04, 2.0), Sample(2.03, 2.0)]
+    found = timing.ratio(longer, shorter)
+    assert found.clock == "wall"
+    assert found.value == pytest.approx(2.0)
+    assert found.other == pytest.approx(4.0)
+    assert found.high == pytest.approx(2.03 / 1.01)
+
+
+def test_cpu_time_decides_when_wall_time_is_noisy():
+    shorter = [Sample(1.0, 0.5), Sample(3.0, 0.5), Sample(9.0, 0.5)]
+    longer = [Sample(1.0, 1.5), Sample(1.0, 1.5), Sample(1.0, 2.5)]
+    found = timing.ratio(longer, shorter)
+    assert found.clock == "CPU"
+    assert found.value == pytest.approx(3.0)
+
+
+def test_ways_take_turns_and_turn_round_each_round():
+    order = []
+    found = timing.in_turns(3, lambda: order.append("a"), lambda: order.append("b"))
+    assert "".join(order) == "abbaab"
+    assert [len(samples) for samples in found] == [3, 3]
+    assert all(one.wall >= 0 for samples in found for one in samples)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux keeps the mark")
+def test_memory_that_was_given_back_still_counts():
+    size = 64 * 2**20
+    taken = memory.peak_above(lambda: int(np.ones(size, np.uint8)[::4096].sum()))
+    assert 0.9 * size < taken < 2 * size
+
+
+def test_the_page_names_each_figure_beside_its_bar_and_says_when_one_is_missed():
+    page = report.text(
+        [
+            kept("weights", figure()),
+            kept("disk", figure(bar=0.6, at_most=True, value=0.71234, unit="")),
+        ]
+    )
+    assert "| ours against theirs | ≥ 10× | 12.3× | met |" in page
+    assert "| ours against theirs | ≤ 0.6 | 0.712 | **not met** |" in page
+    assert "1 s against 12 s" in page
+    assert "measured: 2026-01-02" in page
+
+
+def test_the_page_waits_until_all_is_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(runner, "_measure_apart", lambda name, results, tiny: None)
+    results, page = tmp_path / "results", tmp_path / "page.md"
+    results.mkdir()
+    arguments = ["--results", str(results), "--report", str(page)]
+    for name in runner.NAMES[:-1]:
+        (results / f"{name}.json").write_text(json.dumps(kept(name, figure())), "utf-8")
+    assert runner.main(arguments) == 0
+    assert not page.exists()
+    assert runner.NAMES[-1] in capsys.readouterr().out
+    missed = json.dumps(kept(runner.NAMES[-1], figure(value=1.0)))
+    (results / f"{runner.NAMES[-1]}.json").write_text(missed, "utf-8")
+    assert runner.main(arguments) == 1
+    assert "bar not met" in capsys.readouterr().err
+    assert "**not met**" in page.read_text("utf-8")
+
+
+def test_the_written_page_names_no_host_and_no_folder():
+    page = ROOT / "docs" / "benchmarks.md"
+    if not page.exists():
+        pytest.skip("not measured yet")
+    text = page.read_text("utf-8")
+    assert socket.gethostname() not in text
+    assert str(ROOT) not in text
+    assert str(Path.home()) not in text
+
+
+@pytest.mark.training
+def test_logging_weights_is_measured_from_end_to_end(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--tiny", "--only", "weights",
+         "--results", str(tmp_path), "--report", str(tmp_path / "page.md")],
+        capture_output=True, text=True, timeout=500, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "LimelightWarning" not in done.stderr
+    found = json.loads((tmp_path / "weights.json").read_text("utf-8"))
+    assert [one["unit"] for one in found["figures"]] == ["×", ""]
+    assert all(0 <= one["value"] < math.inf for one in found["figures"])
+    assert not (tmp_path / "page.md").exists()
+
+
+@pytest.mark.training
+def test_training_is_measured_with_a_recording_each(tmp_path, monkeypatch):
+    from benchmarks import training
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    lstm, transformer = training.measure(tiny=True)
+    assert "LSTM" in lstm.what
+    assert "Transformer" in transformer.what
+    assert 0 < lstm.value < math.inf
+    assert 0 < transformer.value < math.inf
+
+
+@pytest.mark.training
+def test_bytes_on_disk_are_those_of_a_whole_recording():
+    from benchmarks import disk
+
+    found = disk.measure(tiny=True)
+    for exact, compact in (found[:2], found[2:]):
+        assert 0 < compact.value < exact.value
+        assert "largest error 0;" not in compact.absolute
+
+
+@pytest.mark.browser
+@pytest.mark.training
+def test_a_click_is_measured_in_the_tab(tmp_path, browser, monkeypatch):
+    from benchmarks import browser as servers
+    from benchmarks import painted
+
+    monkeypatch.setattr(painted, "OUTPUT", tmp_path)
+    painted.record(tmp_path / "logs" / "run", painted.TINY)
+    with servers.tensorboard(tmp_path / "logs") as address:
+        found = painted.click(browser, address, painted.TINY)
+    assert len(found) == painted.TINY.steps - 1
+    assert all(0 < milliseconds < 60_000 for milliseconds in found)
+    assert (tmp_path / "limelight.png").stat().st_size > 10_000
+
+
+@pytest.mark.browser
+def test_a_page_of_lines_is_measured_until_its_last_line(tmp_path, browser, monkeypatch):
+    """The page stands in for BertViz's: it loads a library from afar, and draws late."""
+    from benchmarks import painted
+
+    monkeypatch.setattr(painted, "OUTPUT", tmp_path)
+    sizes = painted.TINY.sizes
+    lines = sizes.layers * sizes.heads * sizes.positions**2
+    library = tmp_path / "library.js"
+    library.write_text("const svg = document.body.appendChild(document.createElement('svg'));")
+    page = tmp_path / "page.html"
+    page.write_text(
+        "<body><script src='https://a.invalid/1/d3.min.js'></script><script>setTimeout(() => {"
+        f"for (let i = 0; i < {lines}; i++) svg.append(document.createElement('line'));"
+        "}, 300)</script></body>"
+    )
+    files = dict.fromkeys(libraries.WANTED, library)
+    assert painted.draw(browser, page, files, painted.TINY) > 300
+    with pytest.raises(RuntimeError, match="failed"):
+        painted.draw(browser, page, {}, painted.TINY)

@@ -21,7 +21,7 @@ export const weights = {
   readHint: "Point at a ridge for its numbers; click it to go to its step.",
   panel: (name: string, steps: string) =>
     `Histograms of ${name} over ${steps} steps. Arrow keys move through bins and steps; Enter goes to the step.`,
-  remove: (name: string) => `Take ${name} away`,
+  remove: (name: string) => `Remove ${name}`,
   gone: (names: string) => `Not in this run: ${names}`,
   table: "All parameters",
   tableAt: (step: string, first: string) => `at step ${step} · change since step ${first}`,

@@ -7,6 +7,7 @@ nothing of limelight.
 import json
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def main() -> None:
     page = model_view(maps, tokens, html_action="return").data
     seconds = time.perf_counter() - started
     Path(sys.argv[2]).write_text(page, encoding="utf-8")
-    print(json.dumps({"seconds": seconds, "bytes": len(page)}))
+    print(json.dumps({"seconds": seconds, "bytes": len(page), "version": version("bertviz")}))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ class Recorded:
     bytes: dict[str, int]
     maps: dict[str, int]
     error: dict[str, float]
+    off: float  # most that the exact form is away from the nearest float16
     raw: int
     seconds: float
     loss: float
@@ -63,6 +64,7 @@ def _figure(scale: Scale, run: Recorded, form: str, causal: bool) -> Figure:
     heads = sizes.layers * sizes.heads
     kind = "causal, next word" if causal else "bidirectional, missing words"
     name = "exact to float16" if form == "float16" else "compact, one byte a weight"
+    exact = f"; {run.off:.2g} from the nearest float16" if form == "float16" else ""
     return Figure(
         what=(
             f"bytes on disk, {scale.steps} recorded steps × {heads} heads × {sizes.positions}² of a"
@@ -73,9 +75,9 @@ def _figure(scale: Scale, run: Recorded, form: str, causal: bool) -> Figure:
         value=run.bytes[form] / run.raw,
         absolute=(
             f"{run.bytes[form] / 1e6:.1f} MB against {run.raw / 1e6:.1f} MB; "
-            f"the maps alone {run.maps[form] / 1e6:.1f} MB; largest error {run.error[form]:.2g}; "
-            f"recorded while training for {(scale.steps - 1) * scale.every} steps to a loss of "
-            f"{run.loss:.2f}"
+            f"the maps alone {run.maps[form] / 1e6:.1f} MB; largest error {run.error[form]:.2g}"
+            f"{exact}; recorded while training for {(scale.steps - 1) * scale.every} steps, to a "
+            f"loss of {run.loss:.2f}"
         ),
         how="every file of the recording counted; deterministic up to the training itself",
     )
@@ -93,7 +95,7 @@ def record(scale: Scale, causal: bool) -> Recorded:
         recorders = {
             form: ll.Recorder(Path(folder, form), model, probe, precision=form) for form in FORMS
         }
-        error = dict.fromkeys(FORMS, 0.0)
+        error, off = dict.fromkeys(FORMS, 0.0), 0.0
         for number in range(scale.steps):
             for step in range(scale.every if number else 0):
                 x, y, weights = batches(scale.batch, seed=number * scale.every + step)
@@ -104,26 +106,31 @@ def record(scale: Scale, causal: bool) -> Recorded:
             for recorder in recorders.values():
                 recorder.record(number * scale.every)
             if number % max(1, scale.steps // 5) == 0 or number == scale.steps - 1:
-                _widen(error, Path(folder), model, probe)
+                off = max(off, _widen(error, Path(folder), model, probe))
         return Recorded(
             bytes={form: _bytes(Path(folder, form, "plugins")) for form in FORMS},
             maps={form: _bytes(Path(folder, form, "plugins"), "weights_*/*") for form in FORMS},
             error=error,
+            off=off,
             raw=2 * scale.steps * scale.sizes.layers * scale.sizes.heads * scale.sizes.positions**2,
             seconds=time.perf_counter() - started,
             loss=float(np.mean(losses[-20:])),
         )
 
 
-def _widen(error: dict[str, float], folder: Path, model: object, probe: ll.Probe) -> None:
-    """Compare the newest recorded maps with the model's own."""
+def _widen(error: dict[str, float], folder: Path, model: object, probe: ll.Probe) -> float:
+    """Compare the newest recorded maps with the model's own, and those rounded to halves."""
     captured = ll.capture(model, probe)
+    off = 0.0
     for form in FORMS:
         run = ll.open_run(folder / form)
         for name in run.sites:
             own = captured[name]["weights"].values
             stored = run.weights(name, step=-1).values
             error[form] = max(error[form], float(np.abs(stored - own).max()))
+            if form == "float16":
+                off = max(off, float(np.abs(stored - own.astype(np.float16)).max()))
+    return off
 
 
 def _bytes(folder: Path, pattern: str = "*") -> int:

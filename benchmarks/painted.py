@@ -82,16 +82,17 @@ def measure(tiny: bool = False) -> list[Figure]:
         record(folder / "logs" / "run", scale)
         page, written = write_page(folder)
         files = libraries.fetch(OUTPUT / "libraries")
-        ours, peers = [], []
+        ours, peers, chromium = [], [], ""
         with browser.tensorboard(folder / "logs") as address, browser.chromium() as started:
+            chromium = started.version
             for _ in range(scale.rounds):
                 ours.append(click(started, address, scale))
                 peers.append(draw(started, page, files, scale))
-    return [_figure(scale, ours, peers, written)]
+    return [_figure(scale, ours, peers, written | {"chromium": chromium})]
 
 
 def _figure(
-    scale: Scale, ours: list[list[float]], peers: list[float], written: dict[str, float]
+    scale: Scale, ours: list[list[float]], peers: list[float], written: dict[str, Any]
 ) -> Figure:
     heads = scale.sizes.layers * scale.sizes.heads
     by_round = np.array(peers) / [np.median(one) for one in ours]
@@ -108,7 +109,8 @@ def _figure(
         absolute=(
             f"{np.median(clicks):.0f} ms ({clicks.min():.0f} to {clicks.max():.0f}) against "
             f"{np.median(peers) / 1000:.1f} s ({min(peers) / 1000:.1f} to "
-            f"{max(peers) / 1000:.1f}); BertViz's page had {written['bytes'] / 1e6:.0f} MB and "
+            f"{max(peers) / 1000:.1f}); Chromium {written['chromium']}, BertViz "
+            f"{written['version']}; its page had {written['bytes'] / 1e6:.0f} MB and "
             f"took {written['seconds']:.1f} s to write, not counted"
         ),
         how=(
@@ -134,7 +136,7 @@ def record(folder: Path, scale: Scale) -> None:
             recorder.record(number * scale.every)
 
 
-def write_page(folder: Path) -> tuple[Path, dict[str, float]]:
+def write_page(folder: Path) -> tuple[Path, dict[str, Any]]:
     """Let BertViz write its page of the newest recorded step."""
     run = ll.open_run(folder / "logs" / "run")
     maps = np.stack([run.weights(name, step=-1).values[0] for name in run.sites])

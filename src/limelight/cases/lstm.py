@@ -136,8 +136,8 @@ CASE = Case(
     shows="How much each word of a film review counts, in an attention layer that never hands out "
     "its weights.",
     data=f"sentences of film reviews with human ratings; {packages.SNIPPETS.licence}",
-    seconds=25,
-    memory_mb=1200,
+    seconds=20,
+    memory_mb=750,
     runs=("lstm",),
     prepare=lambda: training.prepare(packages.SNIPPETS),
     train=train,

@@ -1,4 +1,4 @@
-"""What the tests of the tab share: runs trained once, a TensorBoard, pages that may not complain."""
+"""What the tests of the tab share: runs trained once, a TensorBoard, pages that make no complaint."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests here import tab.py and texts.py
 
-from tab import Tab
+from tab import PATIENCE, Tab
 from texts import IMAGES, LIVE, POOLING, TEXT, WEIGHTS
 
 from limelight.apps.serve import serving
@@ -22,7 +23,7 @@ from limelight.apps.serve import serving
 HERE = Path(__file__).parent
 SCREENSHOTS = HERE / "screenshots"
 SCREEN = {"width": 1440, "height": 900}
-PATIENCE = 120.0
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items):
@@ -81,7 +82,7 @@ class Board:
 
 def until(true, what):
     """Wait for something to come true; fail with what was there instead."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + 120
     while not true():
         assert time.monotonic() < deadline, what()
         time.sleep(0.1)
@@ -126,8 +127,7 @@ def new_tab(board, browser):
     tabs = []
 
     def make(locale="en-US", beside=None):
-        context = beside and beside.page.context
-        context = context or browser.new_context(viewport=SCREEN, locale=locale)
+        context = beside.page.context if beside else opened(browser, locale)
         tabs.append(Tab(context.new_page(), board.address))
         return tabs[-1]
 
@@ -137,9 +137,24 @@ def new_tab(board, browser):
     assert [complaint for tab in tabs for complaint in tab.complaints] == []
 
 
+def opened(browser, locale):
+    return browser.new_context(viewport=SCREEN, locale=locale)
+
+
+@pytest.fixture(scope="module")
+def open_tab(board, browser):
+    """One tab for a file of tests: most of what a page costs is TensorBoard's start."""
+    context = opened(browser, "en-US")
+    yield Tab(context.new_page(), board.address)
+    context.close()
+
+
 @pytest.fixture
-def tab(new_tab):
-    return new_tab()
+def tab(open_tab):
+    """The open tab; a test chooses what it shows, and nothing it causes may be complained of."""
+    open_tab.complaints.clear()
+    yield open_tab
+    assert open_tab.complaints == []
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 from texts import TEXT, WEIGHTS
 
 import limelight as ll
 
 
-def test_a_copied_address_opens_the_same_view(tab, board, new_tab):
+def test_a_copied_address_opens_the_same_view(new_tab, board):
+    tab = new_tab()
     run = ll.open_run(board.logdir / TEXT)
     step = int(run.steps[-2])
     tab.open()
@@ -48,8 +48,8 @@ def test_garbled_addresses_open_the_usual_view(tab):
     expect(tab.readout).to_contain_text("Point at a row")
 
 
-def test_chinese_is_chosen_and_remembered(tab, new_tab):
-    tab.open(run=TEXT)
+def test_chinese_is_chosen_and_remembered(new_tab):
+    tab = new_tab().open(run=TEXT)
     expect(tab.root).to_have_attribute("lang", "en")
     tab.click("中文")
     expect(tab.root).to_have_attribute("lang", "zh-CN")
@@ -87,8 +87,8 @@ def is_dark(tab):
     return ground < 0.3 and text > 0.6
 
 
-def test_tensorboards_own_switch_makes_the_tab_dark(tab):
-    tab.open(run=TEXT)
+def test_tensorboards_own_switch_makes_the_tab_dark(new_tab):
+    tab = new_tab().open(run=TEXT)
     assert not is_dark(tab)
     light = tab.pixels(tab.map)
     tab.page.get_by_label("Menu for changing light or dark theme").click()
@@ -100,8 +100,7 @@ def test_tensorboards_own_switch_makes_the_tab_dark(tab):
     assert tab.pixels(tab.map) != light  # labels are of another ink
 
 
-@pytest.mark.parametrize("page", ["attention", "weights"])
-def test_a_dark_tensorboard_opens_a_dark_tab(tab, page):
-    tab.open("?darkMode=true", run=TEXT, page=page)
+def test_a_dark_tensorboard_opens_a_dark_tab(new_tab, board):
+    tab = new_tab().go(f"{board.address}/?darkMode=true#limelight&p.limelight.page=weights")
     expect(tab.root).to_have_attribute("data-theme", "dark")
     assert is_dark(tab)

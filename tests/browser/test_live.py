@@ -23,7 +23,7 @@ def test_new_steps_come_by_themselves_until_the_slider_is_moved(tab, board, trai
     tab.at_step(steps[0])
     assert tab.fragment["follow"] == "false"
     newest = trainer.step()
-    expect(tab.inside.locator("h3 .of")).to_have_text(f"{steps[0]} of {newest}", timeout=30_000)
+    expect(tab.inside.locator("h3 .of")).to_have_text(f"{steps[0]} of {newest}")
     tab.at_step(steps[0])
 
     tab.button("follow").click()

@@ -1,4 +1,4 @@
-"""What the tests of the tab share: runs trained once, a TensorBoard, pages that make no complaint."""
+"""What the tests of the tab share: trained runs, a TensorBoard, pages that make no complaint."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from limelight.answer.bootstrap import interval
 from limelight.catalogue import analyses
 from limelight.errors import NotRecordedError
 from limelight.query import Query
-from limelight.store import open_run
+from limelight.store import Writer, open_run
 from limelight.wire import decode, encode
 
 
@@ -100,6 +100,44 @@ class TestGrid:
             block = weights[rows[row] : rows[row + 1], columns[column] : columns[column + 1]]
             share = block.max() if reduce == "max" else block.mean()
             assert abs(int(cells[0, row, column]) - 255 * np.sqrt(share)) <= 1
+
+    @pytest.mark.parametrize("example", [0, 1])
+    def test_cells_that_may_not_be_attended_are_told_from_zero(self, words, example):
+        found = answer(words, Query("grid", step=100, example=example))
+        told = 0
+        for at, name in enumerate(words.sites):
+            site = written(100, name)
+            if max(site.sizes["query"], site.sizes["key"]) > 32 or "allowed" not in site:
+                continue
+            expected = ~site["allowed"].values[example]
+            if expected.any():
+                assert f"head_{at}" not in found[f"barred_{at}"].dims, "all heads attend alike"
+                np.testing.assert_array_equal(found[f"barred_{at}"], expected)
+                told += 1
+            else:
+                assert f"barred_{at}" not in found
+        assert told
+
+    def test_a_pooled_cell_is_barred_only_where_all_of_it_is(self, tmp_path):
+        allowed = np.tri(70, dtype=bool)[None]
+        weights = allowed / allowed.sum(-1, keepdims=True)
+        site = xr.Dataset(
+            {
+                "weights": (("example", "head", "query", "key"), weights[:, None]),
+                "allowed": (("example", "query", "key"), allowed),
+            },
+            attrs={"module": "causal", "kind": "self"},
+        )
+        with Writer(tmp_path) as writer:
+            writer.append(0, tree=xr.DataTree.from_dict({"causal": site}))
+        barred = answer(open_run(tmp_path), Query("grid"))["barred_0"].values
+        starts = np.arange(33) * 70 // 32
+        for row in range(32):
+            for column in range(32):
+                block = allowed[
+                    0, starts[row] : starts[row + 1], starts[column] : starts[column + 1]
+                ]
+                assert barred[row, column] == (not block.any())
 
     def test_nan_is_marked_and_never_drawn_as_a_number(self, words):
         found = answer(words, Query("grid", step=250))

@@ -45,8 +45,9 @@ def answer(run: Run, query: Query) -> xr.Dataset:
         ``grid``
             For the site at index *i*: ``cells_i`` [head_i, row_i, column_i], uint8, the rounded
             ``255 * sqrt(weight)`` pooled to at most 32 × 32; ``nan_i``, where a cell holds a NaN,
-            if any does; each measure as ``<measure>_i`` [head_i] and its value under uniform
-            attention over the allowed keys as ``<measure>_null_i``.
+            if any does; ``barred_i``, where it covers nothing that may be attended to; each
+            measure as ``<measure>_i`` [head_i] and its value under uniform attention over the
+            allowed keys as ``<measure>_null_i``.
         ``map``
             ``weights``, ``allowed`` [query, key], ``query_valid`` [query], ``key_valid`` [key];
             all with a leading ``example`` if the query names none; ``image`` [row, column] if the

@@ -13,6 +13,7 @@ import xarray as xr
 
 from limelight import schema
 from limelight.errors import NotRecordedError
+from limelight.store import overview as pictures
 from limelight.store.description import Site
 from limelight.store.index import Line
 from limelight.store.layout import REDUCTIONS
@@ -85,6 +86,21 @@ def overview(opened: Opened, line: Line, example: int, reduce: str) -> dict[str,
             broken = None if nan is None or not nan[place].any() else nan[place]
             found[name] = (cells[place], broken)
     return {site.name: found[site.name] for site in opened.description.sites}
+
+
+def barred(opened: Opened, line: Line, example: int) -> dict[str, np.ndarray[Any, Any] | None]:
+    """Return which cells of each site's small pictures cover nothing that may be attended to."""
+    found: dict[str, np.ndarray[Any, Any] | None] = {}
+    for number, group in enumerate(opened.description.groups):
+        specs = opened.group(number, group)
+        by_head = any(name in line.by_head for name in group.sites)
+        # Where all heads may attend alike, one is read for them all.
+        part = (slice(None), example, slice(None) if by_head else slice(0, 1))
+        allowed = opened.arrays.read(specs["allowed"], line.masks, line.step, *part)
+        cells = pictures.barred(allowed.astype(bool, copy=False))
+        for place, name in enumerate(group.sites):
+            found[name] = cells[place] if cells[place].any() else None
+    return found
 
 
 def _shape(opened: Opened, site: Site) -> tuple[int, int, int, int]:

@@ -223,6 +223,30 @@ class Run:
         line = self._opened.published.attended(step)
         return maps.overview(self._opened, line, example, reduce)
 
+    def barred(self, step: int, example: int) -> dict[str, np.ndarray[Any, Any] | None]:
+        """Return which cells of :meth:`overview` cover nothing that may be attended to.
+
+        Parameters
+        ----------
+        step : int
+            A recorded step; negative counts from the newest.
+        example : int
+
+        Returns
+        -------
+        dict of str to (array or None)
+            By site: bool [head, row, column], with one head where all may attend alike; None where
+            every cell covers something allowed.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such step.
+        StoreError
+            If a file is damaged.
+        """
+        return maps.barred(self._opened, self._opened.published.attended(step), example)
+
     def measures(self, step: Steps = slice(None)) -> xr.Dataset:
         """Return the measures recorded with the maps.
 

@@ -20,6 +20,7 @@ from limelight.store.opening import Opened, absent
 def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
     """Return recorded measures [step, site, example, head] and their nulls."""
     variables: dict[str, Any] = {}
+    cards = analyses()
     for role, suffix in (("measures", ""), ("nulls", "_null")):
         if (spec := opened.shared.get(role)) is None:
             continue
@@ -33,7 +34,7 @@ def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
                 seen[row] = opened.arrays.read(spec, row, line.step)
             table[place] = seen[row]
         for number, name in enumerate(opened.description.measures):
-            card = analyses().get(name)
+            card = cards.get(name)
             attrs = {"units": card.units, "bounds": list(card.bounds)} if card else {}
             variables[name + suffix] = (("step", *spec.dims[1:-1]), table[..., number], attrs)
     sites = [site.name for site in opened.description.sites]

@@ -197,13 +197,11 @@ def null_of(site: xr.Dataset) -> xr.Dataset:
 
 
 def _applied(site: xr.Dataset, weights: xr.DataArray) -> xr.Dataset:
-    valid = site.get("query_valid")
-    return xr.Dataset(
-        {
-            card.name: _mean(card.function(weights), valid).astype(np.float32)
-            for card in _suiting(str(site.attrs.get("kind", "self")))
-        }
-    )
+    valid = None
+    if "query_valid" in site:
+        valid = site["query_valid"].transpose(schema.EXAMPLE, schema.QUERY).values
+    cards = _suiting(str(site.attrs.get("kind", "self")))
+    return xr.Dataset({card.name: _mean(card.function(weights), valid) for card in cards})
 
 
 def _suiting(kind: str) -> list[Analysis]:
@@ -213,15 +211,22 @@ def _suiting(kind: str) -> list[Analysis]:
     return [card for card in cards if kind in card.kinds and set(card.needs) <= single]
 
 
-def _mean(values: xr.DataArray, valid: xr.DataArray | None) -> xr.DataArray:
-    """Mean over valid queries; a NaN among them counts, one beside them does not."""
+def _mean(values: xr.DataArray, valid: np.ndarray[Any, Any] | None) -> xr.Variable:
+    """Mean over valid queries; a NaN among them counts, one beside them does not.
+
+    In plain NumPy: xarray would spend four times as long on a small site.
+    """
     if schema.QUERY not in values.dims:
-        return values
+        return values.variable.astype(np.float32)
+    dims = [dim for dim in (schema.EXAMPLE, schema.HEAD) if dim in values.dims]
+    numbers = values.transpose(*dims, schema.QUERY).values
     if valid is None:
-        return values.mean(schema.QUERY, skipna=False)
-    kept = values.where(valid, 0.0)
-    total = kept.sum(schema.QUERY, skipna=False, dtype=np.float64)
-    return total / valid.sum(schema.QUERY).where(valid.any(schema.QUERY))
+        return xr.Variable(dims, numbers.mean(-1, dtype=np.float64).astype(np.float32))
+    kept = valid[:, None] if schema.HEAD in dims else valid
+    total = np.where(kept, numbers, 0).sum(-1, dtype=np.float64)
+    count = kept.sum(-1).astype(np.float64)
+    count[count == 0] = np.nan
+    return xr.Variable(dims, (total / count).astype(np.float32))
 
 
 class _Nulls:

@@ -18,6 +18,7 @@ import limelight as ll
 from benchmarks import models
 from benchmarks.figure import Figure
 from benchmarks.models import keras
+from limelight.store.precision import precision
 
 FORMS = ("float16", "compact")
 BARS = {"float16": 0.6, "compact": 0.2}
@@ -75,7 +76,8 @@ def _figure(scale: Scale, run: Recorded, form: str, causal: bool) -> Figure:
         value=run.bytes[form] / run.raw,
         absolute=(
             f"{run.bytes[form] / 1e6:.1f} MB against {run.raw / 1e6:.1f} MB; "
-            f"the maps alone {run.maps[form] / 1e6:.1f} MB; largest error {run.error[form]:.2g}"
+            f"the maps alone {run.maps[form] / 1e6:.1f} MB; largest error {run.error[form]:.2g} "
+            f"(stated {precision(form).max_error:.2g})"
             f"{exact}; recorded while training for {(scale.steps - 1) * scale.every} steps, to a "
             f"loss of {run.loss:.2f}"
         ),

@@ -71,12 +71,11 @@ def test_ridges_are_painted_and_say_their_counts(page, run):
     }
     own = run.parameters("dense/kernel", step=int(said["step"])).squeeze()
     edges = np.linspace(float(own["low"]), float(own["high"]), 65)
-    number = int(np.argmin(abs(edges - said["low"])))
-    assert said["low"] == pytest.approx(edges[number])
-    assert said["high"] == pytest.approx(edges[number + 1])
+    first, after = (int(np.argmin(abs(edges - said[end]))) for end in ("low", "high"))
+    assert (said["low"], said["high"]) == pytest.approx((edges[first], edges[after]))
     counts = own["count"].values
-    assert said["count"] == counts[number]
-    assert said["share"] == pytest.approx(counts[number] / counts.sum())
+    assert said["count"] == counts[first:after].sum()
+    assert said["share"] == pytest.approx(said["count"] / counts.sum())
 
 
 def test_what_is_chosen_is_kept_in_the_address(page, new_tab):

@@ -12,6 +12,7 @@ import {
   labelled,
   lift,
   type Ridges,
+  readable,
   ridge,
   ridgesOf,
   stage,
@@ -72,6 +73,26 @@ test("the same values in bins half as wide stand as tall", () => {
   const narrow = ridge(0, [4, 4, 4, 4], 0, 2);
   assert.equal(wide.peak, 0.5);
   assert.equal(narrow.peak, 0.5);
+});
+
+test("few values are drawn in fewer bins, that hold every value between the same edges", () => {
+  const counts = Array.from({ length: 64 }, (_, at) => (at % 3 === 0 ? 5 : 3));
+  const { rows } = readable({ parameter: "few", rows: [ridge(7, counts, -1, 1)] });
+  const [row] = rows;
+  assert.ok(row);
+  assert.equal(row.counts.length, 16);
+  assert.equal(row.total, 236);
+  assert.deepEqual([row.step, row.low, row.high], [7, -1, 1]);
+  assert.equal(row.counts[0], 5 + 3 + 3 + 5);
+  const many = ridge(7, new Int32Array(64).fill(1000), -1, 1);
+  assert.equal(readable({ parameter: "many", rows: [many] }).rows[0]?.counts.length, 64);
+});
+
+test("a constant stays as narrow as it was recorded", () => {
+  const counts = new Int32Array(64);
+  counts[32] = 16;
+  const { rows } = readable({ parameter: "bias", rows: [ridge(0, counts, -0.5, 0.5)] });
+  assert.equal(rows[0]?.bin, 1 / 64);
 });
 
 test("a ridge without finite values has no height and no numbers", () => {

@@ -63,7 +63,7 @@ export interface Stage {
   readonly cut: number | null;
 }
 
-const MARGIN = { left: 44, right: 52, top: 8, bottom: 34 };
+const MARGIN = { left: 44, right: 52, top: 18, bottom: 34 };
 /** Share of the height that the tallest ridge takes. */
 const RISE = 0.42;
 /** A ridge this many times taller than the middle one is cut off, or it would flatten the rest. */
@@ -94,6 +94,24 @@ export function ridge(step: number, own: ArrayLike<number>, low: number, high: n
     peak = density.reduce((most, one) => Math.max(most, one), 0);
   }
   return { step, low, high, bin, counts: own, total, density, peak };
+}
+
+/**
+ * Ridges in bins as wide as so few values need: 64 bins of a hundred values are a comb, not a hill.
+ * At most 3 times the cube root of the values (one and a half times the Rice rule), by halving.
+ */
+export function readable(ridges: Ridges): Ridges {
+  return { ...ridges, rows: ridges.rows.map(merged) };
+}
+
+function merged(one: Ridge): Ridge {
+  // All values in one bin are a constant: wider, it would claim a spread that is not there.
+  if (Array.from(one.counts).filter((count) => count > 0).length < 2) return one;
+  let counts = Array.from(one.counts);
+  while (counts.length > 8 && counts.length % 2 === 0 && counts.length > 3 * Math.cbrt(one.total)) {
+    counts = counts.flatMap((count, at) => (at % 2 ? [] : count + (counts[at + 1] as number)));
+  }
+  return ridge(one.step, counts, one.low, one.high);
 }
 
 /** The weights that any bin which is not empty covers, or null where there is none. */

@@ -202,7 +202,7 @@ function height(context: CanvasRenderingContext2D, place: Stage, sight: Sight, i
   context.fillText("0", x + 7, place.front);
   if (place.cut !== null) {
     context.textAlign = "right";
-    context.fillText(sight.cut(tall(place.cut)), x, 8);
+    context.fillText(sight.cut(tall(place.cut)), x + 36, 7);
     context.textAlign = "left";
   }
   context.save();

@@ -7,7 +7,7 @@ import { Frame } from "../controls/frame.tsx";
 import { Notice, ProblemNotice } from "../controls/notice.tsx";
 import { Steps } from "../controls/steps.tsx";
 import { useAnswer } from "../controls/use_answer.ts";
-import { extent, type Ridges, ridgesOf } from "../draw/ridges.ts";
+import { extent, type Ridges, readable, ridgesOf } from "../draw/ridges.ts";
 import { stepColour } from "../draw/ridges_paint.ts";
 import { t } from "../language.ts";
 import type { Page } from "../pages.ts";
@@ -93,7 +93,7 @@ interface ChosenProps {
 function Panels({ chosen, onToggle }: ChosenProps) {
   const run = runName.value ?? ".";
   const { answer, problem } = useAnswer({ what: "parameters", run, parameter: chosen });
-  const all = useMemo(() => (answer ? ridgesOf(answer) : []), [answer]);
+  const all = useMemo(() => (answer ? ridgesOf(answer).map(readable) : []), [answer]);
   const together = useMemo(() => extent(all), [all]);
   if (problem) return <ProblemNotice problem={problem} />;
   const rows = all[0]?.rows ?? [];

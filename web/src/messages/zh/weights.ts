@@ -12,7 +12,7 @@ export const weights: typeof english = {
   density: "密度",
   cut: (density) => `过高的已截断，最高 ${density}`,
   densityWhat:
-    "高度表示密度，即单位权重宽度内数值所占的比例，因此每条山脊下的面积都是 1。各图的刻度不同，标在右侧。",
+    "高度表示密度，即单位权重宽度内数值所占的比例，因此每条山脊下的面积都是 1。各图的刻度不同，标在右侧。数值较少的参数会合并区间显示（记录时为 64 个）。",
   olderNewer: "训练步，越早越靠后",
   inView: "当前步",
   nearestShown: (step) => `第 ${step} 步（所示各步中最近的）`,

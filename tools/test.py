@@ -63,6 +63,8 @@ def _python(arguments: list[str], counts: dict[str, int]) -> int:
             check=False,
         ).returncode
         if not report.is_file():
+            ended = f"signal {-status}" if status < 0 else f"status {status}"
+            print(f"\npytest ended with {ended} before it could report.")
             counts["failed"] += 1
             return status or 1
         suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314  # our own report

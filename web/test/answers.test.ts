@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { headGrid, shortNames } from "../src/answers/head_grid.ts";
-import { headMap, isBarred, nameOf, rowOf, validRange, weightAt } from "../src/answers/head_map.ts";
+import {
+  headMap,
+  isBarred,
+  nameOf,
+  rowOf,
+  sharpestRow,
+  validRange,
+  weightAt,
+} from "../src/answers/head_map.ts";
 import { sentencesOf } from "../src/answers/sentences.ts";
 import { nearest, pointOf, seriesOf } from "../src/answers/series.ts";
 import { expected, golden } from "./golden.ts";
@@ -68,6 +76,19 @@ test("an image comes with its layout", () => {
   assert.deepEqual(map.keyLayout, [4, 4]);
   assert.equal(map.image?.rows, 4);
   assert.equal(nameOf(null, map.keyLayout, 6), "(1, 2)");
+});
+
+test("the first look is at the query with the greatest weight; NaN and barred cells are none", () => {
+  const answer = golden("map-padded");
+  const { weights, allowed } = answer.variables;
+  assert.ok(weights && allowed);
+  weights.data.fill(0.1);
+  allowed.data.fill(1);
+  weights.data[1 * 6 + 1] = Number.NaN;
+  weights.data[2 * 6 + 3] = 0.9;
+  allowed.data[2 * 6 + 3] = 0;
+  weights.data[3 * 6 + 0] = 0.5;
+  assert.equal(sharpestRow(headMap(answer)), 3);
 });
 
 test("the grid has every site and head, its bytes turned back to weights, NaN kept", () => {

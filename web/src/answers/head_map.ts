@@ -144,6 +144,19 @@ export function rowOf(map: HeadMap, query: number, most = 4): Row {
   return { top: cells.slice(0, most), sum, allowed };
 }
 
+/** The query that looks most sharply, to begin with: most pixels of an image look everywhere alike. */
+export function sharpestRow(map: HeadMap): number {
+  let best = 0;
+  let most = -1;
+  for (let at = 0; at < map.queries * map.keys; at++) {
+    const weight = map.marked[at] as number;
+    if (!(weight > most)) continue; // NaN is no weight
+    most = weight;
+    best = Math.floor(at / map.keys);
+  }
+  return best;
+}
+
 /** How a position is called: its token as written, else its place in the image, else its number. */
 export function nameOf(
   tokens: readonly string[] | null,

@@ -1,6 +1,6 @@
 /** The chosen head over the image it looks at: one query's weights, each on its own pixel. */
 import { useMemo } from "preact/hooks";
-import { type HeadMap, rowOf } from "../answers/head_map.ts";
+import { type HeadMap, rowOf, sharpestRow } from "../answers/head_map.ts";
 import { Canvas, useSize } from "../controls/canvas.tsx";
 import { Legend } from "../controls/legend.tsx";
 import { px } from "../controls/px.ts";
@@ -18,7 +18,8 @@ export function HeadImageLens({ map }: { map: HeadMap }) {
   const [rows, columns] = map.keyLayout ?? [1, map.keys];
   const side = Math.max(1, Math.floor(Math.min(room.width / columns, room.height / rows)));
   const spot = spotOn(map);
-  const query = Math.min(spot?.query ?? 0, map.queries - 1);
+  const sharpest = useMemo(() => sharpestRow(map), [map]);
+  const query = Math.min(spot?.query ?? sharpest, map.queries - 1);
   // So many pixels share a row that the strongest of them, not 1, has to be the end of the scale.
   const most = rowOf(map, query, 1).top[0]?.weight || 1;
   const pixels = useMemo(() => {
@@ -32,7 +33,7 @@ export function HeadImageLens({ map }: { map: HeadMap }) {
     return spotUnder(map, row * columns + column);
   };
   const frames = [
-    map.queryLayout && spot ? { at: spot.query, name: "frame-query" } : null,
+    map.queryLayout ? { at: query, name: "frame-query" } : null,
     spot?.key != null ? { at: spot.key, name: "frame-cell" } : null,
   ];
   return (

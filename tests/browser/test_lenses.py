@@ -23,7 +23,7 @@ def pooling(board):
 def test_a_pixel_pointed_at_shows_what_it_looks_at(tab, images):
     tab.open(run=IMAGES, head=1)
     weights = images.weights("pixels", -1).values[0, 1]
-    for place in (0, 27, 63):
+    for place in (0, 20, 63):
         tab.map.hover(position=tab.pixel(place))
         expect(tab.readout).to_have_attribute("data-query", str(place))
         assert tab.readout.get_attribute("data-key") is None
@@ -81,6 +81,14 @@ def test_stronger_words_stand_out_more(tab, pooling):
         "all => all.map(one => Number(getComputedStyle(one).backgroundColor.match(/[\\d.]+/g)[3]))"
     )
     assert np.argsort(shares).tolist() == np.argsort(weights).tolist()
+
+
+def test_words_stand_in_the_order_their_script_is_read(tab):
+    tab.open(run=POOLING)
+    for example, sign in [(0, 1), (1, 1), (2, 1), (3, -1), (4, 1)]:
+        words = tab.inside.locator(".sentences li").nth(example).locator("[data-key]")
+        places = words.evaluate_all("all => all.map(one => one.getBoundingClientRect().x)")
+        assert places == sorted(places, reverse=sign < 0)
 
 
 def test_a_word_that_looks_like_markup_is_a_word(tab):

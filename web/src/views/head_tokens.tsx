@@ -16,6 +16,9 @@ const LONGEST = 600;
 /** How opaque the greatest weight's ground is. */
 const STRONGEST = 0.85;
 
+/** The first letter is Hebrew or Arabic; dir="auto" would overlook it, since it skips every bdi. */
+const fromRight = /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
+
 const over = signal<{ sentence: Sentence; word: Word } | null>(null);
 
 export function HeadTokensLens({ answer }: { answer: Answer }) {
@@ -59,7 +62,7 @@ function Line({ sentence, scale }: { sentence: Sentence; scale: Scale }) {
       >
         {sentence.example}
       </button>
-      <p dir="auto">
+      <p dir={fromRight.test(sentence.words.map((one) => one.token).join("")) ? "rtl" : "ltr"}>
         {shown.map((word, index) => (
           // biome-ignore lint/a11y/noStaticElementInteractions: Shift and the arrow keys do the same
           // biome-ignore lint/a11y/useKeyWithClickEvents: Shift and the arrow keys do the same

@@ -29,9 +29,13 @@ export function ParameterTable({ rows, chosen, onToggle }: TableProps) {
   const [order, setOrder] = useState<Order>({ by: null, down: false });
   const all = useMemo(() => lines(sorted(rows, order), order), [rows, order]);
   const { box, from, to, onScroll } = useSight(all.length);
+  const sort = (by: Column | "name") => {
+    setOrder(reordered(order, by));
+    box.current?.scrollTo({ top: 0 });
+  };
   const heading = (by: Column | "name", label: string, what: string) => (
     <th key={by} scope="col" aria-sort={sortOf(order, by)} class={by === "name" ? "name" : ""}>
-      <button type="button" title={what} onClick={() => setOrder(reordered(order, by))}>
+      <button type="button" title={what} onClick={() => sort(by)}>
         {label}
         <i aria-hidden="true">{order.by === by ? (order.down ? " ↓" : " ↑") : ""}</i>
       </button>

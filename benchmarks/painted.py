@@ -70,7 +70,7 @@ class Scale:
     rounds: int
 
 
-FULL = Scale(models.Sizes(12, 12, width=96, words=2000), steps=6, every=30, rounds=3)
+FULL = Scale(models.Sizes(12, 12, width=96, words=2000), steps=6, every=30, rounds=2)
 TINY = Scale(models.Sizes(2, 2, 16, 50, 16), steps=3, every=1, rounds=1)
 
 

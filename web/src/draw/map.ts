@@ -34,7 +34,7 @@ export function paintMap(
   const cells = { ...small, shades: shades(small.values, scale) };
   const image = context.createImageData(box.width, box.height);
   const pixels = { data: new Uint32Array(image.data.buffer), width: box.width };
-  const roomy = Math.min(plot.cellWidth, plot.cellHeight) >= 7;
+  const roomy = Math.min(plot.cellWidth, plot.cellHeight) >= 12;
   paint(pixels, box, cells, viridis, inks.marks(ratio), roomy ? Math.round(ratio) : 0);
   context.putImageData(image, Math.round(plot.box.x * ratio), Math.round(plot.box.y * ratio));
   return small.pooled;

@@ -161,13 +161,22 @@ test("where hills overlap, the foremost is found; beside all of them, none", () 
   const place = stage(same, { low: 0, high: 1 }, 300, 200);
   assert.equal(hit(same, place, across(place, 0.5), place.front - place.rise + 1)?.step, 9);
   assert.equal(hit(same, place, across(place, 0.5), place.back - place.rise + 1)?.step, 0);
+  const crowd: Ridges = {
+    parameter: "crowd",
+    rows: [0, 1, 2, 3, 4].map((step) => ridge(step, [5], 0, 1)),
+  };
+  const among = stage(crowd, { low: 0, high: 1 }, 300, 200);
+  const covered = baseline(among, 2, 5) - 1; // where the third stands, and the last one rises
+  assert.ok(covered > among.front - among.rise);
+  assert.equal(hit(crowd, among, across(among, 0.5), covered)?.step, 4);
   assert.equal(hit(same, place, place.left - 5, place.front), null);
   assert.equal(hit(same, place, across(place, 0.5), place.front + 30), null);
 });
 
 test("the last bin ends where the histogram does and holds that edge", () => {
-  const one: Ridges = { parameter: "thirds", rows: [ridge(0, [1, 1, 1], 0.1, 0.7)] };
-  assert.equal(binAt(one, 0, 2)?.high, 0.7);
+  const one: Ridges = { parameter: "thirds", rows: [ridge(0, [1, 1, 1], 0.1, 0.3)] };
+  assert.notEqual(0.1 + 3 * ((0.3 - 0.1) / 3), 0.3); // rounding, which the edge must not show
+  assert.equal(binAt(one, 0, 2)?.high, 0.3);
   assert.equal(binAt(one, 0, 2)?.last, true);
   assert.equal(binAt(one, 0, 1)?.last, false);
   assert.equal(binAt(one, 0, 3), null);

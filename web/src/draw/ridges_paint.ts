@@ -37,6 +37,7 @@ export interface Sight {
   readonly cut: (density: string) => string;
 }
 
+const WHOLE = new Intl.NumberFormat("en-US");
 const FONT =
   '11px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", sans-serif';
 
@@ -221,7 +222,7 @@ function line(context: CanvasRenderingContext2D, x: number, y: number, toX: numb
 }
 
 function compact(step: number): string {
-  if (step < 1e5) return step.toLocaleString("en-US");
+  if (step < 1e5) return WHOLE.format(step);
   return step < 1e6 ? `${+(step / 1e3).toFixed(1)}k` : `${+(step / 1e6).toFixed(2)}M`;
 }
 

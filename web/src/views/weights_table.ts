@@ -1,4 +1,5 @@
 /** The rows of the parameter table: what each says, in which order, and which are in sight. */
+import { count } from "../controls/format.ts";
 import type { Parameter } from "../types.ts";
 import type { Answer } from "../wire.ts";
 
@@ -135,7 +136,7 @@ export function precise(value: number): string {
   const plain = value === 0 || (size >= 1e-4 && size < 1e6);
   const text = plain
     ? size >= 1000
-      ? Math.round(value).toLocaleString("en-US")
+      ? count(value)
       : value.toPrecision(3)
     : value.toExponential(2);
   return value === 0 ? "0" : text.replaceAll("-", "−").replace("e+", "e");

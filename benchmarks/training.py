@@ -44,7 +44,7 @@ class Scale:
     batches: int = 64
     batch: int = 16
     epochs: int = 2
-    rounds: int = 4
+    rounds: int = 2
     probe: int = 8
     sentences: int | None = None
 

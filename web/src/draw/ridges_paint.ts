@@ -157,7 +157,7 @@ function axes(
   context.fillStyle = inks.muted;
   context.textBaseline = "top";
   context.textAlign = "center";
-  for (const tick of ticks(place.domain, Math.max(3, Math.floor((right - left) / 50)))) {
+  for (const tick of ticks(place.domain, Math.max(4, Math.floor((right - left) / 50)))) {
     const x = Math.round(across(place, tick.at)) + 0.5;
     line(context, x, place.back, x, front + 4);
     context.fillText(tick.text, x, front + 6);

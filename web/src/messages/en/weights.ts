@@ -10,7 +10,7 @@ export const weights = {
   density: "density",
   cut: (density: string) => `taller ones cut, up to ${density}`,
   densityWhat:
-    "Height is density: share of the values per unit of weight, so that the area under every ridge is 1. Each panel has its own scale, on its right. Small tensors are drawn in wider bins than the 64 recorded.",
+    "Height is density, share of the values per unit of weight: the area under every ridge is 1. Each panel has its own scale. Small tensors have wider bins than the 64 recorded.",
   olderNewer: "Steps, the oldest at the back",
   inView: "step in view",
   nearestShown: (step: string) => `step ${step}, the nearest shown`,

@@ -13,6 +13,8 @@ variable           dims                            law
 ``allowed``        example, [head,] query, key     bool, True = this query may attend to this key
 ``query_valid``    example, query                  bool, False = padding, or no key allowed
 ``key_valid``      example, key                    bool, False = padding
+``sink_weight``    example, head, query            share of the row that a learned sink logit,
+                                                   which belongs to no key, takes; optional
 ``query_token``    example, query                  text; optional
 ``key_token``      example, key                    text; optional
 =================  ==============================  =================================================
@@ -92,6 +94,8 @@ def check(site: xr.Dataset) -> xr.Dataset:
         )
     name = str(site.attrs.get("module", "this site"))
     weights = site["weights"]
+    if not weights.variable._in_memory:
+        return site  # computed from vectors, by the laws themselves
     values = np.asarray(weights.values)
     if bool((values < 0).any()):
         raise DimensionError(
@@ -100,6 +104,8 @@ def check(site: xr.Dataset) -> xr.Dataset:
             "Capture them after the softmax, not before it.",
         )
     sums = weights.sum(KEY, skipna=False)
+    if "sink_weight" in site:
+        sums = sums + site["sink_weight"]
     tolerance = HALF_TOLERANCES.get(str(site.attrs.get("dtype")), ROW_SUM_TOLERANCE)
     wrong = (abs(sums - 1.0) > tolerance) & sums.notnull()
     if "query_valid" in site:

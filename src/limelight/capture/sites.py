@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from limelight import schema
 from limelight.capture.probe import Probe
+from limelight.errors import DimensionError
+from limelight.factors import Factors, lazy_allowed, lazy_weights
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,10 @@ class Sighting:
         What ran it, such as ``keras 3.15.1, tensorflow 2.21.0``.
     dtype : str
         Precision the softmax ran in.
-    weights, logits : array [example, head, query, key]
+    weights, logits : array [example, head, query, key], optional
         After and before the softmax, float32.
+    factors : Factors, optional
+        Given instead, where the weights are a function of queries and keys.
     query_valid, key_valid : array [example, query] or [example, key], optional
         False where the model itself says a position is padding.
     query_tokens, key_tokens : bool
@@ -49,14 +53,22 @@ class Sighting:
     kind: str
     framework: str
     dtype: str
-    weights: NDArray[np.float32]
-    logits: NDArray[np.float32]
+    weights: NDArray[np.float32] | None = None
+    logits: NDArray[np.float32] | None = None
+    factors: Factors | None = None
     query_valid: NDArray[np.bool_] | None = None
     key_valid: NDArray[np.bool_] | None = None
     query_tokens: bool = True
     key_tokens: bool = True
     query_layout: tuple[int, int] | None = None
     key_layout: tuple[int, int] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of example, head, query and key."""
+        if self.factors is not None:
+            return self.factors.shape
+        return () if self.weights is None else self.weights.shape
 
 
 def label(sighting: Sighting, probe: Probe) -> xr.Dataset:
@@ -73,27 +85,57 @@ def label(sighting: Sighting, probe: Probe) -> xr.Dataset:
     Dataset
         As :mod:`limelight.schema` describes it.
     """
-    allowed = _lively(allowed_in(sighting.logits))
-    weights = np.where(allowed, sighting.weights, np.float32(0))
-    query_valid = np.asarray(allowed.any(axis=(1, 3)))
-    key_valid = np.asarray(allowed.any(axis=(1, 2)))
+    variables, query_valid, key_valid = _cells(sighting)
     if sighting.query_valid is not None:
         query_valid &= sighting.query_valid
     if sighting.key_valid is not None:
         key_valid &= sighting.key_valid
-    variables: dict[str, Any] = {"weights": (schema.SITE_DIMS, weights)}
-    query_text = _text(probe, weights.shape[2]) if sighting.query_tokens else None
-    key_text = _text(probe, weights.shape[3]) if sighting.key_tokens else None
+    _, _, queries, keys = sighting.shape
+    query_text = _text(probe, queries) if sighting.query_tokens else None
+    key_text = _text(probe, keys) if sighting.key_tokens else None
     if query_text is not None and sighting.kind != "pooling":
         query_valid &= query_text != ""
         variables["query_token"] = ((schema.EXAMPLE, schema.QUERY), query_text)
     if key_text is not None:
         key_valid &= key_text != ""
         variables["key_token"] = ((schema.EXAMPLE, schema.KEY), key_text)
-    variables["allowed"] = _without_heads(allowed)
     variables["query_valid"] = ((schema.EXAMPLE, schema.QUERY), query_valid)
     variables["key_valid"] = ((schema.EXAMPLE, schema.KEY), key_valid)
     return schema.check(xr.Dataset(variables, attrs=_facts(sighting, probe)))
+
+
+def _cells(
+    sighting: Sighting,
+) -> tuple[dict[str, Any], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return weights and what is allowed, and which queries and keys that leaves valid.
+
+    Vectors are kept only where they are smaller than the map they stand for.
+    """
+    factors = sighting.factors
+    if factors is not None:
+        examples, heads, queries, keys = factors.shape
+        variables: dict[str, Any] = {}
+        sink = factors.sink_weights()
+        if sink is not None:
+            variables["sink_weight"] = (schema.SITE_DIMS[:3], sink)
+        small = factors.nbytes + factors.rule.nbytes < 5 * examples * heads * queries * keys
+        weights, allowed = lazy_weights(factors), lazy_allowed(factors.rule, factors.shape)
+        variables["weights"] = weights if small else weights.load()
+        variables["allowed"] = allowed if small else allowed.load()
+        rule = factors.rule
+        return variables, rule.query_valid(examples), rule.key_valid(examples)
+    if sighting.weights is None or sighting.logits is None:
+        raise DimensionError(
+            f"Got a sighting of {sighting.module} without values.",
+            "Wanted weights and logits, or factors.",
+            "Correct the adapter that made it.",
+        )
+    may = _lively(allowed_in(sighting.logits))
+    variables = {
+        "weights": (schema.SITE_DIMS, np.where(may, sighting.weights, np.float32(0))),
+        "allowed": _without_heads(may),
+    }
+    return variables, np.asarray(may.any(axis=(1, 3))), np.asarray(may.any(axis=(1, 2)))
 
 
 def allowed_in(logits: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
@@ -191,8 +233,8 @@ def _facts(sighting: Sighting, probe: Probe) -> dict[str, Any]:
         "dtype": sighting.dtype,
     }
     for axis, own, length in (
-        ("query_layout", sighting.query_layout, sighting.weights.shape[2]),
-        ("key_layout", sighting.key_layout, sighting.weights.shape[3]),
+        ("query_layout", sighting.query_layout, sighting.shape[2]),
+        ("key_layout", sighting.key_layout, sighting.shape[3]),
     ):
         layout = own or _layout(probe, length)
         if layout is not None:

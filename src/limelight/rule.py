@@ -1,0 +1,177 @@
+"""Which keys each query may attend to, in O(T).
+
+Room: lowest. Causal, windowed, padded and packed attention all allow each query one run of
+neighbouring keys, less some padding; that is what is kept. Any other pattern is kept cell by cell.
+Imports NumPy only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """Where attention may go.
+
+    Attributes
+    ----------
+    first, stop : array [example or 1, query]
+        int32; query ``q`` may attend to keys ``first[q] <= k < stop[q]``.
+    valid : array [example or 1, key]
+        bool; False = a key no query may attend to, such as padding.
+    cells : array [example or 1, head or 1, query, key], optional
+        bool, True = may attend; given where no runs describe the pattern, and then it alone counts.
+    """
+
+    first: NDArray[np.int32]
+    stop: NDArray[np.int32]
+    valid: NDArray[np.bool_]
+    cells: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def everything(cls, queries: int, keys: int) -> Rule:
+        """Let every query attend to every key.
+
+        Parameters
+        ----------
+        queries, keys : int
+
+        Returns
+        -------
+        Rule
+        """
+        first = np.zeros((1, queries), np.int32)
+        return cls(first, np.full((1, queries), keys, np.int32), np.ones((1, keys), np.bool_))
+
+    @classmethod
+    def causal(cls, queries: int, keys: int, *, offset: int = 0, window: int | None = None) -> Rule:
+        """Let query ``q`` attend to keys up to ``q + offset``, the newest ``window`` of them.
+
+        Parameters
+        ----------
+        queries, keys : int
+        offset : int
+            How many keys come before the first query's own, such as those in a cache.
+        window : int, optional
+
+        Returns
+        -------
+        Rule
+        """
+        own = np.arange(queries) + offset + 1
+        stop = np.clip(own, 0, keys)
+        first = np.clip(own - window, 0, keys) if window is not None else np.zeros_like(own)
+        first, stop = first[None].astype(np.int32), stop[None].astype(np.int32)
+        return cls(first, stop, np.ones((1, keys), np.bool_))
+
+    @classmethod
+    def of(cls, allowed: NDArray[np.bool_]) -> Rule:
+        """Find the runs in a pattern given cell by cell, or keep the cells.
+
+        Parameters
+        ----------
+        allowed : array [example or 1, head or 1, query, key]
+            bool, True = may attend.
+
+        Returns
+        -------
+        Rule
+
+        Examples
+        --------
+        >>> rule = Rule.of(np.tril(np.ones((1, 1, 3, 3), bool)))
+        >>> rule.stop.tolist(), rule.cells is None
+        ([[1, 2, 3]], True)
+        """
+        allowed = np.asarray(allowed, np.bool_)
+        if allowed.shape[1] > 1 and bool((allowed == allowed[:, :1]).all()):
+            allowed = allowed[:, :1]
+        if allowed.shape[0] > 1 and bool((allowed == allowed[:1]).all()):
+            allowed = allowed[:1]
+        one = allowed[:, 0]
+        keys = one.shape[-1]
+        some = one.any(axis=-1)
+        first = np.where(some, one.argmax(axis=-1), 0).astype(np.int32)
+        stop = np.where(some, keys - one[..., ::-1].argmax(axis=-1), 0).astype(np.int32)
+        rule = cls(first, stop, one.any(axis=-2))
+        if allowed.shape[1] == 1 and bool((rule._runs() == one).all()):
+            return rule
+        return cls(first, stop, rule.valid, allowed)
+
+    @property
+    def by_head(self) -> bool:
+        """Whether heads may attend differently."""
+        return self.cells is not None and self.cells.shape[1] > 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the rule takes."""
+        cells = 0 if self.cells is None else self.cells.nbytes
+        return int(self.first.nbytes + self.stop.nbytes + self.valid.nbytes + cells)
+
+    def allowed(self, example: int, head: int, queries: slice, keys: slice) -> NDArray[np.bool_]:
+        """Return a part of one map's pattern.
+
+        Parameters
+        ----------
+        example, head : int
+        queries, keys : slice
+
+        Returns
+        -------
+        array [query, key]
+            bool, True = may attend.
+        """
+        if self.cells is not None:
+            cells = self.cells[example if len(self.cells) > 1 else 0]
+            return cells[head if len(cells) > 1 else 0, queries, keys]
+        place = np.arange(self.valid.shape[-1], dtype=np.int32)[keys]
+        first = self.first[example if len(self.first) > 1 else 0, queries, None]
+        stop = self.stop[example if len(self.stop) > 1 else 0, queries, None]
+        valid = self.valid[example if len(self.valid) > 1 else 0, keys]
+        found: NDArray[np.bool_] = (place >= first) & (place < stop) & valid
+        return found
+
+    def query_valid(self, examples: int) -> NDArray[np.bool_]:
+        """Return which queries may attend to any key in any head, [example, query]."""
+        if self.cells is not None:
+            found = self.cells.any(axis=(1, 3))
+        else:
+            before = np.concatenate(
+                [np.zeros((len(self.valid), 1), np.int64), self.valid.cumsum(axis=-1)], axis=-1
+            )
+            count = max(len(self.first), len(before))
+            before = np.broadcast_to(before, (count, before.shape[1]))
+            first, stop = (np.broadcast_to(x, (count, x.shape[1])) for x in (self.first, self.stop))
+            higher = np.take_along_axis(before, stop.astype(np.int64), axis=1)
+            found = (stop > first) & (
+                higher > np.take_along_axis(before, first.astype(np.int64), 1)
+            )
+        return np.broadcast_to(found, (examples, found.shape[1])).copy()
+
+    def key_valid(self, examples: int) -> NDArray[np.bool_]:
+        """Return which keys any query may attend to in any head, [example, key]."""
+        if self.cells is not None:
+            found = self.cells.any(axis=(1, 2))
+        else:
+            count = max(len(self.first), len(self.valid))
+            keys = self.valid.shape[-1]
+            change = np.zeros((count, keys + 1), np.int64)
+            first, stop = (np.broadcast_to(x, (count, x.shape[1])) for x in (self.first, self.stop))
+            for row in range(count):
+                some = stop[row] > first[row]
+                np.add.at(change[row], first[row][some], 1)
+                np.add.at(change[row], stop[row][some], -1)
+            found = (change.cumsum(axis=-1)[:, :keys] > 0) & self.valid
+        return np.broadcast_to(found, (examples, found.shape[1])).copy()
+
+    def _runs(self) -> NDArray[np.bool_]:
+        place = np.arange(self.valid.shape[-1])
+        found: NDArray[np.bool_] = (
+            (place >= self.first[..., None]) & (place < self.stop[..., None]) & self.valid[:, None]
+        )
+        return found

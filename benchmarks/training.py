@@ -32,8 +32,8 @@ class Scale:
         Its batches in an epoch, about a sixth of the whole text, and windows in a batch.
     epochs : int
         In each fit. Each fit is recorded once more than that: the untrained model comes first.
-    rounds : int
-        Fits of each way.
+    rounds, short_rounds : int
+        Fits of each way of the Transformer, which take minutes, and of the LSTM case's model.
     probe : int
         Examples recorded each time.
     sentences : int, optional
@@ -45,12 +45,13 @@ class Scale:
     batch: int = 16
     epochs: int = 2
     rounds: int = 2
+    short_rounds: int = 6
     probe: int = 8
     sentences: int | None = None
 
 
-TINY = Scale(models.Sizes(1, 2, 16, 50, 16), batches=2, batch=2, epochs=1, rounds=1, probe=2,
-             sentences=64)  # fmt: skip
+TINY = Scale(models.Sizes(1, 2, 16, 50, 16), batches=2, batch=2, epochs=1, rounds=1, short_rounds=1,
+             probe=2, sentences=64)  # fmt: skip
 
 
 def measure(tiny: bool = False) -> list[Figure]:
@@ -75,7 +76,7 @@ def _transformer(scale: Scale) -> Figure:
         f"a Transformer of {model.count_params() / 1e6:.1f} M parameters ({sizes.layers} × "
         f"{sizes.heads} heads × {sizes.positions}², {scale.batches} batches of {scale.batch})"
     )
-    return compare(what, fit, probe, scale)
+    return compare(what, fit, probe, scale, scale.rounds)
 
 
 def _lstm(scale: Scale) -> Figure:
@@ -86,10 +87,11 @@ def _lstm(scale: Scale) -> Figure:
         model.fit(x, y, batch_size=batch, epochs=scale.epochs, verbose=0,
                   callbacks=list(callbacks))  # fmt: skip
 
-    return compare(f"the LSTM case's model on {len(x):,} sentences", fit, probe, scale)
+    return compare(f"the LSTM case's model on {len(x):,} sentences", fit, probe, scale,
+                   scale.short_rounds)  # fmt: skip
 
 
-def compare(what: str, fit: Any, probe: ll.Probe, scale: Scale) -> Figure:
+def compare(what: str, fit: Any, probe: ll.Probe, scale: Scale, rounds: int) -> Figure:
     """Fit in turns without and with the callback."""
     with tempfile.TemporaryDirectory() as folder:
         runs = (Path(folder, str(number)) for number in count())
@@ -99,7 +101,7 @@ def compare(what: str, fit: Any, probe: ll.Probe, scale: Scale) -> Figure:
 
         first = timing.timed(watched)  # compiles both the training and the probe
         fit()
-        plain, with_it = timing.in_turns(scale.rounds, fit, watched)
+        plain, with_it = timing.in_turns(rounds, fit, watched)
     found = timing.ratio(with_it, plain)
     unit = timing.middle(plain)
     ours = timing.middle(with_it)

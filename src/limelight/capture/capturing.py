@@ -5,7 +5,7 @@ Room: capture. Comes in: a model and a few examples. Goes out: a tree of labelle
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import xarray as xr
@@ -23,6 +23,7 @@ def capture(
     layout: tuple[int, int] | None = None,
     include: Sequence[str] | str | None = None,
     exclude: Sequence[str] | str | None = None,
+    run: Callable[[Any, Any], Any] | None = None,
 ) -> xr.DataTree:
     """Run a model once and return the attention of every module in it.
 
@@ -30,15 +31,21 @@ def capture(
 
     Parameters
     ----------
-    model : keras.Model
-        A live model, Keras 3 on TensorFlow.
-    inputs : Probe, array, tuple of arrays, or dict of str to array
-        A few examples, prepared as for the model's own call.
+    model : keras.Model or torch.nn.Module
+        A live model.
+    inputs : Probe, array, tuple of arrays, or mapping of str to array
+        A few examples, prepared as for the model's own call. Tensors and a tokenizer's output will
+        do. A tuple holds positional arguments; a mapping holds keyword arguments of a torch model,
+        or is a Keras model's own dict of inputs.
     tokens, layout : optional
         As in :class:`~limelight.capture.probe.Probe`.
     include, exclude : str or sequence of str, optional
         Paths (``*`` matches anything) of softmaxes that are attention, or are not, where limelight
         guesses wrong.
+    run : callable, optional
+        Called as ``run(model, inputs)`` instead of ``model(inputs)``, with the inputs as tensors,
+        such as ``lambda model, x: model.generate(**x, max_new_tokens=9, do_sample=False)``. What
+        one module does in successive calls of the model is joined: one row more per new token.
 
     Returns
     -------
@@ -75,7 +82,7 @@ def capture(
         probe = inputs
     else:
         probe = Probe(inputs, tokens=tokens, layout=layout)
-    return adapter_for(model).watch(model, probe, _listed(include), _listed(exclude))
+    return adapter_for(model).watch(model, probe, _listed(include), _listed(exclude), run)
 
 
 def _listed(paths: Sequence[str] | str | None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ Keras model has come in.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from limelight.capture import keras_names
-from limelight.capture.keras_calling import run
+from limelight.capture.keras_calling import run as call
 from limelight.capture.keras_picking import pick
 from limelight.capture.keras_state import untouched
 from limelight.capture.keras_values import read
@@ -44,7 +44,11 @@ def matches(model: Any) -> bool:
 
 
 def watch(
-    model: Any, probe: Probe, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    model: Any,
+    probe: Probe,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    run: Callable[[Any, Any], Any] | None = None,
 ) -> xr.DataTree:
     """Run a model once on a probe and return its attention.
 
@@ -56,6 +60,8 @@ def watch(
     include, exclude : sequence of str
         Paths (``*`` matches anything) of softmaxes that are attention, or are not, whatever
         limelight would say.
+    run : callable, optional
+        Not for Keras models.
 
     Returns
     -------
@@ -65,15 +71,21 @@ def watch(
     Raises
     ------
     UnsupportedModelError
-        If Keras runs on another backend, or no attention was seen.
+        If Keras runs on another backend, no attention was seen, or ``run`` is given.
     ProbeError
         If the model refuses the probe's inputs.
     """
     _check_backend()
+    if run is not None:
+        raise UnsupportedModelError(
+            f"Got run= for the Keras model {model.name!r}.",
+            "Only torch models are run by a function of yours.",
+            "Leave run out; wrap what you want to run in a keras.Model, and pass that.",
+        )
     if not model.built:
-        run(model, probe)  # builds it, as its owner's first call would
+        call(model, probe)  # builds it, as its owner's first call would
     with untouched(model), listening() as trace:
-        inputs = run(model, probe)
+        inputs = call(model, probe)
     found = pick(model, trace, inputs, probe, include, exclude)
     return assemble([label(sighting, probe) for sighting in found])
 

@@ -165,13 +165,22 @@ def _array(value: Any) -> NDArray[Any]:
             "Pass a few examples, such as x[:8].",
         )
     try:
-        return np.asarray(value).copy()
+        return np.asarray(_outside(value)).copy()
     except Exception as error:
         raise ProbeError(
             f"Got inputs that are no array ({error}).",
             "Wanted arrays whose first axis is the example.",
             "Pad the examples to one length first.",
         ) from error
+
+
+def _outside(value: Any) -> Any:
+    """Take a torch tensor out of its graph and off its device; leave anything else alone."""
+    if not hasattr(value, "detach"):
+        return value
+    tensor = value.detach().cpu()
+    # NumPy knows no bfloat16, nor the smaller floats.
+    return tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor
 
 
 def _count(arrays: list[NDArray[Any]]) -> int:

@@ -149,7 +149,7 @@ def opened(model: Any, door: Door) -> Iterator[Stack]:
     stack = Stack()
     with _one_at_a_time, ExitStack() as undo:
         undo.enter_context(modules_followed(model, stack))
-        undo.enter_context(_mode(door, stack))
+        undo.enter_context(mode(door, stack))
         if "transformers" in sys.modules:
             from limelight.capture import torch_transformers
 
@@ -202,8 +202,19 @@ def modules_followed(model: Any, stack: Stack) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _mode(door: Door, stack: Stack) -> Iterator[None]:
+def mode(door: Door, stack: Stack) -> Any:
+    """Return a context that hands torch functions to a door; it may be entered again and again.
+
+    Parameters
+    ----------
+    door : callable
+    stack : Stack
+        Tells in which module call they happen.
+
+    Returns
+    -------
+    torch.overrides.TorchFunctionMode
+    """
     import torch
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode
@@ -229,7 +240,8 @@ def _mode(door: Door, stack: Stack) -> Iterator[None]:
         """Stand at the doors within a function whose own calls a mode does not see."""
         with ExitStack() as undo:
             for owner, name in ((functional, "scaled_dot_product_attention"),
-                                (functional, "softmax"), (torch, "bmm")):  # fmt: skip
+                                (functional, "softmax"), (functional, "dropout"),
+                                (torch, "bmm")):  # fmt: skip
                 original = getattr(owner, name)
                 undo.callback(setattr, owner, name, original)
                 setattr(owner, name, _by(seen, original))
@@ -241,8 +253,7 @@ def _mode(door: Door, stack: Stack) -> Iterator[None]:
         ) -> Any:
             return seen(func, args, kwargs or {})
 
-    with Mode():
-        yield
+    return Mode()
 
 
 def _by(seen: Callable[..., Any], original: Any) -> Callable[..., Any]:

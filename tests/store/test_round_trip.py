@@ -105,7 +105,7 @@ class TestMaps:
         run = open_run(run_dir)
         group = zarr.open_group(sidecar(run_dir) / "data.zarr", mode="r")
         weights = group["weights_1"]
-        assert weights.shape == (3, 1, 2, 3, 6, 6)
+        assert weights.shape == (64, 1, 2, 3, 6, 6)  # room for the next ones too
         assert weights.metadata.dimension_names[-2:] == ("query", "key")
         np.testing.assert_array_equal(
             weights[1, 0].astype("f4"), run.weights("encoder/attention", 10).values

@@ -118,6 +118,8 @@ def _described(place: Place, path: Path) -> Description:
         text = meta.read_text("utf-8", errors="replace")
     except FileNotFoundError as cause:
         if place.index.exists():
+            if meta.exists():  # its first step came between the two looks
+                return _described(place, path)
             what = f"{meta} is missing; the recording beside it says nothing without it."
             raise StoreError(what, *restore) from cause
         raise NotRecordedError(

@@ -25,6 +25,9 @@ from limelight.store.layout import ArraySpec, Place
 #: Higher levels take three times as long and gain a fiftieth on attention maps.
 _LEVEL: Final = 1
 
+#: Arrays get room for rows by so many at a time.
+ROOM: Final = 64
+
 _BYTES: Final = {"name": "bytes", "configuration": {"endian": "little"}}
 _CRC: Final = {"name": "crc32c"}
 _ZSTD: Final = {"name": "zstd", "configuration": {"level": _LEVEL, "checksum": True}}
@@ -97,9 +100,11 @@ def create(place: Place, spec: ArraySpec) -> None:
     grow(place, spec, 0)
 
 
-def grow(place: Place, spec: ArraySpec, rows: int) -> None:
-    """Set how many rows an array has."""
-    replace(place.array(spec) / "zarr.json", json.dumps(metadata(spec, rows)))
+def grow(place: Place, spec: ArraySpec, rows: int) -> int:
+    """Make room for so many rows, rounded up to a multiple of :data:`ROOM`, and return how many."""
+    room = -(-rows // ROOM) * ROOM
+    replace(place.array(spec) / "zarr.json", json.dumps(metadata(spec, room)))
+    return room
 
 
 def write(

@@ -76,6 +76,7 @@ class Writer:
         self._events = EventFile(self._run_dir)
         self._lines: list[Line] = []
         self._size = -1  # of the index, when its lines were read
+        self._rows: dict[str, int] = {}  # how many rows each array says it has
 
     def __enter__(self) -> Writer:
         return self
@@ -162,12 +163,14 @@ class Writer:
             whole = new if old is None else merged(old, new)
         except StoreError:
             self._move_aside()
+            self._rows.clear()
             old, whole = None, new
         if whole == old:
             return whole
         if old is None and self._place.index.exists() and index.read(self._place.index)[0]:
             self._move_aside()  # steps, and nothing says what they mean
         self._place.data.mkdir(parents=True, exist_ok=True)
+        self._rows.clear()
         for spec in all_specs(whole):
             if old is None or not self._place.array(spec).exists():
                 shards.create(self._place, spec)
@@ -206,7 +209,10 @@ class Writer:
 
     def _row(self, spec: ArraySpec, row: int, values: Any) -> None:
         shards.write(self._place, spec, row, values)
-        shards.grow(self._place, spec, row + 1)
+        if row >= self._rows.get(spec.name, 0):
+            # Many at once: small recordings spent most of their time on rewriting this number. A
+            # row is there when the index says so, not when its array could hold it.
+            self._rows[spec.name] = shards.grow(self._place, spec, row + 1)
 
     def _write_sites(
         self,

@@ -1,0 +1,306 @@
+"""Joins what one module did in successive calls into one map: a row more per new token.
+
+Room: capture. Comes in: sightings of one module in the order they ran, such as those of a decoder
+that writes word after word, whatever its cache keeps. Goes out: one sighting whose keys are the
+whole sequence. Knows no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelight.capture.sites import Sighting, allowed_in
+from limelight.errors import UnsupportedModelError
+from limelight.factors import Factors
+from limelight.rule import Rule
+
+#: Cached keys that differ by more than this share of their size are other keys. A cache of four
+#: bits changes them by about a tenth.
+_SAME_KEYS = 0.3
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One call's rows, and where its keys and queries lie in the whole sequence."""
+
+    sighting: Sighting
+    rows: int
+    offset: int
+    keys: int
+
+
+@dataclass
+class _Joined:
+    """What is joined so far.
+
+    ``length`` is the number of positions seen; ``known`` their keys, where vectors are known.
+    """
+
+    parts: list[_Part]
+    length: int
+    known: NDArray[np.float32] | None
+    exact: bool = True
+
+
+def join_calls(seen: Iterable[tuple[Hashable, Sighting]]) -> list[Sighting]:
+    """Join the sightings of each module.
+
+    Parameters
+    ----------
+    seen : iterable of (hashable, Sighting)
+        What tells one site from another, and what was seen there, in the order it ran.
+
+    Returns
+    -------
+    list of Sighting
+        One for each site, in the order the sites first ran.
+    """
+    groups: dict[Hashable, list[Sighting]] = {}
+    for key, sighting in seen:
+        groups.setdefault(key, []).append(sighting)
+    return [join(group) for group in groups.values()]
+
+
+def join(sightings: Sequence[Sighting]) -> Sighting:
+    """Join successive calls of one module.
+
+    Self-attention goes on where the call before it stopped: its keys are all positions so far, the
+    newest of them (a cache with a window), or room for more than there are (a static cache). A call
+    that looks at no earlier position starts afresh and replaces what was there, and one that goes
+    back a few positions, as when drafted words are refused, replaces those. Cross-attention has the
+    same keys in every call.
+
+    Parameters
+    ----------
+    sightings : sequence of Sighting
+        Of one module, in the order it ran.
+
+    Returns
+    -------
+    Sighting
+        With factors where all calls had the same key vectors, else dense.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If a call does not go on from the one before it, as when beams change places.
+    """
+    first = sightings[0]
+    if len(sightings) == 1:
+        return first
+    crossing = first.kind != "self"
+    state = _begin(first, crossing)
+    for sighting in sightings[1:]:
+        if (sighting.shape[:2] != first.shape[:2]) or not (
+            _cross_on(state, sighting) if crossing else _go_on(state, sighting)
+        ):
+            raise _unjoinable(first, sighting)
+    kind = "cross" if crossing and len(state.parts) > 1 else first.kind
+    return replace(_whole(state), kind=kind)
+
+
+def _begin(sighting: Sighting, crossing: bool) -> _Joined:
+    length = sighting.shape[3] if crossing else _end(sighting)
+    part = _Part(sighting, sighting.shape[2], 0, length)
+    return _Joined([part], length, _keys(sighting, length))
+
+
+def _end(sighting: Sighting) -> int:
+    """Return how many keys there are, less the empty end of a static cache."""
+    if sighting.shape[3] == sighting.shape[2]:
+        return sighting.shape[3]
+    used = np.flatnonzero(_cells(sighting).any(axis=(0, 1, 2)))
+    return int(used[-1]) + 1 if len(used) else sighting.shape[3]
+
+
+def _keys(sighting: Sighting, length: int) -> NDArray[np.float32] | None:
+    return None if sighting.factors is None else sighting.factors.key[:, :, :length]
+
+
+def _go_on(state: _Joined, sighting: Sighting) -> bool:
+    """Append one call of self-attention; False if it does not fit."""
+    queries, keys = sighting.shape[2:]
+    if queries == keys:  # nothing remembered: the whole sequence again, or another one
+        fresh = _begin(sighting, crossing=False)
+        state.parts, state.length, state.known = fresh.parts, fresh.length, fresh.known
+        return True
+    offset = max(0, state.length + queries - keys)
+    if _append(state, sighting, offset, state.length):
+        return True
+    back = keys - queries
+    return 0 <= back < state.length and _append(state, sighting, 0, back)
+
+
+def _append(state: _Joined, sighting: Sighting, offset: int, past: int) -> bool:
+    """Append rows after position ``past``, if the keys up to there are those known already."""
+    length = past + sighting.shape[2]
+    own = _keys(sighting, length - offset)
+    if state.known is not None and own is not None:
+        before, now = state.known[:, :, offset:past], own[:, :, : past - offset]
+        if before.shape != now.shape:
+            return False
+        if not np.array_equal(before, now):
+            gap, size = np.linalg.norm(before - now), np.linalg.norm(before)
+            if gap > _SAME_KEYS * size:
+                return False
+            state.exact = False
+        state.known = np.concatenate([state.known[:, :, :offset], own], axis=2)
+    else:
+        state.known = None
+    _cut(state, past)
+    state.parts.append(_Part(sighting, sighting.shape[2], offset, length - offset))
+    state.length = length
+    return True
+
+
+def _cut(state: _Joined, past: int) -> None:
+    """Drop the rows of positions from ``past`` on."""
+    start = state.length - sum(part.rows for part in state.parts)
+    kept = []
+    for part in state.parts:
+        rows = min(part.rows, past - start)
+        if rows > 0:
+            kept.append(replace(part, rows=rows))
+        start += part.rows
+    state.parts = kept
+
+
+def _cross_on(state: _Joined, sighting: Sighting) -> bool:
+    """Append one call of cross-attention; False if its keys are others."""
+    if sighting.shape[3] != state.length:
+        return False
+    own = _keys(sighting, state.length)
+    if state.known is not None and own is not None and not np.array_equal(state.known, own):
+        if np.linalg.norm(state.known - own) > _SAME_KEYS * np.linalg.norm(own):
+            return False
+        state.exact = False
+    rows = sum(part.rows for part in state.parts)
+    if sighting.shape[2] > rows and _same_rows(state, sighting, rows):
+        state.parts, state.known = [], own  # without a cache, each call asks every query again
+    state.parts.append(_Part(sighting, sighting.shape[2], 0, state.length))
+    return True
+
+
+def _same_rows(state: _Joined, sighting: Sighting, rows: int) -> bool:
+    before = np.concatenate([_dense(p.sighting)[0][:, :, : p.rows] for p in state.parts], axis=2)
+    return bool(np.allclose(before, _dense(sighting)[0][:, :, :rows], atol=1e-4))
+
+
+def _whole(state: _Joined) -> Sighting:
+    """Build one sighting of all parts."""
+    parts = state.parts
+    first = parts[0].sighting
+    made = {
+        "query_valid": _joined_valid(parts),
+        "key_valid": _joined_keys(parts, state.length),
+    }
+    every = [part.sighting.factors for part in parts]
+    factors = [one for one in every if one is not None]
+    if state.known is not None and state.exact and len(factors) == len(parts):
+        return replace(first, factors=_factors(parts, factors, state), **made)
+    examples, heads = first.shape[:2]
+    shape = (examples, heads, sum(part.rows for part in parts), state.length)
+    weights = np.zeros(shape, np.float32)
+    logits = np.full(shape, -np.inf, np.float32)
+    row = 0
+    for part in parts:
+        place = np.s_[:, :, row : row + part.rows, part.offset : part.offset + part.keys]
+        for whole, own in zip((weights, logits), _dense(part.sighting), strict=True):
+            whole[place] = own[:, :, : part.rows, : part.keys]
+        row += part.rows
+    return replace(first, factors=None, weights=weights, logits=logits, **made)
+
+
+def _factors(parts: list[_Part], factors: list[Factors], state: _Joined) -> Factors:
+    cells = [_cells(part.sighting) for part in parts]
+    examples, heads = (max(len(one) for one in cells), max(one.shape[1] for one in cells))
+    rows = sum(part.rows for part in parts)
+    allowed = np.zeros((examples, heads, rows, state.length), np.bool_)
+    row = 0
+    for part, own in zip(parts, cells, strict=True):
+        place = np.s_[:, :, row : row + part.rows, part.offset : part.offset + part.keys]
+        allowed[place] = own[:, :, : part.rows, : part.keys]
+        row += part.rows
+    pairs = list(zip(parts, factors, strict=True))
+    last = factors[-1]
+    assert state.known is not None
+    return Factors(
+        np.concatenate([one.query[:, :, : part.rows] for part, one in pairs], axis=2),
+        state.known, Rule.of(allowed), last.scale,
+        np.concatenate([one.normaliser[:, :, : part.rows] for part, one in pairs], axis=2),
+        last.softcap, last.sink,
+    )  # fmt: skip
+
+
+def _cells(sighting: Sighting) -> NDArray[np.bool_]:
+    """Return which cells are allowed, [example, head or 1, query, key]."""
+    factors = sighting.factors
+    if factors is None:
+        assert sighting.logits is not None
+        return allowed_in(sighting.logits)
+    examples, heads = factors.shape[:2]
+    every = slice(None)
+    return np.stack(
+        [
+            np.stack(
+                [
+                    factors.rule.allowed(example, head, every, every)
+                    for head in range(heads if factors.rule.by_head else 1)
+                ]
+            )
+            for example in range(examples)
+        ]
+    )
+
+
+def _dense(sighting: Sighting) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return weights and logits."""
+    factors = sighting.factors
+    if factors is None:
+        assert sighting.weights is not None
+        assert sighting.logits is not None
+        return sighting.weights, sighting.logits
+    logits = np.empty(factors.shape, np.float32)
+    every = slice(None)
+    for example, head in np.ndindex(*factors.shape[:2]):
+        logits[example, head] = factors.scores(example, head, every, every)
+    return factors.dense(), np.where(_cells(sighting), logits, -np.inf).astype(np.float32)
+
+
+def _joined_valid(parts: list[_Part]) -> NDArray[np.bool_] | None:
+    if all(part.sighting.query_valid is None for part in parts):
+        return None
+    rows = []
+    for part in parts:
+        valid = part.sighting.query_valid
+        if valid is None:
+            valid = np.ones((part.sighting.shape[0], part.sighting.shape[2]), np.bool_)
+        rows.append(valid[:, : part.rows])
+    return np.concatenate(rows, axis=1)
+
+
+def _joined_keys(parts: list[_Part], length: int) -> NDArray[np.bool_] | None:
+    """Return which keys are valid in any call: a static cache calls valid what is filled."""
+    if all(part.sighting.key_valid is None for part in parts):
+        return None
+    found = np.zeros((parts[0].sighting.shape[0], length), np.bool_)
+    for part in parts:
+        valid = part.sighting.key_valid
+        own = np.True_ if valid is None else valid[:, : part.keys]
+        found[:, part.offset : part.offset + part.keys] |= own
+    return found
+
+
+def _unjoinable(first: Sighting, other: Sighting) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"Got calls of {first.module} that do not go on from one another: after one of shape "
+        f"{tuple(first.shape)} came one of shape {tuple(other.shape)}, or its earlier keys changed "
+        "place.",
+        "Wanted the same examples in every call, each looking back at what came before; beam "
+        "search and contrastive search rearrange them.",
+        "Generate with num_beams=1, or generate first and capture one pass over the finished text.",
+    )

@@ -7,8 +7,10 @@ O(T²). May import NumPy and xarray only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -20,8 +22,9 @@ from xarray.core import indexing
 from limelight import schema
 from limelight.rule import Rule
 
-#: Largest number of weights computed at once while walking over a whole map.
-BLOCK: Final = 1 << 21
+#: Largest number of weights computed at once while walking over whole maps: few enough to stay in
+#: a core's cache.
+BLOCK: Final = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +48,12 @@ class Factors:
         Scores are then ``softcap · tanh(score / softcap)``.
     sink : array [head], optional
         One more score per head that takes a share of each row and belongs to no key.
-    normaliser : array [example, head, query]
-        float64, log of the sum of ``exp(score)`` over the allowed keys and the sink, in nats;
-        ``-inf`` where nothing is allowed.
     """
 
     query: NDArray[np.float32]
     key: NDArray[np.float32]
     rule: Rule
     scale: float
-    normaliser: NDArray[np.float64]
     softcap: float | None = None
     sink: NDArray[np.float32] | None = None
 
@@ -66,49 +65,91 @@ class Factors:
 
     @property
     def nbytes(self) -> int:
-        """Bytes the vectors take."""
-        return int(self.query.nbytes + self.key.nbytes + self.normaliser.nbytes)
+        """Bytes the vectors and the normaliser take."""
+        return int(self.query.nbytes + self.key.nbytes + 8 * math.prod(self.shape[:3]))
 
-    def scores(self, example: int, head: int, queries: slice, keys: slice) -> NDArray[np.float32]:
+    @cached_property
+    def normaliser(self) -> NDArray[np.float64]:
+        """Log of the sum of ``exp(score)`` over the allowed keys and the sink, in nats.
+
+        float64 [example, head, query]; ``-inf`` where nothing is allowed. Computed when it is
+        first asked for, unless :meth:`keep` gave it.
+        """
+        found = np.empty(self.shape[:3])
+        every = slice(None)
+        for example, heads, queries in blocks(self.shape):
+            scores = self.scores(example, heads, queries, every)
+            _forbid(scores, self.rule.allowed(example, heads, queries, every), -np.inf)
+            extra = None if self.sink is None else self.sink[heads, None].astype(np.float64)
+            found[example, heads, queries] = _log_sum(scores, extra)
+        return found
+
+    def keep(self, normaliser: NDArray[np.float64]) -> None:
+        """Take a normaliser that somebody else found on the way, so that it costs no pass of its own.
+
+        Parameters
+        ----------
+        normaliser : array [example, head, query]
+            float64, in nats, of these very factors.
+        """
+        self.__dict__["normaliser"] = normaliser
+
+    def scores(
+        self, example: int, head: int | slice, queries: slice, keys: slice
+    ) -> NDArray[np.float32]:
         """Return scores before the softmax, whatever is allowed.
 
         Parameters
         ----------
-        example, head : int
+        example : int
+        head : int or slice
         queries, keys : slice
 
         Returns
         -------
-        array [query, key]
+        array [query, key], or [head, query, key] for a slice of heads
             float32.
         """
         group = self.query.shape[1] // self.key.shape[1]
+        own: Any = head
+        if group > 1:
+            own = np.arange(self.query.shape[1])[head] // group
         vectors = self.query[example, head, queries] * np.float32(self.scale)
-        found: NDArray[np.float32] = vectors @ self.key[example, head // group, keys].T
+        found: NDArray[np.float32] = vectors @ self.key[example, own][..., keys, :].swapaxes(-1, -2)
         if self.softcap is not None:
-            cap = np.float32(self.softcap)
-            found = np.tanh(found / cap) * cap
+            found /= np.float32(self.softcap)
+            np.tanh(found, out=found)
+            found *= np.float32(self.softcap)
         return found
 
-    def weights(self, example: int, head: int, queries: slice, keys: slice) -> NDArray[np.float32]:
-        """Return the weights of a part of one map.
+    def weights(
+        self, example: int, head: int | slice, queries: slice, keys: slice
+    ) -> NDArray[np.float32]:
+        """Return the weights of a part of one map, or of several heads.
 
         Parameters
         ----------
-        example, head : int
+        example : int
+        head : int or slice
         queries, keys : slice
 
         Returns
         -------
-        array [query, key]
+        array [query, key], or [head, query, key] for a slice of heads
             float32, exactly 0 where not allowed.
         """
         log = self.normaliser[example, head, queries, None]
-        # In double precision: at a score of 30, single precision loses 2e-6 of the weight.
-        found = np.exp(self.scores(example, head, queries, keys) - np.where(log > -np.inf, log, 0))
-        return np.where(self.rule.allowed(example, head, queries, keys), found, 0).astype(
-            np.float32
-        )
+        log = np.where(np.isneginf(log), 0, log)
+        # At a score of 30 a normaliser in single precision loses 2e-6 of the weight; what rounding
+        # cuts off it is put back as a factor, and all else may be single.
+        single = log.astype(np.float32)
+        found = self.scores(example, head, queries, keys)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not allowed may be huge
+            found -= single
+            np.exp(found, out=found)
+            found *= np.exp(single - log).astype(np.float32)
+        _forbid(found, self.rule.allowed(example, head, queries, keys), 0)
+        return found
 
     def dense(self) -> NDArray[np.float32]:
         """Return all weights.
@@ -119,8 +160,8 @@ class Factors:
             float32.
         """
         found = np.empty(self.shape, np.float32)
-        for example, head, queries in blocks(self.shape):
-            found[example, head, queries] = self.weights(example, head, queries, slice(None))
+        for example, heads, queries in blocks(self.shape):
+            found[example, heads, queries] = self.weights(example, heads, queries, slice(None))
         return found
 
     def sink_weights(self) -> NDArray[np.float32] | None:
@@ -140,7 +181,7 @@ def factored(
     softcap: float | None = None,
     sink: NDArray[np.float32] | None = None,
 ) -> Factors:
-    """Build factors, with each row's log normaliser computed in blocks of rows.
+    """Build factors of any floating vectors.
 
     Parameters
     ----------
@@ -164,18 +205,10 @@ def factored(
     """
     query = np.ascontiguousarray(query, np.float32)
     key = np.ascontiguousarray(key, np.float32)
-    shape = (*query.shape[:3], key.shape[2])
-    made = Factors(query, key, rule, scale, np.zeros(query.shape[:3]), softcap, sink)
-    every = slice(None)
-    for example, head, queries in blocks(shape):
-        scores = made.scores(example, head, queries, every)
-        scores[~rule.allowed(example, head, queries, every)] = -np.inf
-        extra = -np.inf if sink is None else float(sink[head])
-        made.normaliser[example, head, queries] = _log_sum(scores, extra)
-    return made
+    return Factors(query, key, rule, float(scale), softcap, sink)
 
 
-def blocks(shape: tuple[int, int, int, int]) -> Iterator[tuple[int, int, slice]]:
+def blocks(shape: tuple[int, int, int, int]) -> Iterator[tuple[int, slice, slice]]:
     """Walk over maps in blocks of whole rows.
 
     Parameters
@@ -186,14 +219,20 @@ def blocks(shape: tuple[int, int, int, int]) -> Iterator[tuple[int, int, slice]]
     Yields
     ------
     tuple
-        Example, head, and a slice of queries of at most :data:`BLOCK` weights, or one row.
+        Example, a slice of heads, a slice of queries: several heads where they are small, a part of
+        one where it is large. At most :data:`BLOCK` weights, or one row.
     """
     examples, heads, queries, keys = shape
-    rows = max(1, BLOCK // max(keys, 1))
+    rows = max(1, min(queries, BLOCK // max(keys, 1)))
+    several = max(1, BLOCK // max(queries * keys, 1)) if rows == queries else 1
     for example in range(examples):
-        for head in range(heads):
+        for head in range(0, heads, several):
             for start in range(0, queries, rows):
-                yield example, head, slice(start, min(start + rows, queries))
+                yield (
+                    example,
+                    slice(head, min(head + several, heads)),
+                    slice(start, min(start + rows, queries)),
+                )
 
 
 def lazy_weights(factors: Factors) -> xr.Variable:
@@ -266,7 +305,12 @@ class _Weights(BackendArray):
         kept = tuple(slice(i, i + 1) if isinstance(i, (int, np.integer)) else i for i in key)
         places = [range(*one.indices(size)) for one, size in zip(kept, self.shape, strict=True)]
         found = np.empty([len(place) for place in places], np.float32)
+        # All heads at once where that is little: a call for each costs more than small maps do.
+        little = math.prod(map(len, places[1:])) <= BLOCK
         for at, example in enumerate(places[0]):
+            if little:
+                found[at] = self.factors.weights(example, kept[1], kept[2], kept[3])
+                continue
             for spot, head in enumerate(places[1]):
                 found[at, spot] = self.factors.weights(example, head, kept[2], kept[3])
         return found[tuple(0 if isinstance(i, (int, np.integer)) else slice(None) for i in key)]
@@ -297,11 +341,20 @@ class _Allowed(BackendArray):
         return found[tuple(0 if isinstance(i, (int, np.integer)) else slice(None) for i in key)]
 
 
-def _log_sum(scores: NDArray[np.float32], extra: float) -> NDArray[np.float64]:
-    """Return each row's log of the sum of exponentials, in double precision."""
-    top = np.maximum(scores.max(axis=-1, keepdims=True, initial=-np.inf), extra)
-    safe = np.where(np.isneginf(top), 0, top).astype(np.float64)
-    total = np.exp(scores - safe).sum(axis=-1) + np.exp(extra - safe[..., 0])
-    with np.errstate(divide="ignore"):
-        found: NDArray[np.float64] = np.log(total) + safe[..., 0]
-    return found
+def _forbid(values: NDArray[np.float32], allowed: NDArray[np.bool_], instead: float) -> None:
+    """Put something where nothing is allowed, in place, for all heads alike or each its own."""
+    if not allowed.all():
+        np.copyto(values, np.float32(instead), where=~allowed)
+
+
+def _log_sum(
+    scores: NDArray[np.float32], extra: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Return each row's log of the sum of exponentials, in double precision; spoils ``scores``."""
+    top = scores.max(axis=-1, initial=-np.inf)
+    safe = np.where(np.isneginf(top), 0, top)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores -= safe[..., None]
+        total = np.exp(scores, out=scores).sum(axis=-1, dtype=np.float64)
+        found: NDArray[np.float64] = np.log(total) + safe
+    return found if extra is None else np.logaddexp(found, extra)

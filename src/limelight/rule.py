@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_PARTS = ("first", "stop", "valid", "cells")
+
 
 @dataclass(frozen=True, eq=False)
 class Rule:
@@ -113,17 +115,36 @@ class Rule:
         cells = 0 if self.cells is None else self.cells.nbytes
         return int(self.first.nbytes + self.stop.nbytes + self.valid.nbytes + cells)
 
-    def allowed(self, example: int, head: int, queries: slice, keys: slice) -> NDArray[np.bool_]:
-        """Return a part of one map's pattern.
+    def equals(self, other: Rule) -> bool:
+        """Tell whether another rule is kept as the same arrays.
 
         Parameters
         ----------
-        example, head : int
+        other : Rule
+
+        Returns
+        -------
+        bool
+        """
+        pairs = ((getattr(self, name), getattr(other, name)) for name in _PARTS)
+        return all(
+            a is b or (a is not None and b is not None and np.array_equal(a, b)) for a, b in pairs
+        )
+
+    def allowed(
+        self, example: int, head: int | slice, queries: slice, keys: slice
+    ) -> NDArray[np.bool_]:
+        """Return a part of one map's pattern, or of several heads'.
+
+        Parameters
+        ----------
+        example : int
+        head : int or slice
         queries, keys : slice
 
         Returns
         -------
-        array [query, key]
+        array [query, key], or [head, query, key] for a slice of heads that differ
             bool, True = may attend.
         """
         if self.cells is not None:

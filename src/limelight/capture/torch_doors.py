@@ -15,6 +15,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from limelight.capture.torch_flex import taken_apart
+from limelight.capture.torch_names import paths
+
+# Attributes of a tensor that are tensors of the same values.
+_TURNED = {"T", "mT", "H", "mH", "data", "real"}
+
 # Two threads that patch and restore crosswise would leave one patch behind.
 _one_at_a_time = threading.RLock()
 
@@ -33,8 +39,9 @@ class Call:
     turn : int
         How many calls of the same module came before it in the same call of the model.
     args, kwargs : tuple, dict
-    outputs : object
-        None while it runs, or when it raised.
+        Empty once the call is over: nobody must hold every activation of a model.
+    number : int
+        Which call of the model it belongs to; several where a model generates.
     """
 
     module: Any
@@ -43,7 +50,7 @@ class Call:
     turn: int
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    outputs: Any = None
+    number: int = 0
 
 
 @dataclass(eq=False)
@@ -71,6 +78,8 @@ class Attend:
         What computes it.
     heads_last : bool
         Whether the output is [example, query, head, feature], not [example, head, query, feature].
+    score : callable, optional
+        Turns float32 scores [example, head, query, key] into others, before ``bias`` counts.
     """
 
     call: Call | None
@@ -85,6 +94,7 @@ class Attend:
     sink: Any = None
     function: Any = None
     heads_last: bool = False
+    score: Callable[[Any], Any] | None = None
 
 
 @dataclass(eq=False)
@@ -119,12 +129,15 @@ class Stack:
     Attributes
     ----------
     running, calls : list of Call
+    number : int
+        How many calls of the model have begun, less one.
     quiet : int
         Above 0 while what runs was handed to the door already, as a whole.
     """
 
     running: list[Call] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    number: int = -1
     quiet: int = 0
 
     @property
@@ -137,6 +150,8 @@ class Stack:
 def opened(model: Any, door: Door) -> Iterator[Stack]:
     """Hand every attention, softmax and torch function of a model to a door.
 
+    What is compiled runs uncompiled meanwhile, and is not compiled anew afterwards.
+
     Parameters
     ----------
     model : torch.nn.Module
@@ -148,6 +163,7 @@ def opened(model: Any, door: Door) -> Iterator[Stack]:
     """
     stack = Stack()
     with _one_at_a_time, ExitStack() as undo:
+        undo.enter_context(_uncompiled())
         undo.enter_context(modules_followed(model, stack))
         undo.enter_context(mode(door, stack))
         if "transformers" in sys.modules:
@@ -180,25 +196,41 @@ def modules_followed(model: Any, stack: Stack) -> Iterator[None]:
                 return
             if not stack.running:
                 turns.clear()  # a new call of the model
+                stack.number += 1
             turn = turns.get(id(module), 0)
             turns[id(module)] = turn + 1
-            call = Call(module, path, stack.top, turn, args, kwargs)
+            call = Call(module, path, stack.top, turn, args, kwargs, stack.number)
             stack.calls.append(call)
             stack.running.append(call)
 
         return hook
 
     def after(module: Any, args: Any, kwargs: Any, outputs: Any) -> None:  # noqa: ARG001
-        if threading.get_ident() == thread and stack.top is not None:
-            stack.running.pop().outputs = outputs
+        while threading.get_ident() == thread and stack.running:
+            call = stack.running.pop()
+            call.args, call.kwargs = (), {}
+            if call.module is module:
+                break
 
     with ExitStack() as undo:
-        for name, module in model.named_modules():
-            hook = before(name.replace(".", "/"))
-            first = module.register_forward_pre_hook(hook, with_kwargs=True, prepend=True)
+        for module, path in paths(model):
+            first = module.register_forward_pre_hook(before(path), with_kwargs=True, prepend=True)
             undo.callback(first.remove)
             last = module.register_forward_hook(after, with_kwargs=True, always_call=True)
             undo.callback(last.remove)
+        yield
+
+
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Run compiled models op by op; compiled code shows nothing of itself."""
+    # Who has compiled something has loaded this; flex_attention compiles itself when called.
+    if not {"torch._dynamo", "torch.nn.attention.flex_attention"} & set(sys.modules):
+        yield
+        return
+    import torch
+
+    with torch.compiler.set_stance("force_eager"):
         yield
 
 
@@ -226,7 +258,9 @@ def mode(door: Door, stack: Stack) -> Any:
         def run() -> Any:
             return function(*args, **kwargs)
 
-        if stack.quiet:
+        name = getattr(function, "__name__", "")
+        attribute = name == "__get__" and function.__self__.__name__ not in _TURNED
+        if stack.quiet or attribute or name == "__set__":
             return run()
         if function is attention:
             return door(sdpa_event(stack.top, function, args, kwargs), run)
@@ -234,6 +268,8 @@ def mode(door: Door, stack: Stack) -> Any:
             return door(softmax_event(stack.top, args, kwargs), run)
         if function is functional.multi_head_attention_forward:
             return inside(run)
+        if name == "flex_attention" and not hasattr(function, "__code__"):
+            return flexed(stack.top, door, function, args, kwargs)
         return door(Op(stack.top, function, args, kwargs), run)
 
     def inside(run: Callable[[], Any]) -> Any:
@@ -241,7 +277,7 @@ def mode(door: Door, stack: Stack) -> Any:
         with ExitStack() as undo:
             for owner, name in ((functional, "scaled_dot_product_attention"),
                                 (functional, "softmax"), (functional, "dropout"),
-                                (torch, "bmm")):  # fmt: skip
+                                (torch, "bmm"), (torch, "baddbmm")):  # fmt: skip
                 original = getattr(owner, name)
                 undo.callback(setattr, owner, name, original)
                 setattr(owner, name, _by(seen, original))
@@ -304,3 +340,30 @@ def softmax_event(call: Call | None, args: tuple[Any, ...], kwargs: dict[str, An
     if axis is None:  # torch's own rule for a softmax without an axis
         axis = 0 if rank in (0, 1, 3) else 1
     return Softmax(call, logits, int(axis) % max(rank, 1))
+
+
+def flexed(
+    call: Call | None, door: Door, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Hand a call of the operator behind ``flex_attention`` to a door.
+
+    Parameters
+    ----------
+    call : Call or None
+    door : callable
+    function : callable
+    args, kwargs : tuple, dict
+
+    Returns
+    -------
+    tuple of tensor
+        What the operator returns: the output, then its statistics.
+    """
+    rest: list[Any] = []
+
+    def run() -> Any:
+        output, *rest[:] = function(*args, **kwargs)
+        return output
+
+    event = Attend(call, function=function, **taken_apart(args, kwargs))
+    return (door(event, run), *rest)

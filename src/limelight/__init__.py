@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from limelight.analyses.maximum import maximum as maximum
     from limelight.analyses.sink import sink as sink
     from limelight.apps.keras import KerasCallback as KerasCallback
+    from limelight.apps.lightning import LightningCallback as LightningCallback
+    from limelight.apps.transformers import TrainerCallback as TrainerCallback
     from limelight.capture import Probe as Probe
     from limelight.capture import capture as capture
+    from limelight.capture import gate as gate
     from limelight.capture import stack as stack
     from limelight.record import Recorder as Recorder
     from limelight.store import open_run as open_run
@@ -28,11 +31,14 @@ __version__ = "0.1.0"
 # Name to the module that holds it. ``capture`` is the module itself, which can be called.
 _HOMES = {
     "KerasCallback": "limelight.apps.keras",
+    "LightningCallback": "limelight.apps.lightning",
     "Probe": "limelight.capture",
     "Recorder": "limelight.record",
+    "TrainerCallback": "limelight.apps.transformers",
     "capture": "limelight.capture",
     "distance": "limelight.analyses.distance",
     "entropy": "limelight.analyses.entropy",
+    "gate": "limelight.capture",
     "maximum": "limelight.analyses.maximum",
     "open_run": "limelight.store",
     "sink": "limelight.analyses.sink",
@@ -41,12 +47,15 @@ _HOMES = {
 
 __all__ = [
     "KerasCallback",
+    "LightningCallback",
     "Probe",
     "Recorder",
+    "TrainerCallback",
     "capture",
     "distance",
     "entropy",
     "errors",
+    "gate",
     "maximum",
     "open_run",
     "sink",

@@ -96,3 +96,9 @@ class UnavailableError(LimelightError):
 
 class LimelightWarning(UserWarning):
     """Something could not be recorded; training goes on without it."""
+
+
+class GateError(LimelightError):
+    """A gate names no head of the model, or does not reach what the model computes."""
+
+    code = "gate"

@@ -14,11 +14,12 @@ from types import ModuleType
 from typing import Any
 
 from limelight.capture.capturing import capture as capture
+from limelight.capture.gating import gate as gate
 from limelight.capture.parameters import parameters as parameters
 from limelight.capture.probe import Probe as Probe
 from limelight.capture.stacking import stack as stack
 
-__all__ = ["Probe", "capture", "parameters", "stack"]
+__all__ = ["Probe", "capture", "gate", "parameters", "stack"]
 
 
 class _Room(ModuleType):

@@ -63,7 +63,9 @@ $(VENV)/.demo: $(INPUTS) | $(BIN)/python
 	@$(INSTALL) -e '.[demo]'
 	@touch $@
 
+# Keras-Hub would bring TensorFlow a second time, for its tokenizers, which no test of ours uses.
 $(VENV)/.test $(VENV)/.dev $(VENV)/.bench $(VENV)/.docs: $(VENV)/.%: $(INPUTS) | $(BIN)/python
 	@echo "Installing what 'make $*' needs into $(VENV) …"
 	@$(INSTALL) -e '.[$*]'
+	@$(if $(filter docs,$*),true,$(INSTALL) --no-deps keras-hub)
 	@touch $@ $(if $(filter dev,$*),$(VENV)/.test) $(VENV)/.demo

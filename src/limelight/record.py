@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -15,11 +16,14 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
+from limelight import ranks as processes
 from limelight import schema
 from limelight.capture import Probe, capture, parameters
 from limelight.catalogue import Analysis, analyses
 from limelight.errors import LimelightError, LimelightWarning
+from limelight.ranks import Ranks
 from limelight.store import Writer
+from limelight.store.claim import claim, release
 from limelight.store.precision import Form
 from limelight.store.structure import sites_of
 
@@ -34,8 +38,8 @@ class Recorder:
     ----------
     log_dir : str or path
         The run's folder, such as ``logs/lstm``.
-    model : keras.Model
-        The live model.
+    model : keras.Model or torch.nn.Module
+        The live model, wrapped for several processes or not.
     probe : Probe or array, optional
         The fixed examples the model is run on; without them, no attention is recorded.
     precision : str
@@ -43,6 +47,16 @@ class Recorder:
         byte each.
     weights : bool
         Also record the model's own weights: histograms and statistics.
+    ranks : str
+        Where several processes train one model: ``first``, only the first records; ``all``, each
+        into a folder of its own, ``rank-1`` and so on below the first one's.
+
+    Raises
+    ------
+    LimelightError
+        If ``ranks`` or ``precision`` is unknown.
+    ProbeError
+        If ``probe`` is no good in itself.
 
     Notes
     -----
@@ -51,10 +65,16 @@ class Recorder:
 
     Examples
     --------
-    >>> import tempfile, keras, numpy as np
-    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    >>> with Recorder(tempfile.mkdtemp(), model) as recorder:
-    ...     recorder.record(0)
+    >>> import tempfile, torch
+    >>> layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    >>> optimizer, x = torch.optim.SGD(layer.parameters(), 0.1), torch.ones(4, 5, 8)
+    >>> with Recorder(tempfile.mkdtemp(), layer, x[:2]) as recorder:
+    ...     for step in range(3):
+    ...         layer(x).square().mean().backward()
+    ...         optimizer.step()
+    ...         recorder.record(step)
+    True
+    True
     True
     """
 
@@ -66,11 +86,16 @@ class Recorder:
         *,
         precision: Form = "float16",
         weights: bool = True,
+        ranks: Ranks = "first",
     ) -> None:
-        self._log_dir = log_dir
+        folder = processes.folder(log_dir, ranks)
+        self._log_dir = log_dir if folder is None else folder
         self._model = model
         self._probe = probe if probe is None or isinstance(probe, Probe) else Probe(probe)
-        self._writer: Writer | None = Writer(log_dir, precision=precision)
+        writer = Writer(self._log_dir, precision=precision)
+        self._writer = None if folder is None else writer  # another process records
+        self._bare = False
+        self._release: Callable[[], object] | None = None
         self._attention = self._probe is not None
         self._weights = weights
         self._nulls = _Nulls()
@@ -96,7 +121,7 @@ class Recorder:
         bool
             Whether a step was published.
         """
-        if self._writer is None:
+        if self._writer is None or not self._prepared():
             return False
         tree = measured = null = found = None
         if self._attention:
@@ -112,6 +137,7 @@ class Recorder:
         writer = self._writer
 
         def append() -> bool:
+            self._claim()
             writer.append(
                 step, tree=tree, measures=measured, null=null, parameters=found,
                 probe=self._probe, epoch=epoch,
@@ -120,12 +146,29 @@ class Recorder:
 
         published = self._tried(append, "anything") is not None
         if not published:
-            self._writer = None
+            self.close()
         return published
 
     def close(self) -> None:
         """End recording; what was published stays."""
         self._writer = None
+        if self._release is not None:
+            self._release()
+
+    def _prepared(self) -> bool:
+        """Take the model out of what wraps it for several processes, once."""
+        if not self._bare:
+            model = self._tried(lambda: processes.bare(self._model), "anything")
+            if model is None:
+                self.close()
+                return False
+            self._model, self._bare = model, True
+        return True
+
+    def _claim(self) -> None:
+        """Keep other processes out of the folder until this recorder is closed or forgotten."""
+        if self._release is None:
+            self._release = weakref.finalize(self, release, claim(self._log_dir))
 
     def _attend(self) -> tuple[xr.DataTree, Measured, Measured]:
         tree = capture(self._model, self._probe)

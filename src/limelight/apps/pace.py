@@ -1,0 +1,156 @@
+"""When a training run is recorded; the same in every framework's own loop.
+
+Room: apps. Comes in: what a framework tells its callbacks, as plain numbers. Goes out: calls of
+:class:`limelight.record.Recorder`. Knows no framework.
+"""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral
+from os import PathLike
+from typing import Any, Final, Literal
+
+from limelight import ranks as processes
+from limelight.capture import Probe
+from limelight.errors import LimelightError, LimelightWarning
+from limelight.ranks import Ranks
+from limelight.record import Recorder
+from limelight.store.precision import Form
+from limelight.store.precision import precision as form_of
+
+Every = Literal["epoch"] | int
+
+
+class _Omitted:
+    """Stands for an argument that was not given; ``None`` says "no probe, and I know it"."""
+
+
+OMITTED: Final = _Omitted()
+
+
+class Pace:
+    """Records the untrained model, then every epoch or so many steps, and the last state.
+
+    Parameters
+    ----------
+    log_dir : str or path
+        The run's folder.
+    probe : Probe, array, None or OMITTED
+    every : ``"epoch"`` or int
+    precision, ranks : str
+        As in :class:`~limelight.record.Recorder`.
+    name : str
+        Of the callback, for its messages.
+
+    Raises
+    ------
+    LimelightError
+        If ``every``, ``precision`` or ``ranks`` makes no sense.
+    ProbeError
+        If ``probe`` is no good in itself.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | PathLike[str],
+        probe: Probe | Any | None,
+        *,
+        every: Every,
+        precision: Form,
+        ranks: Ranks,
+        name: str,
+    ) -> None:
+        if every != "epoch" and not (_is_whole(every) and every >= 1):
+            raise LimelightError(
+                f"Got every={every!r}.",
+                "Wanted 'epoch', or a whole number of steps above 0.",
+                "Write every='epoch' or, say, every=100.",
+            )
+        form_of(precision)  # now, not in the middle of a training run
+        processes.folder(log_dir, ranks)
+        if probe is OMITTED:
+            warnings.warn(
+                LimelightWarning(
+                    f"{name} got no probe, so only weights are recorded, no attention. "
+                    "Pass a few examples, such as limelight.Probe(x[:8]); or probe=None if "
+                    "weights are all you want."
+                ),
+                stacklevel=3,
+            )
+            probe = None
+        self._probe = probe if probe is None or isinstance(probe, Probe) else Probe(probe)
+        self._log_dir = log_dir
+        self._every = every
+        self._precision = precision
+        self._ranks = ranks
+        self._recorder: Recorder | None = None
+        self._last: int | None = None  # newest recorded step
+
+    def begin(self, model: Any, step: int, epoch: float | None) -> None:
+        """Record the model before its first step.
+
+        Parameters
+        ----------
+        model : object
+            The live model.
+        step : int
+            Optimizer steps done; more than 0 where training goes on from a checkpoint.
+        epoch : float or None
+            Epochs done, if known.
+        """
+        self.close()
+        self._last = None
+        self._recorder = Recorder(
+            self._log_dir, model, self._probe, precision=self._precision, ranks=self._ranks
+        )
+        self.record(step, epoch)
+
+    def after_step(self, step: int, epoch: float | None) -> None:
+        """Record once ``every`` steps are done since a multiple of it was passed.
+
+        Parameters
+        ----------
+        step : int
+        epoch : float or None
+        """
+        if self._every == "epoch":
+            return
+        every = int(self._every)
+        if self._last is None or step // every > self._last // every:
+            self.record(step, epoch)
+
+    def after_epoch(self, step: int, epoch: float | None) -> None:
+        """Record after an epoch, if so asked.
+
+        Parameters
+        ----------
+        step : int
+        epoch : float or None
+        """
+        if self._every == "epoch":
+            self.record(step, epoch)
+
+    def record(self, step: int, epoch: float | None) -> None:
+        """Record the model as it is now, unless this step is recorded.
+
+        Parameters
+        ----------
+        step : int
+        epoch : float or None
+        """
+        if self._recorder is None or step == self._last:
+            return
+        self._recorder.record(step, epoch)
+        self._last = step
+
+    def close(self) -> None:
+        """End recording."""
+        if self._recorder is not None:
+            self._recorder.close()
+            self._recorder = None
+
+
+def _is_whole(value: Any) -> bool:
+    """Say whether a value is a whole number, NumPy's included, and no truth value."""
+    return isinstance(value, Integral) and not isinstance(value, bool)

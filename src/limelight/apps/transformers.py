@@ -1,0 +1,118 @@
+"""The callback that records a model while Hugging Face's ``Trainer`` trains it.
+
+Room: apps. Comes in: what the Trainer tells its callbacks. Goes out: calls of
+:class:`limelight.apps.pace.Pace`, nothing else.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any, Literal
+
+import transformers
+
+from limelight.apps.pace import OMITTED, Pace
+from limelight.capture import Probe
+
+
+class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # no types for us
+    """Record a model's attention and weights while ``Trainer`` trains it.
+
+    The untrained model is recorded first (or the one a checkpoint held), then every epoch or every
+    so many optimizer steps, and last the state training ended with. A failure becomes one warning;
+    training is never stopped.
+
+    Parameters
+    ----------
+    log_dir : str or path
+        The run's folder, such as ``logs/bert``.
+    probe : Probe, mapping, array, or None
+        The fixed examples the model is run on, such as what a tokenizer returns. None records
+        weights only.
+    every : ``"epoch"`` or int
+        When to record: after each epoch, or each time this many optimizer steps are done.
+    precision : str
+        How weights of attention are stored: ``"float16"``, or ``"compact"``.
+    ranks : str
+        On several processes: ``"first"``, only the first records; ``"all"``, each into a folder of
+        its own, ``rank-1`` and so on below ``log_dir``.
+
+    Raises
+    ------
+    LimelightError
+        If ``every``, ``precision`` or ``ranks`` makes no sense.
+    ProbeError
+        If ``probe`` is no good in itself.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> callback = TrainerCallback(tempfile.mkdtemp(), Probe({"input_ids": np.ones((2, 8), int)}))
+
+    and then ``Trainer(model, args, train_dataset=data, callbacks=[callback]).train()``.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | PathLike[str],
+        probe: Probe | Any | None = OMITTED,
+        *,
+        every: Literal["epoch"] | int = "epoch",
+        precision: Literal["float16", "compact"] = "float16",
+        ranks: Literal["first", "all"] = "first",
+    ) -> None:
+        self._pace = Pace(
+            log_dir, probe, every=every, precision=precision, ranks=ranks, name="TrainerCallback"
+        )
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Record the model before its first step.
+
+        Parameters
+        ----------
+        args, state, control : object
+            The Trainer's own.
+        **kwargs : object
+            Among them ``model``.
+        """
+        self._pace.begin(kwargs["model"], int(state.global_step), float(state.epoch or 0))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Record after so many optimizer steps, if so asked.
+
+        Parameters
+        ----------
+        args, state, control : object
+            The Trainer's own.
+        **kwargs : object
+            Not used.
+        """
+        self._pace.after_step(int(state.global_step), state.epoch)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Record after an epoch, if so asked, and when training stops here.
+
+        Parameters
+        ----------
+        args, state, control : object
+            The Trainer's own.
+        **kwargs : object
+            Not used.
+        """
+        if control.should_training_stop:
+            self._pace.record(int(state.global_step), state.epoch)
+        self._pace.after_epoch(int(state.global_step), state.epoch)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Record the last state, unless it is recorded already, and close the run.
+
+        Parameters
+        ----------
+        args, state, control : object
+            The Trainer's own.
+        **kwargs : object
+            Not used.
+        """
+        if not args.load_best_model_at_end:  # else these are the weights of an earlier step
+            self._pace.record(int(state.global_step), state.epoch)
+        self._pace.close()

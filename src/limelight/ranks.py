@@ -1,0 +1,124 @@
+"""Which of several processes this is, and what each of them records.
+
+Room: beside record. Comes in: a model, a log folder, nothing else. Goes out: a rank, the model
+itself, a folder. Asks only frameworks that are loaded already, so it loads none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from limelight.errors import LimelightError, UnsupportedModelError
+
+Ranks = Literal["first", "all"]
+
+#: What launchers tell a process, the world's count before a machine's own.
+_TOLD: Final = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "LOCAL_RANK")
+
+#: Wrappers whose own forward talks to the other processes; inside is the same model.
+_WRAPPERS: Final = {"DistributedDataParallel", "DataParallel"}
+_SHARDED: Final = {"FullyShardedDataParallel", "FSDPModule"}
+
+
+def rank() -> int:
+    """Return this process's number among those that train together.
+
+    Returns
+    -------
+    int
+        As torch.distributed or JAX says, if either is initialised; else as the launcher says in
+        ``RANK``, ``SLURM_PROCID``, ``OMPI_COMM_WORLD_RANK`` or ``LOCAL_RANK``; else 0.
+
+    Examples
+    --------
+    >>> rank()
+    0
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        return int(distributed.get_rank())
+    jax = sys.modules.get("jax")
+    initialized = getattr(getattr(jax, "distributed", None), "is_initialized", None)
+    if jax is not None and initialized is not None and initialized():
+        return int(jax.process_index())
+    told = (os.environ.get(name, "") for name in _TOLD)
+    return next((int(number) for number in told if number.isdecimal()), 0)
+
+
+def folder(log_dir: str | os.PathLike[str], ranks: Ranks) -> Path | None:
+    """Return where this process records.
+
+    Parameters
+    ----------
+    log_dir : str or path
+        The run's folder.
+    ranks : str
+        ``first`` or ``all``.
+
+    Returns
+    -------
+    Path or None
+        Rank 0 records into the run's folder, others below it, into ``rank-1`` and so on, or, with
+        ``first``, not at all.
+
+    Raises
+    ------
+    LimelightError
+        If ``ranks`` is neither.
+
+    Examples
+    --------
+    >>> folder("logs/bert", "all").name
+    'bert'
+    """
+    if ranks not in ("first", "all"):
+        raise LimelightError(
+            f"Got ranks={ranks!r}.",
+            "Wanted 'first', only rank 0 records, or 'all', each into a folder of its own.",
+            "Leave it out, or write ranks='all'.",
+        )
+    number = rank()
+    if number == 0:
+        return Path(log_dir)
+    return Path(log_dir) / f"rank-{number}" if ranks == "all" else None
+
+
+def bare(model: Any) -> Any:
+    """Return the model inside what wraps it for several processes.
+
+    Parameters
+    ----------
+    model : object
+
+    Returns
+    -------
+    object
+        The wrapper's forward would wait for processes that record nothing; the model's does not.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If each process holds only a part of the weights.
+
+    Examples
+    --------
+    >>> bare("a model without a wrapper")
+    'a model without a wrapper'
+    """
+    while type(model).__name__ in _WRAPPERS:
+        model = model.module
+    parts = getattr(model, "modules", None)
+    if "torch" in sys.modules and callable(parts) and any(map(_is_sharded, parts())):
+        raise UnsupportedModelError(
+            f"Got a {type(model).__name__} whose weights are sharded over processes (FSDP).",
+            "Wanted a model that one process can run alone.",
+            "Record a checkpoint of it instead, gathered into one process.",
+        )
+    return model
+
+
+def _is_sharded(module: Any) -> bool:
+    return any(kind.__name__ in _SHARDED for kind in type(module).__mro__)

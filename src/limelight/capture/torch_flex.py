@@ -49,9 +49,7 @@ def _allowed(mask: Any, buffers: Any, shape: tuple[int, ...], device: Any) -> An
     return _everywhere(lambda *at: mask(*at, *buffers), shape, device).to(torch.bool)
 
 
-def _scored(
-    score: Any, buffers: Any, shape: tuple[int, ...], device: Any
-) -> Callable[[Any], Any]:
+def _scored(score: Any, buffers: Any, shape: tuple[int, ...], device: Any) -> Callable[[Any], Any]:
     def changed(scores: Any) -> Any:
         return _everywhere(lambda *at: score(*at, *buffers), shape, device, scores)
 

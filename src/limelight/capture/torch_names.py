@@ -126,7 +126,6 @@ def _stripped(name: str, parallel: set[str]) -> str:
     kept = [
         part
         for place, part in enumerate(parts)
-        if part not in _WRAPPED
-        and not (part == "module" and ".".join(parts[:place]) in parallel)
+        if part not in _WRAPPED and not (part == "module" and ".".join(parts[:place]) in parallel)
     ]
     return "/".join(kept)

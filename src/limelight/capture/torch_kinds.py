@@ -1,0 +1,136 @@
+"""Whether attention looks at its own sequence or at another.
+
+Room: capture, torch. Comes in: the call of a module, and what its queries and keys are made of.
+Goes out: ``self`` or ``cross``, and which of the model's inputs the positions on each side are.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from limelight.capture.torch_doors import Call
+from limelight.capture.torch_lineage import Lineage, Mark
+
+# Arguments with such words in their names are no sequences that are attended from or to.
+_BESIDE = ("mask", "bias", "position", "cache", "past", "cos", "sin", "rotary", "freq", "weight")
+
+Origin = frozenset[object]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How queries and keys are related.
+
+    Attributes
+    ----------
+    kind : str
+    query, key : frozenset
+        Their origins.
+    lengths : frozenset of int
+        How long the sequences are that the module was given.
+    """
+
+    kind: str
+    query: Origin
+    key: Origin
+    lengths: frozenset[int]
+
+
+def related(
+    call: Call | None, sides: tuple[Origin, Origin] | None, square: bool, lineage: Lineage
+) -> Relation:
+    """Say whether queries and keys are of one sequence.
+
+    They are when both were computed from the same tensor position by position; failing that, when
+    they are equally many and the module was given a single sequence.
+
+    Parameters
+    ----------
+    call : Call or None
+        Of the module, still running.
+    sides : pair of frozenset, optional
+        Origins of queries and keys, where known.
+    square : bool
+        Whether they are equally many.
+    lineage : Lineage
+
+    Returns
+    -------
+    Relation
+    """
+    given = [] if call is None else _sequences(call)
+    lengths = frozenset(
+        int(size)
+        for tensor in given
+        for size in (tensor.shape[1:-1] if tensor.dim() > 2 else tensor.shape[1:])
+    )
+    origins = [lineage.of(tensor).origin for tensor in given]
+    pair = (origins[0], origins[1] if len(origins) > 1 else origins[0]) if origins else None
+    query, key = sides or pair or (frozenset(), frozenset())
+    # Inside torch's own attention function, projections cannot be followed.
+    met = bool(query & key) or (pair is not None and _composite(call) and bool(pair[0] & pair[1]))
+    if pair is not None and _composite(call):
+        query, key = pair
+    alone = len({id(tensor) for tensor in given}) == 1
+    return Relation("self" if met or (square and alone) else "cross", query, key, lengths)
+
+
+def worded(inputs: list[Any], roots: list[Mark]) -> Callable[[Origin, str], bool]:
+    """Return what says whether positions may bear the probe's words.
+
+    Parameters
+    ----------
+    inputs : list of tensor
+    roots : list of Mark
+        Theirs.
+
+    Returns
+    -------
+    callable
+        Takes an origin and a kind.
+    """
+    ids = [t.dim() == 2 and not t.is_floating_point() for t in inputs]
+    spoken = roots[ids.index(True) if True in ids else 0].origin
+    every: Origin = frozenset().union(*(root.origin for root in roots))
+
+    def says(origin: Origin, kind: str) -> bool:
+        if len(roots) == 1:
+            return True
+        return bool(origin & spoken) if origin & every else kind == "self"
+
+    return says
+
+
+def _composite(call: Call | None) -> bool:
+    import torch
+
+    return call is not None and isinstance(call.module, torch.nn.MultiheadAttention)
+
+
+def _sequences(call: Call) -> list[Any]:
+    """Return the tensors of positions that a module was given."""
+    import torch
+
+    try:
+        named = inspect.signature(call.module.forward).bind_partial(*call.args, **call.kwargs)
+        given = dict(named.arguments)
+    except (TypeError, ValueError):
+        given = dict(enumerate(call.args)) | call.kwargs
+    flat: list[tuple[str, Any]] = []
+    for name, value in given.items():
+        nested = value.items() if isinstance(value, dict) else [(str(name), value)]
+        if isinstance(value, tuple) and name in {"args", "inputs"}:
+            nested = [(str(name), one) for one in value]
+        flat += [(str(inner), one) for inner, one in nested]
+    return [
+        one
+        for name, one in flat
+        if isinstance(one, torch.Tensor)
+        and one.dim() >= 2
+        and one.dtype is not torch.bool
+        and (one.dim() > 2 or not one.is_floating_point())
+        and not any(word in name for word in _BESIDE)
+    ]

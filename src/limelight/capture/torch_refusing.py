@@ -1,0 +1,125 @@
+"""Says why no attention can be taken from a torch model, and what to do.
+
+Room: capture, torch. Comes in: a model, and what one pass of it showed. Goes out: one error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from limelight.capture.torch_judging import Other
+from limelight.capture.torch_names import absence, name_of, paths
+from limelight.capture.torch_watching import Trace
+from limelight.errors import UnsupportedModelError
+
+# What a module's class name says of how it mixes positions without a map.
+_MAPLESS = (
+    (r"lsh|reformer", "hashes its queries into buckets (locality-sensitive hashing), and forms no "
+     "softmax over positions"),
+    (r"mamba|ssm|s4d?layer|s6|rwkv|retnet|retention|hyena|gateddelta|griffin|rglru|xlstm",
+     "is a state-space or recurrent module: no attention map exists in it"),
+    (r"linear_?attention|linearattn|performer|fastattention|fnet|fourier|cosformer|nystrom",
+     "mixes positions without ever forming a map (linear attention)"),
+)  # fmt: skip
+
+_FIX = (
+    "If a module forms weights with exp() and sum(), or with a kernel of its own, let it call "
+    "torch.softmax or scaled_dot_product_attention."
+)
+
+
+def check(model: Any) -> None:
+    """Refuse what cannot be watched at all.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+
+    Raises
+    ------
+    UnsupportedModelError
+        If the model is a script, or has no values.
+    """
+    import torch
+
+    name = name_of(model)
+    if isinstance(model, torch.jit.ScriptModule):
+        raise UnsupportedModelError(
+            f"Got the model {name!r} as a TorchScript program, which runs outside Python.",
+            "Wanted the torch.nn.Module it was made from.",
+            "Pass that, with load_state_dict if only the script's weights are at hand.",
+        )
+    for place, parameter in model.named_parameters():
+        reason = absence(parameter)
+        if reason and "shard" not in reason:
+            raise UnsupportedModelError(
+                f"Got the model {name!r}, whose weight {place.replace('.', '/')!r} {reason}.",
+                "Wanted a model that can run.",
+                "Load its weights, or call it once on a batch if it is lazy.",
+            )
+
+
+def nothing(model: Any, trace: Trace, others: Sequence[Other]) -> UnsupportedModelError:
+    """Build the error that says what was seen instead of attention.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    trace : Trace
+    others : sequence of Other
+        Softmaxes that are not attention.
+
+    Returns
+    -------
+    UnsupportedModelError
+    """
+    ran = list(dict.fromkeys(call.path for call in trace.stack.calls if call.path))
+    listed = ", ".join(ran[:12]) or "none"
+    if len(ran) > 12:
+        listed += f" and {len(ran) - 12} more"
+    came = f"No attention was seen in the model {name_of(model)!r}; its modules that ran: {listed}."
+    told = list(dict.fromkeys(f"{o.path!r} ({_kind(o)}): {o.reason}" for o in others))
+    if told:
+        came += f" Softmaxes that are not attention: {'; '.join(told[:6])}."
+    why = _mapless(model, trace) or _closed(model, trace)
+    if why:
+        came += f" {why}"
+    fix = _FIX
+    if told:
+        fix = f"If one of these is attention after all, say include=[{others[0].path!r}]. {fix}"
+    return UnsupportedModelError(
+        came,
+        "Wanted scaled_dot_product_attention, flex_attention, MultiheadAttention, or a softmax "
+        "over positions whose values weigh others that are then summed.",
+        fix,
+    )
+
+
+def _mapless(model: Any, trace: Trace) -> str | None:
+    """Name a module that has no map by its very design."""
+    ran = {id(call.module) for call in trace.stack.calls}
+    for module, path in paths(model):
+        kind = type(module).__name__
+        for pattern, what in _MAPLESS:
+            if id(module) in ran and re.search(pattern, kind.lower()):
+                return f"The module {path or name_of(model)!r} ({kind}) {what}."
+    return None
+
+
+def _closed(model: Any, trace: Trace) -> str | None:
+    """Name a part that nobody can look into."""
+    import torch
+
+    for module, path in paths(model):
+        if isinstance(module, torch.jit.ScriptModule):
+            return f"The module {path!r} is a TorchScript program, which runs outside Python."
+    for kernel, path in trace.opaque.items():
+        where = f" in the module {path!r}" if path else ""
+        return f"The compiled kernel {kernel}{where} computes attention but hands out no weights."
+    return None
+
+
+def _kind(other: Other) -> str:
+    return "no module" if other.module is None else type(other.module).__name__

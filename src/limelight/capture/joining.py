@@ -111,10 +111,11 @@ def _begin(sighting: Sighting, crossing: bool) -> _Joined:
 
 def _end(sighting: Sighting) -> int:
     """Return how many keys there are, less the empty end of a static cache."""
-    if sighting.shape[3] == sighting.shape[2]:
-        return sighting.shape[3]
+    queries, keys = sighting.shape[2:]
+    if queries == keys:
+        return keys
     used = np.flatnonzero(_cells(sighting).any(axis=(0, 1, 2)))
-    return int(used[-1]) + 1 if len(used) else sighting.shape[3]
+    return max(int(used[-1]) + 1 if len(used) else keys, queries)
 
 
 def _keys(sighting: Sighting, length: int) -> NDArray[np.float32] | None:
@@ -225,15 +226,12 @@ def _factors(parts: list[_Part], factors: list[Factors], state: _Joined) -> Fact
         place = np.s_[:, :, row : row + part.rows, part.offset : part.offset + part.keys]
         allowed[place] = own[:, :, : part.rows, : part.keys]
         row += part.rows
-    pairs = list(zip(parts, factors, strict=True))
+    query = [one.query[:, :, : part.rows] for part, one in zip(parts, factors, strict=True)]
     last = factors[-1]
     assert state.known is not None
-    return Factors(
-        np.concatenate([one.query[:, :, : part.rows] for part, one in pairs], axis=2),
-        state.known, Rule.of(allowed), last.scale,
-        np.concatenate([one.normaliser[:, :, : part.rows] for part, one in pairs], axis=2),
-        last.softcap, last.sink,
-    )  # fmt: skip
+    return replace(
+        last, query=np.concatenate(query, axis=2), key=state.known, rule=Rule.of(allowed)
+    )
 
 
 def _cells(sighting: Sighting) -> NDArray[np.bool_]:

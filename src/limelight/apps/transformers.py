@@ -15,7 +15,7 @@ from limelight.apps.pace import OMITTED, Pace
 from limelight.capture import Probe
 
 
-class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # no types for us
+class TrainerCallback(transformers.TrainerCallback):
     """Record a model's attention and weights while ``Trainer`` trains it.
 
     The untrained model is recorded first (or the one a checkpoint held), then every epoch or every

@@ -1,4 +1,4 @@
-"""Adapter for Keras 3 on TensorFlow.
+"""Adapter for Keras 3, on TensorFlow, JAX or torch.
 
 Room: capture, Keras. Comes in: a live model and a probe. Goes out: one labelled dataset per
 attention module, and the model's weights by stable names. Nothing here imports Keras before a
@@ -16,10 +16,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from limelight.capture import keras_names
+from limelight.capture.keras_backends import backend
 from limelight.capture.keras_calling import run as call
 from limelight.capture.keras_picking import pick
 from limelight.capture.keras_state import untouched
-from limelight.capture.keras_values import read
 from limelight.capture.keras_watching import listening
 from limelight.capture.probe import Probe
 from limelight.capture.sites import assemble, label
@@ -71,11 +71,12 @@ def watch(
     Raises
     ------
     UnsupportedModelError
-        If Keras runs on another backend, no attention was seen, or ``run`` is given.
+        If no attention was seen, ``run`` is given, or Keras runs on a backend that limelight
+        does not know.
     ProbeError
         If the model refuses the probe's inputs.
     """
-    _check_backend()
+    backend().ready(model)
     if run is not None:
         raise UnsupportedModelError(
             f"Got run= for the Keras model {model.name!r}.",
@@ -84,7 +85,7 @@ def watch(
         )
     if not model.built:
         call(model, probe)  # builds it, as its owner's first call would
-    with untouched(model), listening() as trace:
+    with untouched(model), listening(model) as trace:
         inputs = call(model, probe)
     found = pick(model, trace, inputs, probe, include, exclude)
     return assemble([label(sighting, probe) for sighting in found])
@@ -106,25 +107,14 @@ def named_weights(model: Any) -> dict[str, NDArray[Any]]:
     Raises
     ------
     UnsupportedModelError
-        If Keras runs on another backend, or the model has no weights yet.
+        If the model has no weights yet, or Keras runs on a backend that limelight does not know.
     """
-    _check_backend()
+    knows = backend()
+    knows.ready(model)
     if not model.built:
         raise UnsupportedModelError(
             f"Got the model {model.name!r}, which has no weights yet.",
             "Wanted a built model.",
             "Call it once on a batch, or give it a keras.Input.",
         )
-    return {name: np.asarray(read(v)) for name, v in keras_names.weights(model)}
-
-
-def _check_backend() -> None:
-    import keras
-
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise UnsupportedModelError(
-            f"Got a Keras model on the backend {backend!r}.",
-            "This version of limelight reads Keras models on TensorFlow.",
-            "Set the environment variable KERAS_BACKEND=tensorflow before importing keras.",
-        )
+    return {name: np.asarray(knows.read(v)) for name, v in keras_names.weights(model)}

@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from limelight.capture.keras_watching import Call
+from limelight.capture.keras_backends import dtype_of
+from limelight.capture.keras_trace import Call
 
 # How layers call what they are given: queries, then what keys are made of.
 _NAMES = (("query", "key", "value"), ("q", "k", "v"), ("queries", "keys", "values"))
@@ -26,9 +27,40 @@ def tensors(value: Any) -> list[Any]:
     list of tensor
     """
     import keras
-    import tensorflow as tf
 
-    return [leaf for leaf in keras.tree.flatten(value) if tf.is_tensor(leaf)]
+    return [leaf for leaf in keras.tree.flatten(value) if keras.ops.is_tensor(leaf)]
+
+
+def is_float(tensor: Any) -> bool:
+    """Say whether a tensor holds floats.
+
+    Parameters
+    ----------
+    tensor : tensor
+
+    Returns
+    -------
+    bool
+    """
+    import keras
+
+    return bool(keras.backend.is_float_dtype(dtype_of(tensor)))
+
+
+def is_whole(tensor: Any) -> bool:
+    """Say whether a tensor holds whole numbers, such as ids.
+
+    Parameters
+    ----------
+    tensor : tensor
+
+    Returns
+    -------
+    bool
+    """
+    import keras
+
+    return bool(keras.backend.is_int_dtype(dtype_of(tensor)))
 
 
 def arguments(call: Call) -> dict[str, Any]:
@@ -65,8 +97,8 @@ def sequences(call: Call) -> list[Any]:
     """
     named = arguments(call)
     given = [v for n, v in named.items() if "mask" not in n and "bias" not in n]
-    whole = [t for t in tensors(given) if len(t.shape) >= 3 and t.dtype.is_floating]
-    return whole or [t for t in tensors(given) if len(t.shape) == 2 and t.dtype.is_integer]
+    whole = [t for t in tensors(given) if len(t.shape) >= 3 and is_float(t)]
+    return whole or [t for t in tensors(given) if len(t.shape) == 2 and is_whole(t)]
 
 
 def query_and_key(call: Call) -> tuple[Any, Any]:
@@ -87,7 +119,7 @@ def query_and_key(call: Call) -> tuple[Any, Any]:
             key = next((named[name] for name in keys if named.get(name) is not None), None)
             return named[query], named[query] if key is None else key
     given = [v for n, v in named.items() if "mask" not in n and "bias" not in n]
-    found = [t for t in tensors(given) if len(t.shape) >= 2 and t.dtype.is_floating]
+    found = [t for t in tensors(given) if len(t.shape) >= 2 and is_float(t)]
     if not found:
         return None, None
     if len(found) == 1:
@@ -113,8 +145,7 @@ def lengths(found: list[Any], also_ids: bool = False) -> set[int]:
     return {
         int(tensor.shape[1])
         for tensor in found
-        if len(tensor.shape) >= 3
-        or (also_ids and len(tensor.shape) == 2 and tensor.dtype.is_integer)
+        if len(tensor.shape) >= 3 or (also_ids and len(tensor.shape) == 2 and is_whole(tensor))
     }
 
 

@@ -9,10 +9,9 @@ import inspect
 import re
 from typing import Any
 
-import numpy as np
-
+from limelight.capture.keras_backends import backend
 from limelight.capture.probe import Probe
-from limelight.errors import ProbeError, UnsupportedModelError
+from limelight.errors import ProbeError
 
 _CONTEXT = {"training", "mask", "return_attention_scores", "use_causal_mask"}
 
@@ -34,18 +33,9 @@ def run(model: Any, probe: Probe) -> list[Any]:
     ------
     ProbeError
         If the model refuses them.
-    UnsupportedModelError
-        If TensorFlow is tracing a graph just now.
     """
-    import tensorflow as tf
-
-    if not tf.executing_eagerly():
-        raise UnsupportedModelError(
-            "Got a call from inside a function that TensorFlow is tracing.",
-            "Attention has values only when the model runs eagerly.",
-            "Call limelight outside tf.function, such as in a callback.",
-        )
-    inputs = [_tensor(array) for array in probe.arrays]
+    knows = backend()
+    inputs = [knows.tensor(array) for array in probe.arrays]
     positional = _positional(model, probe, inputs)
     context = {"training": False} if _takes_training(model) else {}
     try:
@@ -58,19 +48,6 @@ def run(model: Any, probe: Probe) -> list[Any]:
             "Pass a few examples prepared as for model.predict, such as x[:8].",
         ) from error
     return inputs
-
-
-def _tensor(array: Any) -> Any:
-    import tensorflow as tf
-
-    if array.dtype.kind in "UO":
-        return tf.constant(array.tolist(), dtype=tf.string)
-    if array.dtype == np.float64:
-        # Keras itself reads plain Python and NumPy numbers in its default precision.
-        import keras
-
-        return tf.convert_to_tensor(array, dtype=keras.config.floatx())
-    return tf.convert_to_tensor(array)
 
 
 def _positional(model: Any, probe: Probe, inputs: list[Any]) -> tuple[Any, ...]:

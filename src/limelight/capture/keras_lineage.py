@@ -1,6 +1,6 @@
 """Where a tensor of a Keras forward pass came from.
 
-Room: capture, Keras. Comes in: a :class:`~limelight.capture.keras_watching.Trace`. Goes out:
+Room: capture, Keras. Comes in: a :class:`~limelight.capture.keras_trace.Trace`. Goes out:
 answers such as "do these two tensors speak of the same positions".
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from limelight.capture.keras_arguments import tensors, within
-from limelight.capture.keras_watching import Call, Trace
+from limelight.capture.keras_trace import Call, Trace
 
 # A chain longer than this is no chain of projections any more.
 _FAR = 12

@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.capture import keras_names
-from limelight.capture.keras_arguments import arguments, loop_around
+from limelight.capture.keras_arguments import arguments, is_whole, loop_around
+from limelight.capture.keras_backends import backend, dtype_of, single
 from limelight.capture.keras_lineage import Lineage
 from limelight.capture.keras_sites import Judge, Other, Site
-from limelight.capture.keras_values import single
-from limelight.capture.keras_watching import Call, Trace
+from limelight.capture.keras_trace import Call, Trace
 from limelight.capture.probe import Probe
 from limelight.capture.sites import Sighting
 from limelight.errors import UnsupportedModelError
+from limelight.factors import Factors, lazy_allowed
 
 
 def pick(
@@ -88,29 +89,34 @@ class _Reader:
 
     def __init__(self, lineage: Lineage, probe: Probe, inputs: list[Any]) -> None:
         import keras
-        import tensorflow as tf
 
         self._lineage = lineage
         self._several = len(probe.arrays) > 1
-        ids = [i for i, t in enumerate(inputs) if len(t.shape) == 2 and t.dtype.is_integer]
+        ids = [i for i, t in enumerate(inputs) if len(t.shape) == 2 and is_whole(t)]
         self._worded = ids[0] if ids else 0
-        self._framework = f"keras {keras.__version__}, tensorflow {tf.__version__}"
+        self._framework = f"keras {keras.__version__}, {backend().version()}"
 
     def __call__(self, path: str, group: list[Site]) -> Sighting:
         site = group[0]
-        weights = np.concatenate([_ordered(one, one.hit.weights) for one in group], axis=2)
-        logits = np.concatenate([_ordered(one, one.hit.logits) for one in group], axis=2)
-        queries = len(weights.shape) and weights.shape[2]
-        query_valid, key_valid = _padding(site, queries, weights.shape[3])
+        factors = _factors(group)
+        weights = logits = None
+        if factors is not None:
+            shape: tuple[int, ...] = factors.shape
+        else:
+            pairs = [_dense(one) for one in group]
+            weights, logits = (np.concatenate(side, axis=2) for side in zip(*pairs, strict=True))
+            shape = weights.shape
+        query_valid, key_valid = _padding(site, shape[2], shape[3])
         query_layout, key_layout = _axes(site)
         return Sighting(
             module=path,
             module_class=type(site.operation).__name__,
             kind="cross" if len(group) > 1 else site.kind,
             framework=self._framework,
-            dtype=str(site.hit.weights.dtype.name),
+            dtype=dtype_of(site.hit.weights),
             weights=weights,
             logits=logits,
+            factors=factors,
             query_valid=query_valid,
             key_valid=key_valid,
             query_tokens=len(group) == 1 and self._worded_by(site, site.query),
@@ -131,9 +137,30 @@ class _Reader:
         return self._worded in sources and (len(sources) == 1 or site.kind != "cross")
 
 
-def _ordered(site: Site, tensor: Any) -> NDArray[np.float32]:
-    """Return a softmax's tensor as [example, head, query, key]."""
-    values = single(tensor).transpose(site.order)
+def _factors(group: list[Site]) -> Factors | None:
+    """Return a site's weights as vectors, where it is one softmax [example, head, query, key]."""
+    hit, order = group[0].hit, group[0].order
+    if len(group) > 1 or hit.factored is None or order != (0, 1, 2, 3) or not group[0].queries:
+        return None
+    return hit.factored()
+
+
+def _dense(site: Site) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return a site's weights and logits as [example, head, query, key]."""
+    hit = site.hit
+    if hit.factored is None:
+        return _ordered(site, single(hit.weights)), _ordered(site, single(hit.logits))
+    found = hit.factored()
+    allowed = lazy_allowed(found.rule, found.shape).values
+    allowed = allowed if found.rule.by_head else allowed[:, None]
+    allowed = np.broadcast_to(allowed, found.shape)
+    logits = np.where(allowed, np.float32(0), np.float32(-np.inf))
+    return _ordered(site, found.dense()), _ordered(site, logits)
+
+
+def _ordered(site: Site, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a softmax's values as [example, head, query, key]."""
+    values = values.transpose(site.order)
     shape = values.shape
     axes = site.hit.axes
     keys = int(np.prod(shape[len(shape) - axes :]))
@@ -170,14 +197,20 @@ def _padding(
 
 
 def _mask_of(tensor: Any) -> Any:
-    return getattr(tensor, "_keras_mask", None)
+    from keras.src import backend as keras_backend
+
+    return None if tensor is None else keras_backend.get_keras_mask(tensor)
 
 
 def _first_fitting(masks: list[Any], length: int) -> NDArray[np.bool_] | None:
     for mask in masks:
         shape = getattr(mask, "shape", None)
-        if shape is not None and len(shape) == 2 and shape[1] == length:
-            return np.asarray(mask).astype(bool)
+        if shape is None or len(shape) != 2 or shape[1] != length:
+            continue
+        try:
+            return backend().read(mask).astype(bool)
+        except TypeError:  # JAX's stand-in for a tensor while it traced a part of the model
+            continue
     return None
 
 

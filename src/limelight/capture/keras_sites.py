@@ -23,7 +23,7 @@ from limelight.capture.keras_arguments import (
     within,
 )
 from limelight.capture.keras_lineage import Lineage
-from limelight.capture.keras_watching import Call, Softmax, Trace
+from limelight.capture.keras_trace import Call, Softmax, Trace
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def test_any_precision(dtype):
 
 
 def test_weights_are_read_without_a_copy():
-    from limelight.capture.keras_values import read
+    from limelight.capture.keras_tensorflow import read
 
     variable = keras.Variable(np.ones((1000,), "float32"))
     first, second = read(variable), read(variable)

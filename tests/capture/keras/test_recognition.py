@@ -591,16 +591,16 @@ def test_something_that_is_no_model():
     with pytest.raises(UnsupportedModelError) as caught:
         capture("model.keras", np.ones((1, 2)))
     assert str(caught.value) == (
-        "Got a builtins.str. Wanted a live Keras 3 model. "
-        "Pass the live model object itself, such as a keras.Model."
+        "Got a builtins.str. Wanted a live model: a keras.Model of Keras 3, or a torch.nn.Module. "
+        "Pass the live model object itself."
     )
 
 
-def test_another_backend_is_named(sequence, monkeypatch):
+def test_an_unknown_backend_is_named(sequence, monkeypatch):
     inputs = keras.Input((T, D))
     model = keras.Model(inputs, layers.Attention()([inputs, inputs]))
-    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(UnsupportedModelError, match=r"'jax'.*KERAS_BACKEND=tensorflow"):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "openvino")
+    with pytest.raises(UnsupportedModelError, match=r"'openvino'.*tensorflow, jax or torch"):
         capture(model, sequence)
 
 

@@ -193,7 +193,7 @@ def read(gates: Mapping[Any, Any], replace: Replace = None, reference: Any = Non
             "Wanted replace='mean' or 'sample' beside it.",
             "Say which, or leave the reference out.",
         )
-    if not isinstance(gates, Mapping) or not gates:
+    if not gates or not hasattr(gates, "items"):
         raise GateError(
             f"Got {type(gates).__name__} of no gates.",
             "Wanted a mapping from (site, head) to a gate.",

@@ -72,7 +72,7 @@ def spread(gates: Any, lead: tuple[int, ...]) -> Any:
                 "Wanted one for each example of the batch.",
                 "Give gates of the batch's own length.",
             )
-        # Windows of an image, or beams: those of one example lie together.
+        # Such as beams: those of one example lie together.
         gates = gates.repeat_interleave(rows // examples, dim=0)
     return gates.expand(rows, heads).reshape(*lead, 1, 1)
 
@@ -98,7 +98,7 @@ def blend(own: Any, gates: Any, other: Any) -> Any:
     return torch.lerp(full, own, gates.to(own.dtype))
 
 
-def stand_in(replace: Replace, rows: Any, kept: Any, windows: int, site: str) -> Any:
+def stand_in(replace: Replace, rows: Any, kept: Any, site: str) -> Any:
     """Return what takes the place of contributions.
 
     Parameters
@@ -108,8 +108,6 @@ def stand_in(replace: Replace, rows: Any, kept: Any, windows: int, site: str) ->
         The contributions themselves.
     kept : tensor, optional
         What :func:`digest` kept of a reference.
-    windows : int
-        How many rows belong to one example.
     site : str
         For error messages.
 
@@ -126,13 +124,13 @@ def stand_in(replace: Replace, rows: Any, kept: Any, windows: int, site: str) ->
     if replace == "mean":
         return digest("mean", rows) if kept is None else kept
     if kept is None:
-        if rows.shape[0] <= windows:
+        if rows.shape[0] < 2:
             raise GateError(
                 "Got a batch of one example for replace='sample'.",
                 "Wanted another example to take a sample from.",
                 "Give a larger batch, or a reference.",
             )
-        return rows.roll(-windows, dims=0)
+        return rows.roll(-1, dims=0)
     if kept.shape[2] != rows.shape[2]:
         raise GateError(
             f"Got a reference of {kept.shape[2]} positions for {rows.shape[2]} at {site!r}.",

@@ -17,18 +17,18 @@ from typing import Any
 from limelight.capture import torch_doors, torch_names
 from limelight.capture.gating import Gates, Piece, never_ran, without_effect
 from limelight.capture.torch_blending import blend, digest, spread, stand_in, strengths
+from limelight.capture.probe import Probe
+from limelight.capture.torch_calling import forward, prepared
 from limelight.capture.torch_doors import Attend, Call, Event, Op, Stack
 from limelight.capture.torch_products import Follower
 from limelight.capture.torch_rehearsing import (
     Site,
     call,
-    examples_in,
-    quietly,
     rehearse,
     rows_of,
-    run_inputs,
     tensors_in,
 )
+from limelight.capture.torch_state import untouched
 from limelight.errors import GateError
 
 # What was found out about a model: under each way it may run, its sites and which were tested.
@@ -86,7 +86,7 @@ class Gating:
         self.gates = gates
         self.applied: set[str] = set()
         self.told = False
-        way = (model.training, getattr(getattr(model, "config", None), "_attn_implementation", ""))
+        way = getattr(getattr(model, "config", None), "_attn_implementation", "")
         self.sites, self._tested = _known.setdefault(model, {}).setdefault(way, ({}, set()))
         self._ready = all(site in self._tested for site in gates.sites)
         if self._ready:
@@ -97,7 +97,6 @@ class Gating:
         self._depth = 0  # of modules within which the doors are open
         self._scopes: set[str] = set()
         self._counts: dict[str, int] = {}
-        self._examples = 0
         self._muted = False
         self._pieces: Mapping[str, tuple[Piece, ...]] = gates.sites
         self._trial: Trial | None = None
@@ -194,7 +193,6 @@ class Gating:
                 self._refer()
             self.told = False
         self._counts.clear()
-        self._examples = examples_in(args, kwargs)
         self._scopes = {s.scope for s in self.sites.values() if s.name in self._pieces}
 
     # ---------------------------------------------------------------------------------------- doors
@@ -244,7 +242,7 @@ class Gating:
             return self._note(own, own * wide)
         rows = own.reshape(-1, site.heads, *own.shape[-2:])
         kept = (self._kept or {}).get(site.name)
-        other = stand_in(replace, rows, kept, self._windows(rows.shape[0]), site.name)
+        other = stand_in(replace, rows, kept, site.name)
         return self._note(own, blend(own, wide, other))
 
     def _scale(self, site: Site, weights: Any, lead: tuple[int, ...]) -> Any:
@@ -272,18 +270,16 @@ class Gating:
             self._trial.moved = self._trial.moved or not bool((before == after).all())
         return after
 
-    def _windows(self, rows: int) -> int:
-        """Return how many rows that attend belong to one example."""
-        return rows // self._examples if self._examples and not rows % self._examples else 1
-
     # ----------------------------------------------------------------------------------- first call
 
     def _prepare(self, module: Any, args: Any, kwargs: Any) -> None:
         """Find the sites of a call, and test that gating reaches what it returns."""
-        with quietly(self.model):
+        with untouched(self.model):
             self._muted = True
             try:
-                found, plain = rehearse(self.model, lambda: call(module, args, kwargs))
+                found, plain = rehearse(
+                    self.model, (args, kwargs), lambda: call(module, args, kwargs)
+                )
             finally:
                 self._muted = False
             self.sites.update(found)
@@ -329,8 +325,10 @@ class Gating:
 
     def _refer(self) -> None:
         """Run the reference ungated, and keep what stands in for others."""
-        with quietly(self.model), self._trying(list(self.gates.sites), Trial(own={})) as trial:
-            run_inputs(self.model, self.gates.reference)
+        with untouched(self.model), self._trying(list(self.gates.sites), Trial(own={})) as trial:
+            reference = self.gates.reference
+            probe = reference if isinstance(reference, Probe) else Probe(reference)
+            forward(self.model, prepared(self.model, probe), None)()
         own = trial.own or {}
         missing = [site for site in self.gates.sites if site not in own]
         if missing:

@@ -20,10 +20,12 @@ _SAME_FORM = frozenset(
      "__getitem__"}
 )  # fmt: skip
 _REGROUPED = frozenset(
-    {"view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "expand", "view_as",
-     "reshape_as"}
+    {"view", "reshape", "flatten", "unflatten", "squeeze", "expand", "view_as", "reshape_as"}
 )  # fmt: skip
-_TURNED = frozenset({"transpose", "permute", "movedim", "moveaxis", "swapaxes", "swapdims", "t"})
+_TURNED = frozenset(
+    {"transpose", "permute", "movedim", "moveaxis", "swapaxes", "swapdims", "t", "unsqueeze",
+     "__getitem__"}
+)  # fmt: skip
 _PRODUCTS = frozenset({"matmul", "bmm", "__matmul__", "__rmatmul__"})
 _SCALED = frozenset({"mul", "multiply", "__mul__", "__rmul__"})
 
@@ -37,7 +39,8 @@ class Alias:
     tensor : tensor
         Kept, so that no other tensor gets its id.
     natural : tuple of int
-        How to permute it to [lead …, query, key], ``lead`` being examples and heads.
+        How to permute it to [lead …, query, key], ``lead`` being examples and heads. Axes it does
+        not name are of size one.
     origin : object
         What the caller knows of the softmax.
     """
@@ -113,8 +116,10 @@ class Follower:
             changed = self._scaled(alias)
             args = tuple(changed if i == place else one for i, one in enumerate(op.args))
             out = op.function(*args, **op.kwargs)
-        elif name in _REGROUPED or name in _TURNED:
-            natural = _turned(op, alias, place) if name in _TURNED else _regrouped(out, alias)
+        else:
+            natural = _regrouped(out, alias) if name in _REGROUPED else None
+            if natural is None and name in _TURNED:
+                natural = _turned(op, alias, place)
             if natural is not None:
                 self._aliases[id(out)] = Alias(out, natural, alias.origin)
         return out
@@ -153,9 +158,12 @@ class Follower:
         return op.function(op.args[0], *operands, **op.kwargs)
 
     def _scaled(self, alias: Alias) -> Any:
-        back = [alias.natural.index(axis) for axis in range(len(alias.natural))]
-        natural = alias.tensor.permute(alias.natural)
-        return self.scale(alias.origin, natural, alias.lead).permute(back)
+        rank = alias.tensor.dim()
+        order = (*alias.natural, *(axis for axis in range(rank) if axis not in alias.natural))
+        turned = alias.tensor.permute(order)
+        natural = turned.reshape(turned.shape[: len(alias.natural)])
+        scaled = self.scale(alias.origin, natural, alias.lead).reshape(turned.shape)
+        return scaled.permute([order.index(axis) for axis in range(rank)])
 
 
 def _natural(rank: int, axis: int) -> tuple[int, ...] | None:
@@ -179,7 +187,7 @@ def _regrouped(out: Any, alias: Alias) -> tuple[int, ...] | None:
     """Follow a view that only groups examples and heads anew."""
     rank = out.dim()
     if alias.natural != tuple(range(alias.tensor.dim())) or rank < 2:
-        return None
+        return None  # axes of size one beyond these are not followed
     if tuple(out.shape[-2:]) != tuple(alias.tensor.shape[-2:]):
         return None
     return tuple(range(rank)) if out.numel() == alias.tensor.numel() else None
@@ -189,11 +197,16 @@ def _turned(op: Op, alias: Alias, place: int) -> tuple[int, ...] | None:
     """Ask the operation itself where the axes go, on a tensor whose sizes tell them apart."""
     import torch
 
-    rank = alias.tensor.dim()
-    marked = torch.empty(tuple(range(2, 2 + rank)), device="meta")
+    index = op.args[1] if len(op.args) > 1 else ()
+    parts = index if isinstance(index, tuple) else (index,)
+    if op.function.__name__ == "__getitem__" and not all(
+        part is None or part is Ellipsis or part == slice(None) for part in parts
+    ):
+        return None
+    marked = torch.empty(()).expand(tuple(range(2, 2 + alias.tensor.dim())))
     args = tuple(marked if i == place else one for i, one in enumerate(op.args))
-    sizes = [size - 2 for size in op.function(*args, **op.kwargs).shape]
-    return tuple(sizes.index(axis) for axis in alias.natural)
+    sizes = list(op.function(*args, **op.kwargs).shape)
+    return tuple(sizes.index(axis + 2) for axis in alias.natural)
 
 
 def _einsum_order(equation: Any, place: int, alias: Alias) -> list[int] | None:

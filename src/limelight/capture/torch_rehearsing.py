@@ -7,19 +7,20 @@ model is as before afterwards: buffers, random state, and the caches it was hand
 from __future__ import annotations
 
 import copy
-import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
+from types import SimpleNamespace
 from typing import Any
 
-from limelight.capture.probe import Probe
-from limelight.capture.torch_doors import Attend, Call, Event, Op, opened
-from limelight.capture.torch_names import name_of
+from limelight.capture.torch_doors import Attend, Call, Event, Op, Softmax, opened
+from limelight.capture.torch_judging import judged
 from limelight.capture.torch_products import Follower
+from limelight.capture.torch_vectors import Vectors
+from limelight.capture.torch_watching import Hit, _Recorder
 
 # What modules call the number of their heads.
-_HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "nhead", "heads", "h")
+_HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "nhead", "heads")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Site:
 class _Seen:
     """A softmax or attention of the rehearsal."""
 
+    hit: Hit
     call: Call
     place: int
     lead: tuple[int, ...] = ()
@@ -59,12 +61,16 @@ class _Seen:
     scope: str | None = None  # None while no product is known
 
 
-def rehearse(model: Any, run: Callable[[], Any]) -> tuple[dict[tuple[str, int], Site], Any]:
+def rehearse(
+    model: Any, inputs: Any, run: Callable[[], Any]
+) -> tuple[dict[tuple[str, int], Site], Any]:
     """Run a model, and note its sites.
 
     Parameters
     ----------
     model : torch.nn.Module
+    inputs : object
+        What it is run on.
     run : callable
         Calls it, or a module of it.
 
@@ -75,60 +81,81 @@ def rehearse(model: Any, run: Callable[[], Any]) -> tuple[dict[tuple[str, int], 
     object
         What the run returned.
     """
-    watcher = _Watcher()
-    with opened(model, watcher):
+    tensors = list(tensors_in(inputs))
+    examples = examples_in(tensors)
+    watcher = _Watcher(tensors, examples)
+    with opened(model, watcher) as stack:
+        watcher.trace.stack = stack
         outputs = run()
-    sites: dict[tuple[str, int], Site] = {}
-    numbers: dict[str, int] = {}
-    for seen in watcher.seen:
-        if seen.scope is None:
-            continue
-        name = seen.scope or name_of(model)
-        number = numbers.get(name, 0)
-        numbers[name] = number + 1
-        heads = _heads(seen.lead, seen.call)
-        sites[seen.call.path, seen.place] = Site(
-            f"{name}:{number}" if number else name,
-            seen.call.path, seen.place, seen.scope, heads, seen.queries,
-        )  # fmt: skip
+    # Whether capture could read it as [example, head, query, key] is no matter here.
+    attention, _ = judged(model, watcher.trace, 1)
+    names = {id(hit): site.path for site in attention for hit in site.hits}
+    sites = {
+        (seen.call.path, seen.place): Site(
+            names[id(seen.hit)],
+            seen.call.path,
+            seen.place,
+            seen.scope,
+            _heads(seen.lead, seen.call, examples),
+            seen.queries,
+        )
+        for seen in watcher.seen
+        if seen.scope is not None and id(seen.hit) in names
+    }
     return sites, outputs
 
 
-class _Watcher:
-    """Stands at the doors and notes what passes."""
+class _Watcher(_Recorder):
+    """Notes what passes, its shapes only, and where softmaxes meet their values."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: list[Any], examples: int) -> None:
+        super().__init__(inputs, max(examples, 1))
         self.seen: list[_Seen] = []
-        self._counts: dict[str, int] = {}
+        self._places: dict[str, int] = {}
         self._here: Call | None = None
-        self._inside = False
         self._follower = Follower(self._met, self._met)
 
     def __call__(self, event: Event, run: Callable[[], Any]) -> Any:
-        if self._inside or event.call is None:
+        if self._busy or event.call is None:
             return run()
         if isinstance(event, Op):
             self._here = event.call
-            return self._follower(event, run)
+            result = self._follower(event, run)
+            self._lineage.follow(event.function, event.args, event.kwargs, result)
+            return result
         path = event.call.path
-        seen = _Seen(event.call, self._counts.get(path, 0))
-        self._counts[path] = seen.place + 1
+        place = self._places.get(path, 0)
+        self._places[path] = place + 1
+        self._busy = True
+        try:
+            hit = self._hit(event)
+            out = run()
+        finally:
+            self._busy = False
+        seen = _Seen(hit, event.call, place)
+        self._measure(event, seen, out)
+        self.trace.hits.append(hit)
         self.seen.append(seen)
+        self._mark(event, hit, out)
+        if isinstance(event, Softmax):
+            self._follower.begin(out, event.axis, seen)
+        return out
+
+    def _measure(self, event: Attend | Softmax, seen: _Seen, out: Any) -> None:
+        """Note sizes, and stand-ins of them for what would be read."""
+        import torch
+
         if isinstance(event, Attend):
-            self._inside = True
-            try:
-                out = run()
-            finally:
-                self._inside = False
             rows, _ = rows_of(out[0] if isinstance(out, tuple) else out, event.heads_last)
-            seen.scope, seen.lead, seen.queries = path, tuple(rows.shape[:-2]), rows.shape[-2]
-            return out
-        out = run()
+            seen.scope = seen.call.path
+            seen.lead, seen.queries = tuple(rows.shape[:-2]), rows.shape[-2]
+            shape = (1, math.prod(seen.lead), seen.queries, event.key.shape[-2])
+            seen.hit.vectors = Vectors(SimpleNamespace(shape=shape))  # type: ignore[arg-type]
+            return
+        seen.hit.logits, seen.hit.axis = torch.empty(()).expand(out.shape), event.axis
         sizes = [size for axis, size in enumerate(out.shape) if axis != event.axis]
         if sizes:
             seen.lead, seen.queries = tuple(sizes[:-1]), sizes[-1]
-        self._follower.begin(out, event.axis, seen)
-        return out
 
     def _met(self, seen: _Seen, rows: Any, lead: tuple[int, ...]) -> Any:  # noqa: ARG002
         if self._here is not None:
@@ -149,23 +176,23 @@ def _common(one: Call, other: Call) -> str:
     return at.path if at is not None else ""
 
 
-def _heads(lead: tuple[int, ...], call: Call) -> int:
-    """Return how many heads the axes before the queries hold."""
-    if len(lead) > 1:
-        heads = 1
-        for size in lead[1:]:
-            heads *= size
-        return heads
-    if not lead:
-        return 1
+def _heads(lead: tuple[int, ...], call: Call, examples: int) -> int:
+    """Return how many heads the axes before the queries hold, all beyond the examples."""
+    import torch
+
+    rows = math.prod(lead)
     at: Call | None = call
+    if isinstance(call.module, torch.nn.MultiheadAttention):  # positions may come first
+        return int(call.module.num_heads)
+    if examples and lead and lead[0] % examples == 0:
+        return rows // examples
     for _ in range(2):  # a softmax may be a module of its own
         for name in _HEADS:
             number = getattr(at.module, name, None) if at is not None else None
-            if isinstance(number, int) and number > 0 and lead[0] % number == 0:
+            if isinstance(number, int) and number > 0 and rows % number == 0:
                 return number
         at = at.parent if at is not None else None
-    return 1
+    return math.prod(lead[1:])
 
 
 def rows_of(out: Any, heads_last: bool) -> tuple[Any, Callable[[Any], Any]]:
@@ -188,31 +215,6 @@ def rows_of(out: Any, heads_last: bool) -> tuple[Any, Callable[[Any], Any]]:
     return out.transpose(-2, -3), lambda rows: rows.transpose(-2, -3)
 
 
-@contextmanager
-def quietly(model: Any) -> Iterator[None]:
-    """Let a model run without a trace: no gradients, buffers and random state as before.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-
-    Yields
-    ------
-    None
-    """
-    import torch
-
-    devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
-    kept = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    with torch.random.fork_rng(devices=sorted(devices)), torch.no_grad():
-        try:
-            yield
-        finally:
-            for buffer, before in kept:
-                if not torch.equal(buffer, before):
-                    buffer.copy_(before)
-
-
 def call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Call a module with copies of whatever it could write to, such as caches.
 
@@ -226,36 +228,6 @@ def call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     object
     """
     return module(*(_copy(one) for one in args), **{n: _copy(one) for n, one in kwargs.items()})
-
-
-def run_inputs(model: Any, inputs: Any) -> Any:
-    """Call a model on what :func:`limelight.capture` takes as inputs.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    inputs : Probe, array, tuple of arrays, or mapping
-        NumPy or tensors, on any device.
-
-    Returns
-    -------
-    object
-    """
-    import torch
-
-    first = next(itertools.chain(model.parameters(), model.buffers()), None)
-    device = None if first is None else first.device
-
-    def moved(value: Any) -> Any:
-        return torch.as_tensor(value, device=device) if hasattr(value, "shape") else value
-
-    if isinstance(inputs, Probe):
-        inputs = inputs.inputs
-    if isinstance(inputs, Mapping):
-        return model(**{name: moved(value) for name, value in inputs.items()})
-    if isinstance(inputs, tuple):
-        return model(*(moved(value) for value in inputs))
-    return model(moved(inputs))
 
 
 def _copy(value: Any) -> Any:
@@ -300,16 +272,16 @@ def tensors_in(value: Any) -> Iterator[Any]:
             yield from tensors_in(getattr(value, one.name))
 
 
-def examples_in(args: Any, kwargs: Any) -> int:
+def examples_in(inputs: Any) -> int:
     """Return the length of a call's batch, 0 if it has no tensor.
 
     Parameters
     ----------
-    args, kwargs : tuple, dict
+    inputs : object
 
     Returns
     -------
     int
     """
-    first = next((one for one in tensors_in((args, kwargs)) if one.dim()), None)
+    first = next((one for one in tensors_in(inputs) if one.dim()), None)
     return 0 if first is None else int(first.shape[0])

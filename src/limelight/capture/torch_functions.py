@@ -10,27 +10,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+
+def _listed(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
 #: Give the same values in another order, form or precision.
-REARRANGES = frozenset(
+REARRANGES = _listed(
     "alias as_strided bfloat16 chunk clone contiguous cpu cuda data detach double dropout expand "
     "expand_as flatten float getitem half moveaxis movedim narrow permute repeat "
     "repeat_interleave reshape reshape_as roll select split squeeze swapaxes swapdims T H mT mH t "
     "tensor_split to transpose type type_as unbind unflatten unsqueeze view view_as "
     "view_as_complex view_as_real index_select gather alpha_dropout feature_dropout "
-    "broadcast_to real requires_grad".split()
+    "broadcast_to real requires_grad"
 )
 #: Those that may put another axis last.
-TURNS = frozenset("moveaxis movedim permute swapaxes swapdims T H mT mH t transpose".split())
+TURNS = _listed("moveaxis movedim permute swapaxes swapdims T H mT mH t transpose")
 #: Work on each value by itself, or on values at the same place.
-ELEMENTWISE = frozenset(
+ELEMENTWISE = _listed(
     "abs add addcmul clamp clip div divide exp gelu leaky_relu lerp masked_fill mul multiply "
     "nan_to_num neg negative pow relu rsub sigmoid silu softplus sub subtract tanh tril triu "
-    "truediv true_divide where elu add_ sqrt maximum minimum".split()
+    "truediv true_divide where elu sqrt maximum minimum"
 )
 #: Those of them that multiply two tensors.
 TIMES = frozenset(("mul", "multiply"))
 #: Sum products of two tensors over an axis.
-PRODUCTS = frozenset("matmul rmatmul mm bmm baddbmm einsum tensordot inner mv bilinear".split())
+PRODUCTS = _listed("matmul rmatmul mm bmm baddbmm einsum tensordot inner mv bilinear")
 #: Sum over an axis.
 SUMS = frozenset(("sum", "nansum", "mean"))
 #: Work on each position's features by learned weights.
@@ -38,8 +43,8 @@ LINEAR = frozenset(("linear", "addmm", "embedding"))
 #: Put tensors beside one another.
 JOINS = frozenset(("cat", "concat", "concatenate", "stack", "hstack", "vstack"))
 #: Work on each position's features, or on a neighbourhood of each position.
-LOCAL = frozenset(
-    "batch_norm conv1d conv2d conv3d group_norm instance_norm layer_norm normalize rms_norm".split()
+LOCAL = _listed(
+    "batch_norm conv1d conv2d conv3d group_norm instance_norm layer_norm normalize rms_norm"
 )
 
 
@@ -107,6 +112,28 @@ def tensors(value: Any) -> Iterator[Any]:
     elif isinstance(value, Mapping):
         for one in value.values():
             yield from tensors(one)
+
+
+def solid(tensor: Any) -> tuple[Any, int]:
+    """Return what lies under ``torch.vmap``, with the mapped axes first, and how many they are.
+
+    Parameters
+    ----------
+    tensor : tensor
+
+    Returns
+    -------
+    tensor
+    int
+    """
+    from torch._C import _functorch
+
+    levels = 0
+    while _functorch.is_batchedtensor(tensor):
+        axis = _functorch.maybe_get_bdim(tensor)
+        tensor = _functorch.get_unwrapped(tensor).movedim(axis + levels, 0)
+        levels += 1
+    return tensor, levels
 
 
 @dataclass(eq=False)

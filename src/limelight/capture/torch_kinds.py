@@ -115,19 +115,15 @@ def _sequences(call: Call) -> list[Any]:
     import torch
 
     try:
-        named = inspect.signature(call.module.forward).bind_partial(*call.args, **call.kwargs)
-        given = dict(named.arguments)
+        places = list(inspect.signature(call.module.forward).parameters.values())
     except (TypeError, ValueError):
-        given = dict(enumerate(call.args)) | call.kwargs
-    flat: list[tuple[str, Any]] = []
-    for name, value in given.items():
-        nested = value.items() if isinstance(value, dict) else [(str(name), value)]
-        if isinstance(value, tuple) and name in {"args", "inputs"}:
-            nested = [(str(name), one) for one in value]
-        flat += [(str(inner), one) for inner, one in nested]
+        places = []
+    plain = [p.name for p in places if p.kind <= p.POSITIONAL_OR_KEYWORD]
+    names = [*plain, *("" for _ in call.args)]
+    given = [*zip(names, call.args, strict=False), *call.kwargs.items()]
     return [
         one
-        for name, one in flat
+        for name, one in given
         if isinstance(one, torch.Tensor)
         and one.dim() >= 2
         and one.dtype is not torch.bool

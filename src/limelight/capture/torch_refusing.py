@@ -14,15 +14,19 @@ from limelight.capture.torch_names import absence, name_of, paths
 from limelight.capture.torch_watching import Trace
 from limelight.errors import UnsupportedModelError
 
+_BUCKETS = (
+    "hashes its queries into buckets (locality-sensitive hashing), and forms no softmax over "
+    "positions"
+)
+_STATE = "is a state-space or recurrent module: no attention map exists in it"
+_LINEAR = "mixes positions without ever forming a map (linear attention)"
+
 # What a module's class name says of how it mixes positions without a map.
 _MAPLESS = (
-    (r"lsh|reformer", "hashes its queries into buckets (locality-sensitive hashing), and forms no "
-     "softmax over positions"),
-    (r"mamba|ssm|s4d?layer|s6|rwkv|retnet|retention|hyena|gateddelta|griffin|rglru|xlstm",
-     "is a state-space or recurrent module: no attention map exists in it"),
-    (r"linear_?attention|linearattn|performer|fastattention|fnet|fourier|cosformer|nystrom",
-     "mixes positions without ever forming a map (linear attention)"),
-)  # fmt: skip
+    (r"lsh|reformer", _BUCKETS),
+    (r"mamba|ssm|s4d?layer|rwkv|retnet|retention|hyena|gateddelta|griffin|rglru|xlstm", _STATE),
+    (r"linear_?attention|linearattn|performer|fastattention|fnet|fourier|cosformer", _LINEAR),
+)
 
 _FIX = (
     "If a module forms weights with exp() and sum(), or with a kernel of its own, let it call "

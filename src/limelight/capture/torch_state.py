@@ -102,7 +102,7 @@ def _randomness() -> tuple[Any, ...]:
     import torch
 
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-    return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda  # noqa: NPY002
 
 
 def _restore_randomness(state: tuple[Any, ...]) -> None:
@@ -110,7 +110,7 @@ def _restore_randomness(state: tuple[Any, ...]) -> None:
 
     python, numpy, cpu, cuda = state
     random.setstate(python)
-    np.random.set_state(numpy)
+    np.random.set_state(numpy)  # noqa: NPY002
     torch.set_rng_state(cpu)
     if cuda is not None:
         torch.cuda.set_rng_state_all(cuda)

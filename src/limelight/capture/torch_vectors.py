@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from limelight.capture.sites import allowed_in
 from limelight.capture.torch_doors import Attend
+from limelight.capture.torch_functions import solid
 from limelight.factors import Factors, factored
 from limelight.rule import Rule
 
@@ -52,7 +53,7 @@ def vectors_of(event: Attend, examples: int) -> Vectors:
     -------
     Vectors
     """
-    query, key = event.query.detach(), event.key.detach()
+    query, key = solid(event.query.detach())[0], solid(event.key.detach())[0]
     if getattr(query, "is_nested", False):
         return Vectors(reason="its sequences are nested tensors of unequal lengths")
     if query.dim() < 3:

@@ -191,7 +191,8 @@ class _Recorder:
             if isinstance(event, Attend):
                 hit.vectors = vectors_of(event, self._examples)
             else:
-                hit.logits, hit.axis = event.logits.detach(), event.axis
+                logits, levels = torch_functions.solid(event.logits.detach())
+                hit.logits, hit.axis = logits, event.axis + levels
         finally:
             self._busy = False
         self.trace.hits.append(hit)
@@ -235,15 +236,16 @@ class _Recorder:
             features = known.features and event.axis == event.logits.dim() - 1
             hit.fate = Fate(int(event.logits.shape[event.axis]), features)
             self._lineage.put(out, Mark(fresh, weights=(hit.fate,)))
-            self._logits.setdefault(event.logits.data_ptr(), []).append(hit)
+            self._logits.setdefault(hit.logits.data_ptr(), []).append(hit)
 
     def _spare(self, event: Op) -> None:
         """Copy logits that are about to be overwritten."""
         if not event.args or not torch_functions.writes(event.function):
             return
         target = event.args[0]
-        if not hasattr(target, "data_ptr"):
+        if not self._logits or not hasattr(target, "data_ptr"):
             return
+        target, _ = torch_functions.solid(target)
         for hit in self._logits.pop(target.data_ptr(), []):
             hit.logits = hit.logits.clone()
 

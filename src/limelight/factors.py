@@ -85,7 +85,7 @@ class Factors:
         return found
 
     def keep(self, normaliser: NDArray[np.float64]) -> None:
-        """Take a normaliser that somebody else found on the way, so that it costs no pass of its own.
+        """Take a normaliser that another pass found on its way.
 
         Parameters
         ----------
@@ -347,9 +347,7 @@ def _forbid(values: NDArray[np.float32], allowed: NDArray[np.bool_], instead: fl
         np.copyto(values, np.float32(instead), where=~allowed)
 
 
-def _log_sum(
-    scores: NDArray[np.float32], extra: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
+def _log_sum(scores: NDArray[np.float32], extra: NDArray[np.float64] | None) -> NDArray[np.float64]:
     """Return each row's log of the sum of exponentials, in double precision; spoils ``scores``."""
     top = scores.max(axis=-1, initial=-np.inf)
     safe = np.where(np.isneginf(top), 0, top)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -18,10 +18,13 @@ import xarray as xr
 
 from limelight import ranks as processes
 from limelight import schema
+from limelight.analyses import blockwise
 from limelight.capture import Probe, capture, parameters
 from limelight.catalogue import Analysis, analyses
 from limelight.errors import LimelightError, LimelightWarning
+from limelight.factors import Factors, factors_of
 from limelight.ranks import Ranks
+from limelight.rule import Rule
 from limelight.store import Writer
 from limelight.store.claim import claim, release
 from limelight.store.precision import Form
@@ -215,7 +218,8 @@ def measures_of(site: xr.Dataset) -> xr.Dataset:
         One variable per analysis: the mean over the example's valid queries, float32; NaN where it
         has none, or where one of them is NaN.
     """
-    return _applied(site, site["weights"])
+    names = [card.name for card in _suiting(str(site.attrs.get("kind", "self")))]
+    return _averaged(_values(site["weights"], names), site)
 
 
 def null_of(site: xr.Dataset) -> xr.Dataset:
@@ -231,20 +235,51 @@ def null_of(site: xr.Dataset) -> xr.Dataset:
     Dataset [example]
         One variable per analysis, float32; the mean over heads where they may attend differently.
     """
+    names = [card.name for card in _suiting(str(site.attrs.get("kind", "self")))]
+    factors = factors_of(site["weights"])
+    if factors is not None:
+        return _averaged(_uniform(factors, names), site)
     allowed = site.get("allowed")
     if allowed is None:
         allowed = xr.ones_like(site["weights"].isel(head=0, drop=True), dtype=bool)
     count = allowed.sum(schema.KEY).clip(min=1)
-    found = _applied(site, allowed.astype(np.float32) / count.astype(np.float32))
+    found = _averaged(_values(allowed.astype(np.float32) / count.astype(np.float32), names), site)
     return found.mean(schema.HEAD) if schema.HEAD in found.dims else found
 
 
-def _applied(site: xr.Dataset, weights: xr.DataArray) -> xr.Dataset:
+def _values(weights: xr.DataArray, names: Sequence[str]) -> dict[str, xr.DataArray]:
+    """Apply analyses to weights, without the map where they are kept as vectors."""
+    factors = factors_of(weights)
+    if factors is not None:
+        return blockwise.rows(factors, names)
+    cards = analyses()
+    return {name: cards[name].function(weights) for name in names}
+
+
+def _uniform(factors: Factors, names: Sequence[str]) -> dict[str, xr.DataArray]:
+    """Apply analyses to uniform attention under a rule: that of vectors without any length.
+
+    Examples that may attend alike share one, and so do heads.
+    """
+    rule, (examples, _, queries, keys) = factors.rule, factors.shape
+    parts = [rule.cells] if rule.cells is not None else [rule.first, rule.valid]
+    several = max(map(len, parts))
+    heads = rule.cells.shape[1] if rule.cells is not None else 1
+    query = np.zeros((several, heads, queries, 1), np.float32)
+    key = np.zeros((several, 1, keys, 1), np.float32)
+    found = blockwise.rows(Factors(query, key, rule, 1.0), names)
+    every = np.zeros(examples, np.intp) if several == 1 else np.arange(examples)
+    return {
+        name: one.mean(schema.HEAD).isel({schema.EXAMPLE: every}) for name, one in found.items()
+    }
+
+
+def _averaged(found: Mapping[str, xr.DataArray], site: xr.Dataset) -> xr.Dataset:
+    """Return each analysis' mean over a site's valid queries."""
     valid = None
     if "query_valid" in site:
         valid = site["query_valid"].transpose(schema.EXAMPLE, schema.QUERY).values
-    cards = _suiting(str(site.attrs.get("kind", "self")))
-    return xr.Dataset({card.name: _mean(card.function(weights), valid) for card in cards})
+    return xr.Dataset({name: _mean(values, valid) for name, values in found.items()})
 
 
 def _suiting(kind: str) -> list[Analysis]:
@@ -276,12 +311,22 @@ class _Nulls:
     """Remembers each site's null as long as what may be attended stays the same."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[xr.Dataset, xr.Dataset]] = {}
+        self._known: dict[str, tuple[xr.Dataset, Rule | None, xr.Dataset]] = {}
 
     def of(self, name: str, site: xr.Dataset) -> xr.Dataset:
         """Return the null of a site."""
-        masks = site[[part for part in ("allowed", "query_valid") if part in site]]
+        factors = factors_of(site["weights"])
+        rule = None if factors is None else factors.rule
+        parts = ("allowed", "query_valid") if rule is None else ("query_valid",)
+        masks = site[[part for part in parts if part in site]]
         known = self._known.get(name)
-        if known is None or not known[0].equals(masks):
-            known = self._known[name] = (masks, null_of(site))
-        return known[1]
+        if known is None or not (_alike(known[1], rule) and known[0].equals(masks)):
+            known = self._known[name] = (masks, rule, null_of(site))
+        return known[2]
+
+
+def _alike(one: Rule | None, other: Rule | None) -> bool:
+    """Tell whether two rules are one, or both are missing."""
+    if one is None or other is None:
+        return one is other
+    return one.equals(other)

@@ -67,8 +67,8 @@ class Rule:
         own = np.arange(queries) + offset + 1
         stop = np.clip(own, 0, keys)
         first = np.clip(own - window, 0, keys) if window is not None else np.zeros_like(own)
-        first, stop = first[None].astype(np.int32), stop[None].astype(np.int32)
-        return cls(first, stop, np.ones((1, keys), np.bool_))
+        valid = np.ones((1, keys), np.bool_)
+        return cls(np.asarray(first[None], np.int32), np.asarray(stop[None], np.int32), valid)
 
     @classmethod
     def of(cls, allowed: NDArray[np.bool_]) -> Rule:
@@ -99,7 +99,7 @@ class Rule:
         some = one.any(axis=-1)
         first = np.where(some, one.argmax(axis=-1), 0).astype(np.int32)
         stop = np.where(some, keys - one[..., ::-1].argmax(axis=-1), 0).astype(np.int32)
-        rule = cls(first, stop, one.any(axis=-2))
+        rule = cls(first, stop, np.asarray(one.any(axis=-2)))
         if allowed.shape[1] == 1 and bool((rule._runs() == one).all()):
             return rule
         return cls(first, stop, rule.valid, allowed)
@@ -149,7 +149,7 @@ class Rule:
         """
         if self.cells is not None:
             cells = self.cells[example if len(self.cells) > 1 else 0]
-            return cells[head if len(cells) > 1 else 0, queries, keys]
+            return np.asarray(cells[head if len(cells) > 1 else 0, queries, keys])
         place = np.arange(self.valid.shape[-1], dtype=np.int32)[keys]
         first = self.first[example if len(self.first) > 1 else 0, queries, None]
         stop = self.stop[example if len(self.stop) > 1 else 0, queries, None]

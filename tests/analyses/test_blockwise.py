@@ -1,0 +1,217 @@
+"""One pass over queries and keys gives what the analyses give of the whole map."""
+
+from __future__ import annotations
+
+import importlib.util
+import tracemalloc
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from limelight.analyses import blockwise
+from limelight.catalogue import Analysis, analyses
+from limelight.factors import Factors, factored
+from limelight.rule import Rule
+
+CARDS = analyses()
+NEAR = {"diagonal": 0, "previous": -1, "next": 1}
+HAS_NUMBA = importlib.util.find_spec("numba") is not None
+
+
+@pytest.fixture(params=["numpy", pytest.param("numba", marks=pytest.mark.skipif(
+    not HAS_NUMBA, reason="numba is optional"))])  # fmt: skip
+def engine(request, monkeypatch):
+    """Each way of making the pass, whatever the size."""
+    monkeypatch.setattr(blockwise, "MANY", 0 if request.param == "numba" else 1 << 60)
+    return request.param
+
+
+def plain(factors):
+    """The textbook softmax, in double precision."""
+    key = np.repeat(factors.key, factors.shape[1] // factors.key.shape[1], axis=1)
+    scores = np.einsum("ehqd,ehkd->ehqk", factors.query.astype(float), key.astype(float))
+    scores = scores * factors.scale
+    if factors.softcap is not None:
+        scores = np.tanh(scores / factors.softcap) * factors.softcap
+    every = slice(None)
+    allowed = np.stack([
+        np.broadcast_to(factors.rule.allowed(example, every, every, every), factors.shape[1:])
+        for example in range(factors.shape[0])
+    ])  # fmt: skip
+    exponentials = np.where(allowed, np.exp(scores), 0)
+    total = exponentials.sum(-1, keepdims=True)
+    if factors.sink is not None:
+        total = total + np.exp(factors.sink.astype(float))[None, :, None, None]
+    weights = np.divide(exponentials, total, out=np.zeros_like(exponentials), where=total > 0)
+    with np.errstate(divide="ignore"):
+        return xr.DataArray(weights, dims=("example", "head", "query", "key")), np.log(
+            total[..., 0]
+        )
+
+
+def rule_of(kind, random, examples, heads, queries, keys):
+    if kind == "causal":
+        return Rule.causal(queries, keys, offset=keys - queries)
+    if kind == "window":
+        return Rule.causal(queries, keys, offset=keys - queries, window=5)
+    if kind == "full":
+        return Rule.everything(queries, keys)
+    if kind == "padded":
+        lengths = random.integers(0, keys + 1, examples)
+        cells = np.arange(keys) < lengths[:, None]
+        return Rule.of(np.broadcast_to(cells[:, None, None], (examples, 1, queries, keys)))
+    if kind == "holes":
+        cells = np.broadcast_to(random.random((examples, 1, 1, keys)) < 0.7,
+                                (examples, 1, queries, keys)).copy()  # fmt: skip
+        return Rule.of(cells & np.tri(queries, keys, keys - queries, dtype=bool))
+    by_head = heads if kind == "cells by head" else 1
+    return Rule.of(random.random((examples, by_head, queries, keys)) < 0.5)
+
+
+KINDS = ["full", "causal", "window", "padded", "holes", "cells", "cells by head"]
+
+
+@st.composite
+def any_factors(draw):
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    examples, key_heads, group = (draw(st.integers(1, 2)) for _ in range(3))
+    queries, features = draw(st.integers(1, 9)), draw(st.sampled_from([1, 3, 4, 6]))
+    keys = draw(st.sampled_from([queries, queries + 3, 256, 300, 515]))
+    heads = key_heads * group
+    sharpness = draw(st.sampled_from([0.0, 1.0, 4.0]))
+    query = sharpness * random.normal(size=(examples, heads, queries, features))
+    key = sharpness * random.normal(size=(examples, key_heads, keys, features))
+    kind = draw(st.sampled_from(KINDS))
+    sink = random.normal(size=heads).astype(np.float32) if draw(st.booleans()) else None
+    softcap = draw(st.sampled_from([None, 2.0, 30.0]))
+    rule = rule_of(kind, random, examples, heads, queries, max(keys, queries))
+    return factored(query, key, rule, 0.6, softcap=softcap, sink=sink)
+
+
+@given(factors=any_factors())
+@settings(max_examples=60)
+def test_any_rows_measure_as_their_map_does(factors):
+    for many in (0, 1 << 60):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(blockwise, "MANY", many)
+            again = Factors(factors.query, factors.key, factors.rule, factors.scale,
+                            factors.softcap, factors.sink)  # fmt: skip
+            found = blockwise.rows(again, [*CARDS, *NEAR, "normaliser"])
+        weights, normaliser = plain(factors)
+        for name, card in CARDS.items():
+            expected = card.function(weights)
+            assert found[name].dims == expected.dims
+            np.testing.assert_allclose(found[name], expected, rtol=1e-5, atol=3e-6, err_msg=name)
+        places = np.arange(factors.shape[2])
+        for name, offset in NEAR.items():
+            there = places + offset
+            inside = (there >= 0) & (there < factors.shape[3])
+            picked = weights.values[:, :, places, np.clip(there, 0, factors.shape[3] - 1)]
+            np.testing.assert_allclose(found[name], picked * inside, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(found["normaliser"], normaliser, rtol=1e-6, atol=3e-6)
+        np.testing.assert_array_equal(again.normaliser, found["normaliser"])
+
+
+@pytest.mark.usefixtures("engine")
+def test_far_scores_neither_overflow_nor_vanish():
+    """One key after another is better by far, and the last ones are in another tile."""
+    key = np.linspace(0, 3000, 600, dtype=np.float32).reshape(1, 1, 600, 1)
+    query = np.array([1.0, -1.0], np.float32).reshape(1, 1, 2, 1)
+    factors = factored(query, key, Rule.everything(2, 600), 1.0)
+    weights, _ = plain(Factors(query, key - np.float32(1500), factors.rule, 0.4))
+    factors = factored(query, key - np.float32(1500), factors.rule, 0.4)
+    found = blockwise.rows(factors, CARDS)
+    for name, card in CARDS.items():
+        np.testing.assert_allclose(found[name], card.function(weights), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_nan_stays_in_its_row_and_a_forbidden_one_counts_for_nothing():
+    random = np.random.default_rng(0)
+    query, key = random.normal(size=(2, 1, 1, 300, 4))
+    query[0, 0, 7] = np.nan
+    key[0, 0, 299] = np.nan
+    factors = factored(query, key, Rule.causal(300, 300), 1.0)
+    for name, values in blockwise.rows(factors, CARDS).items():
+        bad = np.flatnonzero(np.isnan(values.values[0, 0])).tolist()
+        assert bad == [7, 299], name
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_sink_takes_all_of_a_row_that_may_look_nowhere():
+    cells = np.ones((1, 1, 3, 4), bool)
+    cells[0, 0, 1] = False
+    query, key = np.ones((1, 1, 3, 2)), np.ones((1, 1, 4, 2))
+    with_it = factored(query, key, Rule.of(cells), 1.0, sink=np.float32([0.5]))
+    without = factored(query, key, Rule.of(cells), 1.0)
+    assert blockwise.rows(with_it, ["normaliser"])["normaliser"].values[0, 0, 1] == 0.5
+    for factors in (with_it, without):
+        found = blockwise.rows(factors, CARDS)
+        assert [float(found[name][0, 0, 1]) for name in CARDS] == [0.0] * len(CARDS)
+
+
+def test_both_engines_agree_on_maps_of_several_tiles():
+    if not HAS_NUMBA:
+        pytest.skip("numba is optional")
+    from limelight.analyses import _blockwise_numba, _blockwise_numpy
+
+    random = np.random.default_rng(1)
+    query, key = random.normal(size=(2, 2, 4, 530, 20)).astype(np.float32)
+    for rule in (Rule.causal(530, 530, window=300), Rule.everything(530, 530)):
+        factors = factored(query, key, rule, 0.2)
+        one = _blockwise_numba.walk(factors, apart=True, near=True)
+        other = _blockwise_numpy.walk(factors, apart=True, near=True)
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-4)
+
+
+def test_an_analysis_without_a_form_for_blocks_gets_whole_maps(monkeypatch):
+    def spread(weights):
+        return weights.max("key") - weights.sum(["query", "key"])
+
+    card = Analysis(
+        "spread", "", ("query", "key"), ("key",), "share", (0, 1), ("self",), "observed", spread
+    )
+    monkeypatch.setattr(blockwise, "analyses", lambda: CARDS | {"spread": card})
+    query, key = np.random.default_rng(2).normal(size=(2, 2, 3, 5, 4))
+    factors = factored(query, key, Rule.causal(5, 5), 1.0)
+    found = blockwise.rows(factors, ["spread", "entropy"])
+    weights, _ = plain(factors)
+    assert list(found) == ["spread", "entropy"]
+    np.testing.assert_allclose(found["spread"], spread(weights), rtol=1e-5)
+
+
+@given(factors=any_factors(), side=st.sampled_from([1, 3, 256]))
+@settings(max_examples=30)
+def test_a_shrunk_map_holds_the_largest_and_the_mean(factors, side):
+    found = blockwise.pooled(factors, side)
+    weights = plain(factors)[0].values
+    _, _, queries, keys = factors.shape
+    down, across = min(side, queries), min(side, keys)
+    rows = [slice(i * queries // down, (i + 1) * queries // down) for i in range(down)]
+    columns = [slice(i * keys // across, (i + 1) * keys // across) for i in range(across)]
+    for name, reduce in (("largest", np.max), ("mean", np.mean)):
+        expected = np.stack([
+            np.stack([reduce(weights[..., r, c], axis=(-1, -2)) for c in columns], -1) for r in rows
+        ], -2)  # fmt: skip
+        np.testing.assert_allclose(found[name], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found["received"], weights.sum(-2), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.usefixtures("engine")
+def test_memory_does_not_grow_with_the_map():
+    def most(length):
+        random = np.random.default_rng(3)
+        query, key = random.normal(size=(2, 1, 1, length, 8)).astype(np.float32)
+        factors = factored(query, key, Rule.causal(length, length), 0.3)
+        blockwise.rows(factors, CARDS)  # loads and compiles
+        tracemalloc.start()
+        blockwise.rows(factors, CARDS)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    small, large = most(1024), most(4096)  # maps of 4 MB and 67 MB
+    assert large < small + 8e6

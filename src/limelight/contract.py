@@ -169,6 +169,8 @@ def _type(hint: Any) -> str:
         return _union(inner)
     if origin is tuple and inner[1:] == (Ellipsis,):
         return f"readonly {_type(inner[0])}[]"
+    if origin is tuple:
+        return f"readonly [{', '.join(_type(item) for item in inner)}]"
     raise TypeError(f"no TypeScript type is known for {hint!r}: add it to contract.py")
 
 

@@ -6,7 +6,7 @@ Room: lowest. Comes in: text from a URL, or keywords from Python. Goes out: a ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
@@ -45,6 +45,14 @@ class Query:
         How a zoomed-out cell sums up what it covers: ``max`` or ``mean``.
     steps : int
         At most this many steps, first and newest included, 2 to 1000.
+    rows, columns : (int, int) or None
+        For ``map``: the queries and keys to show, from the first up to, not including, the second.
+    cells : int or None
+        For ``map``: at most so many cells along each axis, 1 to 2048. Without ranges and cells, a
+        map of up to 1024 × 1024 comes whole; a larger one, or one of which ranges are asked, has
+        512 cells at most.
+    strongest : int
+        For ``map``, of one example: also name so many of the strongest weights shown, up to 5000.
 
     Examples
     --------
@@ -61,13 +69,29 @@ class Query:
     parameter: tuple[str, ...] = ()
     reduce: Reduce = "max"
     steps: int = 60
+    rows: tuple[int, int] | None = None
+    columns: tuple[int, int] | None = None
+    cells: int | None = None
+    strongest: int = 0
 
     def __post_init__(self) -> None:
         _among("what", self.what, _WHAT)
         _among("reduce", self.reduce, _REDUCE)
-        if not 2 <= self.steps <= 1000:
+        _within("steps", self.steps, 2, 1000)
+        _within("cells", 1 if self.cells is None else self.cells, 1, 2048)
+        _within("strongest", self.strongest, 0, 5000)
+        for name, part in (("rows", self.rows), ("columns", self.columns)):
+            if part is not None and not 0 <= part[0] < part[1]:
+                raise QueryError(
+                    f"Got {name}={part[0]}:{part[1]}.",
+                    "Wanted two numbers from 0, the second above the first.",
+                    f"Write {name}=0:512 for the first 512.",
+                )
+        if self.strongest and self.example is None:
             raise QueryError(
-                f"Got steps={self.steps}.", "Wanted 2 to 1000.", "Ask for fewer steps at a time."
+                "Got a question for the strongest weights of all examples.",
+                "Wanted those of one.",
+                "Name it: example=0.",
             )
         if self.what == "map" and (self.site is None or self.head is None):
             raise QueryError(
@@ -116,7 +140,7 @@ class Query:
                 raise QueryError(
                     f"Got {len(texts)} values for {name!r}.", "Wanted one.", "Send the field once."
                 )
-            values[name] = _number(name, texts[0]) if name in _NUMBERS else texts[0]
+            values[name] = _READ.get(name, _plain)(name, texts[0])
         if "what" not in values:
             raise QueryError(
                 "Got a question without 'what'.", f"Wanted one of {_WHAT}.", "Add what=run, say."
@@ -124,7 +148,8 @@ class Query:
         return cls(**values)  # type: ignore[arg-type]  # each value was checked by name above
 
 
-_NUMBERS = frozenset({"step", "example", "head", "steps"})
+def _plain(_name: str, text: str) -> str:
+    return text
 
 
 def _number(name: str, text: str) -> int:
@@ -134,6 +159,27 @@ def _number(name: str, text: str) -> int:
         raise QueryError(
             f"Got {name}={text!r}.", "Wanted a whole number.", "Send digits only."
         ) from None
+
+
+def _pair(name: str, text: str) -> tuple[int, int]:
+    first, mark, last = text.partition(":")
+    if not mark:
+        raise QueryError(
+            f"Got {name}={text!r}.", "Wanted two numbers.", f"Write {name}=0:512 for the first 512."
+        )
+    return _number(name, first), _number(name, last)
+
+
+#: How the text of a field becomes its value; of others, it is the value.
+_READ: dict[str, Callable[[str, str], object]] = {
+    **dict.fromkeys(("step", "example", "head", "steps", "cells", "strongest"), _number),
+    **dict.fromkeys(("rows", "columns"), _pair),
+}
+
+
+def _within(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise QueryError(f"Got {name}={value}.", f"Wanted {least} to {most}.", f"Ask for {least} to {most}.")
 
 
 def _among(name: str, value: str, allowed: tuple[str, ...]) -> None:

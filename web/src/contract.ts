@@ -21,6 +21,10 @@ export interface Query {
   parameter?: readonly string[];
   reduce?: Reduce;
   steps?: number;
+  rows?: readonly [number, number] | null;
+  columns?: readonly [number, number] | null;
+  cells?: number | null;
+  strongest?: number;
 }
 
 export const QUERY_DEFAULTS = {
@@ -32,11 +36,16 @@ export const QUERY_DEFAULTS = {
   parameter: [],
   reduce: "max",
   steps: 60,
+  rows: null,
+  columns: null,
+  cells: null,
+  strongest: 0,
 } as const;
 
 export type ErrorCode =
   | "dimension"
   | "error"
+  | "gate"
   | "not-recorded"
   | "probe"
   | "query"

@@ -3,6 +3,7 @@
  * and knows whether anything is still under way.
  */
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
+import { type Tile, tileOf } from "./answers/tile.ts";
 import { busy, settled } from "./ready.ts";
 import { Refusal } from "./sources/source.ts";
 import { form, tensorboard } from "./sources/tensorboard.ts";
@@ -60,7 +61,7 @@ function forget(old: Catalogue | null, fresh: Catalogue) {
 }
 
 /** The name an answer is kept under: what grows with the run carries the time it was written. */
-function keyOf(query: Query): string {
+export function keyOf(query: Query): string {
   const grows = query.what === "run" || query.what === "measures" || query.what === "parameters";
   const newest = query.step === undefined || query.step < 0;
   const written = card(query.run)?.written;
@@ -78,10 +79,18 @@ export async function ask(query: Query, signalled: AbortSignal): Promise<Answer>
   }
   const bytes = await tensorboard.answer(query, signalled);
   const size = bytes.byteLength;
-  const answer = await decoded(bytes);
+  const answer = await worked(bytes, "answer", decode);
   signalled.throwIfAborted();
   keep(key, answer, size);
   return answer;
+}
+
+/** Ask for a part of a long map; whoever asks keeps it. */
+export async function askTile(query: Query, signalled: AbortSignal): Promise<Tile> {
+  const bytes = await tensorboard.answer(query, signalled);
+  const tile = await worked(bytes, "tile", (all) => tileOf(decode(all)));
+  signalled.throwIfAborted();
+  return tile;
 }
 
 function keep(key: string, answer: Answer, bytes: number) {
@@ -151,7 +160,7 @@ export function follow(question: () => Query | null): {
   };
 }
 
-function problemOf(cause: unknown): Problem {
+export function problemOf(cause: unknown): Problem {
   if (cause instanceof Refusal) return cause.problem;
   return {
     code: "page",
@@ -161,18 +170,25 @@ function problemOf(cause: unknown): Problem {
   };
 }
 
-type Waiting = { resolve(answer: Answer): void; reject(cause: Error): void };
+type Waiting = { resolve(done: unknown): void; reject(cause: Error): void };
 const waiting = new Map<number, Waiting>();
 let worker: Worker | null | undefined;
 let tickets = 0;
 
-function decoded(bytes: ArrayBuffer): Promise<Answer> {
+/** What the worker makes of bytes; `here` does the same without it. */
+function worked<T>(
+  bytes: ArrayBuffer,
+  what: "answer" | "tile",
+  here: (bytes: ArrayBuffer) => T,
+): Promise<T> {
   if (worker === undefined) worker = startWorker();
   // A small answer decodes faster than a message travels.
-  if (!worker || bytes.byteLength < 65536) return Promise.resolve(bytes).then(decode);
+  if (!worker || bytes.byteLength < 65536) return Promise.resolve(bytes).then(here);
   const id = ++tickets;
-  const promise = new Promise<Answer>((resolve, reject) => waiting.set(id, { resolve, reject }));
-  worker.postMessage({ id, bytes }, [bytes]);
+  const promise = new Promise<T>((resolve, reject) =>
+    waiting.set(id, { resolve: resolve as Waiting["resolve"], reject }),
+  );
+  worker.postMessage({ id, what, bytes }, [bytes]);
   return promise;
 }
 
@@ -182,7 +198,7 @@ function startWorker(): Worker | null {
     made.onmessage = ({ data }) => {
       const one = waiting.get(data.id);
       waiting.delete(data.id);
-      if (data.answer) one?.resolve(data.answer);
+      if (data.done) one?.resolve(data.done);
       else one?.reject(new Error(data.message));
     };
     made.onerror = () => {

@@ -9,7 +9,7 @@ export type Scale = "linear" | "sqrt" | "log" | "percentile";
 export type Reduce = "max" | "mean";
 export type Language = "en" | "zh";
 export type Theme = "light" | "dark";
-export type Lens = "map" | "image" | "tokens";
+export type Lens = "map" | "image" | "tokens" | "links";
 export type Axis = "shared" | "own";
 
 export interface Selection {
@@ -25,6 +25,9 @@ export interface Selection {
   /** The pinned row and cell. */
   readonly query: number | null;
   readonly key: number | null;
+  /** The part of a long map in view, "from:to"; null: all of it. */
+  readonly rows: string | null;
+  readonly columns: string | null;
   readonly parameters: readonly string[];
   /** Whether all histograms have one axis of weights, so that widths compare. */
   readonly axis: Axis;
@@ -50,6 +53,8 @@ export const DEFAULTS: Selection = {
   head: 0,
   query: null,
   key: null,
+  rows: null,
+  columns: null,
   parameters: [],
   axis: "shared",
   scale: "sqrt",
@@ -63,11 +68,12 @@ export const DEFAULTS: Selection = {
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
   scale: ["linear", "sqrt", "log", "percentile"],
   reduce: ["max", "mean"],
-  lens: ["map", "image", "tokens"],
+  lens: ["map", "image", "tokens", "links"],
   axis: ["shared", "own"],
   theme: ["light", "dark"],
   language: ["en", "zh"],
 };
+const RANGES = new Set(["rows", "columns"]);
 const NUMBERS = new Set(["step", "example", "head", "query", "key"]);
 const PREFIX = "p.limelight.";
 const TAB = "limelight";
@@ -109,6 +115,7 @@ export function read(hash: string): Selection {
     if (at < 0 || value === null || !(name in DEFAULTS)) continue;
     if (name === "parameters") parameters.push(value);
     else if (NUMBERS.has(name)) found[name] = whole(value) ?? found[name];
+    else if (RANGES.has(name)) found[name] = /^\d{1,10}:\d{1,10}$/.test(value) ? value : null;
     else if (name === "follow") found[name] = value === "true";
     else if (!CHOICES[name] || CHOICES[name].includes(value)) found[name] = value;
   }

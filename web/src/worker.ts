@@ -1,18 +1,30 @@
 /** Decodes answers off the main thread, so that large maps never block a frame. */
+import { tileOf } from "./answers/tile.ts";
 import { buffers, decode } from "./wire.ts";
 
+interface Task {
+  readonly id: number;
+  readonly what: "answer" | "tile";
+  readonly bytes: ArrayBuffer;
+}
+
 interface Port {
-  onmessage: ((event: MessageEvent<{ id: number; bytes: ArrayBuffer }>) => void) | null;
+  onmessage: ((event: MessageEvent<Task>) => void) | null;
   postMessage(message: unknown, transfer?: Transferable[]): void;
 }
 
 const port = self as unknown as Port;
 
-port.onmessage = ({ data: { id, bytes } }) => {
+port.onmessage = ({ data: { id, what, bytes } }) => {
   try {
     const answer = decode(bytes);
-    port.postMessage({ id, answer }, buffers(answer));
+    if (what === "answer") return port.postMessage({ id, done: answer }, buffers(answer));
+    const tile = tileOf(answer);
+    return port.postMessage({ id, done: tile }, [tile.values.buffer as ArrayBuffer]);
   } catch (cause) {
-    port.postMessage({ id, message: cause instanceof Error ? cause.message : String(cause) });
+    return port.postMessage({
+      id,
+      message: cause instanceof Error ? cause.message : String(cause),
+    });
   }
 };

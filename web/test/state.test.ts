@@ -12,6 +12,8 @@ const full: Selection = {
   head: 5,
   query: 0,
   key: 7,
+  rows: "0:2048",
+  columns: "131000:131072",
   parameters: ["dense/kernel", "层/&=,"],
   axis: "own",
   scale: "log",
@@ -41,6 +43,6 @@ test("a value never holds the '=' that TensorBoard drops", () => {
 
 test("what is garbled keeps its default", () => {
   const hash =
-    "#limelight&p.limelight.step=-1&p.limelight.scale=loud&p.limelight.run=%E0%A4%A&p.limelight.head=1e9&p.limelight.nonsense=1&p.limelight.lens";
+    "#limelight&p.limelight.step=-1&p.limelight.scale=loud&p.limelight.run=%E0%A4%A&p.limelight.head=1e9&p.limelight.nonsense=1&p.limelight.lens&p.limelight.rows=1-2";
   assert.deepEqual(read(hash), DEFAULTS);
 });

@@ -10,6 +10,8 @@ export function KeyList({ onClose }: { onClose: () => void }) {
     ["← →", words.keyHead],
     ["↑ ↓", words.keySite],
     ["⇧ ← ↑ → ↓", words.keyCell],
+    ["+ − 0", words.keyZoom],
+    ["← ↑ → ↓", words.keyMove],
     ["[ ]", words.keyStep],
     ["Space", words.keyPlay],
     ["Esc", words.keyUnpin],

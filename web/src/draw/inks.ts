@@ -3,8 +3,12 @@ import type { Theme } from "../state.ts";
 import type { Marks } from "./cells.ts";
 import { pixel } from "./tables.ts";
 
+/** Marks what is pointed at, on light and dark alike. */
+export const ACCENT = "#e8710a";
+
 export interface Inks {
   readonly text: string;
+  readonly ground: string;
   readonly marks: (ratio: number) => Marks;
 }
 
@@ -14,6 +18,7 @@ function inks(
 ): Inks {
   return {
     text,
+    ground: colours.ground,
     marks: (ratio) => ({
       ground: pixel(colours.ground),
       barred: pixel(colours.barred),

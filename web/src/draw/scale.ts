@@ -10,20 +10,30 @@ export const BARRED = -1;
 /** Lowest weight that the logarithmic scale tells apart. */
 export const LOG_FLOOR = 1e-4;
 
+/** The lowest share of the strongest weight that a map of so many keys needs told apart. */
+export function floorOf(keys: number): number {
+  return Math.min(LOG_FLOOR, 10 ** Math.floor(-Math.log10(Math.max(1, keys)) - 0.5));
+}
+
 /** The shade of one weight where `most` is the strongest; NaN and BARRED stay what they are. */
-export function shade(value: number, scale: Scale, most = 1): number {
+export function shade(value: number, scale: Scale, most = 1, floor = LOG_FLOOR): number {
   if (!(value >= 0)) return value;
   if (scale === "percentile") return value;
   const share = Math.min(1, value / most);
   if (scale === "sqrt") return Math.sqrt(share);
-  if (scale === "log") return share <= LOG_FLOOR ? 0 : 1 - Math.log(share) / Math.log(LOG_FLOOR);
+  if (scale === "log") return share <= floor ? 0 : 1 - Math.log(share) / Math.log(floor);
   return share;
 }
 
 /** All shades of an array of weights. `percentile` expects `ranks` and passes them through. */
-export function shades(values: Float32Array, scale: Scale, most = 1): Float32Array {
+export function shades(
+  values: Float32Array,
+  scale: Scale,
+  most = 1,
+  floor = LOG_FLOOR,
+): Float32Array {
   const out = new Float32Array(values.length);
-  for (let i = 0; i < values.length; i++) out[i] = shade(values[i] as number, scale, most);
+  for (let i = 0; i < values.length; i++) out[i] = shade(values[i] as number, scale, most, floor);
   return out;
 }
 
@@ -65,7 +75,11 @@ function firstAtLeast(sorted: Float32Array, value: number, above = false): numbe
 }
 
 /** Numbers to write along a scale's legend, each with the shade it has. */
-export function ticks(scale: Scale, most = 1): { text: string; shade: number }[] {
+export function ticks(
+  scale: Scale,
+  most = 1,
+  floor = LOG_FLOOR,
+): { text: string; shade: number }[] {
   if (scale === "percentile") {
     return [0, 25, 50, 75, 100].map((one) => ({ text: String(one), shade: one / 100 }));
   }
@@ -76,9 +90,11 @@ export function ticks(scale: Scale, most = 1): { text: string; shade: number }[]
       : String(Number(value.toPrecision(2)));
   };
   const marks = { linear: [0, 0.25, 0.5, 0.75, 1], sqrt: [0, 0.05, 0.25, 0.5, 1] };
-  const shares = scale === "log" ? [LOG_FLOOR, 1e-3, 0.01, 0.1, 1] : marks[scale];
-  return shares.map((one) => ({
-    text: one === LOG_FLOOR ? `≤ ${text(one)}` : text(one),
-    shade: shade(one, scale),
+  const decades = Math.round(-Math.log10(floor));
+  const steps = Array.from({ length: 5 }, (_, at) => 10 ** Math.round((at / 4 - 1) * decades));
+  const shares = scale === "log" ? steps : marks[scale];
+  return shares.map((one, at) => ({
+    text: scale === "log" && at === 0 ? `≤ ${text(one)}` : text(one),
+    shade: shade(one, scale, 1, floor),
   }));
 }

@@ -18,7 +18,8 @@ export function form(query: Query): string {
   const fields = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined || value === null) continue;
-    for (const one of Array.isArray(value) ? value : [value]) fields.append(name, String(one));
+    if (name === "rows" || name === "columns") fields.append(name, value.join(":"));
+    else for (const one of Array.isArray(value) ? value : [value]) fields.append(name, String(one));
   }
   return fields.toString();
 }

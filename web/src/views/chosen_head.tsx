@@ -1,21 +1,28 @@
 /** The chosen head, through the lens that suits it or that was asked for. */
 import { useMemo } from "preact/hooks";
-import { type HeadMap, headMap } from "../answers/head_map.ts";
+import { headMap } from "../answers/head_map.ts";
 import { ProblemNotice } from "../controls/notice.tsx";
 import { useAnswer } from "../controls/use_answer.ts";
 import { t } from "../language.ts";
-import { choose, example, head, runName, site, step } from "../run.ts";
+import { choose, example, facts, head, site, step } from "../run.ts";
 import { type Lens, selection } from "../state.ts";
-import type { Example, Query, Site } from "../types.ts";
+import type { Example, Query, RunFacts, Site } from "../types.ts";
 import { HeadImageLens } from "./head_image.tsx";
 import { HeadMapLens } from "./head_map.tsx";
 import { HeadTokensLens } from "./head_tokens.tsx";
+import { Links } from "./links.tsx";
+import { headQuery, isLong } from "./long_head.ts";
+import { LongImage } from "./long_image.tsx";
+import { LongMap } from "./long_map.tsx";
+import { LongTokens } from "./long_tokens.tsx";
 
 export function ChosenHead() {
   const words = t.value.attention;
   const lenses = lensesOf(site.value, example.value);
   const lens = lensOf(lenses);
-  const question = mapQuery();
+  const long = isLong(site.value);
+  // These lenses ask for themselves, for no more than they show.
+  const question = long || lens === "links" ? null : headQuery.value;
   const one = useAnswer(lens === "tokens" ? null : question);
   const all = useAnswer(lens === "tokens" && question ? everyExample(question) : null);
   const { answer, problem, slow } = lens === "tokens" ? all : one;
@@ -29,7 +36,7 @@ export function ChosenHead() {
           {" · "}
           {words.head(Number(attrs?.head ?? head.value))}
         </h2>
-        <p class="sub">{about(map)}</p>
+        <p class="sub">{about(map?.stored ?? facts.value?.precision)}</p>
         {lenses.length > 1 && (
           <fieldset class="lenses" aria-label={words.lens}>
             {lenses.map((name) => (
@@ -47,6 +54,8 @@ export function ChosenHead() {
         )}
       </header>
       {problem && <ProblemNotice problem={problem} />}
+      {lens === "links" && site.value && <Links site={site.value} />}
+      {long && site.value && <LongLens lens={lens} site={site.value} />}
       {lens === "tokens" && all.answer && <HeadTokensLens answer={all.answer} />}
       {lens === "image" && map && <HeadImageLens map={map} />}
       {lens === "map" && map && <HeadMapLens map={map} />}
@@ -54,11 +63,18 @@ export function ChosenHead() {
   );
 }
 
-function about(map: HeadMap | null): string {
+function LongLens({ lens, site: one }: { lens: Lens; site: Site }) {
+  if (lens === "tokens") return <LongTokens site={one} />;
+  if (lens === "image") return <LongImage site={one} />;
+  if (lens === "links") return null;
+  return <LongMap key={`${one.queries} ${one.keys}`} site={one} />;
+}
+
+function about(stored: RunFacts["precision"] | undefined): string {
   const words = t.value.attention;
   const one = site.value;
   if (!one) return "";
-  const exact = map && words.stored(map.stored.name, map.stored.max_error);
+  const exact = stored && words.stored(stored.name, stored.max_error);
   return [words.kinds[one.kind], one.module_class, exact].filter(Boolean).join(" · ");
 }
 
@@ -68,25 +84,15 @@ export function lensesOf(one: Site | null, shown: Example | null): Lens[] {
   if (!one) return lenses;
   const [rows, columns] = one.key_layout ?? [0, 0];
   if (one.queries === 1 && shown?.tokens) lenses.unshift("tokens");
+  else if (isLong(one) && shown?.tokens) lenses.push("tokens");
   if (rows * columns === one.keys) lenses.unshift("image");
+  if (one.queries > 1) lenses.push("links");
   return lenses;
 }
 
 export function lensOf(lenses: readonly Lens[]): Lens {
   const asked = selection.value.lens;
   return asked && lenses.includes(asked) ? asked : (lenses[0] ?? "map");
-}
-
-function mapQuery(): Query | null {
-  if (runName.value === null || step.value === null || !site.value) return null;
-  return {
-    what: "map",
-    run: runName.value,
-    step: step.value,
-    site: site.value.name,
-    head: head.value,
-    example: example.value?.index ?? 0,
-  };
 }
 
 function everyExample({ example: _, ...query }: Query): Query {
@@ -98,6 +104,6 @@ export function pythonLine(): string {
   const one = site.value;
   if (!one) return "";
   const lens = lensOf(lensesOf(one, example.value));
-  const which = lens === "tokens" ? ":" : String(example.value?.index ?? 0);
+  const which = lens === "tokens" && !isLong(one) ? ":" : String(example.value?.index ?? 0);
   return `run.weights(${JSON.stringify(one.name)}, step=${step.value})[${which}, ${head.value}]`;
 }

@@ -8,6 +8,7 @@ import { glow, glowAt } from "../draw/glow.ts";
 import { shades, ticks } from "../draw/scale.ts";
 import { t } from "../language.ts";
 import { selection } from "../state.ts";
+import type { Layout } from "../types.ts";
 import { hover, hovered, pin, pinned, type Spot } from "./pointing.ts";
 import { Readout } from "./readout.tsx";
 
@@ -27,47 +28,19 @@ export function HeadImageLens({ map }: { map: HeadMap }) {
     const row = source.slice(query * map.keys, (query + 1) * map.keys);
     return glow(shades(row, scale, most), rows, columns, map.image);
   }, [map, query, scale, most, rows, columns]);
-  const under = (event: PointerEvent | MouseEvent): Spot => {
-    const column = Math.min(columns - 1, Math.max(0, Math.floor(event.offsetX / side)));
-    const row = Math.min(rows - 1, Math.max(0, Math.floor(event.offsetY / side)));
-    return spotUnder(map, row * columns + column);
-  };
-  const frames = [
-    map.queryLayout ? { at: query, name: "frame-query" } : null,
-    spot?.key != null ? { at: spot.key, name: "frame-cell" } : null,
-  ];
   return (
     <>
       <div class="room" ref={room.ref}>
         {room.width > 0 && (
-          <div class="plot image" style={px({ width: side * columns, height: side * rows })}>
-            <Canvas
-              width={side * columns}
-              height={side * rows}
-              label={words.imageLabel(map.site, map.head)}
-              paint={(context) => enlarge(context, pixels, columns, side)}
-              when={[pixels, side]}
-              data-box={JSON.stringify({ x: 0, y: 0, side, rows, columns })}
-              onPointerMove={(event) => hover(under(event))}
-              onPointerLeave={() => hover(null)}
-              onClick={(event) => pin(under(event))}
-            />
-            {frames.map(
-              (frame) =>
-                frame && (
-                  <i
-                    key={frame.name}
-                    class={frame.name}
-                    style={px({
-                      left: (frame.at % columns) * side,
-                      top: Math.floor(frame.at / columns) * side,
-                      width: side,
-                      height: side,
-                    })}
-                  />
-                ),
-            )}
-          </div>
+          <Glowing
+            layout={[rows, columns]}
+            side={side}
+            pixels={pixels}
+            label={words.imageLabel(map.site, map.head)}
+            spotAt={(place) => spotUnder(map, place)}
+            query={map.queryLayout ? query : null}
+            at={spot?.key ?? null}
+          />
         )}
       </div>
       <Readout
@@ -82,8 +55,67 @@ export function HeadImageLens({ map }: { map: HeadMap }) {
   );
 }
 
+interface GlowingProps {
+  layout: Layout;
+  /** Units of the page that a position is wide and high. */
+  side: number;
+  pixels: Uint8ClampedArray<ArrayBuffer>;
+  label: string;
+  spotAt: (place: number) => Spot;
+  /** The position that asks, and the one it is asked about. */
+  query: number | null;
+  at: number | null;
+}
+
+/** The positions of an image, to be pointed at. */
+export function Glowing({ layout, side, pixels, label, spotAt, query, at }: GlowingProps) {
+  const [rows, columns] = layout;
+  const under = (event: PointerEvent | MouseEvent): Spot => {
+    const column = Math.min(columns - 1, Math.max(0, Math.floor(event.offsetX / side)));
+    const row = Math.min(rows - 1, Math.max(0, Math.floor(event.offsetY / side)));
+    return spotAt(row * columns + column);
+  };
+  const frames = [
+    [query, "frame-query"],
+    [at, "frame-cell"],
+  ] as const;
+  return (
+    <div class="plot image" style={px({ width: side * columns, height: side * rows })}>
+      <Canvas
+        width={side * columns}
+        height={side * rows}
+        label={label}
+        paint={(context) => enlarge(context, pixels, columns, side)}
+        when={[pixels, side]}
+        data-box={JSON.stringify({ x: 0, y: 0, side, rows, columns })}
+        onPointerMove={(event) => hover(under(event))}
+        onPointerLeave={() => hover(null)}
+        onClick={(event) => pin(under(event))}
+      />
+      {frames.map(
+        ([place, name]) =>
+          place !== null && (
+            <i
+              key={name}
+              class={name}
+              style={px({
+                left: (place % columns) * side,
+                top: Math.floor(place / columns) * side,
+                width: side,
+                height: side,
+              })}
+            />
+          ),
+      )}
+    </div>
+  );
+}
+
 /** With one query a place on the image is a key; with many it is the query until one is pinned. */
-function spotUnder(map: HeadMap, place: number): Spot {
+export function spotUnder(
+  map: { readonly queries: number; readonly queryLayout: Layout | null },
+  place: number,
+): Spot {
   if (map.queries === 1) return { query: 0, key: place };
   const held = pinned.peek();
   if (held || !map.queryLayout) return { query: held?.query ?? 0, key: place };

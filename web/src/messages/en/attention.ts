@@ -49,7 +49,7 @@ export const attention = {
   curveWhat: (unit: string, heads: number) =>
     heads === 1 ? unit : `${unit}, this head among the ${heads} of its layer`,
   lens: "View",
-  lenses: { map: "map", image: "image", tokens: "tokens" },
+  lenses: { map: "map", image: "image", tokens: "tokens", links: "links" },
   kinds: { self: "self attention", cross: "cross attention", pooling: "attention pooling" },
   stored: (name: string, error: number) =>
     error === 0 ? name : `${name}, exact to ${error.toPrecision(1)}`,
@@ -66,6 +66,21 @@ export const attention = {
   hoverQuery: "Point at the pixel that asks; click to pin it, then point at what it looks at.",
   hoverToken: "Point at a word for its weight; click to pin it.",
   zoomHow: "wheel zooms · drag moves · double click shows all",
+  zoomKeys: "wheel, drag, + − and 0 zoom · double click goes to the cells and back",
+  joinedCells: (reduce: "max" | "mean", down: number, across: number) =>
+    `each cell: ${reduce} of ${down} × ${across} weights`,
+  everyCell: "each cell: one weight",
+  ofCells: (reduce: "max" | "mean", down: number, across: number) =>
+    `${reduce} of ${down} × ${across}:`,
+  noRanks: "row percentile needs the whole row: log instead",
+  together: (keys: number, share: string) => `the ${keys} strongest: ${share} % of the row`,
+  mass: (weights: string, share: string) =>
+    `${weights} strongest weights, ${share} % of the mass here`,
+  massRecorded: (weights: string) => `${weights} of the strongest weights of the whole map`,
+  strip: "All keys side by side, each column as strong as its strongest weight",
+  linksLabel: (site: string, head: number) =>
+    `Strongest weights of ${site}, head ${head}, as lines from queries, left, to keys, right`,
+  hoverLink: "Point at a query on the left or a key on the right for its lines; click to pin it.",
   caution: "Attention shows where a head looks, not why the model decides.",
   copy: "Copy the Python line that gives this array",
   copied: "copied",

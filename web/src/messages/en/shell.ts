@@ -18,6 +18,8 @@ export const shell = {
   keyHead: "another head of the layer",
   keySite: "another layer",
   keyCell: "pin the cell beside or below",
+  keyZoom: "zoom the map, show all of it",
+  keyMove: "move about in the map, when it has the focus",
   keyStep: "one recorded step back or on",
   keyPlay: "play or stop the steps",
   keyUnpin: "let go of the pinned row",

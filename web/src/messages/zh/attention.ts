@@ -57,7 +57,7 @@ export const attention: typeof english = {
   over: (measure) => `训练中的${measure}`,
   curveWhat: (unit, heads) => (heads === 1 ? unit : `${unit}，这个头与同层共 ${heads} 个头`),
   lens: "视图",
-  lenses: { map: "注意力图", image: "图像", tokens: "词元" },
+  lenses: { map: "注意力图", image: "图像", tokens: "词元", links: "连线" },
   kinds: { self: "自注意力", cross: "交叉注意力", pooling: "注意力池化" },
   stored: (name, error) => (error === 0 ? name : `${name}，精确到 ${error.toPrecision(1)}`),
   mapLabel: (site, head, queries, keys) =>
@@ -73,6 +73,19 @@ export const attention: typeof english = {
   hoverQuery: "指向发出查询的像素；点击固定后，再指向它所看的地方。",
   hoverToken: "指向一个词可看到它的权重；点击固定。",
   zoomHow: "滚轮缩放 · 拖动平移 · 双击显示全部",
+  zoomKeys: "滚轮、拖动、+ − 和 0 缩放 · 双击到达格子，再双击返回",
+  joinedCells: (reduce, down, across) =>
+    `每格：${down} × ${across} 个权重的${reduce === "max" ? "最大值" : "平均值"}`,
+  everyCell: "每格：一个权重",
+  ofCells: (reduce, down, across) =>
+    `${down} × ${across} 个的${reduce === "max" ? "最大值" : "平均值"}：`,
+  noRanks: "行内百分位需要整行，此处改用对数",
+  together: (keys, share) => `最强的 ${keys} 个：占该行的 ${share}%`,
+  mass: (weights, share) => `最强的 ${weights} 个权重，占此处总量的 ${share}%`,
+  massRecorded: (weights) => `整张图最强的权重中的 ${weights} 个`,
+  strip: "所有键并排显示，每列的强度为其中最强的权重",
+  linksLabel: (site, head) => `${site} 头 ${head} 最强的权重，从左侧的查询连到右侧的键`,
+  hoverLink: "指向左侧的查询或右侧的键可看到它的连线；点击固定。",
   caution: "注意力显示一个头看向哪里，并不说明模型为何如此决定。",
   copy: "复制得到这个数组的 Python 代码",
   copied: "已复制",

@@ -20,6 +20,8 @@ export const shell: typeof english = {
   keyHead: "同一层的另一个头",
   keySite: "另一层",
   keyCell: "固定旁边或下面的格子",
+  keyZoom: "缩放注意力图，显示全部",
+  keyMove: "在获得焦点的注意力图中移动",
   keyStep: "后退或前进一步",
   keyPlay: "播放或停止",
   keyUnpin: "取消固定的行",

@@ -1,0 +1,109 @@
+/** A part of a long map, cells joined, from the answer to `what: "map"` with ranges. */
+import { BARRED } from "../draw/scale.ts";
+import type { Answer } from "../wire.ts";
+import { withBars } from "./head_map.ts";
+
+/** A cell far stronger than those around it, which must not be lost in a picture. */
+export interface Peak {
+  readonly row: number;
+  readonly column: number;
+  readonly value: number;
+}
+
+export interface Tile {
+  /** First query and key. */
+  readonly row: number;
+  readonly column: number;
+  /** Weights that one cell joins, down and across. */
+  readonly down: number;
+  readonly across: number;
+  /** Cells. */
+  readonly tall: number;
+  readonly wide: number;
+  /** [tall, wide]; NaN and BARRED are marks. */
+  readonly values: Float32Array;
+  /** The greatest value. */
+  readonly most: number;
+  readonly barred: boolean;
+  readonly nan: boolean;
+  readonly peaks: readonly Peak[];
+  readonly queryTokens: readonly string[] | null;
+  readonly keyTokens: readonly string[] | null;
+}
+
+/** Peaks kept of a tile, the strongest. */
+const PEAKS = 400;
+/** How much stronger than each of its neighbours a peak is. */
+const STEEP = 4;
+
+export function tileOf(answer: Answer): Tile {
+  const { attrs, variables } = answer;
+  const weights = variables.weights;
+  if (!weights) throw new Error("The answer holds no weights.");
+  const [tall = 0, wide = 0] = weights.shape;
+  const values = withBars(weights.data, variables.allowed?.data);
+  const [row = 0] = (attrs.rows as readonly number[] | undefined) ?? [];
+  const [column = 0] = (attrs.columns as readonly number[] | undefined) ?? [];
+  return {
+    row,
+    column,
+    down: Number(attrs.step_rows ?? 1),
+    across: Number(attrs.step_columns ?? 1),
+    tall,
+    wide,
+    values,
+    ...extremes(values),
+    peaks: peaksOf(values, tall, wide),
+    queryTokens: (attrs.query_token as readonly string[] | null) ?? null,
+    keyTokens: (attrs.key_token as readonly string[] | null) ?? null,
+  };
+}
+
+/** Bytes that a tile takes, its picture included. */
+export function bytesOf(tile: Tile): number {
+  return 2 * tile.values.byteLength + 64 * tile.peaks.length + 4096;
+}
+
+function extremes(values: Float32Array): { most: number; barred: boolean; nan: boolean } {
+  let most = 0;
+  let barred = false;
+  let nan = false;
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at] as number;
+    if (value > most) most = value;
+    else if (value === BARRED) barred = true;
+    else if (Number.isNaN(value)) nan = true;
+  }
+  return { most, barred, nan };
+}
+
+/** Cells that stand alone: `STEEP` times as strong as each of the cells around them. */
+export function peaksOf(values: Float32Array, tall: number, wide: number): Peak[] {
+  const found: Peak[] = [];
+  for (let row = 0; row < tall; row++) {
+    for (let column = 0; column < wide; column++) {
+      const value = values[row * wide + column] as number;
+      if (value > 0 && alone(values, tall, wide, row, column, value)) {
+        found.push({ row, column, value });
+      }
+    }
+  }
+  return found.sort((a, b) => b.value - a.value).slice(0, PEAKS);
+}
+
+function alone(
+  values: Float32Array,
+  tall: number,
+  wide: number,
+  row: number,
+  column: number,
+  value: number,
+): boolean {
+  for (let y = Math.max(0, row - 1); y <= Math.min(tall - 1, row + 1); y++) {
+    for (let x = Math.max(0, column - 1); x <= Math.min(wide - 1, column + 1); x++) {
+      const itself = y === row && x === column;
+      if (!itself && STEEP * (values[y * wide + x] as number) > value) return false;
+    }
+  }
+  return true;
+}

@@ -1,0 +1,108 @@
+/** Tiles at hand: a shelf of bounded size, and the fetching of those that are missing. */
+
+/** Keeps what was used last, up to so many bytes. */
+export class Shelf<T> {
+  private readonly kept = new Map<string, { value: T; bytes: number }>();
+  private readonly most: number;
+  private total = 0;
+
+  constructor(most: number) {
+    this.most = most;
+  }
+
+  get bytes(): number {
+    return this.total;
+  }
+
+  get(name: string): T | undefined {
+    const one = this.kept.get(name);
+    if (!one) return undefined;
+    this.kept.delete(name);
+    this.kept.set(name, one);
+    return one.value;
+  }
+
+  put(name: string, value: T, bytes: number): void {
+    this.total += bytes - (this.kept.get(name)?.bytes ?? 0);
+    this.kept.delete(name);
+    this.kept.set(name, { value, bytes });
+    for (const [oldest, one] of this.kept) {
+      if (this.total <= this.most || oldest === name) break;
+      this.kept.delete(oldest);
+      this.total -= one.bytes;
+    }
+  }
+}
+
+interface Wish {
+  readonly name: string;
+  readonly load: (signal: AbortSignal) => Promise<void>;
+}
+
+/**
+ * Fetches what is wanted now, a few at a time, in the order wanted. What is under way but no longer
+ * wanted is aborted; what failed is not tried again until it was not wanted for once.
+ */
+export class Fetching {
+  private readonly running = new Map<string, AbortController>();
+  private readonly failed = new Map<string, unknown>();
+  private readonly lanes: number;
+  private readonly ended: () => void;
+  private wishes: readonly Wish[] = [];
+
+  /** `lanes` at a time; `ended` is called whenever a fetch ends that was still wanted. */
+  constructor(lanes: number, ended: () => void) {
+    this.lanes = lanes;
+    this.ended = ended;
+  }
+
+  /** Whether anything wanted is still to come. */
+  get pending(): boolean {
+    return this.running.size > 0 || this.wishes.length > 0;
+  }
+
+  /** Why something wanted could not be had, if so. */
+  get problem(): unknown {
+    return this.failed.values().next().value ?? null;
+  }
+
+  want(wishes: readonly Wish[]): void {
+    const names = new Set(wishes.map((one) => one.name));
+    for (const [name, abort] of this.running) {
+      if (names.has(name)) continue;
+      this.running.delete(name);
+      abort.abort();
+    }
+    for (const name of this.failed.keys()) if (!names.has(name)) this.failed.delete(name);
+    this.wishes = wishes.filter((one) => !this.running.has(one.name) && !this.failed.has(one.name));
+    this.start();
+  }
+
+  stop(): void {
+    this.want([]);
+  }
+
+  private start(): void {
+    while (this.running.size < this.lanes) {
+      const [next, ...rest] = this.wishes;
+      if (!next) return;
+      this.wishes = rest;
+      const abort = new AbortController();
+      this.running.set(next.name, abort);
+      next.load(abort.signal).then(
+        () => this.end(next.name, abort),
+        (cause) => {
+          if (!abort.signal.aborted) this.failed.set(next.name, cause);
+          this.end(next.name, abort);
+        },
+      );
+    }
+  }
+
+  private end(name: string, abort: AbortController): void {
+    if (this.running.get(name) !== abort) return;
+    this.running.delete(name);
+    this.start();
+    this.ended();
+  }
+}

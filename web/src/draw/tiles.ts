@@ -1,0 +1,200 @@
+/**
+ * Which tiles of a long map show a view of it. A tile is SIDE cells a side; a cell joins `step`
+ * weights along each axis, a power of two, so that tiles of every step lie edge to edge and the
+ * tiles of a coarser step cover those of a finer one exactly.
+ */
+import type { Window } from "./pool.ts";
+
+/** Cells along a tile's side. */
+export const SIDE = 512;
+/** Least weights along each axis that a view shows. */
+const FEWEST = 8;
+
+/** Weights that one cell joins, down and across. */
+export interface Steps {
+  readonly down: number;
+  readonly across: number;
+}
+
+/** Where a tile lies, in weights; the last one along an axis ends with the map. */
+export interface TileSpot extends Window, Steps {}
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The steps at which every cell of a view has a pixel or more, and less than two. */
+export function stepsOf(view: Window, pixels: Size): Steps {
+  return {
+    down: atLeast(view.rows / Math.max(1, pixels.height)),
+    across: atLeast(view.columns / Math.max(1, pixels.width)),
+  };
+}
+
+/** The least power of two that is no less than a number. */
+export function atLeast(wanted: number): number {
+  let step = 1;
+  while (step < wanted) step *= 2;
+  return step;
+}
+
+/** The tiles of some steps that a view touches, those nearest its middle first. */
+export function tilesOf(view: Window, whole: Window, steps: Steps): TileSpot[] {
+  const downs = parts(view.row, view.rows, whole.rows, SIDE * steps.down);
+  const acrosses = parts(view.column, view.columns, whole.columns, SIDE * steps.across);
+  const found = downs.flatMap(([row, rows]) =>
+    acrosses.map(([column, columns]) => ({ row, rows, column, columns, ...steps })),
+  );
+  const far = (one: TileSpot) =>
+    Math.hypot(
+      (one.row + one.rows / 2 - view.row - view.rows / 2) / steps.down,
+      (one.column + one.columns / 2 - view.column - view.columns / 2) / steps.across,
+    );
+  return found.sort((a, b) => far(a) - far(b));
+}
+
+export interface Levels {
+  /** Of the finest tiles wanted. */
+  readonly steps: Steps;
+  /** The whole map in a tile or few: always at hand, so that there is always something to see. */
+  readonly root: readonly TileSpot[];
+  readonly target: readonly TileSpot[];
+  /** What to draw until all of the target is there, the one below first. */
+  readonly all: readonly (readonly TileSpot[])[];
+}
+
+/**
+ * The tiles that a view of a map on so many pixels needs. `served` says which steps the source
+ * gives where it has none as fine as those wanted.
+ */
+export function levelsOf(
+  view: Window,
+  whole: Window,
+  pixels: Size,
+  served: (steps: Steps) => Steps | undefined = () => undefined,
+): Levels {
+  const all = stepsOf(whole, pixels);
+  const root = {
+    down: Math.max(all.down, atLeast(whole.rows / SIDE)),
+    across: Math.max(all.across, atLeast(whole.columns / SIDE)),
+  };
+  const fine = stepsOf(view, pixels);
+  const steps = served(fine) ?? fine;
+  const target = tilesOf(view, whole, steps);
+  const chain: TileSpot[][] = [];
+  let { down, across } = root;
+  while (down > steps.down || across > steps.across) {
+    chain.push(tilesOf(view, whole, { down, across }));
+    down = Math.max(steps.down, down / 2);
+    across = Math.max(steps.across, across / 2);
+  }
+  const finer = { down: Math.max(1, steps.down / 2), across: Math.max(1, steps.across / 2) };
+  if (finer.down < steps.down || finer.across < steps.across) {
+    chain.push(tilesOf(view, whole, finer));
+  }
+  return { steps, root: tilesOf(whole, whole, root), target, all: [...chain, target] };
+}
+
+/** Stretches [from, length] of `span`, cut at the end of the map, that touch a stretch of it. */
+function parts(from: number, length: number, whole: number, span: number): [number, number][] {
+  const first = Math.max(0, Math.floor(from / span));
+  const end = Math.min(whole, from + length);
+  const found: [number, number][] = [];
+  for (let at = first * span; at < end; at += span) found.push([at, Math.min(span, whole - at)]);
+  return found;
+}
+
+/** At most so many cells along an axis give the tile its steps, or finer ones at the map's end. */
+export function cellsOf(tile: TileSpot): number {
+  return Math.max(Math.ceil(tile.rows / tile.down), Math.ceil(tile.columns / tile.across));
+}
+
+/** Whether two stretches of a map share a weight. */
+export function touch(a: Window, b: Window): boolean {
+  return (
+    a.row < b.row + b.rows &&
+    b.row < a.row + a.rows &&
+    a.column < b.column + b.columns &&
+    b.column < a.column + a.columns
+  );
+}
+
+/** The view after zooming by a factor around a place, which keeps still. */
+export function zoomedAround(
+  view: Window,
+  whole: Window,
+  row: number,
+  column: number,
+  factor: number,
+): Window {
+  const rows = between(view.rows * factor, Math.min(FEWEST, whole.rows), whole.rows);
+  const columns = between(view.columns * factor, Math.min(FEWEST, whole.columns), whole.columns);
+  return inside(
+    {
+      row: row - ((row - view.row) / view.rows) * rows,
+      column: column - ((column - view.column) / view.columns) * columns,
+      rows,
+      columns,
+    },
+    whole,
+  );
+}
+
+/** A view pushed back inside the map; unlike cells, a view may begin within a weight. */
+export function inside(view: Window, whole: Window): Window {
+  const rows = Math.min(view.rows, whole.rows);
+  const columns = Math.min(view.columns, whole.columns);
+  return {
+    row: between(view.row, 0, whole.rows - rows),
+    column: between(view.column, 0, whole.columns - columns),
+    rows,
+    columns,
+  };
+}
+
+/** The view that shows a cell with as much of the map as before; the same if it is in sight. */
+export function revealing(view: Window, whole: Window, row: number, column: number): Window {
+  const seenRow = row >= view.row && row + 1 <= view.row + view.rows;
+  const seenColumn = column >= view.column && column + 1 <= view.column + view.columns;
+  if (seenRow && seenColumn) return view;
+  const moved = {
+    ...view,
+    row: seenRow ? view.row : row + 0.5 - view.rows / 2,
+    column: seenColumn ? view.column : column + 0.5 - view.columns / 2,
+  };
+  return inside(moved, whole);
+}
+
+/** A view as the address writes it, or null for the whole: "from:to" of both axes. */
+export function written(
+  view: Window,
+  whole: Window,
+): { rows: string | null; columns: string | null } {
+  const stretch = (from: number, length: number, all: number) => {
+    const first = Math.max(0, Math.floor(from));
+    const end = Math.min(all, Math.ceil(from + length));
+    return first === 0 && end === all ? null : `${first}:${end}`;
+  };
+  return {
+    rows: stretch(view.row, view.rows, whole.rows),
+    columns: stretch(view.column, view.columns, whole.columns),
+  };
+}
+
+/** The view that an address asks for; what it lacks or garbles shows the whole axis. */
+export function viewOf(rows: string | null, columns: string | null, whole: Window): Window {
+  const [row, tall] = stretchOf(rows, whole.rows);
+  const [column, wide] = stretchOf(columns, whole.columns);
+  return inside({ row, column, rows: tall, columns: wide }, whole);
+}
+
+function stretchOf(text: string | null, whole: number): [number, number] {
+  const found = /^(\d{1,10}):(\d{1,10})$/.exec(text ?? "");
+  const [from, to] = [Number(found?.[1] ?? 0), Math.min(whole, Number(found?.[2] ?? whole))];
+  return from < to ? [from, to - from] : [0, whole];
+}
+
+function between(value: number, low: number, high: number): number {
+  return Math.max(low, Math.min(high, value));
+}

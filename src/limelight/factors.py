@@ -286,7 +286,9 @@ def factors_of(weights: xr.DataArray) -> Factors | None:
         return None
     array = data.array
     whole = data.shape == array.shape and weights.dims == schema.SITE_DIMS
-    return array.factors if whole and isinstance(array, _Weights) else None
+    # A recording's own arrays have them too, and read them now.
+    found: Factors | None = getattr(array, "factors", None) if whole else None
+    return found
 
 
 class _Weights(BackendArray):

@@ -154,6 +154,8 @@ class Rule:
         first = self.first[example if len(self.first) > 1 else 0, queries, None]
         stop = self.stop[example if len(self.stop) > 1 else 0, queries, None]
         valid = self.valid[example if len(self.valid) > 1 else 0, keys]
+        if place.size and first.size and first.max() <= place.min() and place.max() < stop.min():
+            return np.broadcast_to(valid, (len(first), len(place)))
         found: NDArray[np.bool_] = (place >= first) & (place < stop) & valid
         return found
 

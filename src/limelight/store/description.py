@@ -7,15 +7,19 @@ text of ``limelight.json``; ``loading.py`` reads it back.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from limelight.errors import StoreError
-from limelight.schema import SCHEMA_VERSION
 from limelight.store.precision import Precision
 
 FORMAT: Final = "limelight"
+
+#: Version of the layout of a recording without vectors, and of one with them. A reader refuses what
+#: is newer than it knows; what needs nothing new is written as before, for older readers.
+PLAIN: Final = 1
+WITH_VECTORS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Site:
         What ran it, and the precision of its softmax.
     query_text, key_text : int, optional
         Which of the description's texts name its positions.
+    features, key_heads : int, optional
+        Given where vectors are stored, not maps: how long each is, and how many heads keys have.
     """
 
     name: str
@@ -53,6 +59,8 @@ class Site:
     dtype: str = ""
     query_text: int | None = None
     key_text: int | None = None
+    features: int | None = None
+    key_heads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,12 +114,16 @@ class Group:
     heads, queries, keys : int
     sites : tuple of str
         Names, in storage order.
+    features, key_heads : int, optional
+        As those of the sites.
     """
 
     heads: int
     queries: int
     keys: int
     sites: tuple[str, ...]
+    features: int | None = None
+    key_heads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -144,11 +156,19 @@ class Description:
     groups: tuple[Group, ...] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        shapes: dict[tuple[int, int, int], list[str]] = {}
-        for site in self.sites:
-            shapes.setdefault((site.heads, site.queries, site.keys), []).append(site.name)
-        groups = tuple(Group(*shape, tuple(names)) for shape, names in shapes.items())
+        alike: dict[tuple[Any, ...], list[str]] = {}
+        for one in self.sites:
+            shape = (one.heads, one.queries, one.keys)
+            alike.setdefault((shape, one.features, one.key_heads), []).append(one.name)
+        groups = tuple(
+            Group(*shape, tuple(names), *vectors) for (shape, *vectors), names in alike.items()
+        )
         object.__setattr__(self, "groups", groups)
+
+    @property
+    def schema(self) -> int:
+        """Version of the layout."""
+        return PLAIN if all(site.features is None for site in self.sites) else WITH_VECTORS
 
     def location(self, site: str) -> tuple[int, int]:
         """Return a site's group and its place in it."""
@@ -161,19 +181,28 @@ class Description:
         """Return the text of ``limelight.json``."""
         facts = {
             "format": FORMAT,
-            "schema": SCHEMA_VERSION,
+            "schema": self.schema,
             "limelight": own_version(),
             "precision": {"name": self.precision.name, "max_error": self.precision.max_error},
             "images": self.images,
             "images_digest": self.images_digest,
             "measures": self.measures,
-            "sites": [asdict(site) for site in self.sites],
-            "groups": [asdict(group) for group in self.groups],
+            "sites": [_facts(site) for site in self.sites],
+            "groups": [_facts(group) for group in self.groups],
             "examples": [asdict(example) for example in self.examples],
             "parameters": [asdict(parameter) for parameter in self.parameters],
             "texts": self.texts,
         }
         return json.dumps(facts, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def _facts(one: Site | Group) -> dict[str, Any]:
+    """Return what is written of a site or a group; one without vectors does not mention them."""
+    facts = asdict(one)
+    return facts if one.features is not None else {k: facts[k] for k in facts if k not in _VECTORS}
+
+
+_VECTORS: Final = ("features", "key_heads")
 
 
 def merged(old: Description, new: Description) -> Description:
@@ -197,6 +226,8 @@ def merged(old: Description, new: Description) -> Description:
     values: dict[str, Any] = {}
     for name in ("sites", "examples", "parameters", "measures", "texts", "images", "images_digest"):
         before, after = getattr(old, name), getattr(new, name)
+        if name == "sites":
+            after = _as_before(old.sites, new.sites)
         if before and after and before != after:
             raise StoreError(
                 f"Got other {name} than those recorded before.",
@@ -211,6 +242,13 @@ def merged(old: Description, new: Description) -> Description:
             "Record into another folder.",
         )
     return Description(precision=(old if old.sites else new).precision, **values)
+
+
+def _as_before(old: tuple[Site, ...], new: tuple[Site, ...]) -> tuple[Site, ...]:
+    """Let maps that were stored whole be stored whole again, though vectors would now do."""
+    whole = {site.name for site in old if site.features is None}
+    none: dict[str, Any] = dict.fromkeys(_VECTORS)
+    return tuple(replace(site, **none) if site.name in whole else site for site in new)
 
 
 def own_version() -> str:

@@ -43,6 +43,8 @@ class Line:
         Sites whose ``allowed`` differs between heads.
     nan : bool
         Whether an overview cell holds a NaN.
+    wide : tuple of str
+        Sites whose vectors are stored in single precision.
     """
 
     step: int
@@ -55,6 +57,7 @@ class Line:
     digest: str = ""
     by_head: tuple[str, ...] = ()
     nan: bool = False
+    wide: tuple[str, ...] = ()
 
 
 def parse(text: bytes) -> tuple[list[Line], list[str]]:
@@ -130,7 +133,10 @@ def append(descriptor: int, line: Line) -> None:
     OSError
         If the disk is full or gone; the index is then as it was.
     """
-    text = (json.dumps(asdict(line), ensure_ascii=False, allow_nan=False) + "\n").encode()
+    facts = asdict(line)
+    if not line.wide:
+        del facts["wide"]
+    text = (json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n").encode()
     start = os.lseek(descriptor, 0, os.SEEK_CUR)
     try:
         # The newline makes the line count, so it must not reach the disk before the rest.
@@ -156,4 +162,5 @@ def _line(facts: dict[str, Any]) -> Line:
         digest=str(facts["digest"]),
         by_head=tuple(map(str, facts["by_head"])),
         nan=bool(facts["nan"]),
+        wide=tuple(map(str, facts.get("wide", ()))),
     )

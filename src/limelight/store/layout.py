@@ -18,7 +18,7 @@ many steps share.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,18 @@ DATA: Final = "data.zarr"
 TILE: Final = 512
 #: Rows and columns of an overview picture, at most.
 OVERVIEW: Final = 32
+#: Vectors are cut into parts of this many positions at most.
+PART: Final = 2048
+#: A map of more weights than this, kept as vectors, is also stored shrunk, so that a view of all of
+#: it need not compute all of it.
+LARGE: Final = 1 << 24
+#: Rows and columns of a shrunk map: at least, and at most.
+SIDES: Final = (512, 2048)
+#: As many queries and keys lie in one cell of a shrunk map, unless its sides forbid.
+STEP: Final = 32
+#: What is stored of each factored site beside its vectors: what products are multiplied by, the
+#: cap of scores (NaN: none), and the largest error of a weight.
+CONSTANTS: Final = ("scale", "softcap", "max_error")
 #: Numbers kept of each parameter beside its histogram.
 STATISTICS: Final = (
     "low", "high", "mean", "std", "min", "max", "norm", "near_zero", "nonfinite",
@@ -80,6 +92,8 @@ class ArraySpec:
         What a row that was never written holds.
     chunk : tuple of int, optional
         Sizes of the parts that can be read alone, where a row's file is cut into such.
+    shuffled : bool
+        Whether the bytes of its numbers are sorted by place before they are compressed.
     """
 
     name: str
@@ -88,6 +102,7 @@ class ArraySpec:
     dtype: str
     fill: Any
     chunk: tuple[int, ...] | None = None
+    shuffled: bool = False
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -149,7 +164,36 @@ def shrunk(queries: int, keys: int) -> tuple[int, int]:
     return min(queries, OVERVIEW), min(keys, OVERVIEW)
 
 
+def steps(queries: int, keys: int) -> tuple[int, int] | None:
+    """Return how many queries and keys lie in one cell of a stored, shrunk map.
+
+    Parameters
+    ----------
+    queries, keys : int
+
+    Returns
+    -------
+    (int, int) or None
+        Powers of two. None where the map is too small to be worth it.
+
+    Examples
+    --------
+    >>> steps(16384, 16384), steps(131072, 131072), steps(4096, 4096)
+    ((32, 32), (64, 64), None)
+    """
+    if queries * keys <= LARGE:
+        return None
+    return _step(queries), _step(keys)
+
+
+def _step(size: int) -> int:
+    least, most = SIDES
+    side = min(most, max(least, -(-size // STEP)))
+    return 1 << (-(-size // side) - 1).bit_length()
+
+
 _HEADS = ("row", "site", "example", "head")
+_PICTURED = ("row", "reduction", "site", "example", "head", "cell_row", "cell_column")
 
 
 def group_specs(description: Description, group: Group, number: int) -> dict[str, ArraySpec]:
@@ -165,7 +209,8 @@ def group_specs(description: Description, group: Group, number: int) -> dict[str
     Returns
     -------
     dict of str to ArraySpec
-        By role: ``weights``, ``overview``, ``nan``, ``allowed``, ``query_valid``, ``key_valid``.
+        By role: ``weights``, ``overview``, ``nan``, ``allowed``, ``query_valid``, ``key_valid``; a
+        group kept as vectors has those of :func:`_vector_specs` instead of ``weights``.
     """
     sites, examples = len(group.sites), len(description.examples)
     heads, queries, keys = group.heads, group.queries, group.keys
@@ -173,23 +218,67 @@ def group_specs(description: Description, group: Group, number: int) -> dict[str
     tile = (1, 1, 1, min(queries, TILE), min(keys, TILE))
     picture = (len(REDUCTIONS), sites, examples, heads, *shrunk(queries, keys))
     page = (1, sites, 1, *picture[3:])
-    pictured = ("row", "reduction", "site", "example", "head", "cell_row", "cell_column")
     mapped = (*_HEADS, "query", "key")
     form = description.precision
-
-    def spec(role: str, *rest: Any) -> ArraySpec:
-        return ArraySpec(f"{role}_{number}", *rest)
-
-    return {
-        "weights": spec("weights", mapped, maps, form.dtype, form.fill, tile),
-        "overview": spec("overview", pictured, picture, "uint8", 0, page),
-        "nan": spec("nan", pictured, picture, "bool", False, page),
-        "allowed": spec("allowed", mapped, maps, "bool", False, tile),
-        "query_valid": spec("query_valid", (*_HEADS[:3], "query"), (sites, examples, queries),
-                            "bool", False),
-        "key_valid": spec("key_valid", (*_HEADS[:3], "key"), (sites, examples, keys),
-                          "bool", False),
+    specs = {
+        "weights": ArraySpec("weights", mapped, maps, form.dtype, form.fill, tile,
+                             form.dtype == "float16"),
+        "overview": ArraySpec("overview", _PICTURED, picture, "uint8", 0, page),
+        "nan": ArraySpec("nan", _PICTURED, picture, "bool", False, page),
+        "allowed": ArraySpec("allowed", mapped, maps, "bool", False, tile),
+        "query_valid": ArraySpec("query_valid", (*_HEADS[:3], "query"), (sites, examples, queries),
+                                 "bool", False),
+        "key_valid": ArraySpec("key_valid", (*_HEADS[:3], "key"), (sites, examples, keys),
+                               "bool", False),
     }  # fmt: skip
+    if group.features is not None:
+        del specs["weights"]
+        specs |= _vector_specs(group, examples)
+    return {role: replace(spec, name=f"{spec.name}_{number}") for role, spec in specs.items()}
+
+
+def _vector_specs(group: Group, examples: int) -> dict[str, ArraySpec]:
+    """Return the arrays of sites kept as vectors.
+
+    ``query`` and ``key``, or ``query_wide`` and ``key_wide`` where halves would not do;
+    ``normaliser``, ``constants``, ``sinks``; ``shrunk`` for large maps. What may be attended to, in
+    rows of its own: ``runs`` and ``reachable``, or ``allowed`` where no runs describe it;
+    ``barred``, ``shrunk_allowed``.
+    """
+    sites, heads, queries, keys = len(group.sites), group.heads, group.queries, group.keys
+    features, key_heads = group.features or 0, group.key_heads or 0
+    specs = {}
+    for name, count, size in (("query", heads, queries), ("key", key_heads, keys)):
+        dims = ("row", "site", "example", "head" if name == "query" else "key_head", name)
+        tail, part = (sites, examples, count, size), (1, 1, 1, min(size, PART))
+        for role, dtype in ((name, "float16"), (f"{name}_wide", "float32")):
+            specs[role] = ArraySpec(role, (*dims, "feature"), (*tail, features), dtype, "NaN",
+                                    (*part, features), True)  # fmt: skip
+    rows, cells = shrunk(queries, keys)
+    pictured = (*_HEADS, "cell_row", "cell_column")
+    specs |= {
+        "normaliser": ArraySpec("normaliser", (*_HEADS, "query"), (sites, examples, heads, queries),
+                                "float32", "NaN", (1, 1, 1, min(queries, 4 * PART)), True),
+        "constants": ArraySpec("constants", ("row", "site", "constant"), (sites, len(CONSTANTS)),
+                               "float64", "NaN"),
+        "sinks": ArraySpec("sinks", ("row", "site", "head"), (sites, heads), "float32", "NaN"),
+        "runs": ArraySpec("runs", (*_HEADS[:3], "end", "query"), (sites, examples, 2, queries),
+                          "int32", 0, (1, 1, 2, queries), True),
+        "reachable": ArraySpec("reachable", (*_HEADS[:3], "key"), (sites, examples, keys),
+                               "bool", False, (1, 1, keys)),
+        "barred": ArraySpec("barred", pictured, (sites, examples, heads, rows, cells),
+                            "bool", False, (sites, 1, heads, rows, cells)),
+    }  # fmt: skip
+    if (step := steps(queries, keys)) is not None:
+        sides = (-(-queries // step[0]), -(-keys // step[1]))
+        tile = (min(sides[0], TILE), min(sides[1], TILE))
+        specs |= {
+            "shrunk": ArraySpec("shrunk", _PICTURED, (len(REDUCTIONS), sites, examples, heads,
+                                *sides), "float16", "NaN", (1, 1, 1, 1, *tile), True),
+            "shrunk_allowed": ArraySpec("shrunk_allowed", pictured, (sites, examples, heads,
+                                        *sides), "int32", 0, (1, 1, 1, *tile), True),
+        }  # fmt: skip
+    return specs
 
 
 def shared_specs(description: Description) -> dict[str, ArraySpec]:

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from limelight.errors import StoreError
-from limelight.schema import KINDS, SCHEMA_VERSION
+from limelight.schema import KINDS
 from limelight.store.description import (
     FORMAT,
+    WITH_VECTORS,
     Description,
     Example,
     Parameter,
@@ -53,11 +54,11 @@ def loads(text: str, where: str) -> Description:
         number = _whole(facts["schema"], 1)
     except (ValueError, KeyError, TypeError, RecursionError) as cause:
         raise _damaged(where, cause) from cause
-    if number > SCHEMA_VERSION:
+    if number > WITH_VECTORS:
         raise StoreError(
             f"{where} has schema version {number}, written by limelight "
             f"{str(facts.get('limelight', '?'))[:40]}.",
-            f"This limelight, {own_version()}, reads versions up to {SCHEMA_VERSION}.",
+            f"This limelight, {own_version()}, reads versions up to {WITH_VECTORS}.",
             "Upgrade it: pip install --upgrade limelight.",
         )
     try:
@@ -88,8 +89,12 @@ def _checked(facts: Mapping[str, Any]) -> Description:
     examples = max(len(description.examples), 1)
     parts = len(description.sites) * examples
     for site in description.sites:
-        _bounded(site.queries * site.keys, _MOST_CELLS)
         tiles = -(-site.queries // TILE) * -(-site.keys // TILE)
+        if site.features is None:
+            _bounded(site.queries * site.keys, _MOST_CELLS)
+        else:
+            _bounded((site.queries + site.keys) * site.features, _MOST_CELLS)
+            tiles = 1
         _bounded(parts * site.heads * tiles, _MOST_PARTS)
     if description.images is not None:
         _bounded(description.images[0] * description.images[1] * examples, _MOST_CELLS)
@@ -113,7 +118,11 @@ def _site(facts: Mapping[str, Any], tables: int) -> Site:
         dtype=_text(facts["dtype"]),
         query_text=_choice(facts["query_text"], tables),
         key_text=_choice(facts["key_text"], tables),
+        features=_some(facts.get("features")),
+        key_heads=_some(facts.get("key_heads")),
     )
+    if (site.features is None) != (site.key_heads is None) or site.heads % (site.key_heads or 1):
+        raise ValueError(f"{site.key_heads} heads of keys with {site.features} features")
     if site.kind not in KINDS:
         raise ValueError(f"kind {site.kind!r}")
     return site
@@ -148,6 +157,10 @@ def _whole(value: Any, least: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{str(value)[:40]!r} is no whole number from {least}")
     return value
+
+
+def _some(value: Any) -> int | None:
+    return None if value is None else _whole(value, 1)
 
 
 def _pair(value: Any) -> tuple[int, int] | None:

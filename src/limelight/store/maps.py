@@ -16,9 +16,11 @@ from limelight.errors import NotRecordedError
 from limelight.store import overview as pictures
 from limelight.store.description import Site
 from limelight.store.index import Line
-from limelight.store.layout import REDUCTIONS
+from limelight.store.layout import REDUCTIONS, steps
 from limelight.store.lazy import lazy
 from limelight.store.opening import Opened
+from limelight.store.shrunken import Shrunk
+from limelight.store.vectors import Vectors
 
 #: A picture and where it covers a NaN, if it does.
 Picture = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]
@@ -28,13 +30,32 @@ def weights(opened: Opened, name: str, line: Line) -> xr.DataArray:
     """Return a site's maps, to be read when they are looked at."""
     site, specs, place = opened.place(name)
     arrays, form = opened.arrays, opened.description.precision
+    coords = {"step": line.step, "site": name}
+    if (own := vectors(opened, name, line)) is not None:
+        facts = _attrs(site) | {"max_error": own.precision.max_error}
+        return xr.DataArray(own.weights(), coords, name="weights", attrs=facts)
 
     def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
         return form.decode(arrays.read(specs["weights"], line.row, line.step, place, *key))
 
     variable = lazy(_shape(opened, site), read)
-    coords = {"step": line.step, "site": name}
     return xr.DataArray(variable, coords, name="weights", attrs=_attrs(site))
+
+
+def vectors(opened: Opened, name: str, line: Line) -> Vectors | None:
+    """Return where a site's vectors lie; None if its maps are stored whole."""
+    site, specs, place = opened.place(name)
+    return None if site.features is None else Vectors(opened.arrays, specs, place, line, name)
+
+
+def shrunk(opened: Opened, name: str, line: Line, example: int, head: int) -> Shrunk | None:
+    """Return where a large map lies as it was shrunk; None if it is not."""
+    site, specs, place = opened.place(name)
+    step = steps(site.queries, site.keys)
+    if step is None or "shrunk" not in specs:
+        return None
+    at = (place, example, head)
+    return Shrunk(step, opened.arrays, specs, line, at, name in line.by_head)
 
 
 def whole_site(opened: Opened, name: str, line: Line) -> xr.Dataset:
@@ -48,13 +69,18 @@ def whole_site(opened: Opened, name: str, line: Line) -> xr.Dataset:
     def valid(which: str) -> np.ndarray[Any, Any]:
         return arrays.read(specs[which], line.masks, line.step, place)
 
+    own = vectors(opened, name, line)
     allowed = lazy(_shape(opened, site), read, bool)
+    if own is None and name not in line.by_head:
+        allowed = allowed.isel(head=0)
     variables: dict[str, Any] = {
         "weights": weights(opened, name, line).variable,
-        "allowed": allowed if name in line.by_head else allowed.isel(head=0),
+        "allowed": allowed if own is None else own.allowed(),
         "query_valid": ((schema.EXAMPLE, schema.QUERY), valid("query_valid")),
         "key_valid": ((schema.EXAMPLE, schema.KEY), valid("key_valid")),
     }
+    if own is not None and (sink := own.sink_weights()) is not None:
+        variables["sink_weight"] = (schema.SITE_DIMS[:3], sink)
     for token, dim, table in (
         ("query_token", schema.QUERY, site.query_text),
         ("key_token", schema.KEY, site.key_text),
@@ -96,8 +122,10 @@ def barred(opened: Opened, line: Line, example: int) -> dict[str, np.ndarray[Any
         by_head = any(name in line.by_head for name in group.sites)
         # Where all heads may attend alike, one is read for them all.
         part = (slice(None), example, slice(None) if by_head else slice(0, 1))
-        allowed = opened.arrays.read(specs["allowed"], line.masks, line.step, *part)
-        cells = pictures.barred(allowed.astype(bool, copy=False))
+        role = "allowed" if group.features is None else "barred"
+        cells = opened.arrays.read(specs[role], line.masks, line.step, *part).astype(bool)
+        if group.features is None:
+            cells = pictures.barred(cells)
         for place, name in enumerate(group.sites):
             found[name] = cells[place] if cells[place].any() else None
     return found

@@ -118,7 +118,22 @@ def pictures(weights: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.nd
     nan : array [2, ..., row, column]
         Where a cell covers a NaN.
     """
-    values = pooled(weights)
+    return painted(pooled(weights))
+
+
+def painted(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Turn pooled weights into bytes; spoils them.
+
+    Parameters
+    ----------
+    values : array [2, ..., row, column]
+        As :func:`pooled` returns them.
+
+    Returns
+    -------
+    cells, nan : array [2, ..., row, column]
+        As :func:`pictures` returns them.
+    """
     nan = np.isnan(values)
     values[nan] = 0
     cells = np.rint(np.sqrt(values) * np.float32(255))

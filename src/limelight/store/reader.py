@@ -21,6 +21,8 @@ from limelight.store.index import Line
 from limelight.store.opening import opened
 from limelight.store.precision import Precision
 from limelight.store.published import Steps
+from limelight.store.shrunken import Shrunk
+from limelight.store.vectors import Vectors
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -159,7 +161,9 @@ class Run:
         Returns
         -------
         DataArray [example, head, query, key]
-            float32. Taking one example and head reads that head only.
+            float32. Taking one example and head reads that head only; where vectors are stored, a
+            part of it is computed from the part of them it needs, and ``attrs["max_error"]`` says
+            how far a weight may be off.
 
         Raises
         ------
@@ -193,6 +197,51 @@ class Run:
             If a file is damaged.
         """
         return maps.whole_site(self._opened, site, self._attended(site, step))
+
+    def vectors(self, site: str, step: int = -1) -> Vectors | None:
+        """Return what a site's maps are computed from at one step, if they are stored as vectors.
+
+        Parameters
+        ----------
+        site : str
+            A name in :attr:`sites`.
+        step : int
+            A recorded step; negative counts from the newest.
+
+        Returns
+        -------
+        Vectors or None
+            Reads nothing yet. None where maps are stored whole.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such site or step.
+        """
+        return maps.vectors(self._opened, site, self._attended(site, step))
+
+    def shrunk(self, site: str, step: int, example: int, head: int) -> Shrunk | None:
+        """Return one large map as it was shrunk when it was recorded.
+
+        Parameters
+        ----------
+        site : str
+            A name in :attr:`sites`.
+        step : int
+            A recorded step; negative counts from the newest.
+        example, head : int
+
+        Returns
+        -------
+        Shrunk or None
+            Reads nothing yet. None where the map is small, or stored whole.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such site or step.
+        """
+        return maps.shrunk(self._opened, site, self._attended(site, step), example, head)
 
     def overview(
         self, step: int, example: int, reduce: str = "max"

@@ -6,7 +6,7 @@ Room: store. Comes in: datasets of sites and measures. Goes out: NumPy arrays.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,16 @@ import xarray as xr
 
 from limelight import schema
 from limelight.store.description import Description
+from limelight.factors import Factors
 from limelight.store.layout import ArraySpec
+from limelight.store.packing import Packed, barred, pictures, shrunk_allowed
 
-#: ``allowed`` [example, head or 1, query, key], ``query_valid``, ``key_valid``.
-Masks = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
+#: ``allowed`` [example, head or 1, query, key], or the parts of a rule; ``query_valid``,
+#: ``key_valid``.
+Masks = tuple[np.ndarray[Any, Any], ...]
+
+#: One row's values: an array, or one array for each site, None for one that has none.
+Rows = np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any] | None]
 
 
 def maps_of(site: xr.Dataset) -> np.ndarray[Any, Any]:
@@ -25,22 +31,114 @@ def maps_of(site: xr.Dataset) -> np.ndarray[Any, Any]:
     return np.asarray(site["weights"].transpose(*schema.SITE_DIMS).values, np.float32)
 
 
-def masks_of(site: xr.Dataset) -> Masks:
-    """Return ``allowed`` [example, head or 1, query, key] and which queries and keys are valid."""
+def masks_of(site: xr.Dataset, factors: Factors | None) -> Masks:
+    """Return what may be attended to, and which queries and keys are valid.
+
+    Parameters
+    ----------
+    site : Dataset
+    factors : Factors, optional
+        If the site is stored as vectors.
+
+    Returns
+    -------
+    tuple of array
+        ``allowed`` [example, head or 1, query, key], or a rule's ``first``, ``stop``, ``valid`` and
+        perhaps ``cells``; then the valid queries and keys.
+    """
     examples, _, queries, keys = (site["weights"].sizes[dim] for dim in schema.SITE_DIMS)
-    allowed = np.ones((examples, 1, queries, keys), bool)
-    if "allowed" in site:
+    rule = None if factors is None else factors.rule
+    allowed: tuple[np.ndarray[Any, Any], ...] = ()
+    if rule is not None:
+        allowed = (rule.first, rule.stop, rule.valid)
+        allowed += () if rule.cells is None else (rule.cells,)
+    elif "allowed" in site:
         given = site["allowed"]
         if schema.HEAD not in given.dims:
             given = given.expand_dims(schema.HEAD)
-        allowed = given.transpose(*schema.SITE_DIMS).values.astype(bool, copy=False)
+        allowed = (given.transpose(*schema.SITE_DIMS).values.astype(bool, copy=False),)
+    else:
+        allowed = (np.ones((examples, 1, queries, keys), bool),)
     valid = []
     for name, dim, size in (("query", schema.QUERY, queries), ("key", schema.KEY, keys)):
         values = np.ones((examples, size), bool)
         if f"{name}_valid" in site:
             values = site[f"{name}_valid"].transpose(schema.EXAMPLE, dim).values.astype(bool)
         valid.append(values)
-    return allowed, valid[0], valid[1]
+    return *allowed, *valid
+
+
+def vector_rows(stored: Sequence[Packed]) -> dict[str, Rows]:
+    """Lay out the vectors of a group's sites, and their pictures.
+
+    Parameters
+    ----------
+    stored : sequence of Packed
+        In storage order.
+
+    Returns
+    -------
+    dict of str to array or list of array
+        By role, as :func:`limelight.store.layout.group_specs` names them; ``nan`` only if there is
+        one.
+    """
+    rows: dict[str, Rows] = {}
+    for suffix, wide in (("", False), ("_wide", True)):
+        if any(one.wide == wide for one in stored):
+            for name in ("query", "key"):
+                rows[name + suffix] = [
+                    getattr(one, name) if one.wide == wide else None for one in stored
+                ]
+    rows["normaliser"] = [one.factors.normaliser.astype(np.float32) for one in stored]
+    facts = [(one.factors.scale, one.factors.softcap, one.max_error) for one in stored]
+    rows["constants"] = np.array(facts, np.float64)  # None becomes NaN
+    none = np.full(stored[0].factors.shape[1], np.nan, np.float32)
+    sinks = [one.factors.sink for one in stored]
+    rows["sinks"] = np.stack([none if sink is None else sink for sink in sinks]).astype(np.float32)
+    drawn = [pictures(one) for one in stored]
+    rows["overview"] = np.stack([cells for cells, _, _ in drawn], 1)
+    if any(nan.any() for _, nan, _ in drawn):
+        rows["nan"] = np.stack([nan for _, nan, _ in drawn], 1)
+    if drawn[0][2] is not None:
+        rows["shrunk"] = np.stack([large for *_, large in drawn if large is not None], 1)
+    return rows
+
+
+def rule_rows(every: Sequence[Factors], specs: Mapping[str, ArraySpec]) -> dict[str, Rows]:
+    """Lay out what may be attended to in a group's sites.
+
+    Parameters
+    ----------
+    every : sequence of Factors
+        Of the group's sites, in storage order.
+    specs : mapping of str to ArraySpec
+        The group's.
+
+    Returns
+    -------
+    dict of str to array or list of array
+    """
+    rules = [one.rule for one in every]
+    examples, _, queries, keys = every[0].shape
+    ends = [np.stack(np.broadcast_arrays(rule.first, rule.stop), 1) for rule in rules]
+    for rule, one in zip(rules, ends, strict=True):
+        if rule.cells is not None:
+            one[:] = -1  # no runs: the cells say it
+    rows: dict[str, Rows] = {
+        "runs": [np.broadcast_to(one, (examples, 2, queries)).astype("<i4") for one in ends],
+        "reachable": [np.broadcast_to(rule.valid, (examples, keys)) for rule in rules],
+        "barred": [np.broadcast_to(barred(one), specs["barred"].tail[1:]) for one in every],
+    }
+    if any(rule.cells is not None for rule in rules):
+        rows["allowed"] = [_over(rule.cells, examples) for rule in rules]
+    if "shrunk_allowed" in specs:
+        rows["shrunk_allowed"] = [_over(shrunk_allowed(one), examples) for one in every]
+    return rows
+
+
+def _over(values: np.ndarray[Any, Any] | None, examples: int) -> np.ndarray[Any, Any] | None:
+    """Repeat what examples share; what heads share stays with the first head."""
+    return None if values is None else np.broadcast_to(values, (examples, *values.shape[1:]))
 
 
 def table_of(

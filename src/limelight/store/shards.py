@@ -31,13 +31,8 @@ ROOM: Final = 64
 _BYTES: Final = {"name": "bytes", "configuration": {"endian": "little"}}
 _CRC: Final = {"name": "crc32c"}
 _ZSTD: Final = {"name": "zstd", "configuration": {"level": _LEVEL, "checksum": True}}
-# Halves of attention are noise in their lower byte; apart from it the upper one shrinks further.
-_SHUFFLED: Final = {
-    "name": "blosc",
-    "configuration": {
-        "typesize": 2, "cname": "zstd", "clevel": _LEVEL, "shuffle": "shuffle", "blocksize": 0,
-    },
-}  # fmt: skip
+#: Where a shard's list of parts says that one was not written.
+_NONE: Final = struct.pack("<QQ", 2**64 - 1, 2**64 - 1)
 
 
 def metadata(spec: ArraySpec, rows: int) -> dict[str, Any]:
@@ -61,7 +56,7 @@ def metadata(spec: ArraySpec, rows: int) -> dict[str, Any]:
     chunk = spec.chunk or spec.tail
     whole = [count * part for count, part in zip(spec.grid, chunk, strict=True)]
     serial = {"name": "bytes"} if spec.dtype in ("bool", "uint8") else _BYTES
-    packed = [_SHUFFLED, _CRC] if spec.dtype == "float16" else [_ZSTD]
+    packed = [_blosc(np.dtype(spec.dtype).itemsize), _CRC] if spec.shuffled else [_ZSTD]
     codecs: list[dict[str, Any]] = [serial, *packed]
     if spec.chunk is not None:
         sharding = {
@@ -111,7 +106,7 @@ def write(
     place: Place,
     spec: ArraySpec,
     row: int,
-    values: np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any]],
+    values: np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any] | None],
 ) -> None:
     """Write one row.
 
@@ -121,7 +116,9 @@ def write(
     spec : ArraySpec
     row : int
     values : array, or sequence of arrays
-        The row in the array's own type; a sequence is stacked along the first axis.
+        The row in the array's own type; a sequence is stacked along the first axis. Of a row cut
+        into parts, what lies beyond an axis shorter than the array's, or where None stands for an
+        array, is not written.
 
     Raises
     ------
@@ -138,7 +135,7 @@ def write(
     try:
         with path.open("wb") as file:
             if spec.chunk is None:
-                file.writelines(pieces)
+                file.writelines(piece for piece in pieces if piece is not None)
             else:
                 _write_shard(file, pieces)
     except OSError:
@@ -158,18 +155,30 @@ def replace(path: Path, text: str) -> None:
         raise
 
 
-def _write_shard(file: Any, pieces: Iterator[bytes]) -> None:
+def _blosc(size: int) -> dict[str, Any]:
+    # Numbers of attention are noise in their lower bytes; apart from these the upper ones shrink
+    # further.
+    configuration = {
+        "typesize": size, "cname": "zstd", "clevel": _LEVEL, "shuffle": "shuffle", "blocksize": 0,
+    }  # fmt: skip
+    return {"name": "blosc", "configuration": configuration}
+
+
+def _write_shard(file: Any, pieces: Iterator[bytes | None]) -> None:
     index = bytearray()
     offset = 0
     for piece in pieces:
+        if piece is None:
+            index += _NONE
+            continue
         index += struct.pack("<QQ", offset, len(piece))
         offset += file.write(piece)
     file.write(_checked(bytes(index)))
 
 
 def _pieces(
-    spec: ArraySpec, values: np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any]]
-) -> Iterator[bytes]:
+    spec: ArraySpec, values: np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any] | None]
+) -> Iterator[bytes | None]:
     """Cut a row into its parts, in order, compressed."""
     if spec.chunk is None:
         yield _packed(spec, np.ascontiguousarray(values))
@@ -177,7 +186,9 @@ def _pieces(
     shape = spec.chunk[1:]  # a part is always one wide along the first axis
     for first, *rest in product(*map(range, spec.grid)):
         cut = tuple(slice(at * size, (at + 1) * size) for at, size in zip(rest, shape, strict=True))
-        yield _packed(spec, _filled(spec, values[first][cut], shape))
+        one = values[first]
+        part = None if one is None else one[cut]
+        yield None if part is None or not part.size else _packed(spec, _filled(spec, part, shape))
 
 
 def _filled(
@@ -193,7 +204,7 @@ def _filled(
 
 
 def _packed(spec: ArraySpec, part: np.ndarray[Any, Any]) -> bytes:
-    if spec.dtype == "float16":
+    if spec.shuffled:
         return _checked(blosc.compress(part, b"zstd", _LEVEL, blosc.SHUFFLE, 0))
     return bytes(zstd.compress(part, _LEVEL, True))
 

@@ -15,6 +15,7 @@ import xarray as xr
 
 from limelight import schema
 from limelight.store.description import Description, Example, Parameter, Site
+from limelight.store.packing import vectors_of
 from limelight.store.precision import Precision
 
 _TITLE = 60
@@ -94,7 +95,7 @@ def describe(
     images = None if probe is None else probe.images
     return Description(
         precision=form,
-        sites=tuple(_site(name, site, texts) for name, site in sites.items()),
+        sites=tuple(_site(name, site, texts, form) for name, site in sites.items()),
         examples=_examples(sites, probe),
         parameters=() if parameters is None else _parameters(parameters),
         measures=tuple(measures),
@@ -104,8 +105,9 @@ def describe(
     )
 
 
-def _site(name: str, site: xr.Dataset, texts: Texts) -> Site:
+def _site(name: str, site: xr.Dataset, texts: Texts, form: Precision) -> Site:
     attrs, sizes = site.attrs, site["weights"].sizes
+    vectors = vectors_of(site["weights"], form)
     return Site(
         name=name,
         module=str(attrs.get("module", name)),
@@ -120,6 +122,8 @@ def _site(name: str, site: xr.Dataset, texts: Texts) -> Site:
         dtype=str(attrs.get("dtype", "")),
         query_text=_table(site, "query_token", texts),
         key_text=_table(site, "key_token", texts),
+        features=None if vectors is None else int(vectors.query.shape[3]),
+        key_heads=None if vectors is None else int(vectors.key.shape[1]),
     )
 
 

@@ -20,6 +20,7 @@ import xarray as xr
 
 from limelight import schema
 from limelight.errors import LimelightWarning, StoreError
+from limelight.factors import Factors, factors_of
 from limelight.store import index, shards, summaries
 from limelight.store.description import Description, merged
 from limelight.store.events import EventFile, now
@@ -34,9 +35,18 @@ from limelight.store.layout import (
 )
 from limelight.store.loading import loads
 from limelight.store.overview import pictures
+from limelight.store.packing import packed
 from limelight.store.precision import Form
 from limelight.store.precision import precision as form_of
-from limelight.store.rows import digest_of, maps_of, masks_of, table_of
+from limelight.store.rows import (
+    Rows,
+    digest_of,
+    maps_of,
+    masks_of,
+    rule_rows,
+    table_of,
+    vector_rows,
+)
 from limelight.store.structure import ProbeLike, describe, sites_of
 
 Measures = Mapping[str, xr.Dataset]
@@ -222,9 +232,16 @@ class Writer:
         measures: Measures,
         null: Measures,
     ) -> Line:
-        nan = False
+        nan, wide = False, []
         for number, group in enumerate(description.groups):
             specs = group_specs(description, group, number)
+            if group.features is not None:
+                packs = [packed(_factors(sites[name]), self._form) for name in group.sites]
+                wide += [name for name, one in zip(group.sites, packs, strict=True) if one.wide]
+                rows = vector_rows(packs)
+                self._rows_of(specs, line.row, rows)
+                nan |= "nan" in rows
+                continue
             maps = [maps_of(sites[name]) for name in group.sites]
             with ThreadPoolExecutor() as pool:  # NumPy lets others work meanwhile
                 coming = pool.map(pictures, maps)
@@ -239,7 +256,12 @@ class Writer:
         if "measures" in shared:
             table = table_of(shared["measures"], description, measures)
             self._row(shared["measures"], line.row, table)
-        return changed(self._write_masks(description, line, sites, null), nan=nan)
+        line = self._write_masks(description, line, sites, null)
+        return changed(line, nan=nan, wide=tuple(wide))
+
+    def _rows_of(self, specs: Mapping[str, ArraySpec], row: int, values: Mapping[str, Rows]) -> None:
+        for role, one in values.items():
+            self._row(specs[role], row, one)
 
     def _write_masks(
         self,
@@ -249,7 +271,9 @@ class Writer:
         null: Measures,
     ) -> Line:
         """Write what may be attended to, unless an earlier step's is the same."""
-        masks = {name: masks_of(site) for name, site in sites.items()}
+        kept = {site.name: site.features is not None for site in description.sites}
+        factors = {name: _factors(site) for name, site in sites.items() if kept[name]}
+        masks = {name: masks_of(site, factors.get(name)) for name, site in sites.items()}
         shared = shared_specs(description)
         nulls = None
         if "nulls" in shared:
@@ -268,10 +292,14 @@ class Writer:
             specs = group_specs(description, group, number)
             shape = specs["allowed"].tail[1:]
             chosen = [masks[name] for name in group.sites]
-            allowed = [np.broadcast_to(allowed, shape) for allowed, *_ in chosen]
-            self._row(specs["allowed"], row, allowed)
-            self._row(specs["query_valid"], row, np.stack([one[1] for one in chosen]))
-            self._row(specs["key_valid"], row, np.stack([one[2] for one in chosen]))
+            if group.features is not None:
+                rows = rule_rows([factors[name] for name in group.sites], specs)
+                self._rows_of(specs, row, rows)
+            else:
+                allowed = [np.broadcast_to(allowed, shape) for allowed, *_ in chosen]
+                self._row(specs["allowed"], row, allowed)
+            self._row(specs["query_valid"], row, np.stack([one[-2] for one in chosen]))
+            self._row(specs["key_valid"], row, np.stack([one[-1] for one in chosen]))
         if nulls is not None:
             self._row(shared["nulls"], row, nulls)
         return changed(line, masks=row, digest=digest, by_head=by_head)
@@ -282,3 +310,10 @@ class Writer:
         numbers = [parameters[name].values for name in STATISTICS]
         self._row(specs["counts"], row, counts.astype("<i8"))
         self._row(specs["statistics"], row, np.stack(numbers, axis=-1).astype("<f8"))
+
+
+def _factors(site: xr.Dataset) -> Factors:
+    found = factors_of(site["weights"])
+    if found is None:
+        raise TypeError("a site described by vectors came without them")
+    return found

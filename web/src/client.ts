@@ -3,7 +3,8 @@
  * and knows whether anything is still under way.
  */
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
-import { type Tile, tileOf } from "./answers/tile.ts";
+import { type Grain, type Tile, tileOf } from "./answers/tile.ts";
+import type { Steps } from "./draw/tiles.ts";
 import { busy, settled } from "./ready.ts";
 import { Refusal } from "./sources/source.ts";
 import { form, tensorboard } from "./sources/tensorboard.ts";
@@ -79,16 +80,18 @@ export async function ask(query: Query, signalled: AbortSignal): Promise<Answer>
   }
   const bytes = await tensorboard.answer(query, signalled);
   const size = bytes.byteLength;
-  const answer = await worked(bytes, "answer", decode);
+  const answer = await worked(bytes, null, decode);
   signalled.throwIfAborted();
   keep(key, answer, size);
   return answer;
 }
 
-/** Ask for a part of a long map; whoever asks keeps it. */
-export async function askTile(query: Query, signalled: AbortSignal): Promise<Tile> {
+/** Ask for a part of a long map, in cells no finer than so many weights; whoever asks keeps it. */
+export async function askTile(query: Query, steps: Steps, signalled: AbortSignal): Promise<Tile> {
   const bytes = await tensorboard.answer(query, signalled);
-  const tile = await worked(bytes, "tile", (all) => tileOf(decode(all)));
+  const { down, across } = steps;
+  const task = { down, across, reduce: query.reduce ?? "max" };
+  const tile = await worked(bytes, task, (all) => tileOf(decode(all), task));
   signalled.throwIfAborted();
   return tile;
 }
@@ -175,10 +178,10 @@ const waiting = new Map<number, Waiting>();
 let worker: Worker | null | undefined;
 let tickets = 0;
 
-/** What the worker makes of bytes; `here` does the same without it. */
+/** What the worker makes of bytes, a tile or the answer; `here` does the same without it. */
 function worked<T>(
   bytes: ArrayBuffer,
-  what: "answer" | "tile",
+  grain: Grain | null,
   here: (bytes: ArrayBuffer) => T,
 ): Promise<T> {
   if (worker === undefined) worker = startWorker();
@@ -188,7 +191,7 @@ function worked<T>(
   const promise = new Promise<T>((resolve, reject) =>
     waiting.set(id, { resolve: resolve as Waiting["resolve"], reject }),
   );
-  worker.postMessage({ id, what, bytes }, [bytes]);
+  worker.postMessage({ id, grain, bytes }, [bytes]);
   return promise;
 }
 

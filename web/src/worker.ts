@@ -1,10 +1,11 @@
 /** Decodes answers off the main thread, so that large maps never block a frame. */
-import { tileOf } from "./answers/tile.ts";
+import { type Grain, tileOf } from "./answers/tile.ts";
 import { buffers, decode } from "./wire.ts";
 
 interface Task {
   readonly id: number;
-  readonly what: "answer" | "tile";
+  /** How coarse the tile's cells are to be; null asks for the answer itself. */
+  readonly grain: Grain | null;
   readonly bytes: ArrayBuffer;
 }
 
@@ -15,11 +16,11 @@ interface Port {
 
 const port = self as unknown as Port;
 
-port.onmessage = ({ data: { id, what, bytes } }) => {
+port.onmessage = ({ data: { id, grain, bytes } }) => {
   try {
     const answer = decode(bytes);
-    if (what === "answer") return port.postMessage({ id, done: answer }, buffers(answer));
-    const tile = tileOf(answer);
+    if (!grain) return port.postMessage({ id, done: answer }, buffers(answer));
+    const tile = tileOf(answer, grain);
     return port.postMessage({ id, done: tile }, [tile.values.buffer as ArrayBuffer]);
   } catch (cause) {
     return port.postMessage({

@@ -46,6 +46,19 @@ test("a tile says where it lies and what its cells join", () => {
   assert.ok(bytesOf(tile) >= 2 * tile.values.byteLength);
 });
 
+test("cells finer than wanted are joined, whole blocks and what is left of them", () => {
+  const allowed = Uint8Array.of(1, 0, 1, 1, 0, 0, 1, 1, 1);
+  const weights = [0.5, 0, 0.25, 0.125, 0, 0, 0.1, 0.2, 0.3];
+  const grain = { down: 8, across: 8, reduce: "max" as const };
+  const tile = tileOf(answer(3, 3, weights, attrs, { allowed }), grain);
+  assert.deepEqual([tile.down, tile.across, tile.tall, tile.wide], [8, 8, 2, 2]);
+  assert.deepEqual(tile.values, Float32Array.of(0.5, 0.25, 0.2, 0.3));
+  const mean = tileOf(answer(3, 3, weights, attrs, { allowed }), { ...grain, reduce: "mean" });
+  assert.deepEqual(mean.values.slice(0, 2), Float32Array.of(0.3125, 0.25));
+  const same = tileOf(answer(3, 3, weights, attrs, { allowed }), { ...grain, down: 2, across: 4 });
+  assert.equal(same.tall, 3);
+});
+
 test("an answer without ranges is a tile of single weights from the first on", () => {
   const tile = tileOf(answer(1, 2, [0.5, 0.5]));
   assert.deepEqual([tile.row, tile.column, tile.down, tile.across], [0, 0, 1, 1]);

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   atLeast,
-  cellsOf,
   inside,
   levelsOf,
+  rangesOf,
   revealing,
   SIDE,
   stepsOf,
@@ -39,7 +39,7 @@ test("the tiles of a view cover it, lie edge to edge, and are few", () => {
     assert.equal(tile.row % (SIDE * steps.down), 0);
     assert.equal(tile.column % (SIDE * steps.across), 0);
     assert.ok(touch(tile, view));
-    assert.ok(cellsOf(tile) <= SIDE);
+    assert.equal(rangesOf(tile, whole).cells, SIDE);
   }
   for (let part = 0; part < 100; part++) {
     const row = view.row + (view.rows * (part % 10)) / 10;
@@ -57,10 +57,19 @@ test("tiles end with the map, whatever its length", () => {
     5000 * 3001,
   );
   assert.deepEqual(Math.max(...tiles.map((tile) => tile.row + tile.rows)), 5000);
-  assert.equal(
-    cellsOf({ row: 4096, rows: 904, column: 2048, columns: 953, down: 4, across: 2 }),
-    477,
-  );
+});
+
+test("a tile at the map's end is asked for with as many cells as the others", () => {
+  const odd = { row: 0, column: 0, rows: 100_000, columns: 3001 };
+  const steps = { down: 128, across: 8 };
+  const ends = tilesOf({ ...odd, row: 99_999, rows: 1 }, odd, steps);
+  assert.deepEqual(ends[0]?.row, 65_536);
+  const asked = rangesOf(ends[0] as (typeof ends)[0], odd);
+  assert.deepEqual(asked, { rows: [34_560, 100_000], columns: [0, 3001], cells: 512 });
+  const step = atLeast((asked.rows[1] - asked.rows[0]) / asked.cells);
+  assert.equal(step, steps.down, "which is what the source makes of it");
+  const first = tilesOf({ ...odd, rows: 1 }, odd, steps)[0];
+  assert.deepEqual(first && rangesOf(first, odd).rows, [0, 65_536]);
 });
 
 test("the tiles in the middle come first", () => {

@@ -1,5 +1,8 @@
 /** A part of a long map, cells joined, from the answer to `what: "map"` with ranges. */
+import { pool } from "../draw/pool.ts";
 import { BARRED } from "../draw/scale.ts";
+import type { Steps } from "../draw/tiles.ts";
+import type { Reduce } from "../state.ts";
 import type { Answer } from "../wire.ts";
 import { withBars } from "./head_map.ts";
 
@@ -36,19 +39,29 @@ const PEAKS = 400;
 /** How much stronger than each of its neighbours a peak is. */
 const STEEP = 4;
 
-export function tileOf(answer: Answer): Tile {
+/** How many weights a cell is to join at least, and how. */
+export interface Grain extends Steps {
+  readonly reduce: Reduce;
+}
+
+/** Cells finer than the grain are joined, so that each has a pixel. */
+export function tileOf(answer: Answer, grain: Grain = { down: 1, across: 1, reduce: "max" }): Tile {
   const { attrs, variables } = answer;
   const weights = variables.weights;
   if (!weights) throw new Error("The answer holds no weights.");
-  const [tall = 0, wide = 0] = weights.shape;
-  const values = withBars(weights.data, variables.allowed?.data);
+  const [rows = 0, columns = 0] = weights.shape;
   const [row = 0] = (attrs.rows as readonly number[] | undefined) ?? [];
   const [column = 0] = (attrs.columns as readonly number[] | undefined) ?? [];
+  const [down, across] = [Number(attrs.step_rows ?? 1), Number(attrs.step_columns ?? 1)];
+  const fine = withBars(weights.data, variables.allowed?.data);
+  const by = { down: Math.max(1, grain.down / down), across: Math.max(1, grain.across / across) };
+  const [tall, wide] = [Math.ceil(rows / by.down), Math.ceil(columns / by.across)];
+  const values = joined(fine, rows, columns, { ...by, reduce: grain.reduce });
   return {
     row,
     column,
-    down: Number(attrs.step_rows ?? 1),
-    across: Number(attrs.step_columns ?? 1),
+    down: down * by.down,
+    across: across * by.across,
     tall,
     wide,
     values,
@@ -57,6 +70,27 @@ export function tileOf(answer: Answer): Tile {
     queryTokens: (attrs.query_token as readonly string[] | null) ?? null,
     keyTokens: (attrs.key_token as readonly string[] | null) ?? null,
   };
+}
+
+/** Blocks of cells as one cell each: NaN if any is, barred if all are. */
+function joined(fine: Float32Array, rows: number, columns: number, by: Grain): Float32Array {
+  if (by.down === 1 && by.across === 1) return fine;
+  const parts: Float32Array[] = [];
+  for (let row = 0; row < rows; row += by.down) {
+    const block = { row, column: 0, rows: Math.min(by.down, rows - row), columns };
+    const whole = Math.floor(columns / by.across) * by.across;
+    const even = pool(fine, columns, { ...block, columns: whole }, 1, whole / by.across, by.reduce);
+    if (whole > 0) parts.push(even.values);
+    const rest = { ...block, column: whole, columns: columns - whole };
+    if (rest.columns > 0) parts.push(pool(fine, columns, rest, 1, 1, by.reduce).values);
+  }
+  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }
 
 /** Bytes that a tile takes, its picture included. */

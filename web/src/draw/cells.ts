@@ -44,7 +44,11 @@ export function paint(
   marks: Marks,
   gap = 0,
 ): void {
-  const colours = Float64Array.from(cells.shades, (one) => (one >= 0 ? at(table, one) : -1));
+  const colours = new Float64Array(cells.shades.length);
+  for (let cell = 0; cell < colours.length; cell++) {
+    const shade = cells.shades[cell] as number;
+    colours[cell] = shade >= 0 ? at(table, shade) : -1;
+  }
   const columnOf = slots(box.width, cells.columns, gap);
   const rowOf = slots(box.height, cells.rows, gap);
   for (let y = 0; y < box.height; y++) {

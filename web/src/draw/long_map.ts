@@ -71,13 +71,37 @@ export function cellUnder(
   };
 }
 
+/** Leading bits of a float32 that tell colours apart: its exponent and 8 bits of its fraction. */
+const DROPPED = 15;
+let coloured: { name: string; table: Table; colours: Uint32Array } | null = null;
+
+/** The colour of every weight by the leading bits of its float32; logarithms are too slow one by one. */
+function coloursOf(look: Look): Uint32Array {
+  const { scale, most, floor, table } = look;
+  const name = [scale, most, floor].join();
+  if (coloured?.name !== name || coloured.table !== table) {
+    const bits = new Uint32Array(1);
+    const value = new Float32Array(bits.buffer);
+    const colours = new Uint32Array(2 ** (31 - DROPPED));
+    for (let index = 0; index < colours.length; index++) {
+      bits[0] = index << DROPPED;
+      const shaded = shade(value[0] as number, scale, most, floor);
+      colours[index] = at(table, Number.isNaN(shaded) ? 0 : shaded);
+    }
+    coloured = { name, table, colours };
+  }
+  return coloured.colours;
+}
+
 /** A tile's pixels, one per cell; nothing where no attention is allowed, so that hatching shows. */
 export function pixelsOf(tile: Tile, look: Look, marks: Marks): Uint32Array<ArrayBuffer> {
-  const { scale, most, floor, table } = look;
-  const out = new Uint32Array(tile.values.length);
+  const { values } = tile;
+  const colours = coloursOf(look);
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const out = new Uint32Array(values.length);
   for (let cell = 0; cell < out.length; cell++) {
-    const value = tile.values[cell] as number;
-    if (value >= 0) out[cell] = at(table, shade(value, scale, most, floor));
+    const value = values[cell] as number;
+    if (value >= 0) out[cell] = colours[(bits[cell] as number) >>> DROPPED] as number;
     else if (Number.isNaN(value)) out[cell] = marks.nanLine;
   }
   return out;

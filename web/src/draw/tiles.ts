@@ -105,9 +105,21 @@ function parts(from: number, length: number, whole: number, span: number): [numb
   return found;
 }
 
-/** At most so many cells along an axis give the tile its steps, or finer ones at the map's end. */
-export function cellsOf(tile: TileSpot): number {
-  return Math.max(Math.ceil(tile.rows / tile.down), Math.ceil(tile.columns / tile.across));
+/**
+ * What to ask for a tile: ranges, and at most so many cells along an axis. At the map's end they
+ * reach back over the tile before, because a shorter range would come in finer cells.
+ */
+export function rangesOf(tile: TileSpot, whole: Window) {
+  const range = (from: number, length: number, all: number, step: number) => {
+    const end = from + length;
+    const back = Math.max(0, Math.ceil((end - SIDE * step) / step) * step);
+    return [end === all ? back : from, end] as const;
+  };
+  const rows = range(tile.row, tile.rows, whole.rows, tile.down);
+  const columns = range(tile.column, tile.columns, whole.columns, tile.across);
+  const down = Math.ceil((rows[1] - rows[0]) / tile.down);
+  const across = Math.ceil((columns[1] - columns[0]) / tile.across);
+  return { rows, columns, cells: Math.max(down, across) };
 }
 
 /** Whether two stretches of a map share a weight. */

@@ -3,7 +3,7 @@ import { computed } from "@preact/signals";
 import { askTile, keyOf } from "../client.ts";
 import { useAnswer } from "../controls/use_answer.ts";
 import type { Window } from "../draw/pool.ts";
-import { cellsOf, type TileSpot } from "../draw/tiles.ts";
+import { rangesOf, type TileSpot } from "../draw/tiles.ts";
 import { example, head, runName, site, step } from "../run.ts";
 import { type Scale, selection } from "../state.ts";
 import type { Query, Site } from "../types.ts";
@@ -75,20 +75,13 @@ export const subject = computed<Subject | null>(() => {
   if (!base || !site.value || !names) return null;
   const query: Query = { ...base, reduce: selection.value.reduce };
   const { queries, keys } = site.value;
+  const whole = { row: 0, column: 0, rows: queries, columns: keys };
   return {
     name: keyOf(query),
-    whole: { row: 0, column: 0, rows: queries, columns: keys },
+    whole,
     names,
     learn: names.learn,
     load: (spot: TileSpot, signal: AbortSignal) =>
-      askTile(
-        {
-          ...query,
-          rows: [spot.row, spot.row + spot.rows],
-          columns: [spot.column, spot.column + spot.columns],
-          cells: cellsOf(spot),
-        },
-        signal,
-      ),
+      askTile({ ...query, ...rangesOf(spot, whole) }, spot, signal),
   };
 });

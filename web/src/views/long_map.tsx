@@ -9,7 +9,7 @@ import { INKS } from "../draw/inks.ts";
 import { cellUnder } from "../draw/long_map.ts";
 import { floorOf, ticks } from "../draw/scale.ts";
 import { at, css, viridis } from "../draw/tables.ts";
-import { revealing } from "../draw/tiles.ts";
+import { inside, revealing } from "../draw/tiles.ts";
 import { onKey } from "../keys.ts";
 import { t } from "../language.ts";
 import { head } from "../run.ts";
@@ -158,14 +158,10 @@ async function comeClose(
   const whole = subject.peek()?.whole;
   if (!base || !whole) return;
   const { down = 1, across = 1 } = coarse ?? {};
-  const row = Math.floor(cell.query / down) * down;
-  const column = Math.floor(cell.key / across) * across;
-  const part = {
-    row,
-    column,
-    rows: Math.min(down, whole.rows - row),
-    columns: Math.min(across, whole.columns - column),
-  };
+  // What stands alone is drawn larger than its cell, and nobody points at single pixels.
+  const row = Math.floor(cell.query / down - 1) * down;
+  const column = Math.floor(cell.key / across - 1) * across;
+  const part = inside({ row, column, rows: 3 * down, columns: 3 * across }, whole);
   let spot = cell;
   try {
     const { variables } = await ask(strongestQuery(base, part, 1), AbortSignal.timeout(5000));
@@ -210,8 +206,8 @@ function Below({ stage, scale, site }: { stage: Stage | undefined; scale: Scale;
           {joined ? words.joinedCells(reduce, steps.down, steps.across) : words.everyCell}
         </span>
         {selection.value.scale === "percentile" && <span class="key">{words.noRanks}</span>}
-        <span class="key">{words.zoomKeys}</span>
       </Legend>
+      <p class="sub">{words.zoomKeys}</p>
     </>
   );
 }

@@ -1,7 +1,8 @@
 /** The numbers of the cell pointed at on a long map: at once what is drawn there, then exactly. */
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { strongestOf } from "../answers/strongest.ts";
+import { tileOf } from "../answers/tile.ts";
 import { short } from "../controls/format.ts";
 import { useAnswer } from "../controls/use_answer.ts";
 import { number } from "../draw/long_map.ts";
@@ -39,6 +40,9 @@ export function LongReadout({ site, spot, hint, drawn }: LongReadoutProps) {
   const cell = rested?.key != null && base ? cellQuery(base, rested.query, rested.key) : null;
   const strongest = useAnswer(row);
   const exact = useAnswer(cell);
+  useMemo(() => {
+    if (exact.answer) positions.peek()?.learn(tileOf(exact.answer));
+  }, [exact.answer]);
   if (!inside) {
     return (
       <div class="readout" data-readout="">
@@ -69,7 +73,7 @@ export function LongReadout({ site, spot, hint, drawn }: LongReadoutProps) {
         ) : (
           <>
             <span class="sub">{words.cell(inside.query, inside.key)} </span>
-            <Name axis="query" at={inside.query} /> → <Name axis="key" at={inside.key} />{" "}
+            <Pair query={inside.query} at={inside.key} />{" "}
             {value === undefined ? (
               <Coarse drawn={drawn(inside.query, inside.key)} />
             ) : allowed ? (
@@ -105,7 +109,8 @@ function RowLine({ spot, answer }: { spot: Spot; answer: ReturnType<typeof useAn
   const share = answer ? strongestOf(answer).share : Number.NaN;
   return (
     <p>
-      {words.row(spot.query)} <Name axis="query" at={spot.query} />
+      {words.row(spot.query)}{" "}
+      {positions.value?.query(spot.query) && <Name axis="query" at={spot.query} />}
       {" → "}
       {keys.map((key, index) => (
         <span key={key}>
@@ -117,6 +122,17 @@ function RowLine({ spot, answer }: { spot: Spot; answer: ReturnType<typeof useAn
         <span class="sum">{words.together(keys.length, percent(share))}</span>
       )}
     </p>
+  );
+}
+
+/** Both names of a cell, if there are any: its numbers are written already. */
+function Pair({ query, at }: { query: number; at: number }) {
+  const names = positions.value;
+  if (!names?.query(query) && !names?.key(at)) return null;
+  return (
+    <>
+      <Name axis="query" at={query} /> → <Name axis="key" at={at} />
+    </>
   );
 }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from limelight.answer import attention, overview, weights
+from limelight.answer import attention, maps, overview, weights
 from limelight.answer.facts import run_facts
 from limelight.query import Query
 from limelight.store import Run
@@ -18,7 +18,7 @@ from limelight.store import Run
 _ANSWERS = {
     "run": run_facts,
     "grid": overview.grid,
-    "map": attention.chosen_map,
+    "map": maps.chosen_map,
     "measures": attention.measures,
     "parameters": weights.parameters,
     "summary": weights.summary,
@@ -51,7 +51,8 @@ def answer(run: Run, query: Query) -> xr.Dataset:
         ``map``
             ``weights``, ``allowed`` [query, key], ``query_valid`` [query], ``key_valid`` [key];
             all with a leading ``example`` if the query names none; ``image`` [row, column] if the
-            probe has one.
+            probe has one. Of a large map, or where ranges are asked, cells that cover several
+            weights; ``strong_query``, ``strong_key``, ``strong_weight`` [place] if asked for.
         ``measures``
             For each measure: mean over examples [step, head], ``_low`` and ``_high`` of its 95 %
             bootstrap interval, and ``_null`` [step].

@@ -5,11 +5,14 @@ Room: the read path. Comes in: an open run and a query. Goes out: a number.
 
 from __future__ import annotations
 
-from limelight.answer.facts import site_of
+import math
+
+from limelight.answer.facts import most_cells, site_of
 from limelight.query import Query
 from limelight.store import Run
 
 _CELL = 4 + 1  # a float32 weight and whether it is allowed
+_STRONG = 3 * 4  # query, key, weight
 _STATISTICS = 9 * 8  # float64 per parameter and step
 _BINS = 64 * 4
 
@@ -38,7 +41,12 @@ def extent(run: Run, query: Query) -> int:
     if query.what == "map":
         site = site_of(run, query.site)
         examples = len(run.examples) if query.example is None else 1
-        return examples * site.queries * site.keys * _CELL
+        most = most_cells(site, query)
+        sides = (
+            min(size, most, part[1] - part[0] if part else size)
+            for size, part in ((site.queries, query.rows), (site.keys, query.columns))
+        )
+        return examples * math.prod(sides) * _CELL + query.strongest * _STRONG
     if query.what == "parameters":
         names = len(query.parameter) or len(run.parameter_names)
         steps = min(query.steps, len(run.steps))

@@ -7,7 +7,7 @@ example asked for, or an error that says what there is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
@@ -17,6 +17,11 @@ from limelight.errors import NotRecordedError
 from limelight.query import Query
 from limelight.schema import SCHEMA_VERSION
 from limelight.store import Example, Run, Site
+
+#: A map of so many queries and keys comes whole if nothing else is asked, a larger one in so many
+#: cells along each axis.
+_WHOLE: Final = 1024
+_CELLS: Final = 512
 
 
 def run_facts(run: Run, _query: Query) -> xr.Dataset:
@@ -51,9 +56,11 @@ def run_facts(run: Run, _query: Query) -> xr.Dataset:
     )
 
 
-def precision(run: Run) -> dict[str, Any]:
-    """Return the run's stored form of weights: its name and largest error of one weight."""
-    return {"name": run.precision.name, "max_error": run.precision.max_error}
+def precision(run: Run, site: str | None = None, step: int = -1) -> dict[str, Any]:
+    """Return the stored form of weights, a run's or a site's: name and largest error of one."""
+    vectors = None if site is None else run.vectors(site, step)
+    form = run.precision if vectors is None else vectors.precision
+    return {"name": form.name, "max_error": form.max_error}
 
 
 def step_of(run: Run, step: int) -> int:
@@ -86,6 +93,14 @@ def site_of(run: Run, name: str | None) -> Site:
         f"Run {run.name!r} holds {some(list(run.sites))}.",
         "Ask for one of these, spelled the same.",
     )
+
+
+def most_cells(site: Site, query: Query) -> int:
+    """Return how many cells the answer to a question for a map has along an axis at most."""
+    whole = max(site.queries, site.keys)
+    if query.cells or query.rows or query.columns or whole > _WHOLE:
+        return query.cells or _CELLS
+    return whole
 
 
 def example_of(run: Run, index: int) -> int:

@@ -66,9 +66,6 @@ def whole_site(opened: Opened, name: str, line: Line) -> xr.Dataset:
     def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
         return arrays.read(specs["allowed"], line.masks, line.step, place, *key)
 
-    def valid(which: str) -> np.ndarray[Any, Any]:
-        return arrays.read(specs[which], line.masks, line.step, place)
-
     own = vectors(opened, name, line)
     allowed = lazy(_shape(opened, site), read, bool)
     if own is None and name not in line.by_head:
@@ -76,9 +73,9 @@ def whole_site(opened: Opened, name: str, line: Line) -> xr.Dataset:
     variables: dict[str, Any] = {
         "weights": weights(opened, name, line).variable,
         "allowed": allowed if own is None else own.allowed(),
-        "query_valid": ((schema.EXAMPLE, schema.QUERY), valid("query_valid")),
-        "key_valid": ((schema.EXAMPLE, schema.KEY), valid("key_valid")),
     }
+    for dim, valid_ones in zip((schema.QUERY, schema.KEY), valid(opened, name, line), strict=True):
+        variables[f"{dim}_valid"] = ((schema.EXAMPLE, dim), valid_ones)
     if own is not None and (sink := own.sink_weights()) is not None:
         variables["sink_weight"] = (schema.SITE_DIMS[:3], sink)
     for token, dim, table in (
@@ -89,6 +86,18 @@ def whole_site(opened: Opened, name: str, line: Line) -> xr.Dataset:
             texts = np.array(opened.description.texts[table], dtype=np.str_)
             variables[token] = ((schema.EXAMPLE, dim), texts)
     return xr.Dataset(variables, {"step": line.step, "site": name}, _attrs(site))
+
+
+def valid(
+    opened: Opened, name: str, line: Line
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return which of a site's queries and keys are valid [example, position]."""
+    _, specs, place = opened.place(name)
+    queries, keys = (
+        opened.arrays.read(specs[f"{dim}_valid"], line.masks, line.step, place)
+        for dim in (schema.QUERY, schema.KEY)
+    )
+    return queries, keys
 
 
 def overview(opened: Opened, line: Line, example: int, reduce: str) -> dict[str, Picture]:

@@ -198,6 +198,45 @@ class Run:
         """
         return maps.whole_site(self._opened, site, self._attended(site, step))
 
+    def valid(
+        self, site: str, step: int = -1
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Return which queries and which keys of a site are valid, bool [example, position].
+
+        Parameters
+        ----------
+        site : str
+            A name in :attr:`sites`.
+        step : int
+            A recorded step; negative counts from the newest.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such site or step.
+        StoreError
+            If a file is damaged.
+        """
+        return maps.valid(self._opened, site, self._attended(site, step))
+
+    def tokens(self, site: str, example: int) -> dict[str, tuple[str, ...] | None]:
+        """Return the text of a site's queries and keys, by ``query`` and ``key``.
+
+        Parameters
+        ----------
+        site : str
+            A name in :attr:`sites`.
+        example : int
+
+        Returns
+        -------
+        dict of str to (tuple of str or None)
+            None where none was recorded.
+        """
+        one, texts = self._sites[site], self._opened.description.texts
+        tables = {schema.QUERY: one.query_text, schema.KEY: one.key_text}
+        return {d: None if at is None else texts[at][example] for d, at in tables.items()}
+
     def vectors(self, site: str, step: int = -1) -> Vectors | None:
         """Return what a site's maps are computed from at one step, if they are stored as vectors.
 

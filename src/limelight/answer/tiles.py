@@ -1,0 +1,244 @@
+"""Parts of one map at any zoom: exact weights, or cells that each sum up many.
+
+Room: the read path. Comes in: an open run, one head, ranges of queries and keys. Goes out: a
+:class:`Tile` of at most as many cells as were asked for, computed or read; never the whole map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelight.analyses import pooling
+from limelight.factors import Factors
+from limelight.query import Reduce
+from limelight.store import Run
+from limelight.store.shrunken import Shrunk
+
+#: At most so many weights are computed for one answer; what covers more comes from the map as it
+#: was shrunk when it was recorded.
+MOST: Final = 1 << 27
+
+#: Rows of maps stored whole that are read at once.
+_STRIP: Final = 512
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of one map.
+
+    Attributes
+    ----------
+    weights : array [row, column]
+        float32.
+    allowed : array [row, column]
+        Whether anything a cell covers may be attended to.
+    rows, columns : (int, int)
+        Queries and keys covered: those asked for, widened to whole cells.
+    step : (int, int)
+        How many queries and keys lie in a cell, powers of two.
+    """
+
+    weights: NDArray[np.float32]
+    allowed: NDArray[np.bool_]
+    rows: Range
+    columns: Range
+    step: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Head:
+    """One head's map in a recording.
+
+    Attributes
+    ----------
+    run : Run
+    site : str
+    step, example, head : int
+    """
+
+    run: Run
+    site: str
+    step: int
+    example: int
+    head: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many queries and keys there are."""
+        site = self.run.sites[self.site]
+        return site.queries, site.keys
+
+    def shrunk(self) -> Shrunk | None:
+        """Return the map as it was shrunk when it was recorded, if it was."""
+        return self.run.shrunk(self.site, self.step, self.example, self.head)
+
+    def factors(self, rows: Range, columns: Range) -> Factors | None:
+        """Read the vectors of a part; None where maps are stored whole."""
+        vectors = self.run.vectors(self.site, self.step)
+        if vectors is None:
+            return None
+        one = slice(self.example, self.example + 1), slice(self.head, self.head + 1)
+        return vectors.factors(*one, slice(*rows), slice(*columns))
+
+    def strips(self, rows: Range, columns: Range) -> Iterator[tuple[int, Any, Any]]:
+        """Walk over a part, some rows at a time: where they start, weights, what is allowed."""
+        factors = self.factors(rows, columns)
+        if factors is None:
+            site = self.run.site(self.site, self.step).isel(example=self.example)
+            site = site.isel(head=self.head, key=slice(*columns))
+            for start in range(rows[0], rows[1], _STRIP):
+                part = site.isel(query=slice(start, min(start + _STRIP, rows[1])))
+                yield start, part["weights"].values, part["allowed"].values
+            return
+        for start in range(0, rows[1] - rows[0], _STRIP):
+            place = slice(start, start + _STRIP)
+            every = slice(None)
+            allowed = factors.rule.allowed(0, 0, place, every)
+            yield start + rows[0], factors.weights(0, 0, place, every), allowed
+
+
+def tile(head: Head, rows: Range, columns: Range, cells: int, reduce: Reduce) -> Tile:
+    """Return a part of one map.
+
+    Parameters
+    ----------
+    head : Head
+    rows, columns : (int, int)
+        Queries and keys, within the map.
+    cells : int
+        At most so many along each axis.
+    reduce : str
+        ``max``, or ``mean`` over what may be attended to.
+
+    Returns
+    -------
+    Tile
+        Of fewer, larger cells where they would cover more than :data:`MOST` weights.
+    """
+    step = fitting(rows, cells), fitting(columns, cells)
+    shrunk = head.shrunk()
+    if shrunk is not None:
+        area = _area(_aligned(rows, step[0], head.shape[0]), _aligned(columns, step[1], head.shape[1]))
+        coarse = step[0] >= shrunk.step[0] and step[1] >= shrunk.step[1]
+        if coarse or area > MOST:
+            step = max(step[0], shrunk.step[0]), max(step[1], shrunk.step[1])
+        else:
+            shrunk = None
+    rows = _aligned(rows, step[0], head.shape[0])
+    columns = _aligned(columns, step[1], head.shape[1])
+    if shrunk is not None:
+        found = _from_shrunk(shrunk, rows, columns, step, reduce)
+    elif (factors := head.factors(rows, columns)) is not None:
+        found = _from_factors(factors, step, reduce)
+    else:
+        found = _from_whole(head, rows, columns, step, reduce)
+    return Tile(*found, rows, columns, step)
+
+
+def fitting(part: Range, cells: int) -> int:
+    """Return the smallest power of two such that a range takes at most so many cells of that size.
+
+    Parameters
+    ----------
+    part : (int, int)
+    cells : int
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> fitting((0, 1024), 512), fitting((1, 1025), 512), fitting((3, 5), 1)
+    (2, 4, 8)
+    """
+    step = 1
+    while -(-part[1] // step) - part[0] // step > cells:
+        step *= 2
+    return step
+
+
+def fold(values: Any, part: Range, step: int, ufunc: np.ufunc, axis: int = 0) -> Any:
+    """Fold what lies along an axis into cells.
+
+    Parameters
+    ----------
+    values : array
+        One number for each position of the range.
+    part : (int, int)
+        Starts with a whole cell.
+    step : int
+    ufunc : ufunc
+    axis : int
+
+    Returns
+    -------
+    array
+    """
+    return ufunc.reduceat(values, pooling.even(part[1] - part[0], step), axis=axis)
+
+
+def _aligned(part: Range, step: int, size: int) -> Range:
+    return part[0] // step * step, min(-(-part[1] // step) * step, size)
+
+
+def _area(rows: Range, columns: Range) -> int:
+    return (rows[1] - rows[0]) * (columns[1] - columns[0])
+
+
+def _from_factors(factors: Factors, step: tuple[int, int], reduce: Reduce) -> tuple[Any, Any]:
+    every = slice(None)
+    if step == (1, 1):
+        return factors.weights(0, 0, every, every), factors.rule.allowed(0, 0, every, every)
+    grid = (
+        pooling.even(factors.shape[2], step[0]),
+        pooling.even(factors.shape[3], step[1]),
+    )
+    largest, total = pooling.shrink(factors, [grid])[0][:, 0, 0]
+    count = pooling.counts(factors.rule, factors.shape, grid)[0, 0]
+    return (largest if reduce == "max" else total / np.maximum(count, 1)), count > 0
+
+
+def _from_shrunk(
+    shrunk: Shrunk, rows: Range, columns: Range, step: tuple[int, int], reduce: Reduce
+) -> tuple[Any, Any]:
+    parts = [
+        slice(part[0] // own, -(-part[1] // own))
+        for part, own in zip((rows, columns), shrunk.step, strict=True)
+    ]
+    cells, count = shrunk.cells(reduce, *parts), shrunk.allowed(*parts)
+    down, across = (
+        pooling.even(len(range(part.start, part.stop)), one // own)
+        for part, one, own in zip(parts, step, shrunk.step, strict=True)
+    )
+
+    def folded(values: Any, ufunc: np.ufunc) -> Any:
+        return ufunc.reduceat(ufunc.reduceat(values, down, axis=0), across, axis=1)
+
+    several = folded(count, np.add)
+    if reduce == "max":
+        return folded(cells, np.maximum), several > 0
+    return folded(cells * count, np.add) / np.maximum(several, 1), several > 0
+
+
+def _from_whole(
+    head: Head, rows: Range, columns: Range, step: tuple[int, int], reduce: Reduce
+) -> tuple[Any, Any]:
+    sides = [-(-(part[1] - part[0]) // one) for part, one in zip((rows, columns), step, strict=True)]
+    found, count = np.zeros(sides, np.float32), np.zeros(sides, np.int64)
+    ufunc = np.maximum if reduce == "max" else np.add
+    for start, weights, allowed in head.strips(rows, columns):
+        first = (start - rows[0]) // step[0]
+        edges = np.arange(first, (start - rows[0] + len(weights) - 1) // step[0] + 1)
+        starts = np.maximum(edges * step[0] - (start - rows[0]), 0)
+        for into, values, by in ((found, weights, ufunc), (count, allowed.astype(np.int64), np.add)):
+            low = by.reduceat(fold(values, columns, step[1], by, axis=1), starts, axis=0)
+            into[edges] = by(into[edges], low)
+    return (found if reduce == "max" else (found / np.maximum(count, 1)).astype(np.float32)), count > 0

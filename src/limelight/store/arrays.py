@@ -8,6 +8,8 @@ before it was compared with what the description allows.
 from __future__ import annotations
 
 import json
+import threading
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,9 @@ from limelight.store.layout import ArraySpec, Place
 
 #: A longer ``zarr.json`` is none of ours.
 _LONGEST = 1 << 16
+
+#: Bytes of what was read that are kept for the next question.
+_KEPT = 1 << 26
 
 
 class Arrays:
@@ -32,6 +37,44 @@ class Arrays:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._open: dict[str, Any] = {}
+        self._kept: OrderedDict[tuple[Any, ...], np.ndarray[Any, Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, spec: ArraySpec, row: int, step: int | None, *at: int) -> np.ndarray[Any, Any]:
+        """Read part of one row, or find it where it was read before: rows never change.
+
+        Parameters
+        ----------
+        spec : ArraySpec
+        row : int
+        step : int, optional
+        *at : int
+            As in :meth:`read`, places only.
+
+        Returns
+        -------
+        array
+            Not to be written to.
+
+        Raises
+        ------
+        StoreError, NotRecordedError
+            As in :meth:`read`; also when the file is gone.
+        """
+        key = (spec.name, row, *at)
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+        if found is not None and self.holds(spec, row):
+            return found
+        found = self.read(spec, row, step, *at)
+        found.flags.writeable = False
+        with self._lock:
+            self._kept[key] = found
+            while len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > _KEPT:
+                self._kept.popitem(last=False)
+        return found
 
     def read(self, spec: ArraySpec, row: int, step: int | None, *at: Any) -> np.ndarray[Any, Any]:
         """Read part of one row.

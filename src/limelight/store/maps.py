@@ -94,7 +94,7 @@ def valid(
     """Return which of a site's queries and keys are valid [example, position]."""
     _, specs, place = opened.place(name)
     queries, keys = (
-        opened.arrays.read(specs[f"{dim}_valid"], line.masks, line.step, place)
+        opened.arrays.keep(specs[f"{dim}_valid"], line.masks, line.step, place)
         for dim in (schema.QUERY, schema.KEY)
     )
     return queries, keys

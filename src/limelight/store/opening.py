@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from limelight.errors import NotRecordedError, StoreError
@@ -43,14 +44,20 @@ class Opened:
     arrays: Arrays
     problems: tuple[str, ...]
 
-    @property
+    @cached_property
     def shared(self) -> dict[str, ArraySpec]:
         """Arrays that all sites, or none, share."""
         return shared_specs(self.description)
 
     def group(self, number: int, group: Group) -> dict[str, ArraySpec]:
         """Return the arrays of one group of sites."""
-        return group_specs(self.description, group, number)
+        if number not in self._groups:
+            self._groups[number] = group_specs(self.description, group, number)
+        return self._groups[number]
+
+    @cached_property
+    def _groups(self) -> dict[int, dict[str, ArraySpec]]:
+        return {}
 
     def place(self, name: str) -> tuple[Site, dict[str, ArraySpec], int]:
         """Return a site, the arrays it lies in, and its place in them.

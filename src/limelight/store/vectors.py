@@ -31,6 +31,10 @@ Part = slice | NDArray[np.intp]
 
 _ALL = slice(None)
 
+#: Arrays by head, and bytes of one head that are worth keeping.
+_BY_HEAD = ("query", "key", "query_wide", "key_wide", "normaliser", "allowed")
+_MOST_KEPT = 1 << 23
+
 
 @dataclass(frozen=True)
 class Vectors:
@@ -178,11 +182,29 @@ class Vectors:
         return self.name in self.line.wide
 
     def _read(self, role: str, *at: Any) -> NDArray[Any]:
+        """Read part of an array; of one head, all of it, which is kept for the next question."""
         spec = self.specs[role]
-        return self.arrays.read(spec, self._row(role), self.line.step, self.place, *at)
+        row = self.line.masks if role in ("runs", "reachable", "allowed") else self.line.row
+        one, rest = _places(at, spec.tail[1:])
+        size = np.dtype(spec.dtype).itemsize * math.prod(spec.tail[1 + len(one) :])
+        if size > _MOST_KEPT or (len(one) < 2 and role in _BY_HEAD):
+            return self.arrays.read(spec, row, self.line.step, self.place, *at)
+        found = self.arrays.keep(spec, row, self.line.step, self.place, *one)
+        found = found[(np.newaxis,) * len(one)]
+        for axis, part in enumerate(rest, len(one)):
+            found = found[(_ALL,) * axis + (part,)]
+        return found
 
-    def _row(self, role: str) -> int:
-        return self.line.masks if role in ("runs", "reachable", "allowed") else self.line.row
+
+def _places(at: tuple[Any, ...], sizes: tuple[int, ...]) -> tuple[list[int], tuple[Any, ...]]:
+    """Split an index into the single places it begins with, and the rest."""
+    one: list[int] = []
+    for part, size in zip(at, sizes, strict=False):
+        several = range(size)[part] if isinstance(part, slice) else part
+        if len(several) != 1:
+            break
+        one.append(int(several[0]))
+    return one[:2], at[len(one[:2]) :]
 
 
 class _Weights(BackendArray):

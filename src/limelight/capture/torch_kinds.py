@@ -15,7 +15,8 @@ from limelight.capture.torch_doors import Call
 from limelight.capture.torch_lineage import Lineage, Mark
 
 # Arguments with such words in their names are no sequences that are attended from or to.
-_BESIDE = ("mask", "bias", "position", "cache", "past", "cos", "sin", "rotary", "freq", "weight")
+_BESIDE = ("mask", "bias", "position", "cache", "past", "cos", "sin", "rotary", "freq", "weight",
+           "alibi", "residual")  # fmt: skip
 
 Origin = frozenset[object]
 

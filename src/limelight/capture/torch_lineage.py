@@ -33,6 +33,8 @@ class Fate:
         Where else its values went.
     linear : bool
         Whether it is one half of linear attention.
+    kept : (int, int), optional
+        First and last but one of the values that were used, where a learned sink's were cut off.
     """
 
     width: int
@@ -41,6 +43,12 @@ class Fate:
     memory: frozenset[object] = frozenset()
     goes: list[str] = field(default_factory=list)
     linear: bool = False
+    kept: tuple[int, int] | None = None
+
+    @property
+    def keys(self) -> int:
+        """How many of the values may weigh something."""
+        return self.width if self.kept is None else self.kept[1] - self.kept[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +175,7 @@ class Lineage:
         held = tuple(dict.fromkeys(fate for mark in marks for fate in mark.weights))
         first = marks[0]
         if step.rearranges:
+            _cut(step, first, out)
             turned = step.name in kinds.TURNS or out.shape[-1:] != step.fed[0].shape[-1:]
             kept = replace(first, features=first.features and (not turned or step.regroups(out)))
             return kept if step.keeps_positions else replace(kept, origin=_new())
@@ -199,7 +208,7 @@ def _product(step: Step, marks: list[Mark], out: Any) -> Mark:
     held = left.weights or right.weights
     if held:
         other, tensor = (right, pair[1]) if left.weights else (left, pair[0])
-        fitting = tuple(fate for fate in held if fate.width in tuple(tensor.shape))
+        fitting = tuple(fate for fate in held if fate.keys in tuple(tensor.shape))
         if not other.learned and fitting:
             for fate in other.sums:
                 fate.linear |= any(one.features for one in held)
@@ -211,6 +220,21 @@ def _product(step: Step, marks: list[Mark], out: Any) -> Mark:
     if right.learned and (not left.learned or pair[1].dim() == 2):
         return Mark(left.origin, features=step.features(out))
     return _fresh(streams=(left.origin, right.origin))
+
+
+def _cut(step: Step, mark: Mark, out: Any) -> None:
+    """Note that only a part of a softmax's values is used, as where one of them is a sink's."""
+    index = step.args[1] if step.name == "getitem" else None
+    last = index[-1] if isinstance(index, tuple) and index else None
+    width = int(step.fed[0].shape[-1]) if step.fed[0].dim() else 0
+    if not isinstance(last, slice) or len(index) not in {2, step.fed[0].dim()}:
+        return
+    if len(index) != step.fed[0].dim() and index[0] is not Ellipsis:
+        return
+    start, stop, stride = last.indices(width)
+    for fate in mark.weights:
+        if fate.width == width > out.shape[-1] and stride == 1:
+            fate.kept = (start, stop)
 
 
 def _settled(fates: tuple[Fate, ...], memory: frozenset[object]) -> tuple[Fate, ...]:

@@ -5,35 +5,20 @@ Room: capture, torch. Comes in: a site. Goes out: a :class:`~limelight.capture.s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from limelight.capture.joining import join, unjoinable
 from limelight.capture.sites import Sighting
-from limelight.capture.torch_joining import joined
 from limelight.capture.torch_judging import Site
 from limelight.capture.torch_vectors import array
 from limelight.capture.torch_watching import Hit
-from limelight.factors import Factors
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """One call's share of a site: factors, or logits.
-
-    Attributes
-    ----------
-    factors : Factors, optional
-    logits : array [example, head, query, key], optional
-    """
-
-    factors: Factors | None
-    logits: NDArray[np.float32] | None
 
 
 def sighting(site: Site, examples: int) -> Sighting:
-    """Read a site.
+    """Read a site, the calls of it joined.
 
     Parameters
     ----------
@@ -43,25 +28,48 @@ def sighting(site: Site, examples: int) -> Sighting:
     Returns
     -------
     Sighting
+
+    Raises
+    ------
+    UnsupportedModelError
+        If several calls do not go on from one another.
     """
+    if len(site.hits) > 1 and any(hit.batch not in {None, examples} for hit in site.hits):
+        raise unjoinable(site.path)  # beams would be taken for heads
+    whole = join([_read(site.path, hit, examples) for hit in site.hits])
+    _, _, queries, keys = whole.shape
+    last = site.hits[-1]
+    kind = "pooling" if queries == 1 and keys > 1 else whole.kind
+    return replace(whole, kind=kind, key_tokens=last.key_worded)
+
+
+def _read(path: str, hit: Hit, examples: int) -> Sighting:
+    """Read one call."""
     import torch
 
-    first, last = site.hits[0], site.hits[-1]
-    parts = [_rows(hit, examples) for hit in site.hits]
-    factors, logits = joined([(part.factors, part.logits) for part in parts])
-    shape = factors.shape if factors is not None else logits.shape if logits is not None else ()
-    kind = "pooling" if shape[2] == 1 and shape[3] > 1 else first.kind
+    factors = sink = None
+    if hit.vectors is not None:
+        logits = hit.vectors.logits
+        factors = hit.vectors.factors if logits is None else None
+    else:
+        logits = _ordered(hit, examples)
+    weights = None if logits is None else softmax(logits)
+    kept = None if hit.fate is None else hit.fate.kept
+    if weights is not None and logits is not None and kept is not None:
+        weights, logits = weights[..., slice(*kept)], logits[..., slice(*kept)]
+        sink = np.asarray(1 - weights.sum(axis=-1), np.float32).clip(min=0)
     return Sighting(
-        module=site.path,
-        module_class="" if first.module is None else type(first.module).__name__,
-        kind=kind,
+        module=path,
+        module_class="" if hit.module is None else type(hit.module).__name__,
+        kind=hit.kind,
         framework=f"torch {torch.__version__}",
-        dtype=first.dtype,
-        weights=None if logits is None else softmax(logits),
+        dtype=hit.dtype,
+        weights=weights,
         logits=logits,
         factors=factors,
-        query_tokens=first.query_worded,
-        key_tokens=last.key_worded,
+        sink_weight=sink,
+        query_tokens=hit.query_worded,
+        key_tokens=hit.key_worded,
     )
 
 
@@ -81,13 +89,6 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     found = np.exp(logits - np.where(np.isneginf(top), np.float32(0), top))
     total = found.sum(axis=-1, keepdims=True)
     return np.asarray(found / np.where(total == 0, np.float32(1), total), np.float32)
-
-
-def _rows(hit: Hit, examples: int) -> Rows:
-    if hit.vectors is not None:
-        logits = hit.vectors.logits
-        return Rows(None if logits is not None else hit.vectors.factors, logits)
-    return Rows(None, _ordered(hit, examples))
 
 
 def _ordered(hit: Hit, examples: int) -> NDArray[np.float32]:

@@ -94,6 +94,8 @@ class Hit:
         Whether the probe's words may name its positions.
     lengths : frozenset of int
         How long the sequences are that its module was given.
+    batch : int, optional
+        How many rows it had, where its first axis is surely the batch.
     vectors : Vectors, optional
         Of an attention.
     logits, axis : tensor, int
@@ -110,6 +112,7 @@ class Hit:
     query_worded: bool = True
     key_worded: bool = True
     lengths: frozenset[int] = frozenset()
+    batch: int | None = None
     vectors: Vectors | None = None
     logits: Any = None
     axis: int = -1
@@ -212,6 +215,7 @@ class _Recorder:
             sides, memory = self._lineage.of(event.logits).streams, frozenset()
             shape = (event.logits.shape[-2] if event.logits.dim() > 1 else 1,
                      event.logits.shape[event.axis])  # fmt: skip
+        scored = event.query if isinstance(event, Attend) else event.logits
         relation = related(call, sides, shape[0] == shape[1], self._lineage)
         words = worded(self._inputs, self._roots)
         return Hit(
@@ -219,10 +223,11 @@ class _Recorder:
             self.trace.stack.number if call is None else call.number,
             None if call is None else call.module,
             relation.kind,
-            str((event.query if isinstance(event, Attend) else event.logits).dtype)[6:],
+            str(scored.dtype)[6:],
             words(relation.query, relation.kind),
             words(relation.key, relation.kind),
             relation.lengths | torch_lengths(self._inputs),
+            int(scored.shape[0]) if scored.dim() == 4 else None,
             memory=memory,
         )
 

@@ -90,7 +90,13 @@ class Architecture:
         }
         config = config_class(**self.options, **parts)
         options = {} if kernel is None else {"attn_implementation": kernel}
-        return kind._from_config(config, **options).eval()
+        model = kind._from_config(config, **options).eval()
+        # As transformers draws them, weights are so small that all keys are attended to alike.
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                if weight.dim() > 1 or name.endswith("sinks"):
+                    weight.normal_(std=0.3)
+        return model
 
     def twin(self, model: Any) -> Any:
         """Return the same model with eager attention."""
@@ -212,7 +218,8 @@ ARCHITECTURES = [
     row("dinov2", "Dinov2Model", VIT, inputs=images, padding=False),
     row("swin, windows", "SwinModel", {
         "image_size": 16, "patch_size": 2, "embed_dim": 8, "depths": [2], "num_heads": [2],
-        "window_size": 4}, inputs=lambda: images(16), padding=False),
+        "window_size": 4}, inputs=lambda: images(16), padding=False,
+        says=(("attentions", "*blocks/1*", "self"),)),  # it keeps one map per stage
     row("clip", "CLIPModel", {}, config="CLIPConfig", parts={
         "text_config": ("CLIPTextConfig", BERT), "vision_config": ("CLIPVisionConfig", VIT)},
         inputs=lambda: {**words(), **images()}, padding=False, sites=4,

@@ -22,6 +22,9 @@ from limelight.capture.torch_names import paths
 # Attributes of a tensor that are tensors of the same values.
 _TURNED = {"T", "mT", "H", "mH", "data", "real"}
 
+# What keeps flex_attention from compiling itself.
+_OWN_COMPILER = "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG"
+
 # Two threads that patch and restore crosswise would leave one patch behind.
 _one_at_a_time = threading.RLock()
 
@@ -225,14 +228,17 @@ def modules_followed(model: Any, stack: Stack) -> Iterator[None]:
 @contextmanager
 def _uncompiled() -> Iterator[None]:
     """Run compiled models op by op; compiled code shows nothing of itself."""
-    # Who has compiled something has loaded this; flex_attention compiles itself when called.
-    if not {"torch._dynamo", "torch.nn.attention.flex_attention"} & set(sys.modules):
-        yield
-        return
     import torch
 
-    with warnings.catch_warnings(), torch.compiler.set_stance("force_eager"):
+    with ExitStack() as undo:
+        undo.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", "flex_attention called without torch.compile")
+        if "torch._dynamo" in sys.modules:  # else nothing is compiled, and loading it takes seconds
+            undo.enter_context(torch.compiler.set_stance("force_eager"))
+        flex = sys.modules.get("torch.nn.attention.flex_attention")
+        if hasattr(flex, _OWN_COMPILER):  # it compiles itself when it is called
+            undo.callback(setattr, flex, _OWN_COMPILER, getattr(flex, _OWN_COMPILER))
+            setattr(flex, _OWN_COMPILER, True)
         yield
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,10 +185,11 @@ def _whole(state: _Joined) -> Sighting:
     """Build one sighting of all parts."""
     parts = state.parts
     first = parts[0].sighting
-    made = {
+    made: dict[str, Any] = {
         "query_valid": _joined_valid(parts),
         "key_valid": _joined_keys(parts, state.length),
     }
+    made["sink_weight"] = _joined_sinks(parts)
     every = [part.sighting.factors for part in parts]
     factors = [one for one in every if one is not None]
     if state.known is not None and state.exact and len(factors) == len(parts):
@@ -268,6 +270,21 @@ def _joined_valid(parts: list[_Part]) -> NDArray[np.bool_] | None:
             valid = np.ones((part.sighting.shape[0], part.sighting.shape[2]), np.bool_)
         rows.append(valid[:, : part.rows])
     return np.concatenate(rows, axis=1)
+
+
+def _joined_sinks(parts: list[_Part]) -> NDArray[np.float32] | None:
+    """Return what sinks take of each row; factors know it of themselves."""
+    if all(part.sighting.sink_weight is None for part in parts):
+        return None
+    rows = []
+    for part in parts:
+        sink, factors = part.sighting.sink_weight, part.sighting.factors
+        if sink is None and factors is not None:
+            sink = factors.sink_weights()
+        if sink is None:
+            sink = np.zeros(part.sighting.shape[:3], np.float32)
+        rows.append(sink[:, :, : part.rows])
+    return np.concatenate(rows, axis=2)
 
 
 def _joined_keys(parts: list[_Part], length: int) -> NDArray[np.bool_] | None:

@@ -95,7 +95,7 @@ class Architecture:
         with torch.no_grad():
             for name, weight in model.named_parameters():
                 if weight.dim() > 1 or name.endswith("sinks"):
-                    weight.normal_(std=0.3)
+                    weight.normal_(std=0.2)
         return model
 
     def twin(self, model: Any) -> Any:

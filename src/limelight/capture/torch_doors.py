@@ -191,6 +191,8 @@ def modules_followed(model: Any, stack: Stack) -> Iterator[None]:
     ------
     None
     """
+    import torch
+
     thread = threading.get_ident()
     turns: dict[int, int] = {}
 
@@ -218,6 +220,8 @@ def modules_followed(model: Any, stack: Stack) -> Iterator[None]:
 
     with ExitStack() as undo:
         for module, path in paths(model):
+            if isinstance(module, torch.jit.ScriptModule):
+                continue  # takes no hooks, and runs outside Python
             first = module.register_forward_pre_hook(before(path), with_kwargs=True, prepend=True)
             undo.callback(first.remove)
             last = module.register_forward_hook(after, with_kwargs=True, always_call=True)
@@ -259,8 +263,11 @@ def mode(door: Door, stack: Stack) -> Any:
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    softmaxes = {torch.softmax, torch.Tensor.softmax, functional.softmax, torch.special.softmax}
-    attention = functional.scaled_dot_product_attention
+    aten = torch.ops.aten  # what exported programs call
+    softmaxes = {torch.softmax, torch.Tensor.softmax, functional.softmax, torch.special.softmax,
+                 aten.softmax.int, aten._softmax.default}  # fmt: skip
+    attention = {functional.scaled_dot_product_attention,
+                 aten.scaled_dot_product_attention.default}  # fmt: skip
 
     def seen(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         def run() -> Any:
@@ -270,7 +277,7 @@ def mode(door: Door, stack: Stack) -> Any:
         attribute = name == "__get__" and function.__self__.__name__ not in _TURNED
         if stack.quiet or attribute or name == "__set__":
             return run()
-        if function is attention:
+        if function in attention:
             return door(sdpa_event(stack.top, function, args, kwargs), run)
         if function in softmaxes:
             return door(softmax_event(stack.top, args, kwargs), run)

@@ -102,6 +102,9 @@ def label(sighting: Sighting, probe: Probe) -> xr.Dataset:
     if key_text is not None:
         key_valid &= key_text != ""
         variables["key_token"] = ((schema.EXAMPLE, schema.KEY), key_text)
+    if sighting.kind == "self" and queries == keys:
+        # A position that none may attend to, itself included, is padding; frameworks let it look.
+        query_valid &= key_valid
     variables["query_valid"] = ((schema.EXAMPLE, schema.QUERY), query_valid)
     variables["key_valid"] = ((schema.EXAMPLE, schema.KEY), key_valid)
     return schema.check(xr.Dataset(variables, attrs=_facts(sighting, probe)))

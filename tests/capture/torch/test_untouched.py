@@ -14,6 +14,7 @@ from torch.nn import functional
 from written import B, D, Fused, H, Made, T, Written, only, sites, weights
 
 import limelight as ll
+from limelight.capture.adapters import adapter_for
 from limelight.errors import ProbeError, UnsupportedModelError
 
 
@@ -227,6 +228,8 @@ def test_a_compiled_model_that_never_ran(x, compilations):
     model = torch.compile(Written(), backend="eager")
     assert list(sites(ll.capture(model, x))) == ["written"]
     assert compilations() == 0
+    names = [list(adapter_for(one).named_weights(one)) for one in (model, Written())]
+    assert names[0] == names[1]
 
 
 def test_names_are_the_same_inside_wrappers(x):

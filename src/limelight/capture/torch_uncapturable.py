@@ -41,7 +41,8 @@ _FULL = "Use the same weights with full attention, where the model offers it, su
 KINDS = (
     Uncapturable(
         ("*Mamba*Mixer", "*SSMLayer*", "*StateSpace*", "Rwkv*Attention", "RWKV*TimeMix*",
-         "xLSTMLayer", "*mLSTM*", "*sLSTM*", "*RecurrentBlock", "*Rglru*", "*RGLRU*", "*ShortConv", "*Hyena*"),
+         "xLSTMLayer", "*mLSTM*", "*sLSTM*", "*RecurrentBlock", "*Rglru*", "*RGLRU*",
+         "*ShortConv", "*Hyena*"),
         "a recurrence passes a state from position to position; no weights from queries to keys "
         "ever exist",
         _OTHER_LAYERS,

@@ -5,6 +5,7 @@ Room: capture, torch. Comes in: a site. Goes out: a :class:`~limelight.capture.s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,18 +13,21 @@ from numpy.typing import NDArray
 
 from limelight.capture.joining import join, unjoinable
 from limelight.capture.sites import Sighting
-from limelight.capture.torch_judging import Site
+from limelight.capture.torch_axes import first
+from limelight.capture.torch_judging import Site, placed
 from limelight.capture.torch_vectors import array
 from limelight.capture.torch_watching import Hit
 
 
-def sighting(site: Site, examples: int) -> Sighting:
+def sighting(site: Site, examples: int, rows: Sequence[int] | None = None) -> Sighting:
     """Read a site, the calls of it joined.
 
     Parameters
     ----------
     site : Site
     examples : int
+    rows : sequence of int, optional
+        Which of them are wanted.
 
     Returns
     -------
@@ -36,14 +40,14 @@ def sighting(site: Site, examples: int) -> Sighting:
     """
     if len(site.hits) > 1 and any(hit.batch not in {None, examples} for hit in site.hits):
         raise unjoinable(site.path)  # beams would be taken for heads
-    whole = join([_read(site.path, hit, examples) for hit in site.hits])
+    whole = join([_read(site.path, hit, examples, rows) for hit in site.hits])
     _, _, queries, keys = whole.shape
     last = site.hits[-1]
     kind = "pooling" if queries == 1 and keys > 1 else whole.kind
     return replace(whole, kind=kind, key_tokens=last.key_worded)
 
 
-def _read(path: str, hit: Hit, examples: int) -> Sighting:
+def _read(path: str, hit: Hit, examples: int, rows: Sequence[int] | None) -> Sighting:
     """Read one call."""
     import torch
 
@@ -58,6 +62,10 @@ def _read(path: str, hit: Hit, examples: int) -> Sighting:
     if weights is not None and logits is not None and kept is not None:
         weights, logits = weights[..., slice(*kept)], logits[..., slice(*kept)]
         sink = np.asarray(1 - weights.sum(axis=-1), np.float32).clip(min=0)
+    if rows is not None and not (hit.vectors is not None and hit.vectors.cut):
+        weights, logits, sink = (
+            None if x is None else x[list(rows)] for x in (weights, logits, sink)
+        )
     return Sighting(
         module=path,
         module_class="" if hit.module is None else type(hit.module).__name__,
@@ -94,6 +102,9 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def _ordered(hit: Hit, examples: int) -> NDArray[np.float32]:
     """Return a softmax's logits as [example, head, query, key]."""
     values = np.moveaxis(array(hit.logits), hit.axis, -1)
+    place = placed(hit, examples)
+    if place is not None:
+        values = first(values, place, examples)
     keys = values.shape[-1]
     many = values.shape[0] != examples
     if values.ndim == 2:

@@ -7,15 +7,16 @@ of the model's is changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from limelight.capture import torch_functions
+from limelight.capture.torch_axes import Place
 from limelight.capture.torch_doors import Attend, Call, Event, Op, Softmax, Stack, opened
 from limelight.capture.torch_kinds import related, worded
 from limelight.capture.torch_lineage import Fate, Lineage, Mark
-from limelight.capture.torch_vectors import Vectors, vectors_of
+from limelight.capture.torch_vectors import Rules, Vectors, vectors_of
 
 
 class Spot(NamedTuple):
@@ -102,6 +103,10 @@ class Hit:
         Of a softmax.
     fate : Fate, optional
         What became of a softmax's values.
+    memory : frozenset
+        Origin of an attention's values.
+    place : Place, optional
+        Where in the logits the examples are, where known.
     """
 
     spot: Spot
@@ -118,6 +123,7 @@ class Hit:
     axis: int = -1
     fate: Fate | None = None
     memory: frozenset[object] = frozenset()
+    place: Place | None = None
 
 
 @dataclass(eq=False)
@@ -139,7 +145,11 @@ class Trace:
 
 
 def watched(
-    model: Any, forward: Callable[[], Any], inputs: Iterable[Any], examples: int
+    model: Any,
+    forward: Callable[[], Any],
+    inputs: Iterable[Any],
+    examples: int,
+    rows: Sequence[int] | None = None,
 ) -> tuple[Trace, Any]:
     """Run a model and record every attention and softmax.
 
@@ -152,6 +162,8 @@ def watched(
         What it is run on; the first whole numbers among them are the words.
     examples : int
         How many examples they hold.
+    rows : sequence of int, optional
+        Which of them are wanted.
 
     Returns
     -------
@@ -159,7 +171,7 @@ def watched(
     object
         What ``forward`` returned.
     """
-    door = _Recorder(list(inputs), examples)
+    door = _Recorder(list(inputs), examples, rows)
     with opened(model, door) as stack:
         door.trace.stack = stack
         result = forward()
@@ -169,9 +181,11 @@ def watched(
 class _Recorder:
     """The door."""
 
-    def __init__(self, inputs: list[Any], examples: int) -> None:
+    def __init__(self, inputs: list[Any], examples: int, rows: Sequence[int] | None) -> None:
+        self._rows = rows
+        self._rules: Rules = {}
         self.trace = Trace()
-        self._lineage = Lineage()
+        self._lineage = Lineage(examples)
         self._roots = [self._lineage.root(tensor) for tensor in inputs]
         self._inputs = inputs
         self._examples = examples
@@ -192,7 +206,7 @@ class _Recorder:
         try:
             hit = self._hit(event)
             if isinstance(event, Attend):
-                hit.vectors = vectors_of(event, self._examples)
+                hit.vectors = vectors_of(event, self._examples, self._rows, self._rules)
             else:
                 logits, levels = torch_functions.solid(event.logits.detach())
                 hit.logits, hit.axis = logits, event.axis + levels
@@ -235,12 +249,14 @@ class _Recorder:
         fresh = frozenset([object()])
         for out in torch_functions.tensors(result):
             if isinstance(event, Attend):
-                self._lineage.put(out, Mark(fresh))
+                place = self._lineage.of(event.query).place
+                known_place = place if place is None or place.axis == 0 else None
+                self._lineage.put(out, Mark(fresh, place=known_place))
                 continue
             known = self._lineage.of(event.logits)
             features = known.features and event.axis == event.logits.dim() - 1
             hit.fate = Fate(int(event.logits.shape[event.axis]), features)
-            self._lineage.put(out, Mark(fresh, weights=(hit.fate,)))
+            self._lineage.put(out, Mark(fresh, weights=(hit.fate,), place=known.place))
             self._logits.setdefault(hit.logits.data_ptr(), []).append(hit)
 
     def _spare(self, event: Op) -> None:

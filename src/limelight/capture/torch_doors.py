@@ -298,7 +298,7 @@ def mode(door: Door, stack: Stack) -> Any:
                 setattr(owner, name, _by(seen, original))
             return run()
 
-    class Mode(TorchFunctionMode):
+    class Mode(TorchFunctionMode):  # type: ignore[misc]  # torch is Any to mypy
         def __torch_function__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:

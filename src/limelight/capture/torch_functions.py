@@ -148,12 +148,14 @@ class Step:
     args, kwargs : tuple, dict
     fed : list of tensor
         Its tensors, in order.
+    function : callable
     """
 
     name: str
     args: Any
     kwargs: dict[str, Any]
     fed: list[Any]
+    function: Any
 
     @property
     def rearranges(self) -> bool:

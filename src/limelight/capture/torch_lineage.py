@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from limelight.capture import torch_functions as kinds
+from limelight.capture.torch_axes import Place, fits, moved
 from limelight.capture.torch_functions import Step
 
 
@@ -71,6 +72,8 @@ class Mark:
         Softmaxes whose values times others it holds, to be summed yet.
     sums : tuple of Fate
         Softmaxes it holds weighted sums of.
+    place : Place, optional
+        Where the examples are, where known.
     """
 
     origin: frozenset[object]
@@ -80,12 +83,20 @@ class Mark:
     weights: tuple[Fate, ...] = ()
     terms: tuple[Fate, ...] = ()
     sums: tuple[Fate, ...] = ()
+    place: Place | None = None
 
 
 class Lineage:
-    """Keeps the marks of one pass."""
+    """Keeps the marks of one pass.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    examples : int
+        How many examples the model runs on.
+    """
+
+    def __init__(self, examples: int) -> None:
+        self._examples = examples
         self._marks: dict[int, tuple[Any, Mark]] = {}
 
     def of(self, tensor: Any) -> Mark:
@@ -134,7 +145,9 @@ class Lineage:
         -------
         Mark
         """
-        return self.put(tensor, _fresh())
+        place = Place(0)
+        known = fits(place, tensor.shape, self._examples)
+        return self.put(tensor, _fresh(place=place if known else None))
 
     def follow(self, function: Any, args: Any, kwargs: dict[str, Any], result: Any) -> None:
         """Mark what a function returned.
@@ -151,13 +164,15 @@ class Lineage:
                 self.put(out, _fresh(learned=True))
             return
         marks = [self.of(tensor) for tensor in fed]
-        step = Step(kinds.name_of(function), args, kwargs, fed)
+        step = Step(kinds.name_of(function), args, kwargs, fed, function)
         if step.name == "__setitem__":
             if not all(mark.learned for mark in marks):
                 self.put(fed[0], replace(marks[0], learned=False))
             return
+        places = [mark.place for mark in marks]
         for out in kinds.tensors(result):
-            self.put(out, self._made(step, marks, out))
+            place = moved(step, places, out, self._examples)
+            self.put(out, replace(self._made(step, marks, out), place=place))
 
     def _made(self, step: Step, marks: list[Mark], out: Any) -> Mark:
         learned = all(mark.learned for mark in marks)
@@ -225,11 +240,11 @@ def _product(step: Step, marks: list[Mark], out: Any) -> Mark:
 def _cut(step: Step, mark: Mark, out: Any) -> None:
     """Note that only a part of a softmax's values is used, as where one of them is a sink's."""
     index = step.args[1] if step.name == "getitem" else None
-    last = index[-1] if isinstance(index, tuple) and index else None
-    width = int(step.fed[0].shape[-1]) if step.fed[0].dim() else 0
-    if not isinstance(last, slice) or len(index) not in {2, step.fed[0].dim()}:
+    if not isinstance(index, tuple) or not index or not isinstance(index[-1], slice):
         return
-    if len(index) != step.fed[0].dim() and index[0] is not Ellipsis:
+    last, rank = index[-1], step.fed[0].dim()
+    width = int(step.fed[0].shape[-1]) if rank else 0
+    if len(index) != rank and not (len(index) == 2 and index[0] is Ellipsis):
         return
     start, stop, stride = last.indices(width)
     for fate in mark.weights:

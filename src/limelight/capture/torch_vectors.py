@@ -50,7 +50,11 @@ Rules = dict[tuple[Any, ...], tuple[Any, tuple[Rule, NDArray[np.float32] | None]
 
 
 def vectors_of(
-    event: Attend, examples: int, rows: Sequence[int] | None = None, rules: Rules | None = None
+    event: Attend,
+    examples: int,
+    place: Place | None = None,
+    rows: Sequence[int] | None = None,
+    rules: Rules | None = None,
 ) -> Vectors:
     """Read an attention.
 
@@ -59,6 +63,8 @@ def vectors_of(
     event : Attend
     examples : int
         How many examples the model runs on.
+    place : Place, optional
+        Where the examples are in the queries, where known.
     rows : sequence of int, optional
         Which of them are wanted.
     rules : dict, optional
@@ -68,6 +74,7 @@ def vectors_of(
     -------
     Vectors
     """
+    event = _examples_first(event, examples, place)
     query, key = solid(event.query.detach())[0], solid(event.key.detach())[0]
     if getattr(query, "is_nested", False):
         return Vectors(reason="its sequences are nested tensors of unequal lengths")
@@ -153,7 +160,8 @@ def _known_rule(
     mask = event.bias
     if mask is None or not hasattr(mask, "data_ptr"):
         return _rule(event, examples, lead, queries, keys)
-    place = (mask.data_ptr(), mask._version, tuple(mask.shape), mask.stride(), mask.dtype)
+    version = None if mask.is_inference() else mask._version
+    place = (mask.data_ptr(), version, tuple(mask.shape), mask.stride(), mask.dtype)
     known = (*place, event.causal, event.window, examples, lead, queries, keys)
     if known not in rules:
         rules[known] = mask, _rule(event, examples, lead, queries, keys)

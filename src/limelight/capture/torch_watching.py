@@ -28,13 +28,13 @@ class Spot(NamedTuple):
         Of the module it belongs to; ``""`` for the model itself.
     turn : int
         How many calls of that module came before, in the same call of the model.
-    index : int
+    place : int
         How many attentions and softmaxes came before in the same call of the module.
     """
 
     path: str
     turn: int
-    index: int
+    place: int
 
 
 class Spots:
@@ -206,10 +206,12 @@ class _Recorder:
         try:
             hit = self._hit(event)
             if isinstance(event, Attend):
-                hit.vectors = vectors_of(event, self._examples, self._rows, self._rules)
+                place = self._lineage.of(event.query).place
+                hit.vectors = vectors_of(event, self._examples, place, self._rows, self._rules)
             else:
                 logits, levels = torch_functions.solid(event.logits.detach())
                 hit.logits, hit.axis = logits, event.axis + levels
+                hit.place = None if levels else self._lineage.of(event.logits).place
         finally:
             self._busy = False
         self.trace.hits.append(hit)

@@ -303,3 +303,89 @@ def test_words_name_the_positions_they_stand_for():
         "decoder/self_attn": [],
         "decoder/multihead_attn": ["key_token"],
     }
+
+
+# ------------------------------------------------------------------- where the examples are
+
+
+def folded(order):
+    """Heads folded into the axis of the examples, in either order."""
+
+    def forward(self, x):
+        def fold(y):
+            parts = y.view(len(x), -1, H, D // H)
+            if order == "heads first":
+                return parts.permute(2, 0, 1, 3).contiguous().view(-1, parts.shape[1], D // H)
+            if order == "chunks":
+                return torch.cat(torch.chunk(y, H, dim=2), dim=0)
+            return parts.transpose(1, 2).reshape(-1, parts.shape[1], D // H)
+
+        q, k, v = fold(self.q(x)), fold(self.k(x)), fold(self.v(x))
+        if self.fused:
+            return functional.scaled_dot_product_attention(q, k, v, attn_mask=self.mask)
+        scores = torch.bmm(q, k.transpose(1, 2)) / (D // H) ** 0.5
+        return torch.bmm(scores.softmax(dim=2), v)
+
+    return forward
+
+
+@pytest.mark.parametrize("examples", [1, B])
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("order", ["heads first", "chunks", "examples first"])
+def test_heads_folded_into_the_examples(order, fused, examples, x):
+    model = Made(folded(order), **linears("q", "k", "v"), fused=fused, mask=None)
+    with torch.no_grad():
+        q, k = heads(model.q(x)), heads(model.k(x))
+    wanted = softmax((q @ k.transpose(-1, -2)).numpy() / (D // H) ** 0.5)[:examples]
+    site = only(ll.capture(model, x[:examples]))
+    np.testing.assert_allclose(weights(site), wanted, atol=1e-6)
+    assert site.attrs["kind"] == "self"
+
+
+def test_a_mask_of_folded_heads_goes_with_them(x):
+    mask = torch.rand(H * B, T, T) > 0.3
+    mask[..., 0] = True
+    model = Made(folded("heads first"), **linears("q", "k", "v"), fused=True, mask=mask)
+    site = only(ll.capture(model, x))
+    allowed = mask.view(H, B, T, T).transpose(0, 1).numpy()
+    np.testing.assert_array_equal(site["allowed"], allowed)
+
+
+@pytest.mark.parametrize("examples", [1, B])
+def test_positions_before_examples_inside_the_model(examples, x):
+    """As recurrent models of old have it: [position, example, feature]."""
+
+    def forward(self, x):
+        states = x.transpose(0, 1)
+        energies = (self.w(states)).squeeze(2)
+        shares = torch.softmax(energies, dim=0)
+        return (shares.unsqueeze(2) * states).sum(0)
+
+    model = Made(forward, w=nn.Linear(D, 1))
+    site = only(ll.capture(model, x[:examples]))
+    with torch.no_grad():
+        wanted = softmax(model.w(x).squeeze(-1).numpy())[:examples, None, None]
+    np.testing.assert_allclose(weights(site), wanted, atol=1e-6)
+
+
+def test_queries_before_examples(x):
+    def forward(self, x):
+        states = x.transpose(0, 1)
+        scores = torch.einsum("qbd,kbd->qbk", states, states)
+        return torch.einsum("qbk,kbd->qbd", scores.softmax(-1), states)
+
+    site = only(ll.capture(Made(forward), x))
+    wanted = softmax((x @ x.transpose(1, 2)).numpy())[:, None]
+    np.testing.assert_allclose(weights(site), wanted, atol=1e-6)
+
+
+def test_windows_count_as_heads(x):
+    def forward(self, x):
+        windows = x.view(B, 2, 3, D).reshape(B * 2, 3, D)
+        q = windows.view(B * 2, 3, H, -1).transpose(1, 2)
+        return (q @ q.transpose(-1, -2)).softmax(-1) @ q
+
+    x = torch.randn(B, 6, D)
+    q = x.view(B, 2, 3, H, -1).transpose(2, 3)
+    wanted = softmax((q @ q.transpose(-1, -2)).numpy()).reshape(B, 2 * H, 3, 3)
+    np.testing.assert_allclose(weights(only(ll.capture(Made(forward), x))), wanted, atol=1e-6)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner
 
+from limelight.apps import doctor
 from limelight.apps.cli import main
+from limelight.cases import smallest
 from limelight.store import Writer
 
 
@@ -56,39 +59,114 @@ def recordings(logs: Path) -> tuple[int, list[dict]]:
     return done.exit_code, [check for check in checks if check["of"] == "recording"]
 
 
+@pytest.fixture(scope="module")
+def found():
+    """What doctor finds here, as JSON; asked once, because it starts each framework."""
+    command = [sys.executable, "-m", "limelight.apps.cli", "doctor", "--json"]
+    return json.loads(subprocess.run(command, capture_output=True, text=True).stdout)
+
+
+@pytest.fixture(autouse=True)
+def _unproved(monkeypatch):
+    """Start no framework."""
+    monkeypatch.setattr(doctor, "_adapters", lambda: iter(()))
+
+
 def test_environment_in_words():
     done = CliRunner().invoke(main, ["doctor"])
-    for what in (
-        "Python",
-        "tensorboard",
-        "TensorBoard sees the plugin",
-        "Attention can be captured",
-    ):
+    for what in ("Python", "tensorboard", "TensorBoard sees the plugin", "ok  torch: 2."):
         assert what in done.stdout
     assert done.exit_code == (1 if "BAD" in done.stdout else 0)
 
 
-def test_environment_as_json_is_pure():
-    done = CliRunner().invoke(main, ["doctor", "--json"])
-    found = json.loads(done.stdout)
+def test_environment_as_json_is_pure(found):
     by_name = {check["what"]: check for check in found["checks"]}
-    assert by_name["Attention can be captured (Keras)"]["ok"] is True
     assert by_name["TensorBoard sees the plugin"]["ok"] is True
     assert by_name["zarr"]["found"].startswith("3.")
     assert found["ok"] == all(check["ok"] is not False for check in found["checks"])
 
 
+@pytest.mark.parametrize(
+    ("framework", "says"),
+    [
+        ("Keras", "yes: Keras 3"),
+        ("PyTorch", "yes: PyTorch 2"),
+        ("Hugging Face transformers", "yes: transformers 5"),
+    ],
+)
+def test_each_adapter_is_proved(framework, says, found):
+    (check,) = (
+        check
+        for check in found["checks"]
+        if check["what"] == f"Attention can be captured ({framework})"
+    )
+    assert check["found"].startswith(says), check
+    assert "within" in check["found"]
+    assert check["ok"] is True
+
+
+def test_versions_are_held_against_the_floors(root, found):
+    packages = {check["what"]: check for check in found["checks"]}
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    lines = [line for one in lists for line in one]
+    for name in ("numpy", "zarr", "keras", "jax", "torch", "transformers", "lightning", "numba"):
+        assert packages[name]["ok"] is True
+        assert f"{name}>={packages[name]['floor']}" in lines
+
+
+def test_a_version_that_is_too_old_says_what_to_do(monkeypatch):
+    real = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: "2.0" if name == "torch" else real(name))
+    done = CliRunner().invoke(main, ["doctor"])
+    assert "BAD torch: 2.0, older than 2.4" in done.stdout
+    assert 'For PyTorch models, run: pip install -U "limelight[torch]"' in done.stdout
+    assert done.exit_code == 1
+
+
+def test_what_is_not_installed_is_no_fault(monkeypatch):
+    real = doctor._version
+    gone = ("lightning", "pytorch-lightning")
+    monkeypatch.setattr(doctor, "_version", lambda name: "" if name in gone else real(name))
+    done = CliRunner().invoke(main, ["doctor"])
+    assert "–   lightning: not installed" in done.stdout
+    assert done.exit_code == 0
+
+
 def test_without_tensorflow_it_says_how_to_get_it():
     program = (
         "import sys; sys.modules['tensorflow'] = None\n"
-        "from limelight.apps.cli import main; main(['doctor', '--json'])"
+        "from limelight.apps import doctor; doctor.prove('limelight.cases.smallest')"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    checks = {check["what"]: check for check in json.loads(done.stdout)["checks"]}
-    capture = checks["Attention can be captured (Keras)"]
+    env = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env)
+    capture = json.loads(done.stdout)
     assert capture["ok"] is None  # an extra that is not installed is no fault
     assert capture["fix"] == 'Run: pip install "limelight[tensorflow]"'
     assert done.stderr == ""
+
+
+def test_keras_is_tried_on_what_it_is_set_to(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert smallest.configured() == "jax"
+    monkeypatch.delenv("KERAS_BACKEND")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert smallest.configured() == "tensorflow"
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    assert smallest.configured() == "torch"
+
+
+@pytest.mark.parametrize("program", ["import os; os._exit(9)", "print('{broken')"])
+def test_a_framework_that_dies_is_a_finding(program, monkeypatch):
+    real = subprocess.run
+    monkeypatch.setattr(
+        doctor.subprocess,
+        "run",
+        lambda command, **options: real([*command[:2], program], **options),
+    )
+    found = doctor._proved_apart("limelight.cases.smallest")
+    assert found.ok is False
+    assert "Python ended with" in found.found
 
 
 def test_a_sound_run(logs):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import limelight
-from limelight.capture import stack
-from limelight.capture.sites import allowed_in
+from limelight.capture import Probe, stack
+from limelight.capture.sites import Sighting, allowed_in, label
 from limelight.errors import UnequalSitesError
 
 LOGITS = arrays.arrays(np.float32, (2, 4, 5), elements=st.floats(-50, 50, width=32))
@@ -97,3 +97,13 @@ def test_the_room_is_its_function():
     from limelight import capture
 
     assert capture is limelight.capture
+
+
+@pytest.mark.parametrize(("kind", "valid"), [("self", False), ("cross", True)])
+def test_a_position_that_none_may_attend_to_is_no_query_of_self_attention(kind, valid):
+    logits = np.zeros((1, 2, 3, 3), np.float32)
+    logits[..., 2] = -np.inf
+    weights = np.exp(logits) / 2
+    found = label(Sighting("a", "A", kind, "f", "float32", weights, logits), Probe(np.ones((1, 3))))
+    assert found["query_valid"].values.tolist() == [[True, True, valid]]
+    assert found["key_valid"].values.tolist() == [[True, True, False]]

@@ -15,7 +15,7 @@ from limelight.apps.pace import OMITTED, Pace
 from limelight.capture import Probe
 
 
-class TrainerCallback(transformers.TrainerCallback):
+class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of no type here
     """Record a model's attention and weights while ``Trainer`` trains it.
 
     The untrained model is recorded first (or the one a checkpoint held), then every epoch or every
@@ -102,6 +102,21 @@ class TrainerCallback(transformers.TrainerCallback):
         if control.should_training_stop:
             self._pace.record(int(state.global_step), state.epoch)
         self._pace.after_epoch(int(state.global_step), state.epoch)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Record the last state if an evaluation has just ended training.
+
+        Better weights of an earlier step may replace it before the Trainer says that it is over.
+
+        Parameters
+        ----------
+        args, state, control : object
+            The Trainer's own.
+        **kwargs : object
+            Not used.
+        """
+        if control.should_training_stop:
+            self._pace.record(int(state.global_step), state.epoch)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Record the last state, unless it is recorded already, and close the run.

@@ -6,6 +6,7 @@ Room: capture. Comes in: a model and a few examples. Goes out: a tree of labelle
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Any
 
 import xarray as xr
@@ -24,6 +25,7 @@ def capture(
     include: Sequence[str] | str | None = None,
     exclude: Sequence[str] | str | None = None,
     run: Callable[[Any, Any], Any] | None = None,
+    examples: slice | Sequence[int] | None = None,
 ) -> xr.DataTree:
     """Run a model once and return the attention of every module in it.
 
@@ -46,6 +48,9 @@ def capture(
         Called as ``run(model, inputs)`` instead of ``model(inputs)``, with the inputs as tensors,
         such as ``lambda model, x: model.generate(**x, max_new_tokens=9, do_sample=False)``. What
         one module does in successive calls of the model is joined: one row more per new token.
+    examples : slice or sequence of int, optional
+        Keep only these of the inputs' examples. The model runs on all of them, so a few examples of
+        a batch that has to be run anyway cost next to nothing.
 
     Returns
     -------
@@ -82,7 +87,36 @@ def capture(
         probe = inputs
     else:
         probe = Probe(inputs, tokens=tokens, layout=layout)
-    return adapter_for(model).watch(model, probe, _listed(include), _listed(exclude), run)
+    adapter = adapter_for(model)
+    given = (model, probe, _listed(include), _listed(exclude), run)
+    rows = _rows(examples, probe.examples)
+    if rows is None:
+        return adapter.watch(*given)
+    if "rows" in signature(adapter.watch).parameters:  # copies no more than it must
+        return adapter.watch(*given, rows=rows)  # type: ignore[call-arg]
+    found = adapter.watch(*given)
+    cut = found.map_over_datasets(lambda site: site.isel(example=rows) if site.dims else site)
+    return cut if isinstance(cut, xr.DataTree) else found
+
+
+def _rows(examples: slice | Sequence[int] | None, count: int) -> list[int] | None:
+    """Return which examples are wanted, counted from the first; None for all."""
+    if examples is None:
+        return None
+    every = range(count)
+    try:
+        rows = list(
+            every[examples] if isinstance(examples, slice) else map(every.__getitem__, examples)
+        )
+    except IndexError:
+        rows = []
+    if not rows:
+        raise ProbeError(
+            f"Got examples={examples!r} for inputs of {count}.",
+            f"Wanted some of those, numbered 0 to {count - 1}.",
+            "Correct the numbers, or leave them out to keep all.",
+        )
+    return rows
 
 
 def _listed(paths: Sequence[str] | str | None) -> tuple[str, ...]:

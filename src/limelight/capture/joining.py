@@ -7,8 +7,9 @@ whole sequence. Knows no framework.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,25 +47,6 @@ class _Joined:
     exact: bool = True
 
 
-def join_calls(seen: Iterable[tuple[Hashable, Sighting]]) -> list[Sighting]:
-    """Join the sightings of each module.
-
-    Parameters
-    ----------
-    seen : iterable of (hashable, Sighting)
-        What tells one site from another, and what was seen there, in the order it ran.
-
-    Returns
-    -------
-    list of Sighting
-        One for each site, in the order the sites first ran.
-    """
-    groups: dict[Hashable, list[Sighting]] = {}
-    for key, sighting in seen:
-        groups.setdefault(key, []).append(sighting)
-    return [join(group) for group in groups.values()]
-
-
 def join(sightings: Sequence[Sighting]) -> Sighting:
     """Join successive calls of one module.
 
@@ -92,15 +74,23 @@ def join(sightings: Sequence[Sighting]) -> Sighting:
     first = sightings[0]
     if len(sightings) == 1:
         return first
-    crossing = first.kind != "self"
+    crossing = first.kind != "self" or _same_memory(first, sightings[1])
     state = _begin(first, crossing)
     for sighting in sightings[1:]:
         if (sighting.shape[:2] != first.shape[:2]) or not (
             _cross_on(state, sighting) if crossing else _go_on(state, sighting)
         ):
-            raise _unjoinable(first, sighting)
-    kind = "cross" if crossing and len(state.parts) > 1 else first.kind
-    return replace(_whole(state), kind=kind)
+            raise unjoinable(first.module)
+    return replace(_whole(state), kind="cross" if crossing else first.kind)
+
+
+def _same_memory(first: Sighting, second: Sighting) -> bool:
+    """Say whether one query after another looks at the same keys, as a decoder's cell does."""
+    if first.shape != second.shape or first.shape[2] != 1 or first.shape[3] == 1:
+        return False
+    if first.factors is not None and second.factors is not None:
+        return np.array_equal(first.factors.key, second.factors.key)
+    return bool(_cells(first).all())
 
 
 def _begin(sighting: Sighting, crossing: bool) -> _Joined:
@@ -195,10 +185,11 @@ def _whole(state: _Joined) -> Sighting:
     """Build one sighting of all parts."""
     parts = state.parts
     first = parts[0].sighting
-    made = {
+    made: dict[str, Any] = {
         "query_valid": _joined_valid(parts),
         "key_valid": _joined_keys(parts, state.length),
     }
+    made["sink_weight"] = _joined_sinks(parts)
     every = [part.sighting.factors for part in parts]
     factors = [one for one in every if one is not None]
     if state.known is not None and state.exact and len(factors) == len(parts):
@@ -281,6 +272,21 @@ def _joined_valid(parts: list[_Part]) -> NDArray[np.bool_] | None:
     return np.concatenate(rows, axis=1)
 
 
+def _joined_sinks(parts: list[_Part]) -> NDArray[np.float32] | None:
+    """Return what sinks take of each row; factors know it of themselves."""
+    if all(part.sighting.sink_weight is None for part in parts):
+        return None
+    rows = []
+    for part in parts:
+        sink, factors = part.sighting.sink_weight, part.sighting.factors
+        if sink is None and factors is not None:
+            sink = factors.sink_weights()
+        if sink is None:
+            sink = np.zeros(part.sighting.shape[:3], np.float32)
+        rows.append(sink[:, :, : part.rows])
+    return np.concatenate(rows, axis=2)
+
+
 def _joined_keys(parts: list[_Part], length: int) -> NDArray[np.bool_] | None:
     """Return which keys are valid in any call: a static cache calls valid what is filled."""
     if all(part.sighting.key_valid is None for part in parts):
@@ -293,12 +299,21 @@ def _joined_keys(parts: list[_Part], length: int) -> NDArray[np.bool_] | None:
     return found
 
 
-def _unjoinable(first: Sighting, other: Sighting) -> UnsupportedModelError:
+def unjoinable(module: str) -> UnsupportedModelError:
+    """Return the error for calls that cannot become one map.
+
+    Parameters
+    ----------
+    module : str
+
+    Returns
+    -------
+    UnsupportedModelError
+    """
     return UnsupportedModelError(
-        f"Got calls of {first.module} that do not go on from one another: after one of shape "
-        f"{tuple(first.shape)} came one of shape {tuple(other.shape)}, or its earlier keys changed "
-        "place.",
+        f"Got calls of {module} that do not go on from one another: the batch or what it "
+        "remembers of earlier positions changed between them.",
         "Wanted the same examples in every call, each looking back at what came before; beam "
-        "search and contrastive search rearrange them.",
+        "search and several returned sequences per example rearrange them.",
         "Generate with num_beams=1, or generate first and capture one pass over the finished text.",
     )

@@ -7,7 +7,7 @@ frozen :class:`Probe`. Knows no framework: tensors are only asked for their valu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -126,6 +126,33 @@ class Probe:
         if not flat or size % (rows * columns):
             return None
         return _grey(first.reshape(len(first), rows, columns, -1))
+
+    def some(self, rows: Sequence[int]) -> Probe:
+        """Return a probe of some of the examples.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Which, from 0.
+
+        Returns
+        -------
+        Probe
+        """
+        kept = list(rows)
+
+        def cut(inputs: Any) -> Any:
+            if isinstance(inputs, dict):
+                return {name: array[kept] for name, array in inputs.items()}
+            return tuple(map(cut, inputs)) if isinstance(inputs, tuple) else inputs[kept]
+
+        def chosen(values: Sequence[Any] | None) -> list[Any] | None:
+            return None if values is None else [values[row] for row in kept]
+
+        return replace(
+            self, inputs=cut(self.inputs), tokens=chosen(self.texts),
+            labels=chosen(self.labels), groups=chosen(self.groups),
+        )  # fmt: skip
 
     def tokens_of(self, example: int) -> tuple[str, ...] | None:
         """Return one example's text, ``""`` where padding; None without tokens.

@@ -40,6 +40,8 @@ class Sighting:
         After and before the softmax, float32.
     factors : Factors, optional
         Given instead, where the weights are a function of queries and keys.
+    sink_weight : array [example, head, query], optional
+        What a learned sink takes of each row; with dense weights, which then sum to less than 1.
     query_valid, key_valid : array [example, query] or [example, key], optional
         False where the model itself says a position is padding.
     query_tokens, key_tokens : bool
@@ -56,6 +58,7 @@ class Sighting:
     weights: NDArray[np.float32] | None = None
     logits: NDArray[np.float32] | None = None
     factors: Factors | None = None
+    sink_weight: NDArray[np.float32] | None = None
     query_valid: NDArray[np.bool_] | None = None
     key_valid: NDArray[np.bool_] | None = None
     query_tokens: bool = True
@@ -99,6 +102,9 @@ def label(sighting: Sighting, probe: Probe) -> xr.Dataset:
     if key_text is not None:
         key_valid &= key_text != ""
         variables["key_token"] = ((schema.EXAMPLE, schema.KEY), key_text)
+    if sighting.kind == "self" and queries == keys:
+        # A position that none may attend to, itself included, is padding; frameworks let it look.
+        query_valid &= key_valid
     variables["query_valid"] = ((schema.EXAMPLE, schema.QUERY), query_valid)
     variables["key_valid"] = ((schema.EXAMPLE, schema.KEY), key_valid)
     return schema.check(xr.Dataset(variables, attrs=_facts(sighting, probe)))
@@ -135,6 +141,8 @@ def _cells(
         "weights": (schema.SITE_DIMS, np.where(may, sighting.weights, np.float32(0))),
         "allowed": _without_heads(may),
     }
+    if sighting.sink_weight is not None:
+        variables["sink_weight"] = (schema.SITE_DIMS[:3], sighting.sink_weight)
     return variables, np.asarray(may.any(axis=(1, 3))), np.asarray(may.any(axis=(1, 2)))
 
 

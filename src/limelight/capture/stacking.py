@@ -6,8 +6,14 @@ a dim ``layer``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from limelight import schema
 from limelight.errors import UnequalSitesError
@@ -60,7 +66,10 @@ def stack(tree: xr.DataTree) -> xr.Dataset:
     common = set.intersection(*({str(name) for name in site.data_vars} for site in sites))
     heads = any(schema.HEAD in site["allowed"].dims for site in sites if "allowed" in site)
     layers = [_even(site[sorted(common)], heads and "allowed" in common) for site in sites]
-    joined = xr.concat(layers, dim=schema.LAYER, join="exact", combine_attrs="drop_conflicts")
+    computed = [name for name in ("weights", "allowed") if name in common and _lazy(layers, name)]
+    ready = [site.drop_vars(computed) for site in layers]
+    joined = xr.concat(ready, dim=schema.LAYER, join="exact", combine_attrs="drop_conflicts")
+    joined = joined.assign({name: _layered([one[name] for one in layers]) for name in computed})
     joined = joined.assign_coords(
         {
             schema.LAYER: np.arange(len(sites)),
@@ -70,6 +79,36 @@ def stack(tree: xr.DataTree) -> xr.Dataset:
     return joined.transpose(
         schema.EXAMPLE, schema.LAYER, schema.HEAD, schema.QUERY, schema.KEY, missing_dims="ignore"
     )
+
+
+class _Layers(BackendArray):
+    """Variables of equal shape, joined along a first axis when they are looked at."""
+
+    def __init__(self, members: Sequence[xr.Variable]) -> None:
+        self.members = members
+        self.shape = (len(members), *members[0].shape)
+        self.dtype = members[0].dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        support = indexing.IndexingSupport.BASIC
+        return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
+
+    def _read(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
+        chosen = np.arange(len(self.members))[key[0]]
+        if chosen.ndim == 0:
+            return np.asarray(self.members[int(chosen)][key[1:]].values)
+        return np.stack([self.members[one][key[1:]].values for one in chosen])
+
+
+def _lazy(layers: Sequence[xr.Dataset], name: str) -> bool:
+    """Tell whether a variable of any layer is computed when it is looked at."""
+    return not all(site[name].variable._in_memory for site in layers)
+
+
+def _layered(arrays: Sequence[xr.DataArray]) -> xr.Variable:
+    members = [array.variable for array in arrays]
+    joined = indexing.LazilyIndexedArray(_Layers(members))
+    return xr.Variable((schema.LAYER, *members[0].dims), joined)
 
 
 def _even(site: xr.Dataset, with_heads: bool) -> xr.Dataset:

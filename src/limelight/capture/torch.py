@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from limelight.capture import torch_names
+from limelight.capture.gating import Gates
 from limelight.capture.probe import Probe
 from limelight.capture.sites import assemble, label
 from limelight.capture.torch_calling import forward, prepared
@@ -50,6 +52,7 @@ def watch(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     run: Callable[[Any, Any], Any] | None = None,
+    rows: Sequence[int] | None = None,
 ) -> xr.DataTree:
     """Run a model once on a probe and return its attention.
 
@@ -64,6 +67,8 @@ def watch(
         limelight would say.
     run : callable, optional
         Called as ``run(model, inputs)`` instead of the plain forward.
+    rows : sequence of int, optional
+        Which examples are kept; the model runs on all.
 
     Returns
     -------
@@ -81,11 +86,12 @@ def watch(
     inputs = prepared(model, probe)
     with untouched(model):
         go = forward(model, inputs, run)
-        trace, _ = watched(model, go, tensors(inputs), probe.examples)
+        trace, _ = watched(model, go, tensors(inputs), probe.examples, rows)
     sites, others = judged(model, trace, probe.examples, include, exclude)
     if not sites:
         raise nothing(model, trace, others)
-    return assemble([label(sighting(site, probe.examples), probe) for site in sites])
+    kept = probe if rows is None else probe.some(rows)
+    return assemble([label(sighting(site, probe.examples, rows), kept) for site in sites])
 
 
 def named_weights(model: Any) -> dict[str, NDArray[Any]]:
@@ -113,3 +119,20 @@ def _array(weight: Any) -> NDArray[Any]:
     if values.is_floating_point() and values.itemsize < 4:
         values = values.float()  # NumPy knows no bfloat16
     return np.asarray(values.numpy())
+
+
+def gate(model: Any, gates: Gates) -> AbstractContextManager[None]:
+    """Gate heads of a model while a context lasts.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    gates : Gates
+
+    Returns
+    -------
+    context manager
+    """
+    from limelight.capture.torch_gating import gated
+
+    return gated(model, gates)

@@ -22,6 +22,9 @@ from limelight.capture.torch_names import paths
 # Attributes of a tensor that are tensors of the same values.
 _TURNED = {"T", "mT", "H", "mH", "data", "real"}
 
+# What keeps flex_attention from compiling itself.
+_OWN_COMPILER = "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG"
+
 # Two threads that patch and restore crosswise would leave one patch behind.
 _one_at_a_time = threading.RLock()
 
@@ -188,6 +191,8 @@ def modules_followed(model: Any, stack: Stack) -> Iterator[None]:
     ------
     None
     """
+    import torch
+
     thread = threading.get_ident()
     turns: dict[int, int] = {}
 
@@ -215,6 +220,8 @@ def modules_followed(model: Any, stack: Stack) -> Iterator[None]:
 
     with ExitStack() as undo:
         for module, path in paths(model):
+            if isinstance(module, torch.jit.ScriptModule):
+                continue  # takes no hooks, and runs outside Python
             first = module.register_forward_pre_hook(before(path), with_kwargs=True, prepend=True)
             undo.callback(first.remove)
             last = module.register_forward_hook(after, with_kwargs=True, always_call=True)
@@ -225,14 +232,17 @@ def modules_followed(model: Any, stack: Stack) -> Iterator[None]:
 @contextmanager
 def _uncompiled() -> Iterator[None]:
     """Run compiled models op by op; compiled code shows nothing of itself."""
-    # Who has compiled something has loaded this; flex_attention compiles itself when called.
-    if not {"torch._dynamo", "torch.nn.attention.flex_attention"} & set(sys.modules):
-        yield
-        return
     import torch
 
-    with warnings.catch_warnings(), torch.compiler.set_stance("force_eager"):
+    with ExitStack() as undo:
+        undo.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", "flex_attention called without torch.compile")
+        if "torch._dynamo" in sys.modules:  # else nothing is compiled, and loading it takes seconds
+            undo.enter_context(torch.compiler.set_stance("force_eager"))
+        flex = sys.modules.get("torch.nn.attention.flex_attention")
+        if hasattr(flex, _OWN_COMPILER):  # it compiles itself when it is called
+            undo.callback(setattr, flex, _OWN_COMPILER, getattr(flex, _OWN_COMPILER))
+            setattr(flex, _OWN_COMPILER, True)
         yield
 
 
@@ -253,8 +263,11 @@ def mode(door: Door, stack: Stack) -> Any:
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    softmaxes = {torch.softmax, torch.Tensor.softmax, functional.softmax, torch.special.softmax}
-    attention = functional.scaled_dot_product_attention
+    aten = torch.ops.aten  # what exported programs call
+    softmaxes = {torch.softmax, torch.Tensor.softmax, functional.softmax, torch.special.softmax,
+                 aten.softmax.int, aten._softmax.default}  # fmt: skip
+    attention = {functional.scaled_dot_product_attention,
+                 aten.scaled_dot_product_attention.default}  # fmt: skip
 
     def seen(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         def run() -> Any:
@@ -264,7 +277,7 @@ def mode(door: Door, stack: Stack) -> Any:
         attribute = name == "__get__" and function.__self__.__name__ not in _TURNED
         if stack.quiet or attribute or name == "__set__":
             return run()
-        if function is attention:
+        if function in attention:
             return door(sdpa_event(stack.top, function, args, kwargs), run)
         if function in softmaxes:
             return door(softmax_event(stack.top, args, kwargs), run)
@@ -285,7 +298,7 @@ def mode(door: Door, stack: Stack) -> Any:
                 setattr(owner, name, _by(seen, original))
             return run()
 
-    class Mode(TorchFunctionMode):
+    class Mode(TorchFunctionMode):  # type: ignore[misc]  # torch is Any to mypy
         def __torch_function__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:

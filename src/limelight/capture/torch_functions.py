@@ -65,6 +65,7 @@ def name_of(function: Any) -> str:
         return str(function.__self__.__name__)
     if name == "__setitem__":
         return name
+    name = name.partition(".")[0]  # matmul.default, as exported programs say
     if name.startswith("__") and name.endswith("__"):
         name = name.strip("_")
         # __iadd__ and __radd__, but not __invert__ or __repr__
@@ -147,12 +148,14 @@ class Step:
     args, kwargs : tuple, dict
     fed : list of tensor
         Its tensors, in order.
+    function : callable
     """
 
     name: str
     args: Any
     kwargs: dict[str, Any]
     fed: list[Any]
+    function: Any
 
     @property
     def rearranges(self) -> bool:

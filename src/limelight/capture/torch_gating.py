@@ -16,8 +16,8 @@ from typing import Any
 
 from limelight.capture import torch_doors, torch_names
 from limelight.capture.gating import Gates, Piece, never_ran, without_effect
-from limelight.capture.torch_blending import blend, digest, spread, stand_in, strengths
 from limelight.capture.probe import Probe
+from limelight.capture.torch_blending import blend, digest, spread, stand_in, strengths
 from limelight.capture.torch_calling import forward, prepared
 from limelight.capture.torch_doors import Attend, Call, Event, Op, Stack
 from limelight.capture.torch_products import Follower

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from limelight.capture.torch_axes import Place, fits
 from limelight.capture.torch_names import name_of
 from limelight.capture.torch_watching import Hit, Spot, Trace
 from limelight.errors import UnsupportedModelError
@@ -120,10 +121,30 @@ def unreadable(hit: Hit, examples: int) -> str | None:
     if hit.vectors is not None:
         return hit.vectors.reason
     shape = list(hit.logits.shape)
+    if placed(hit, examples) is not None:
+        return None
     moved = [size for axis, size in enumerate(shape) if axis != hit.axis]
     if not moved or moved[0] % examples:
         return f"its shape is {shape}, which does not begin with the {examples} examples"
     return None
+
+
+def placed(hit: Hit, examples: int) -> Place | None:
+    """Return where the examples are once the softmax's axis has been put last, where known.
+
+    Parameters
+    ----------
+    hit : Hit
+    examples : int
+
+    Returns
+    -------
+    Place or None
+    """
+    place = hit.place
+    if place is None or place.axis == hit.axis or not fits(place, hit.logits.shape, examples):
+        return None
+    return Place(place.axis - (place.axis > hit.axis), place.inner)
 
 
 def no_attention(hit: Hit) -> str | None:

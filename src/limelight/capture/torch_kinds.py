@@ -15,7 +15,8 @@ from limelight.capture.torch_doors import Call
 from limelight.capture.torch_lineage import Lineage, Mark
 
 # Arguments with such words in their names are no sequences that are attended from or to.
-_BESIDE = ("mask", "bias", "position", "cache", "past", "cos", "sin", "rotary", "freq", "weight")
+_BESIDE = ("mask", "bias", "position", "cache", "past", "cos", "sin", "rotary", "freq", "weight",
+           "alibi", "residual")  # fmt: skip
 
 Origin = frozenset[object]
 
@@ -45,7 +46,8 @@ def related(
     """Say whether queries and keys are of one sequence.
 
     They are when both were computed from the same tensor position by position; failing that, when
-    they are equally many and the module was given a single sequence.
+    the module was given a single sequence, and they are equally many or it has a cache, which may
+    be longer than what it holds.
 
     Parameters
     ----------
@@ -75,7 +77,8 @@ def related(
     if pair is not None and _composite(call):
         query, key = pair
     alone = len({id(tensor) for tensor in given}) == 1
-    return Relation("self" if met or (square and alone) else "cross", query, key, lengths)
+    own = alone and (square or _cached(call))
+    return Relation("self" if met or own else "cross", query, key, lengths)
 
 
 def worded(inputs: list[Any], roots: list[Mark]) -> Callable[[Origin, str], bool]:
@@ -102,6 +105,14 @@ def worded(inputs: list[Any], roots: list[Mark]) -> Callable[[Origin, str], bool
         return bool(origin & spoken) if origin & every else kind == "self"
 
     return says
+
+
+def _cached(call: Call | None) -> bool:
+    """Say whether a module was given something that remembers earlier positions."""
+    return call is not None and any(
+        ("past" in name or "cache" in name) and value is not None and hasattr(value, "update")
+        for name, value in call.kwargs.items()
+    )
 
 
 def _composite(call: Call | None) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from limelight.capture import torch_functions as kinds
+from limelight.capture.torch_axes import Place, fits, moved
 from limelight.capture.torch_functions import Step
 
 
@@ -33,6 +34,8 @@ class Fate:
         Where else its values went.
     linear : bool
         Whether it is one half of linear attention.
+    kept : (int, int), optional
+        First and last but one of the values that were used, where a learned sink's were cut off.
     """
 
     width: int
@@ -41,6 +44,12 @@ class Fate:
     memory: frozenset[object] = frozenset()
     goes: list[str] = field(default_factory=list)
     linear: bool = False
+    kept: tuple[int, int] | None = None
+
+    @property
+    def keys(self) -> int:
+        """How many of the values may weigh something."""
+        return self.width if self.kept is None else self.kept[1] - self.kept[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +72,8 @@ class Mark:
         Softmaxes whose values times others it holds, to be summed yet.
     sums : tuple of Fate
         Softmaxes it holds weighted sums of.
+    place : Place, optional
+        Where the examples are, where known.
     """
 
     origin: frozenset[object]
@@ -72,12 +83,20 @@ class Mark:
     weights: tuple[Fate, ...] = ()
     terms: tuple[Fate, ...] = ()
     sums: tuple[Fate, ...] = ()
+    place: Place | None = None
 
 
 class Lineage:
-    """Keeps the marks of one pass."""
+    """Keeps the marks of one pass.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    examples : int
+        How many examples the model runs on.
+    """
+
+    def __init__(self, examples: int) -> None:
+        self._examples = examples
         self._marks: dict[int, tuple[Any, Mark]] = {}
 
     def of(self, tensor: Any) -> Mark:
@@ -126,7 +145,9 @@ class Lineage:
         -------
         Mark
         """
-        return self.put(tensor, _fresh())
+        place = Place(0)
+        known = fits(place, tensor.shape, self._examples)
+        return self.put(tensor, _fresh(place=place if known else None))
 
     def follow(self, function: Any, args: Any, kwargs: dict[str, Any], result: Any) -> None:
         """Mark what a function returned.
@@ -143,13 +164,15 @@ class Lineage:
                 self.put(out, _fresh(learned=True))
             return
         marks = [self.of(tensor) for tensor in fed]
-        step = Step(kinds.name_of(function), args, kwargs, fed)
+        step = Step(kinds.name_of(function), args, kwargs, fed, function)
         if step.name == "__setitem__":
             if not all(mark.learned for mark in marks):
                 self.put(fed[0], replace(marks[0], learned=False))
             return
+        places = [mark.place for mark in marks]
         for out in kinds.tensors(result):
-            self.put(out, self._made(step, marks, out))
+            place = moved(step, places, out, self._examples)
+            self.put(out, replace(self._made(step, marks, out), place=place))
 
     def _made(self, step: Step, marks: list[Mark], out: Any) -> Mark:
         learned = all(mark.learned for mark in marks)
@@ -167,6 +190,7 @@ class Lineage:
         held = tuple(dict.fromkeys(fate for mark in marks for fate in mark.weights))
         first = marks[0]
         if step.rearranges:
+            _cut(step, first, out)
             turned = step.name in kinds.TURNS or out.shape[-1:] != step.fed[0].shape[-1:]
             kept = replace(first, features=first.features and (not turned or step.regroups(out)))
             return kept if step.keeps_positions else replace(kept, origin=_new())
@@ -199,7 +223,7 @@ def _product(step: Step, marks: list[Mark], out: Any) -> Mark:
     held = left.weights or right.weights
     if held:
         other, tensor = (right, pair[1]) if left.weights else (left, pair[0])
-        fitting = tuple(fate for fate in held if fate.width in tuple(tensor.shape))
+        fitting = tuple(fate for fate in held if fate.keys in tuple(tensor.shape))
         if not other.learned and fitting:
             for fate in other.sums:
                 fate.linear |= any(one.features for one in held)
@@ -211,6 +235,21 @@ def _product(step: Step, marks: list[Mark], out: Any) -> Mark:
     if right.learned and (not left.learned or pair[1].dim() == 2):
         return Mark(left.origin, features=step.features(out))
     return _fresh(streams=(left.origin, right.origin))
+
+
+def _cut(step: Step, mark: Mark, out: Any) -> None:
+    """Note that only a part of a softmax's values is used, as where one of them is a sink's."""
+    index = step.args[1] if step.name == "getitem" else None
+    if not isinstance(index, tuple) or not index or not isinstance(index[-1], slice):
+        return
+    last, rank = index[-1], step.fed[0].dim()
+    width = int(step.fed[0].shape[-1]) if rank else 0
+    if len(index) != rank and not (len(index) == 2 and index[0] is Ellipsis):
+        return
+    start, stop, stride = last.indices(width)
+    for fate in mark.weights:
+        if fate.width == width > out.shape[-1] and stride == 1:
+            fate.kept = (start, stop)
 
 
 def _settled(fates: tuple[Fate, ...], memory: frozenset[object]) -> tuple[Fate, ...]:

@@ -5,63 +5,79 @@ Room: capture, torch. Comes in: a site. Goes out: a :class:`~limelight.capture.s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from limelight.capture.joining import join, unjoinable
 from limelight.capture.sites import Sighting
-from limelight.capture.torch_joining import joined
-from limelight.capture.torch_judging import Site
+from limelight.capture.torch_axes import first
+from limelight.capture.torch_judging import Site, placed
 from limelight.capture.torch_vectors import array
 from limelight.capture.torch_watching import Hit
-from limelight.factors import Factors
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """One call's share of a site: factors, or logits.
-
-    Attributes
-    ----------
-    factors : Factors, optional
-    logits : array [example, head, query, key], optional
-    """
-
-    factors: Factors | None
-    logits: NDArray[np.float32] | None
-
-
-def sighting(site: Site, examples: int) -> Sighting:
-    """Read a site.
+def sighting(site: Site, examples: int, rows: Sequence[int] | None = None) -> Sighting:
+    """Read a site, the calls of it joined.
 
     Parameters
     ----------
     site : Site
     examples : int
+    rows : sequence of int, optional
+        Which of them are wanted.
 
     Returns
     -------
     Sighting
+
+    Raises
+    ------
+    UnsupportedModelError
+        If several calls do not go on from one another.
     """
+    if len(site.hits) > 1 and any(hit.batch not in {None, examples} for hit in site.hits):
+        raise unjoinable(site.path)  # beams would be taken for heads
+    whole = join([_read(site.path, hit, examples, rows) for hit in site.hits])
+    _, _, queries, keys = whole.shape
+    last = site.hits[-1]
+    kind = "pooling" if queries == 1 and keys > 1 else whole.kind
+    return replace(whole, kind=kind, key_tokens=last.key_worded)
+
+
+def _read(path: str, hit: Hit, examples: int, rows: Sequence[int] | None) -> Sighting:
+    """Read one call."""
     import torch
 
-    first, last = site.hits[0], site.hits[-1]
-    parts = [_rows(hit, examples) for hit in site.hits]
-    factors, logits = joined([(part.factors, part.logits) for part in parts])
-    shape = factors.shape if factors is not None else logits.shape if logits is not None else ()
-    kind = "pooling" if shape[2] == 1 and shape[3] > 1 else first.kind
+    factors = sink = None
+    if hit.vectors is not None:
+        logits = hit.vectors.logits
+        factors = hit.vectors.factors if logits is None else None
+    else:
+        logits = _ordered(hit, examples)
+    weights = None if logits is None else softmax(logits)
+    kept = None if hit.fate is None else hit.fate.kept
+    if weights is not None and logits is not None and kept is not None:
+        weights, logits = weights[..., slice(*kept)], logits[..., slice(*kept)]
+        sink = np.asarray(1 - weights.sum(axis=-1), np.float32).clip(min=0)
+    if rows is not None and not (hit.vectors is not None and hit.vectors.cut):
+        weights, logits, sink = (
+            None if x is None else x[list(rows)] for x in (weights, logits, sink)
+        )
     return Sighting(
-        module=site.path,
-        module_class="" if first.module is None else type(first.module).__name__,
-        kind=kind,
+        module=path,
+        module_class="" if hit.module is None else type(hit.module).__name__,
+        kind=hit.kind,
         framework=f"torch {torch.__version__}",
-        dtype=first.dtype,
-        weights=None if logits is None else softmax(logits),
+        dtype=hit.dtype,
+        weights=weights,
         logits=logits,
         factors=factors,
-        query_tokens=first.query_worded,
-        key_tokens=last.key_worded,
+        sink_weight=sink,
+        query_tokens=hit.query_worded,
+        key_tokens=hit.key_worded,
     )
 
 
@@ -83,16 +99,12 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(found / np.where(total == 0, np.float32(1), total), np.float32)
 
 
-def _rows(hit: Hit, examples: int) -> Rows:
-    if hit.vectors is not None:
-        logits = hit.vectors.logits
-        return Rows(None if logits is not None else hit.vectors.factors, logits)
-    return Rows(None, _ordered(hit, examples))
-
-
 def _ordered(hit: Hit, examples: int) -> NDArray[np.float32]:
     """Return a softmax's logits as [example, head, query, key]."""
     values = np.moveaxis(array(hit.logits), hit.axis, -1)
+    place = placed(hit, examples)
+    if place is not None:
+        values = first(values, place, examples)
     keys = values.shape[-1]
     many = values.shape[0] != examples
     if values.ndim == 2:

@@ -5,29 +5,19 @@ Room: capture, torch. Comes in: a model, and what one pass of it showed. Goes ou
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from limelight.capture.torch_judging import Other
 from limelight.capture.torch_names import absence, name_of, paths
+from limelight.capture.torch_uncapturable import kind_of
 from limelight.capture.torch_watching import Trace
 from limelight.errors import UnsupportedModelError
 
-_BUCKETS = (
-    "hashes its queries into buckets (locality-sensitive hashing), and forms no softmax over "
-    "positions"
+_ORDER = (
+    "Pass inputs whose first axis counts the examples. Where the model wants another order, put it "
+    "into a module that transposes."
 )
-_STATE = "is a state-space or recurrent module: no attention map exists in it"
-_LINEAR = "mixes positions without ever forming a map (linear attention)"
-
-# What a module's class name says of how it mixes positions without a map.
-_MAPLESS = (
-    (r"lsh|reformer", _BUCKETS),
-    (r"mamba|ssm|s4d?layer|rwkv|retnet|retention|hyena|gateddelta|griffin|rglru|xlstm", _STATE),
-    (r"linear_?attention|linearattn|performer|fastattention|fnet|fourier|cosformer", _LINEAR),
-)
-
 _FIX = (
     "If a module forms weights with exp() and sum(), or with a kernel of its own, let it call "
     "torch.softmax or scaled_dot_product_attention."
@@ -87,11 +77,14 @@ def nothing(model: Any, trace: Trace, others: Sequence[Other]) -> UnsupportedMod
     told = list(dict.fromkeys(f"{o.path!r} ({_kind(o)}): {o.reason}" for o in others))
     if told:
         came += f" Softmaxes that are not attention: {'; '.join(told[:6])}."
-    why = _mapless(model, trace) or _closed(model, trace)
+    known = _mapless(model, trace)
+    why = known[0] if known else _closed(model, trace)
     if why:
         came += f" {why}"
-    fix = _FIX
-    if told:
+    fix = known[1] if known else _FIX
+    if any("does not begin" in other.reason for other in others):
+        fix = _ORDER
+    elif told:
         fix = f"If one of these is attention after all, say include=[{others[0].path!r}]. {fix}"
     return UnsupportedModelError(
         came,
@@ -101,14 +94,14 @@ def nothing(model: Any, trace: Trace, others: Sequence[Other]) -> UnsupportedMod
     )
 
 
-def _mapless(model: Any, trace: Trace) -> str | None:
-    """Name a module that has no map by its very design."""
+def _mapless(model: Any, trace: Trace) -> tuple[str, str] | None:
+    """Name a module that has no map by its very design, and what to do."""
     ran = {id(call.module) for call in trace.stack.calls}
     for module, path in paths(model):
-        kind = type(module).__name__
-        for pattern, what in _MAPLESS:
-            if id(module) in ran and re.search(pattern, kind.lower()):
-                return f"The module {path or name_of(model)!r} ({kind}) {what}."
+        kind = kind_of(module) if id(module) in ran else None
+        if kind is not None:
+            where = f"The module {path or name_of(model)!r} is a {type(module).__name__}"
+            return f"{where}: {kind.why}.", kind.fix
     return None
 
 

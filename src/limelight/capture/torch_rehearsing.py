@@ -109,7 +109,7 @@ class _Watcher(_Recorder):
     """Notes what passes, its shapes only, and where softmaxes meet their values."""
 
     def __init__(self, inputs: list[Any], examples: int) -> None:
-        super().__init__(inputs, max(examples, 1))
+        super().__init__(inputs, max(examples, 1), None)
         self.seen: list[_Seen] = []
         self._places: dict[str, int] = {}
         self._here: Call | None = None

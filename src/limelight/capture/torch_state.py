@@ -34,16 +34,18 @@ def untouched(model: Any) -> Iterator[None]:
 
     modules = list(model.modules())
     kept = [_attributes(module) for module in modules]
+    training = [module.training for module in modules]
     buffers = [(buffer, _version(buffer), buffer.detach().clone()) for buffer in model.buffers()]
     randomness = _randomness()
     try:
         for module in modules:
-            if "training" in module.__dict__:
-                module.training = False  # eval() may be overridden, to merge weights for instance
+            module.training = False  # eval() may be overridden, to merge weights for instance
         with torch.no_grad():
             yield
     finally:
         _restore_randomness(randomness)
+        for module, flag in zip(modules, training, strict=True):
+            module.training = flag
         for module, (attributes, contents) in zip(modules, kept, strict=True):
             _restore(module.__dict__, attributes)
             for container, before in contents:

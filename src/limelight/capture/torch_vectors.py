@@ -7,13 +7,15 @@ it allows. Scores are computed from these copies, in float32, whatever precision
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limelight.capture.sites import allowed_in
+from limelight.capture.torch_axes import Place, first, fits
 from limelight.capture.torch_doors import Attend
 from limelight.capture.torch_functions import solid
 from limelight.factors import Factors, factored
@@ -33,14 +35,27 @@ class Vectors:
         queries and keys.
     reason : str, optional
         Why it cannot be read.
+    cut : bool
+        Whether these are of the wanted examples only.
     """
 
     factors: Factors | None = None
     logits: NDArray[np.float32] | None = None
     reason: str | None = None
+    cut: bool = False
 
 
-def vectors_of(event: Attend, examples: int) -> Vectors:
+#: Rules by the mask they were read from, which is kept so that no other can take its place.
+Rules = dict[tuple[Any, ...], tuple[Any, tuple[Rule, NDArray[np.float32] | None]]]
+
+
+def vectors_of(
+    event: Attend,
+    examples: int,
+    place: Place | None = None,
+    rows: Sequence[int] | None = None,
+    rules: Rules | None = None,
+) -> Vectors:
     """Read an attention.
 
     Parameters
@@ -48,11 +63,18 @@ def vectors_of(event: Attend, examples: int) -> Vectors:
     event : Attend
     examples : int
         How many examples the model runs on.
+    place : Place, optional
+        Where the examples are in the queries, where known.
+    rows : sequence of int, optional
+        Which of them are wanted.
+    rules : dict, optional
+        What the masks of one pass turned out to be: most models give one to all their layers.
 
     Returns
     -------
     Vectors
     """
+    event = _examples_first(event, examples, place)
     query, key = solid(event.query.detach())[0], solid(event.key.detach())[0]
     if getattr(query, "is_nested", False):
         return Vectors(reason="its sequences are nested tensors of unequal lengths")
@@ -64,17 +86,40 @@ def vectors_of(event: Attend, examples: int) -> Vectors:
     if query.shape[0] % examples:
         shape = list(event.query.shape)
         return Vectors(reason=f"its queries {shape} do not begin with the {examples} examples")
+    cut = rows is not None and event.score is None
+    if rows is not None and cut:
+        if event.bias is not None and event.bias.dim() == query.dim():
+            event = replace(event, bias=_some(event.bias, rows, examples, len(query)))
+        query, key = (_some(one, rows, examples, len(query)) for one in (query, key))
+        examples = len(rows)
     lead = tuple(int(size) for size in query.shape[:-2])
     scale = event.scale if event.scale is not None else 1 / math.sqrt(query.shape[-1])
-    rule, bias = _rule(event, examples, lead, int(query.shape[-2]), int(key.shape[-2]))
+    sizes = int(query.shape[-2]), int(key.shape[-2])
+    rule, bias = _known_rule(event, examples, lead, *sizes, {} if rules is None else rules)
     sink = None if event.sink is None else array(event.sink).reshape(-1)
     factors = factored(
         _four(query, examples), _four(key, examples), rule, float(scale),
         softcap=event.softcap, sink=sink,
     )  # fmt: skip
     if bias is None and event.score is None:
-        return Vectors(factors)
-    return Vectors(factors, _logits(factors, event, bias))
+        return Vectors(factors, cut=cut)
+    return Vectors(factors, _logits(factors, event, bias), cut=cut)
+
+
+def _examples_first(event: Attend, examples: int, place: Place | None) -> Attend:
+    """Bring the examples to the first axis, if they are not there alone or before all else."""
+    query, key, bias = event.query, event.key, event.bias
+    lead = query.shape[:-2]
+    whole = place is not None and lead and place.axis == 0 and place.inner * examples == lead[0]
+    if place is None or whole or not fits(place, lead, examples) or query.dim() != key.dim():
+        return event
+    if not fits(place, key.shape[:-2], examples):
+        return event
+    if bias is not None and bias.dim() > 2:
+        bias = bias.expand(*lead, query.shape[-2], key.shape[-2])
+        bias = first(bias, place, examples)
+    query, key = first(query.detach(), place, examples), first(key.detach(), place, examples)
+    return replace(event, query=query, key=key, bias=bias)
 
 
 def array(tensor: Any) -> NDArray[np.float32]:
@@ -90,14 +135,37 @@ def array(tensor: Any) -> NDArray[np.float32]:
     """
     import torch
 
-    found = tensor.detach().to(device="cpu", dtype=torch.float32)
-    return np.array(found.numpy(), np.float32, order="C")
+    dense = torch.contiguous_format
+    found = tensor.detach().to("cpu", torch.float32, copy=True, memory_format=dense)
+    return np.asarray(found.numpy())
+
+
+def _some(tensor: Any, rows: Sequence[int], examples: int, lead: int) -> Any:
+    """Return some examples of a tensor whose first axis begins with them, if it does."""
+    if tensor.shape[0] != lead:
+        return tensor
+    return tensor.unflatten(0, (examples, lead // examples))[list(rows)].flatten(0, 1)
 
 
 def _four(tensor: Any, examples: int) -> NDArray[np.float32]:
     """Return a tensor [example, …, head, position, feature] with everything between as heads."""
     values = array(tensor)
     return values.reshape(examples, -1, *values.shape[-2:])
+
+
+def _known_rule(
+    event: Attend, examples: int, lead: tuple[int, ...], queries: int, keys: int, rules: Rules
+) -> tuple[Rule, NDArray[np.float32] | None]:
+    """Return what :func:`_rule` does; for the same memory, unchanged since, the very same."""
+    mask = event.bias
+    if mask is None or not hasattr(mask, "data_ptr"):
+        return _rule(event, examples, lead, queries, keys)
+    version = None if mask.is_inference() else mask._version
+    place = (mask.data_ptr(), version, tuple(mask.shape), mask.stride(), mask.dtype)
+    known = (*place, event.causal, event.window, examples, lead, queries, keys)
+    if known not in rules:
+        rules[known] = mask, _rule(event, examples, lead, queries, keys)
+    return rules[known][1]
 
 
 def _rule(

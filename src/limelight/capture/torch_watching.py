@@ -7,15 +7,16 @@ of the model's is changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from limelight.capture import torch_functions
+from limelight.capture.torch_axes import Place
 from limelight.capture.torch_doors import Attend, Call, Event, Op, Softmax, Stack, opened
 from limelight.capture.torch_kinds import related, worded
 from limelight.capture.torch_lineage import Fate, Lineage, Mark
-from limelight.capture.torch_vectors import Vectors, vectors_of
+from limelight.capture.torch_vectors import Rules, Vectors, vectors_of
 
 
 class Spot(NamedTuple):
@@ -27,13 +28,13 @@ class Spot(NamedTuple):
         Of the module it belongs to; ``""`` for the model itself.
     turn : int
         How many calls of that module came before, in the same call of the model.
-    index : int
+    place : int
         How many attentions and softmaxes came before in the same call of the module.
     """
 
     path: str
     turn: int
-    index: int
+    place: int
 
 
 class Spots:
@@ -94,12 +95,18 @@ class Hit:
         Whether the probe's words may name its positions.
     lengths : frozenset of int
         How long the sequences are that its module was given.
+    batch : int, optional
+        How many rows it had, where its first axis is surely the batch.
     vectors : Vectors, optional
         Of an attention.
     logits, axis : tensor, int
         Of a softmax.
     fate : Fate, optional
         What became of a softmax's values.
+    memory : frozenset
+        Origin of an attention's values.
+    place : Place, optional
+        Where in the logits the examples are, where known.
     """
 
     spot: Spot
@@ -110,11 +117,13 @@ class Hit:
     query_worded: bool = True
     key_worded: bool = True
     lengths: frozenset[int] = frozenset()
+    batch: int | None = None
     vectors: Vectors | None = None
     logits: Any = None
     axis: int = -1
     fate: Fate | None = None
     memory: frozenset[object] = frozenset()
+    place: Place | None = None
 
 
 @dataclass(eq=False)
@@ -136,7 +145,11 @@ class Trace:
 
 
 def watched(
-    model: Any, forward: Callable[[], Any], inputs: Iterable[Any], examples: int
+    model: Any,
+    forward: Callable[[], Any],
+    inputs: Iterable[Any],
+    examples: int,
+    rows: Sequence[int] | None = None,
 ) -> tuple[Trace, Any]:
     """Run a model and record every attention and softmax.
 
@@ -149,6 +162,8 @@ def watched(
         What it is run on; the first whole numbers among them are the words.
     examples : int
         How many examples they hold.
+    rows : sequence of int, optional
+        Which of them are wanted.
 
     Returns
     -------
@@ -156,7 +171,7 @@ def watched(
     object
         What ``forward`` returned.
     """
-    door = _Recorder(list(inputs), examples)
+    door = _Recorder(list(inputs), examples, rows)
     with opened(model, door) as stack:
         door.trace.stack = stack
         result = forward()
@@ -166,9 +181,11 @@ def watched(
 class _Recorder:
     """The door."""
 
-    def __init__(self, inputs: list[Any], examples: int) -> None:
+    def __init__(self, inputs: list[Any], examples: int, rows: Sequence[int] | None) -> None:
+        self._rows = rows
+        self._rules: Rules = {}
         self.trace = Trace()
-        self._lineage = Lineage()
+        self._lineage = Lineage(examples)
         self._roots = [self._lineage.root(tensor) for tensor in inputs]
         self._inputs = inputs
         self._examples = examples
@@ -189,10 +206,12 @@ class _Recorder:
         try:
             hit = self._hit(event)
             if isinstance(event, Attend):
-                hit.vectors = vectors_of(event, self._examples)
+                place = self._lineage.of(event.query).place
+                hit.vectors = vectors_of(event, self._examples, place, self._rows, self._rules)
             else:
                 logits, levels = torch_functions.solid(event.logits.detach())
                 hit.logits, hit.axis = logits, event.axis + levels
+                hit.place = None if levels else self._lineage.of(event.logits).place
         finally:
             self._busy = False
         self.trace.hits.append(hit)
@@ -212,6 +231,7 @@ class _Recorder:
             sides, memory = self._lineage.of(event.logits).streams, frozenset()
             shape = (event.logits.shape[-2] if event.logits.dim() > 1 else 1,
                      event.logits.shape[event.axis])  # fmt: skip
+        scored = event.query if isinstance(event, Attend) else event.logits
         relation = related(call, sides, shape[0] == shape[1], self._lineage)
         words = worded(self._inputs, self._roots)
         return Hit(
@@ -219,10 +239,11 @@ class _Recorder:
             self.trace.stack.number if call is None else call.number,
             None if call is None else call.module,
             relation.kind,
-            str((event.query if isinstance(event, Attend) else event.logits).dtype)[6:],
+            str(scored.dtype)[6:],
             words(relation.query, relation.kind),
             words(relation.key, relation.kind),
             relation.lengths | torch_lengths(self._inputs),
+            int(scored.shape[0]) if scored.dim() == 4 else None,
             memory=memory,
         )
 
@@ -230,12 +251,14 @@ class _Recorder:
         fresh = frozenset([object()])
         for out in torch_functions.tensors(result):
             if isinstance(event, Attend):
-                self._lineage.put(out, Mark(fresh))
+                place = self._lineage.of(event.query).place
+                known_place = place if place is None or place.axis == 0 else None
+                self._lineage.put(out, Mark(fresh, place=known_place))
                 continue
             known = self._lineage.of(event.logits)
             features = known.features and event.axis == event.logits.dim() - 1
             hit.fate = Fate(int(event.logits.shape[event.axis]), features)
-            self._lineage.put(out, Mark(fresh, weights=(hit.fate,)))
+            self._lineage.put(out, Mark(fresh, weights=(hit.fate,), place=known.place))
             self._logits.setdefault(hit.logits.data_ptr(), []).append(hit)
 
     def _spare(self, event: Op) -> None:

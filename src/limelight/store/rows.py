@@ -6,7 +6,8 @@ Room: store. Comes in: datasets of sites and measures. Goes out: NumPy arrays.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import numpy as np
@@ -155,10 +156,46 @@ def table_of(
     return table
 
 
-def digest_of(masks: Mapping[str, Masks], nulls: np.ndarray[Any, Any] | None) -> str:
+class OneByOne(Sequence[np.ndarray[Any, Any]]):
+    """Arrays that are made when they are asked for, in order, and the next ones meanwhile.
+
+    Parameters
+    ----------
+    makers : sequence of callable
+        Each makes one array.
+    pool : Executor
+        Where the next ones are made.
+    ahead : int
+        How many arrays are held beside the one that was asked for.
+    """
+
+    def __init__(
+        self, makers: Sequence[Callable[[], np.ndarray[Any, Any]]], pool: Executor, ahead: int = 1
+    ) -> None:
+        self._makers = makers
+        self._pool = pool
+        self._ahead = ahead
+        self._made: dict[int, Future[np.ndarray[Any, Any]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    def __getitem__(self, place: Any) -> Any:
+        wanted = range(place, min(place + 1 + self._ahead, len(self._makers)))
+        if place not in wanted:
+            raise IndexError(place)
+        for old in set(self._made) - set(wanted):
+            del self._made[old]
+        for one in wanted:
+            if one not in self._made:
+                self._made[one] = self._pool.submit(self._makers[one])
+        return self._made[place].result()
+
+
+def digest_of(masks: Iterable[Masks], nulls: np.ndarray[Any, Any] | None) -> str:
     """Return what tells these masks from any others."""
     found = hashlib.blake2b(digest_size=8)
-    for one in masks.values():
+    for one in masks:
         for values in one:
             found.update(repr(values.shape).encode() + np.ascontiguousarray(values).tobytes())
     if nulls is not None:

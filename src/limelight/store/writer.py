@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace as changed
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
@@ -36,9 +37,11 @@ from limelight.store.layout import (
 from limelight.store.loading import loads
 from limelight.store.overview import pictures
 from limelight.store.packing import packed
-from limelight.store.precision import Form
+from limelight.store.precision import Form, Precision
 from limelight.store.precision import precision as form_of
 from limelight.store.rows import (
+    Masks,
+    OneByOne,
     Rows,
     digest_of,
     maps_of,
@@ -50,6 +53,9 @@ from limelight.store.rows import (
 from limelight.store.structure import ProbeLike, describe, sites_of
 
 Measures = Mapping[str, xr.Dataset]
+
+#: Bytes of maps in single precision that are made ahead while others are written.
+_HELD: Final = 1 << 26
 
 
 class Writer:
@@ -242,12 +248,8 @@ class Writer:
                 self._rows_of(specs, line.row, rows)
                 nan |= "nan" in rows
                 continue
-            maps = [maps_of(sites[name]) for name in group.sites]
-            with ThreadPoolExecutor() as pool:  # NumPy lets others work meanwhile
-                coming = pool.map(pictures, maps)
-                stored = list(pool.map(description.precision.encode, maps))
-                self._row(specs["weights"], line.row, stored)
-                drawn = list(coming)
+            chosen = [sites[name] for name in group.sites]
+            drawn = self._write_maps(specs["weights"], line.row, chosen, description.precision)
             self._row(specs["overview"], line.row, np.stack([cells for cells, _ in drawn], 1))
             if any(broken.any() for _, broken in drawn):
                 self._row(specs["nan"], line.row, np.stack([broken for _, broken in drawn], 1))
@@ -263,6 +265,28 @@ class Writer:
         for role, one in values.items():
             self._row(specs[role], row, one)
 
+    def _write_maps(
+        self, spec: ArraySpec, row: int, sites: list[xr.Dataset], form: Precision
+    ) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        """Write a group's weights and return its small pictures.
+
+        A site's maps may be computed only now, and take more than all else of a run: few of them
+        are held at a time.
+        """
+        drawn: dict[int, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
+
+        def stored(place: int) -> np.ndarray[Any, Any]:
+            maps = maps_of(sites[place])
+            drawn[place] = pictures(maps)
+            return form.encode(maps)
+
+        cores = os.cpu_count() or 1
+        ahead = max(1, min(cores, _HELD // max(4 * sites[0]["weights"].size, 1)))
+        with ThreadPoolExecutor(min(cores, ahead)) as pool:  # NumPy lets others work meanwhile
+            makers = [partial(stored, place) for place in range(len(sites))]
+            self._row(spec, row, OneByOne(makers, pool, ahead))
+        return [drawn[place] for place in range(len(sites))]
+
     def _write_masks(
         self,
         description: Description,
@@ -271,14 +295,21 @@ class Writer:
         null: Measures,
     ) -> Line:
         """Write what may be attended to, unless an earlier step's is the same."""
-        kept = {site.name: site.features is not None for site in description.sites}
-        factors = {name: _factors(site) for name, site in sites.items() if kept[name]}
-        masks = {name: masks_of(site, factors.get(name)) for name, site in sites.items()}
+        kept = {site.name for site in description.sites if site.features is not None}
         shared = shared_specs(description)
         nulls = None
         if "nulls" in shared:
             nulls = table_of(shared["nulls"], description, null)
-        digest = digest_of(masks, nulls)
+        # A site's pattern may be computed only now, as its maps are: one at a time, twice if new.
+        valid: dict[str, Any] = {}
+
+        def masks() -> Iterator[Masks]:
+            for name, site in sites.items():
+                found = masks_of(site, _factors(site) if name in kept else None)
+                valid[name] = found[-2:]
+                yield found
+
+        digest = digest_of(masks(), nulls)
         by_head = tuple(
             name
             for name, site in sites.items()
@@ -291,15 +322,15 @@ class Writer:
         for number, group in enumerate(description.groups):
             specs = group_specs(description, group, number)
             shape = specs["allowed"].tail[1:]
-            chosen = [masks[name] for name in group.sites]
+            chosen = [sites[name] for name in group.sites]
             if group.features is not None:
-                rows = rule_rows([factors[name] for name in group.sites], specs)
-                self._rows_of(specs, row, rows)
+                self._rows_of(specs, row, rule_rows([_factors(one) for one in chosen], specs))
             else:
-                allowed = [np.broadcast_to(allowed, shape) for allowed, *_ in chosen]
-                self._row(specs["allowed"], row, allowed)
-            self._row(specs["query_valid"], row, np.stack([one[-2] for one in chosen]))
-            self._row(specs["key_valid"], row, np.stack([one[-1] for one in chosen]))
+                with ThreadPoolExecutor(1) as pool:
+                    makers = [partial(_spread, site, shape) for site in chosen]
+                    self._row(specs["allowed"], row, OneByOne(makers, pool))
+            for place, which in enumerate(("query_valid", "key_valid")):
+                self._row(specs[which], row, np.stack([valid[one][place] for one in group.sites]))
         if nulls is not None:
             self._row(shared["nulls"], row, nulls)
         return changed(line, masks=row, digest=digest, by_head=by_head)
@@ -317,3 +348,8 @@ def _factors(site: xr.Dataset) -> Factors:
     if found is None:
         raise TypeError("a site described by vectors came without them")
     return found
+
+
+def _spread(site: xr.Dataset, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """Return what may be attended to in each head of a site."""
+    return np.broadcast_to(masks_of(site, None)[0], shape)

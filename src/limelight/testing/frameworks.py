@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -61,7 +62,16 @@ def run(model: Any, inputs: Any) -> list[NDArray[Any]]:
     if is_torch(model):
         return _run_torch(model, inputs)
     arrays = list(inputs) if isinstance(inputs, tuple) and len(inputs) > 1 else inputs
-    return [np.asarray(array) for array in _leaves(model(arrays, training=False))]
+    return [_array(leaf) for leaf in _leaves(model(arrays, training=False))]
+
+
+def _array(tensor: Any) -> NDArray[Any]:
+    """Copy what Keras holds, whatever it runs on."""
+    import keras
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Keras' own, with NumPy 2
+        return np.array(keras.ops.convert_to_numpy(tensor))
 
 
 def _run_torch(model: Any, inputs: Any) -> list[NDArray[Any]]:
@@ -109,7 +119,7 @@ def weights(model: Any) -> list[NDArray[Any]]:
     if is_torch(model):
         own = [parameter for parameter in model.parameters() if parameter.requires_grad]
         return [parameter.detach().float().numpy().copy() for parameter in own]
-    return [np.array(variable.numpy()) for variable in model.trainable_weights]
+    return [_array(variable) for variable in model.trainable_weights]
 
 
 def randomness() -> list[Any]:
@@ -120,7 +130,7 @@ def randomness() -> list[Any]:
     if "keras" in sys.modules:
         shared = sys.modules["keras"].src.backend.common.global_state
         seeds = shared.get_global_attribute("global_seed_generator")
-        state.append(None if seeds is None else np.asarray(seeds.state.numpy()).tolist())
+        state.append(None if seeds is None else _array(seeds.state).tolist())
     return state
 
 

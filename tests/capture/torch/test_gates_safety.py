@@ -140,13 +140,21 @@ def test_nothing_stays_behind_after_an_error(x):
     with pytest.raises(RuntimeError, match="by the model"), ll.gate(model, {("1", 0): 0.0}):
         model(x)
     handle.remove()
-    with pytest.raises(ZeroDivisionError), ll.gate(model, {("1", 0): 0.0}):
+
+    def interrupted():
         model(x)
-        1 / 0  # noqa: B018
-    with pytest.raises(RuntimeError), ll.gate(model, {("1", 0): 0.0}):  # after the first call
-        handle = model[1].project.register_forward_pre_hook(broken)
+        raise KeyboardInterrupt
+
+    def broken_later():
         model(x)
-    handle.remove()
+        model[1].project.register_forward_pre_hook(broken)
+        model(x)
+
+    with pytest.raises(KeyboardInterrupt), ll.gate(model, {("1", 0): 0.0}):
+        interrupted()
+    with pytest.raises(RuntimeError, match="by the model"), ll.gate(model, {("1", 0): 0.0}):
+        broken_later()
+    model[1].project._forward_pre_hooks.clear()
     assert hooks(model) == 0
     assert functional.scaled_dot_product_attention is attention
     assert torch.overrides._get_current_function_mode() is None
@@ -254,3 +262,17 @@ def test_attention_is_captured_as_the_gates_leave_it(x):
         gated = ll.capture(model, x)
     assert plain["0"]["weights"].equals(gated["0"]["weights"])
     assert not plain["1"]["weights"].equals(gated["1"]["weights"])
+
+
+@pytest.mark.filterwarnings("ignore")  # torch deprecates what flex attention loads
+def test_flex_attention_is_gated(x):
+    from torch.nn.attention.flex_attention import flex_attention
+
+    model, same = model_of(lambda x: flex_attention(x, x, x)), model_of()
+    same.load_state_dict(model.state_dict())
+    found = []
+    for one in (model, same):
+        with torch.no_grad(), ll.gate(one, {("1", 1): 0.25}):
+            found.append(one(x))
+    torch.testing.assert_close(*found, rtol=0, atol=1e-6)
+    assert not torch.equal(found[0], model(x))

@@ -1,0 +1,100 @@
+"""Recording torch models from loops of one's own, in one process and in two."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import limelight as ll
+
+pytestmark = pytest.mark.training
+
+PROGRAM = Path(__file__).with_name("parallel.py")
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.2, batch_first=True)
+        self.second = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.2, batch_first=True).eval()
+
+    def forward(self, x):
+        return self.second(self.first(x))
+
+
+def test_a_loop_by_hand(tmp_path):
+    model, x = Net(), torch.randn(4, 5, 8)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    model.first.train()
+    model.second.eval()  # a part that is frozen
+    with ll.Recorder(tmp_path, model, ll.Probe(x[:2])) as recorder:
+        for step in range(3):
+            assert recorder.record(step, epoch=step / 2)
+            assert model.first.training
+            assert not model.second.training
+            model(x).pow(3).mean().backward()
+            optimizer.step()
+    run = ll.open_run(tmp_path)
+    assert run.steps.tolist() == [0, 1, 2]
+    assert run.epochs.tolist() == [0, 0.5, 1]
+    assert list(run.sites) == ["first/self_attn", "second/self_attn"]
+    assert np.unique(run.parameters("first/linear1/weight")["mean"].values).size == 3
+
+
+def test_gradients_and_random_numbers_are_left_alone(tmp_path):
+    def train(record):
+        torch.manual_seed(5)
+        model, x = Net(), torch.randn(4, 5, 8)
+        model.train()
+        model(x).square().mean().backward()
+        if record:
+            assert ll.Recorder(tmp_path, model, x[:2]).record(0)
+        model(x).square().mean().backward()
+        return [parameter.grad for parameter in model.parameters()]
+
+    for one, other in zip(train(False), train(True), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """What two processes recorded, and what each said."""
+    folder = tmp_path_factory.mktemp("parallel")
+    started = [
+        subprocess.Popen(
+            [sys.executable, str(PROGRAM), str(rank), str(folder / "meeting"), str(folder)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [process.communicate(timeout=280)[0].splitlines() for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    return folder, said
+
+
+def test_of_two_processes_the_first_records(both):
+    folder, said = both
+    assert said == [["0 True True"] * 3, ["1 False True"] * 3]
+    run = ll.open_run(folder / "first")
+    assert run.steps.tolist() == [0, 1, 2]
+    assert list(run.sites) == ["attention"]
+    assert "attention/out_proj/weight" in run.parameter_names
+    assert not list((folder / "first").glob("rank-*"))
+
+
+def test_of_two_processes_each_records_into_its_own_folder(both):
+    folder, _ = both
+    runs = [ll.open_run(folder / "all"), ll.open_run(folder / "all" / "rank-1")]
+    assert [run.steps.tolist() for run in runs] == [[0, 1, 2]] * 2
+    # The same model, which the wrapper keeps alike; each process has a probe of its own data.
+    means = [run.parameters("attention/out_proj/weight")["mean"].values for run in runs]
+    np.testing.assert_array_equal(*means)
+    maps = [run.weights("attention", step=0).values for run in runs]
+    assert np.abs(maps[0] - maps[1]).max() > 1e-3

@@ -13,6 +13,12 @@ export interface Peak {
   readonly value: number;
 }
 
+/** In which numbers weights are kept, and how far off one may be. */
+export interface Stored {
+  readonly name: string;
+  readonly max_error: number;
+}
+
 export interface Tile {
   /** First query and key. */
   readonly row: number;
@@ -32,6 +38,7 @@ export interface Tile {
   readonly peaks: readonly Peak[];
   readonly queryTokens: readonly string[] | null;
   readonly keyTokens: readonly string[] | null;
+  readonly stored: Stored | null;
 }
 
 /** Peaks kept of a tile, the strongest. */
@@ -69,6 +76,7 @@ export function tileOf(answer: Answer, grain: Grain = { down: 1, across: 1, redu
     peaks: peaksOf(values, tall, wide),
     queryTokens: (attrs.query_token as readonly string[] | null) ?? null,
     keyTokens: (attrs.key_token as readonly string[] | null) ?? null,
+    stored: (attrs.stored as Stored | undefined) ?? null,
   };
 }
 

@@ -122,6 +122,15 @@ export function rangesOf(tile: TileSpot, whole: Window) {
   return { rows, columns, cells: Math.max(down, across) };
 }
 
+/** The name of some steps, and of a tile among those of its map. */
+export function stepName(steps: Steps): string {
+  return `${steps.down},${steps.across}`;
+}
+
+export function spotName(spot: TileSpot): string {
+  return `${spot.row},${spot.column},${stepName(spot)}`;
+}
+
 /** Whether two stretches of a map share a weight. */
 export function touch(a: Window, b: Window): boolean {
   return (

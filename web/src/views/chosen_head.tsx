@@ -11,7 +11,7 @@ import { HeadImageLens } from "./head_image.tsx";
 import { HeadMapLens } from "./head_map.tsx";
 import { HeadTokensLens } from "./head_tokens.tsx";
 import { Links } from "./links.tsx";
-import { headQuery, isLong } from "./long_head.ts";
+import { headQuery, isLong, storedAs } from "./long_head.ts";
 import { LongImage } from "./long_image.tsx";
 import { LongMap } from "./long_map.tsx";
 import { LongTokens } from "./long_tokens.tsx";
@@ -36,7 +36,7 @@ export function ChosenHead() {
           {" · "}
           {words.head(Number(attrs?.head ?? head.value))}
         </h2>
-        <p class="sub">{about(map?.stored ?? facts.value?.precision)}</p>
+        <p class="sub">{about(long ? storedAs.value : (map?.stored ?? facts.value?.precision))}</p>
         {lenses.length > 1 && (
           <fieldset class="lenses" aria-label={words.lens}>
             {lenses.map((name) => (
@@ -70,7 +70,7 @@ function LongLens({ lens, site: one }: { lens: Lens; site: Site }) {
   return <LongMap key={`${one.queries} ${one.keys}`} site={one} />;
 }
 
-function about(stored: RunFacts["precision"] | undefined): string {
+function about(stored: RunFacts["precision"] | null | undefined): string {
   const words = t.value.attention;
   const one = site.value;
   if (!one) return "";

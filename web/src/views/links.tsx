@@ -23,6 +23,8 @@ import { LongReadout, percent } from "./long_readout.tsx";
 import { hover, pin, pointed } from "./pointing.ts";
 
 const STRONGEST = 2000;
+/** So few that the view is hardly widened to whole ones. */
+const CELLS = 256;
 /** Positions of which names are fetched. */
 const NAMED = 4096;
 
@@ -37,7 +39,7 @@ export function Links({ site }: { site: Site }) {
   );
   const view = useMemo(() => viewOf(rows, columns, whole), [rows, columns, whole]);
   const base = headQuery.value;
-  const outcome = useAnswer(base && strongestQuery(base, view, STRONGEST));
+  const outcome = useAnswer(base && strongestQuery(base, view, STRONGEST, CELLS));
   const { answer } = outcome;
   const strongest = useMemo(() => (answer ? strongestOf(answer) : null), [answer]);
   useMemo(() => {

@@ -1,5 +1,6 @@
 /** The chosen head where its map is too long to be had in one piece: what to ask, and its names. */
-import { computed } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
+import type { Stored } from "../answers/tile.ts";
 import { askTile, keyOf } from "../client.ts";
 import { useAnswer } from "../controls/use_answer.ts";
 import type { Window } from "../draw/pool.ts";
@@ -52,13 +53,17 @@ export function cellQuery(base: Query, query: number, key: number): Query {
   return { ...base, rows: [query, query + 1], columns: [key, key + 1] };
 }
 
-/** The strongest weights of a stretch of the map; the picture that comes along is of one cell. */
-export function strongestQuery(base: Query, part: Window, strongest: number): Query {
+/**
+ * The strongest weights of a stretch of the map. Stretches are widened to whole cells, so a stretch
+ * that is neither one position nor a whole axis wants some.
+ */
+export function strongestQuery(base: Query, part: Window, strongest: number, cells = 1): Query {
+  const end = { row: part.row + part.rows, column: part.column + part.columns };
   return {
     ...base,
-    rows: [part.row, part.row + part.rows],
-    columns: [part.column, part.column + part.columns],
-    cells: 1,
+    rows: [Math.floor(part.row), Math.ceil(end.row)],
+    columns: [Math.floor(part.column), Math.ceil(end.column)],
+    cells,
     strongest,
   };
 }
@@ -67,6 +72,9 @@ export function strongestQuery(base: Query, part: Window, strongest: number): Qu
 export const positions = computed(() =>
   site.value ? positionsOf(site.value, example.value?.tokens ?? null) : null,
 );
+
+/** How exactly the weights of a long map are kept, as its tiles say. */
+export const storedAs = signal<Stored | null>(null);
 
 /** The chosen head's map as a stage shows it. */
 export const subject = computed<Subject | null>(() => {
@@ -80,7 +88,10 @@ export const subject = computed<Subject | null>(() => {
     name: keyOf(query),
     whole,
     names,
-    learn: names.learn,
+    learn: (tile) => {
+      names.learn(tile);
+      storedAs.value = tile.stored;
+    },
     load: (spot: TileSpot, signal: AbortSignal) =>
       askTile({ ...query, ...rangesOf(spot, whole) }, spot, signal),
   };

@@ -164,7 +164,7 @@ async function comeClose(
   const part = inside({ row, column, rows: 3 * down, columns: 3 * across }, whole);
   let spot = cell;
   try {
-    const { variables } = await ask(strongestQuery(base, part, 1), AbortSignal.timeout(5000));
+    const { variables } = await ask(strongestQuery(base, part, 1, 3), AbortSignal.timeout(5000));
     const query = variables.strong_query?.data[0];
     const key = variables.strong_key?.data[0];
     if (query !== undefined && key !== undefined) spot = { query, key };

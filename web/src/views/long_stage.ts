@@ -12,28 +12,28 @@ import {
   type Look,
   layOut,
   type Name,
-  pixelsOf,
   placePeaks,
   placeTile,
   roundUp,
   ruleCells,
   writeAxes,
 } from "../draw/long_map.ts";
+import { type Held, hatching, pictured } from "../draw/pictures.ts";
 import type { Window } from "../draw/pool.ts";
 import { floorOf } from "../draw/scale.ts";
 import { Fetching, Shelf } from "../draw/shelf.ts";
-import { css, pixel, viridis } from "../draw/tables.ts";
-import { type Levels, levelsOf, type Steps, type TileSpot } from "../draw/tiles.ts";
+import { css, viridis } from "../draw/tables.ts";
+import {
+  type Levels,
+  levelsOf,
+  type Steps,
+  spotName,
+  stepName,
+  type TileSpot,
+} from "../draw/tiles.ts";
 import { busy } from "../ready.ts";
 import type { Reduce, Scale } from "../state.ts";
 import type { Spot } from "./pointing.ts";
-
-/** A tile at hand, and its picture in some look. */
-interface Held {
-  readonly tile: Tile;
-  picture: OffscreenCanvas | null;
-  painted: string;
-}
 
 /** What is asked about: everything that tells one map from another. */
 export interface Subject {
@@ -65,8 +65,6 @@ export interface Shown {
 const KEPT = 192 * 2 ** 20;
 /** Fetches at a time; more only queue up at the server. */
 const LANES = 4;
-/** Milliseconds a frame may spend on pictures of tiles; the rest waits for the next. */
-const BUDGET = 10;
 /** Milliseconds that a moving view gathers wishes before they are asked for. */
 const STILL = 70;
 
@@ -210,7 +208,7 @@ export class Stage {
     const held = shown.flatMap((level) => level.flatMap((spot) => this.held(spot) ?? []));
     const tops = levels.target.flatMap((spot) => this.held(spot) ?? []);
     const look = this.lookOf(style, levels, tops.length ? tops : held);
-    const late = this.picture(held, look);
+    const late = pictured(held, look);
     // Until something of another map is there, the one before stays.
     if (held.length) this.paintOn(context, plot, held, tops.length ? tops : held, look);
     this.tell(levels, tops, look);
@@ -230,27 +228,6 @@ export class Stage {
       inks: style.inks,
       ratio: window.devicePixelRatio || 1,
     };
-  }
-
-  /** Make the pictures that are missing, for as long as a frame allows; whether some still are. */
-  private picture(held: readonly Held[], look: Look): boolean {
-    const name = [look.scale, look.most, look.floor, look.inks.text].join();
-    const until = performance.now() + BUDGET;
-    let late = false;
-    for (const one of held) {
-      if (one.painted === name) continue;
-      if (performance.now() > until) {
-        late = true;
-        continue;
-      }
-      const { wide, tall } = one.tile;
-      one.picture ??= new OffscreenCanvas(Math.max(1, wide), Math.max(1, tall));
-      const pixels = pixelsOf(one.tile, look, look.inks.marks(look.ratio));
-      const image = new ImageData(new Uint8ClampedArray(pixels.buffer), wide, tall);
-      one.picture.getContext("2d")?.putImageData(image, 0, 0);
-      one.painted = name;
-    }
-    return late;
   }
 
   private paintOn(
@@ -326,38 +303,4 @@ export class Stage {
     this.done?.();
     this.done = null;
   }
-}
-
-function stepName(steps: Steps): string {
-  return `${steps.down},${steps.across}`;
-}
-
-function spotName(spot: TileSpot): string {
-  return `${spot.row},${spot.column},${stepName(spot)}`;
-}
-
-let hatched: { inks: Inks; ratio: number; pattern: CanvasPattern | null } | null = null;
-
-/** The marks of what may not be attended, as a pattern that stays with the screen. */
-function hatching(
-  context: CanvasRenderingContext2D,
-  inks: Inks,
-  ratio: number,
-): CanvasPattern | string {
-  if (hatched?.inks !== inks || hatched.ratio !== ratio) {
-    const marks = inks.marks(ratio);
-    const side = marks.pitch;
-    const small = new OffscreenCanvas(side, side);
-    const data = new Uint32Array(side * side);
-    for (let i = 0; i < data.length; i++) {
-      const line = ((i % side) + Math.floor(i / side)) % side < Math.max(1, Math.floor(side / 5));
-      data[i] = line ? marks.barredLine : marks.barred;
-    }
-    const image = new ImageData(new Uint8ClampedArray(data.buffer), side, side);
-    small.getContext("2d")?.putImageData(image, 0, 0);
-    const pattern = context.createPattern(small, "repeat");
-    pattern?.setTransform(new DOMMatrix().scale(1 / ratio));
-    hatched = { inks, ratio, pattern };
-  }
-  return hatched.pattern ?? css(pixel("#888888"));
 }

@@ -1,0 +1,62 @@
+/** Pictures of tiles, one pixel per cell, and of what may not be attended. */
+import type { Tile } from "../answers/tile.ts";
+import type { Inks } from "./inks.ts";
+import { type Look, pixelsOf } from "./long_map.ts";
+import { css, pixel } from "./tables.ts";
+
+/** Milliseconds a frame may spend on pictures of tiles; the rest waits for the next. */
+const BUDGET = 10;
+
+/** A tile at hand, and its picture in some look. */
+export interface Held {
+  readonly tile: Tile;
+  picture: OffscreenCanvas | null;
+  painted: string;
+}
+
+/** Make the pictures that are missing, for as long as a frame allows; whether some still are. */
+export function pictured(held: readonly Held[], look: Look): boolean {
+  const name = [look.scale, look.most, look.floor, look.inks.text].join();
+  const until = performance.now() + BUDGET;
+  let late = false;
+  for (const one of held) {
+    if (one.painted === name) continue;
+    if (performance.now() > until) {
+      late = true;
+      continue;
+    }
+    const { wide, tall } = one.tile;
+    one.picture ??= new OffscreenCanvas(Math.max(1, wide), Math.max(1, tall));
+    const pixels = pixelsOf(one.tile, look, look.inks.marks(look.ratio));
+    const image = new ImageData(new Uint8ClampedArray(pixels.buffer), wide, tall);
+    one.picture.getContext("2d")?.putImageData(image, 0, 0);
+    one.painted = name;
+  }
+  return late;
+}
+
+let hatched: { inks: Inks; ratio: number; pattern: CanvasPattern | null } | null = null;
+
+/** The marks of what may not be attended, as a pattern that stays with the screen. */
+export function hatching(
+  context: CanvasRenderingContext2D,
+  inks: Inks,
+  ratio: number,
+): CanvasPattern | string {
+  if (hatched?.inks !== inks || hatched.ratio !== ratio) {
+    const marks = inks.marks(ratio);
+    const side = marks.pitch;
+    const small = new OffscreenCanvas(side, side);
+    const data = new Uint32Array(side * side);
+    for (let i = 0; i < data.length; i++) {
+      const line = ((i % side) + Math.floor(i / side)) % side < Math.max(1, Math.floor(side / 5));
+      data[i] = line ? marks.barredLine : marks.barred;
+    }
+    const image = new ImageData(new Uint8ClampedArray(data.buffer), side, side);
+    small.getContext("2d")?.putImageData(image, 0, 0);
+    const pattern = context.createPattern(small, "repeat");
+    pattern?.setTransform(new DOMMatrix().scale(1 / ratio));
+    hatched = { inks, ratio, pattern };
+  }
+  return hatched.pattern ?? css(pixel("#888888"));
+}

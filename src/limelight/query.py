@@ -179,7 +179,9 @@ _READ: dict[str, Callable[[str, str], object]] = {
 
 def _within(name: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
-        raise QueryError(f"Got {name}={value}.", f"Wanted {least} to {most}.", f"Ask for {least} to {most}.")
+        raise QueryError(
+            f"Got {name}={value}.", f"Wanted {least} to {most}.", f"Ask for {least} to {most}."
+        )
 
 
 def _among(name: str, value: str, allowed: tuple[str, ...]) -> None:

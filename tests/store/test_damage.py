@@ -12,8 +12,8 @@ import zarr
 from recordings import record, site, two_sites
 
 from limelight.errors import NotRecordedError, StoreError
-from limelight.store.description import WITH_VECTORS
 from limelight.store import Writer, open_run
+from limelight.store.description import WITH_VECTORS
 from limelight.store.layout import sidecar
 
 ENCODER = "encoder/attention"

@@ -78,7 +78,9 @@ def shrink(factors: Factors, grids: Sequence[Grid]) -> list[NDArray[np.float32]]
     found = []
     for down, across in grids:
         places = np.searchsorted(rows, down), np.searchsorted(columns, across)
-        found.append(np.stack([_folded(one, *places, by) for one, by in zip(fine, _BY, strict=True)]))
+        found.append(
+            np.stack([_folded(one, *places, by) for one, by in zip(fine, _BY, strict=True)])
+        )
     return found
 
 
@@ -131,7 +133,8 @@ def _run_counts(
     valid = rule.valid[example if len(rule.valid) > 1 else 0]
     before = np.concatenate([[0], valid.cumsum(dtype=np.int32)]).astype(np.int32)
     inside = np.clip(edges, first, np.maximum(first, stop)).clip(0, len(valid))
-    return np.diff(before[inside], axis=1)
+    found: NDArray[np.int32] = np.diff(before[inside], axis=1)
+    return found
 
 
 _BY: Final = (np.maximum, np.add)
@@ -172,7 +175,9 @@ def _strip(
 
 def _inside(starts: Any, begin: int, end: int) -> tuple[slice, Any]:
     """Return which cells lie between two positions, and their edges counted from the first."""
-    cells = slice(int(np.searchsorted(starts, begin, "right")) - 1, int(np.searchsorted(starts, end)))
+    cells = slice(
+        int(np.searchsorted(starts, begin, "right")) - 1, int(np.searchsorted(starts, end))
+    )
     return cells, np.append(np.maximum(starts[cells], begin), end) - begin
 
 

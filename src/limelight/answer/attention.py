@@ -15,7 +15,6 @@ from limelight.answer.facts import (
     cards,
     example_of,
     site_of,
-    step_of,
     thinned,
 )
 from limelight.query import Query

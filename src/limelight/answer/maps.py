@@ -117,9 +117,7 @@ def _whole(run: Run, heads: list[Head], query: Query) -> dict[str, xr.Variable]:
     return found
 
 
-def _cells(
-    run: Run, heads: list[Head], tiles: list[Tile], query: Query
-) -> dict[str, xr.Variable]:
+def _cells(run: Run, heads: list[Head], tiles: list[Tile], query: Query) -> dict[str, xr.Variable]:
     """Return the cells of each example's tile."""
     queries, keys = run.valid(heads[0].site, heads[0].step)
     exact = query.reduce == "max" or tiles[0].step == (1, 1)

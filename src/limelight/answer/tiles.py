@@ -125,7 +125,9 @@ def tile(head: Head, rows: Range, columns: Range, cells: int, reduce: Reduce) ->
     step = fitting(rows, cells), fitting(columns, cells)
     shrunk = head.shrunk()
     if shrunk is not None:
-        area = _area(_aligned(rows, step[0], head.shape[0]), _aligned(columns, step[1], head.shape[1]))
+        area = _area(
+            _aligned(rows, step[0], head.shape[0]), _aligned(columns, step[1], head.shape[1])
+        )
         coarse = step[0] >= shrunk.step[0] and step[1] >= shrunk.step[1]
         if coarse or area > MOST:
             step = max(step[0], shrunk.step[0]), max(step[1], shrunk.step[1])
@@ -231,14 +233,21 @@ def _from_shrunk(
 def _from_whole(
     head: Head, rows: Range, columns: Range, step: tuple[int, int], reduce: Reduce
 ) -> tuple[Any, Any]:
-    sides = [-(-(part[1] - part[0]) // one) for part, one in zip((rows, columns), step, strict=True)]
+    sides = [
+        -(-(part[1] - part[0]) // one) for part, one in zip((rows, columns), step, strict=True)
+    ]
     found, count = np.zeros(sides, np.float32), np.zeros(sides, np.int64)
     ufunc = np.maximum if reduce == "max" else np.add
     for start, weights, allowed in head.strips(rows, columns):
         first = (start - rows[0]) // step[0]
         edges = np.arange(first, (start - rows[0] + len(weights) - 1) // step[0] + 1)
         starts = np.maximum(edges * step[0] - (start - rows[0]), 0)
-        for into, values, by in ((found, weights, ufunc), (count, allowed.astype(np.int64), np.add)):
+        for into, values, by in (
+            (found, weights, ufunc),
+            (count, allowed.astype(np.int64), np.add),
+        ):
             low = by.reduceat(fold(values, columns, step[1], by, axis=1), starts, axis=0)
             into[edges] = by(into[edges], low)
-    return (found if reduce == "max" else (found / np.maximum(count, 1)).astype(np.float32)), count > 0
+    return (
+        found if reduce == "max" else (found / np.maximum(count, 1)).astype(np.float32)
+    ), count > 0

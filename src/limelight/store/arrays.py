@@ -40,6 +40,9 @@ class Arrays:
         self._kept: OrderedDict[tuple[Any, ...], np.ndarray[Any, Any]] = OrderedDict()
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Arrays, (self._place,)  # a copy, in another process too, reads for itself
+
     def keep(self, spec: ArraySpec, row: int, step: int | None, *at: int) -> np.ndarray[Any, Any]:
         """Read part of one row, or find it where it was read before: rows never change.
 

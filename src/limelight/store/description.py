@@ -158,10 +158,11 @@ class Description:
     def __post_init__(self) -> None:
         alike: dict[tuple[Any, ...], list[str]] = {}
         for one in self.sites:
-            shape = (one.heads, one.queries, one.keys)
-            alike.setdefault((shape, one.features, one.key_heads), []).append(one.name)
+            shape = (one.heads, one.queries, one.keys, one.features, one.key_heads)
+            alike.setdefault(shape, []).append(one.name)
         groups = tuple(
-            Group(*shape, tuple(names), *vectors) for (shape, *vectors), names in alike.items()
+            Group(heads, queries, keys, tuple(names), features, key_heads)
+            for (heads, queries, keys, features, key_heads), names in alike.items()
         )
         object.__setattr__(self, "groups", groups)
 

@@ -123,7 +123,9 @@ def pictures(stored: Packed) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.flo
     if (step := steps(queries, keys)) is not None:
         grids.append((pooling.even(queries, step[0]), pooling.even(keys, step[1])))
     largest, *rest = pooling.shrink(stored.factors, grids)
-    covered = np.outer(*(np.diff(one, append=size) for one, size in zip(across, (queries, keys), strict=True)))
+    covered = np.outer(
+        *(np.diff(one, append=size) for one, size in zip(across, (queries, keys), strict=True))
+    )
     cells, nan = overview.painted(np.stack([largest[0], largest[1] / covered.astype(np.float32)]))
     if not rest:
         return cells, nan, None
@@ -204,7 +206,7 @@ def _apart(one: Factors, other: Factors) -> float:
     most = 0.0
     for example, heads, queries in blocks(one.shape):
         pair = [f.weights(example, heads, queries, slice(None)) for f in (one, other)]
-        if not np.array_equal(*map(np.isnan, pair)):
+        if not np.array_equal(np.isnan(pair[0]), np.isnan(pair[1])):
             return math.inf
         most = max(most, float(np.nan_to_num(np.abs(pair[0] - pair[1])).max(initial=0.0)))
     return most

@@ -36,7 +36,7 @@ class Precision:
         What stands for a weight that was never written: NaN.
     """
 
-    name: Form
+    name: str
     max_error: float
     dtype: str
     fill: Any

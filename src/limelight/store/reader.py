@@ -198,9 +198,7 @@ class Run:
         """
         return maps.whole_site(self._opened, site, self._attended(site, step))
 
-    def valid(
-        self, site: str, step: int = -1
-    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    def valid(self, site: str, step: int = -1) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Return which queries and which keys of a site are valid, bool [example, position].
 
         Parameters

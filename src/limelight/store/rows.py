@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 
 from limelight import schema
-from limelight.store.description import Description
 from limelight.factors import Factors
+from limelight.store.description import Description
 from limelight.store.layout import ArraySpec
 from limelight.store.packing import Packed, barred, pictures, shrunk_allowed
 

@@ -172,7 +172,7 @@ class Vectors:
             for example in range(sizes[0]):
                 for head in range(sizes[1]):
                     found[example, head] = rule.allowed(example, head, _ALL, _ALL)
-            return found[_squeezed(key)]
+            return np.asarray(found[_squeezed(key)])
 
         variable = lazy(self.shape, read, bool)
         return variable if self.by_head else variable.isel(head=0)
@@ -229,7 +229,7 @@ class _Weights(BackendArray):
         found = np.empty(factors.shape, np.float32)
         for example, heads, queries in blocks(factors.shape):
             found[example, heads, queries] = factors.weights(example, heads, queries, _ALL)
-        return found[_squeezed(key)]
+        return np.asarray(found[_squeezed(key)])
 
 
 def _several(one: Any) -> Part:

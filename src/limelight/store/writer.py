@@ -261,7 +261,9 @@ class Writer:
         line = self._write_masks(description, line, sites, null)
         return changed(line, nan=nan, wide=tuple(wide))
 
-    def _rows_of(self, specs: Mapping[str, ArraySpec], row: int, values: Mapping[str, Rows]) -> None:
+    def _rows_of(
+        self, specs: Mapping[str, ArraySpec], row: int, values: Mapping[str, Rows]
+    ) -> None:
         for role, one in values.items():
             self._row(specs[role], row, one)
 

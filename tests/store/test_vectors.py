@@ -1,0 +1,294 @@
+"""Maps kept as vectors: callers cannot tell, but by their size."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+import xarray as xr
+from factored import RULES, rule_of, site_of, vectors
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recordings import record, site
+
+from limelight import schema
+from limelight.errors import LimelightWarning, NotRecordedError, StoreError
+from limelight.factors import factored, factors_of
+from limelight.rule import Rule
+from limelight.store import Writer, layout, open_run
+from limelight.store.layout import sidecar
+from limelight.store.overview import pictures
+
+
+def written(folder, *every, name="a", **options):
+    """Record one step for each of some factors."""
+    with Writer(folder, **options) as writer:
+        for step, one in enumerate(every):
+            record(writer, step, {name: site_of(one)})
+    return open_run(folder)
+
+
+def lines(folder):
+    return [json.loads(x) for x in (sidecar(folder) / "index.jsonl").read_text().splitlines()]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 999),
+    positions=st.integers(24, 60),
+    kind=st.sampled_from(RULES),
+    strength=st.sampled_from([1.0, 4.0, 300.0]),
+    softcap=st.sampled_from([None, 3.0]),
+    sink=st.booleans(),
+    form=st.sampled_from(["float16", "compact"]),
+)
+def test_what_is_read_is_what_was_written_within_the_stated_error(
+    tmp_path_factory, seed, positions, kind, strength, softcap, sink, form
+):
+    made = vectors(
+        seed, positions=positions, examples=2, heads=4, key_heads=2, features=2, kind=kind,
+        strength=strength, softcap=softcap, sink=sink,
+    )  # fmt: skip
+    run = written(tmp_path_factory.mktemp("run"), made, precision=form)
+    assert run.sites["a"].features == 2
+    found, wanted = run.site("a"), site_of(made)
+    error = found["weights"].attrs["max_error"]
+    assert error == run.vectors("a").precision.max_error <= 1.1e-2
+    np.testing.assert_allclose(found["weights"].values, made.dense(), rtol=0, atol=error)
+    for name in ("allowed", "query_valid", "key_valid"):
+        xr.testing.assert_equal(found[name].variable, wanted[name].variable)
+    assert ("sink_weight" in found) == sink
+    schema.check(found.load())
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"head": 1},
+        {"head": [3, 0], "query": slice(None, None, -1)},
+        {"example": slice(1, None), "key": [5, 0, 0]},
+        {"example": -1, "head": -1, "query": slice(1, 25, 2), "key": slice(10, 20)},
+    ],
+)
+@pytest.mark.parametrize("kind", ["window", "by head"])
+def test_any_selection_is_that_of_the_whole(tmp_path, choice, kind):
+    run = written(tmp_path, vectors(examples=2, heads=4, key_heads=2, kind=kind))
+    whole, part = run.site("a"), run.site("a").isel(choice)
+    for name in ("weights", "allowed"):
+        mine = {dim: at for dim, at in choice.items() if dim in whole[name].dims}
+        wanted = whole[name].load().isel(mine)
+        np.testing.assert_allclose(part[name].values, wanted.values, atol=1e-6)
+    np.testing.assert_allclose(whole["weights"].mean("key"), whole["weights"].values.mean(-1))
+
+
+def test_they_are_not_read_before_they_are_looked_at(tmp_path, monkeypatch):
+    run = written(tmp_path, vectors(kind="causal", positions=60))
+    from limelight.store.arrays import Arrays
+
+    read = Arrays.read
+    seen = []
+
+    def noting(self, spec, row, step, *at):
+        seen.append(spec.name)
+        return read(self, spec, row, step, *at)
+
+    monkeypatch.setattr(Arrays, "read", noting)
+    weights = run.weights("a")
+    assert not {name for name in seen if name.startswith(("query", "key", "normaliser"))}
+    weights.isel(example=0, head=0, query=slice(3, 5)).load()
+    assert "query_0" in seen
+
+
+def test_dask_computes_parts(tmp_path):
+    pytest.importorskip("dask.array")
+    run = written(tmp_path, vectors(positions=60))
+    chunked = run.weights("a").chunk({"query": 16})
+    np.testing.assert_allclose(chunked.max("key").values, run.weights("a").values.max(-1))
+
+
+def test_their_factors_are_known_again(tmp_path):
+    made = vectors(kind="window", heads=4, key_heads=2, examples=2)
+    found = factors_of(written(tmp_path, made).weights("a"))
+    assert found is not None
+    assert found.key.shape == made.key.shape
+    np.testing.assert_allclose(found.dense(), made.dense(), atol=2e-3)
+
+
+class TestForm:
+    def test_halves_serve_until_they_err_too_much(self, tmp_path):
+        mild, wild = vectors(strength=1.0), vectors(strength=2000.0)
+        run = written(tmp_path, mild, wild)
+        assert run.vectors("a", 0).precision.name == "float16 vectors"
+        assert run.vectors("a", 1).precision.name == "float32 vectors"
+        assert [line.get("wide") for line in lines(tmp_path)] == [None, ["a"]]
+        np.testing.assert_allclose(run.weights("a", 1).values, wild.dense(), atol=1e-3)
+
+    def test_no_size_of_vectors_overflows(self, tmp_path):
+        query = np.full((1, 1, 40, 2), 3e5, np.float32)
+        key = np.random.default_rng(0).normal(size=(1, 1, 40, 2)).astype(np.float32) * 1e-7
+        made = factored(query, key, Rule.causal(40, 40), 1.0)
+        run = written(tmp_path, made)
+        assert run.vectors("a").precision.name == "float16 vectors"
+        np.testing.assert_allclose(run.weights("a").values, made.dense(), atol=1e-3)
+
+    def test_maps_smaller_than_their_vectors_stay_maps(self, tmp_path):
+        run = written(tmp_path, vectors(positions=8, features=16))
+        assert run.vectors("a") is None
+        assert lines(tmp_path)[0].keys() == {
+            "step", "row", "time", "epoch", "attention", "parameters", "masks", "digest",
+            "by_head", "nan",
+        }  # fmt: skip
+
+    def test_an_older_reader_refuses_vectors_and_only_them(self, tmp_path):
+        written(tmp_path / "vectors", vectors())
+        with Writer(tmp_path / "maps") as writer:
+            record(writer, 0, {"a": site(0, (1, 1, 4, 4))})
+        for name, version in (("vectors", 2), ("maps", 1)):
+            text = (sidecar(tmp_path / name) / "limelight.json").read_text()
+            assert json.loads(text)["schema"] == version
+            assert ("features" in text) == (name == "vectors")
+
+    def test_a_recording_of_maps_goes_on_as_maps(self, tmp_path):
+        made = vectors()
+        whole = site_of(made).load()
+        with Writer(tmp_path) as writer:
+            record(writer, 0, {"a": whole})
+            record(writer, 1, {"a": site_of(made)})
+        run = open_run(tmp_path)
+        assert run.steps.tolist() == [0, 1]
+        assert run.vectors("a") is None
+        np.testing.assert_array_equal(run.weights("a", 0), run.weights("a", 1))
+
+    def test_what_cannot_go_on_as_vectors_is_moved_aside(self, tmp_path):
+        with Writer(tmp_path) as writer:
+            record(writer, 0, {"a": site_of(vectors())})
+            with pytest.warns(LimelightWarning, match="moved to"):
+                record(writer, 1, {"a": site_of(vectors()).load()})
+        assert open_run(tmp_path).steps.tolist() == [1]
+
+
+class TestRules:
+    def test_one_rule_is_written_once(self, tmp_path):
+        same = [vectors(seed, kind="scattered") for seed in (0, 0, 1)]
+        written(tmp_path, *same)
+        assert [line["masks"] for line in lines(tmp_path)] == [0, 0, 1]
+
+    @pytest.mark.parametrize("kind", RULES)
+    def test_cells_only_where_no_runs_describe_them(self, tmp_path, kind):
+        written(tmp_path, vectors(kind=kind, examples=2))
+        cells = list((sidecar(tmp_path) / "data.zarr" / "allowed_0").glob("c.*"))
+        assert bool(cells) == (kind in ("scattered", "by head"))
+
+
+class TestPictures:
+    @pytest.mark.parametrize("kind", ["causal", "padded", "by head"])
+    def test_they_are_those_of_the_whole_map(self, tmp_path, kind):
+        made = vectors(positions=67, examples=2, kind=kind)
+        run = written(tmp_path, made)
+        whole = run.weights("a").values
+        for example in range(2):
+            for at, reduce in enumerate(("max", "mean")):
+                cells, nan = run.overview(0, example, reduce)["a"]
+                wanted = pictures(whole)[0][at, example]
+                assert np.abs(cells.astype(int) - wanted).max() <= 1
+                assert nan is None
+        dense = tmp_path / "dense"
+        with Writer(dense) as writer:
+            record(writer, 0, {"a": site_of(made).load()})
+        wanted = open_run(dense).barred(0, 1)["a"]
+        np.testing.assert_array_equal(run.barred(0, 1)["a"], wanted)
+
+    def test_nan_is_marked(self, tmp_path):
+        made = vectors(positions=40, kind="everything")
+        made.query[0, 1, 7] = np.nan
+        run = written(tmp_path, made)
+        cells, nan = run.overview(0, 0)["a"]
+        assert np.argwhere(nan.any(-1)).tolist() == [[1, 6]]
+        assert np.isnan(run.weights("a").values[0, 1, 7]).all()
+        assert not cells[nan].any()
+
+    @pytest.mark.parametrize("kind", ["causal", "padded", "scattered", "by head"])
+    def test_a_large_map_is_shrunk_too(self, tmp_path, kind, monkeypatch):
+        monkeypatch.setattr(layout, "LARGE", 1000)
+        monkeypatch.setattr(layout, "SIDES", (4, 16))
+        made = vectors(positions=75, examples=2, heads=2, kind=kind)
+        run = written(tmp_path, made)
+        whole, allowed = run.weights("a").values, run.site("a")["allowed"]
+        allowed = allowed.broadcast_like(run.weights("a")).values
+        for example, head in np.ndindex(2, 2):
+            shrunk = run.shrunk("a", 0, example, head)
+            assert shrunk.step == (32, 32)
+            every = slice(0, 3)
+            for row, column in np.ndindex(3, 3):
+                place = np.s_[
+                    example, head, row * 32 : row * 32 + 32, column * 32 : column * 32 + 32
+                ]
+                count = allowed[place].sum()
+                assert shrunk.allowed(every, every)[row, column] == count
+                largest = shrunk.cells("max", every, every)[row, column]
+                np.testing.assert_allclose(largest, whole[place].max(), rtol=1e-3)
+                mean = shrunk.cells("mean", every, every)[row, column]
+                wanted = whole[place].sum() / max(count, 1)
+                np.testing.assert_allclose(mean, wanted, rtol=1e-3, atol=1e-7)
+
+
+class TestDamage:
+    @pytest.mark.parametrize("array", ["query", "key", "normaliser", "constants"])
+    @pytest.mark.parametrize("change", ["cut", "deleted", "flipped"])
+    def test_a_broken_file_costs_its_own_step_only(self, tmp_path, array, change):
+        made = vectors()
+        run = written(tmp_path, made, made)
+        (path,) = (sidecar(tmp_path) / "data.zarr" / f"{array}_0").glob("c.0.*")
+        data = bytearray(path.read_bytes())
+        if change == "deleted":
+            path.unlink()
+        elif change == "cut":
+            path.write_bytes(data[:-9])
+        else:
+            data[20] ^= 255
+            path.write_bytes(data)
+        with pytest.raises(StoreError, match=f"The {array} of step 0 cannot be read"):
+            run.weights("a", 0).load()
+        np.testing.assert_allclose(run.weights("a", 1), made.dense(), atol=2e-3)
+
+    def test_a_run_deleted_while_it_is_shown_says_so(self, tmp_path):
+        import shutil
+
+        run = written(tmp_path / "run", vectors())
+        weights = run.weights("a").isel(example=0, head=0)
+        weights.copy().load()
+        shutil.rmtree(tmp_path / "run")
+        with pytest.raises(NotRecordedError, match="is gone"):
+            weights.load()
+
+    @pytest.mark.parametrize(
+        "change", [{"features": 10**12}, {"features": -1}, {"key_heads": 3}, {"key_heads": None}]
+    )
+    def test_an_absurd_description_is_refused(self, tmp_path, change):
+        written(tmp_path, vectors())
+        path = sidecar(tmp_path) / "limelight.json"
+        facts = json.loads(path.read_text())
+        facts["sites"][0] |= change
+        path.write_text(json.dumps(facts))
+        with pytest.raises(StoreError, match="does not describe a recording"):
+            open_run(tmp_path)
+
+
+def test_memory_grows_with_the_length_not_with_its_square(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # what it compiles is none of ours
+    peaks = []
+    for positions in (2048, 8192):
+        made = factored(
+            np.zeros((1, 1, positions, 4)), np.zeros((1, 1, positions, 4)),
+            rule_of("causal", 1, 1, positions), 1.0,
+        )  # fmt: skip
+        tracemalloc.start()
+        run = written(tmp_path / str(positions), made)
+        run.weights("a").isel(example=0, head=0, query=slice(9, 300), key=slice(0, 300)).load()
+        run.overview(0, 0)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 8192**2 * 4 / 8, "less than an eighth of the map in single precision"
+    assert peaks[1] < 6 * peaks[0]

@@ -1,0 +1,207 @@
+"""Parts of maps at any zoom are the whole map, pooled."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent / "store"))
+from factored import RULES, site_of, vectors
+from recordings import record, site
+
+from limelight.answer import answer, extent, tiles
+from limelight.errors import NotRecordedError, QueryError
+from limelight.query import Query
+from limelight.store import Writer, layout, open_run
+from limelight.wire import decode, encode
+
+POSITIONS = 75
+
+
+@pytest.fixture(scope="module", params=["vectors", "large vectors", *RULES[2:], "maps", "compact"])
+def run(request, tmp_path_factory):
+    """Recordings of every form; the large one is also stored shrunk, 32 by 32 to a cell."""
+    folder = tmp_path_factory.mktemp("run")
+    kind = request.param if request.param in RULES else "causal"
+    made = site_of(vectors(positions=POSITIONS, examples=2, kind=kind, strength=3.0))
+    if request.param in ("maps", "compact"):
+        made = site(0, (2, 2, POSITIONS, POSITIONS), causal=True, padded=5)
+    words = np.array([[f"{e}.{i}" for i in range(POSITIONS)] for e in range(2)])
+    made["query_token"] = (("example", "query"), words)
+    made["key_token"] = (("example", "key"), words)
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "large vectors":
+            patch.setattr(layout, "LARGE", 1000)
+            patch.setattr(layout, "SIDES", (4, 16))
+            patch.setattr(tiles, "MOST", 1500)
+        with Writer(folder, precision="compact" if request.param == "compact" else "float16") as w:
+            record(w, 0, {"a": made})
+        yield open_run(folder)
+
+
+def whole(run, example, head):
+    found = run.site("a").isel(example=example)
+    allowed = found["allowed"]
+    allowed = allowed.isel(head=head) if "head" in allowed.dims else allowed
+    return found["weights"].isel(head=head).values, allowed.values
+
+
+def pooled(values, allowed, part, reduce):
+    """Reduce cell by cell."""
+    (a, b), (c, d) = part.attrs["rows"], part.attrs["columns"]
+    down, across = part.attrs["step_rows"], part.attrs["step_columns"]
+    found = np.zeros((-(-(b - a) // down), -(-(d - c) // across)))
+    may = np.zeros(found.shape, bool)
+    for row, column in np.ndindex(found.shape):
+        place = np.s_[
+            a + row * down : min(a + row * down + down, b),
+            c + column * across : min(c + column * across + across, d),
+        ]
+        may[row, column] = allowed[place].any()
+        if reduce == "max":
+            found[row, column] = values[place].max()
+        elif may[row, column]:
+            found[row, column] = values[place][allowed[place]].mean()
+    return found, may
+
+
+@st.composite
+def parts(draw):
+    first = draw(st.integers(0, POSITIONS - 1))
+    return first, draw(st.integers(first + 1, POSITIONS + 9))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.none() | parts(), columns=st.none() | parts(),
+    cells=st.integers(1, 80), reduce=st.sampled_from(["max", "mean"]), example=st.integers(0, 1),
+)  # fmt: skip
+def test_a_part_is_the_whole_map_pooled(run, rows, columns, cells, reduce, example):
+    query = Query("map", site="a", head=1, example=example, rows=rows, columns=columns,
+                  cells=cells, reduce=reduce)  # fmt: skip
+    part = decode(encode(answer(run, query)))
+    values, allowed = whole(run, example, 1)
+    wanted, may = pooled(values, allowed, part, reduce)
+    np.testing.assert_allclose(part["weights"].values, wanted, rtol=1.5e-3, atol=1e-6)
+    np.testing.assert_array_equal(part["allowed"], may)
+    assert max(part["weights"].shape) <= cells
+    for dim, asked, axis in (("query", rows, "rows"), ("key", columns, "columns")):
+        first, stop = part.attrs[axis]
+        step = part.attrs[f"step_{axis}"]
+        given = asked or (0, POSITIONS)
+        assert first <= given[0]
+        assert stop >= min(given[1], POSITIONS)
+        assert step & (step - 1) == 0
+        valid = run.site("a")[f"{dim}_valid"].values[example, first:stop]
+        valid = np.logical_or.reduceat(valid, np.arange(0, stop - first, step))
+        np.testing.assert_array_equal(part[f"{dim}_valid"], valid)
+        assert part.attrs[f"{dim}_token"] == [f"{example}.{i}" for i in range(first, stop)]
+    assert (part.attrs["queries"], part.attrs["keys"]) == (POSITIONS, POSITIONS)
+
+
+def test_one_cell_is_one_exact_weight(run):
+    values, _ = whole(run, 0, 0)
+    for query, key in ((0, 0), (40, 17), (74, 3)):
+        asked = Query("map", site="a", head=0, example=0, rows=(query, query + 1),
+                      columns=(key, key + 1), cells=1)  # fmt: skip
+        found = answer(run, asked)["weights"]
+        assert found.shape == (1, 1)
+        np.testing.assert_allclose(found, values[query, key], rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 7, 5000])
+@pytest.mark.parametrize("ranges", [{}, {"rows": (30, 70), "columns": (5, 50), "cells": 64}])
+def test_the_strongest_weights_come_in_falling_order(run, count, ranges):
+    found = answer(run, Query("map", site="a", head=1, example=1, strongest=count, **ranges))
+    rows, columns = (
+        found.attrs.get("rows", [0, POSITIONS]),
+        found.attrs.get("columns", [0, POSITIONS]),
+    )
+    values = whole(run, 1, 1)[0][slice(*rows), slice(*columns)]
+    wanted = np.sort(values[values > 0])[::-1][:count]
+    strong = found["strong_weight"].values
+    np.testing.assert_allclose(strong, wanted, rtol=1e-6)
+    places = found["strong_query"].values - rows[0], found["strong_key"].values - columns[0]
+    np.testing.assert_allclose(values[places], strong, rtol=1e-6)
+    share = wanted.sum(dtype=np.float64) / values.sum(dtype=np.float64)
+    assert found.attrs["strong_share"] == pytest.approx(share, abs=2e-3)
+    assert found.attrs["strong_of"] == "ranges"
+
+
+def test_all_examples_may_be_asked_for_at_once(run):
+    found = answer(run, Query("map", site="a", head=0, rows=(8, 24), cells=4))
+    assert found["weights"].dims == ("example", "query", "key")
+    one = answer(run, Query("map", site="a", head=0, example=1, rows=(8, 24), cells=4))
+    np.testing.assert_array_equal(found["weights"][1], one["weights"])
+    assert found.attrs["key_token"][1] == one.attrs["key_token"]
+
+
+def test_a_small_map_comes_whole_and_as_before(run):
+    found = answer(run, Query("map", site="a", head=0, example=0))
+    assert found["weights"].shape == (POSITIONS, POSITIONS)
+    assert "rows" not in found.attrs
+    np.testing.assert_allclose(found["weights"], whole(run, 0, 0)[0], rtol=1e-3, atol=1e-7)
+
+
+def test_the_error_of_the_stored_form_is_told(run):
+    stored = answer(run, Query("map", site="a", head=0, example=0, rows=(0, 9))).attrs["stored"]
+    own = run.vectors("a")
+    assert stored["name"] == (run.precision if own is None else own.precision).name
+    assert 0 < stored["max_error"] <= 1e-2
+
+
+def test_a_part_beyond_the_map_is_told_how_long_it_is(run):
+    with pytest.raises(NotRecordedError, match=r"Got query 75\. The map has 75, numbered from 0\."):
+        answer(run, Query("map", site="a", head=0, example=0, rows=(75, 80)))
+
+
+@pytest.mark.parametrize("cells", [None, 16, 70])
+def test_its_size_is_known_before_it_is_read(run, cells):
+    query = Query("map", site="a", head=0, example=0, rows=(3, 60), cells=cells, strongest=9)
+    found = answer(run, query)
+    assert found.nbytes * 0.9 <= extent(run, query) <= 5 * found.nbytes
+
+
+def test_a_long_map_comes_in_512_cells(tmp_path):
+    with Writer(tmp_path) as writer:
+        record(writer, 0, {"a": site_of(vectors(positions=1100, heads=1))})
+    found = answer(open_run(tmp_path), Query("map", site="a", head=0, example=0))
+    assert found["weights"].shape == (275, 275)
+    assert found.attrs["step_rows"] == 4
+    assert found.attrs["query_token"] is None
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ({"rows": ["5:5"]}, "Got rows=5:5. Wanted two numbers from 0, the second above the first."),
+        ({"columns": ["-1:5"]}, "Got columns=-1:5."),
+        ({"rows": ["5"]}, "Got rows='5'. Wanted two numbers."),
+        ({"rows": ["a:b"]}, "Got rows='a'. Wanted a whole number."),
+        ({"cells": ["0"]}, "Got cells=0. Wanted 1 to 2048."),
+        ({"cells": ["2049"]}, "Got cells=2049."),
+        ({"strongest": ["5001"]}, "Got strongest=5001. Wanted 0 to 5000."),
+        ({"strongest": ["1"], "example": []}, "Got 0 values for 'example'."),
+    ],
+)
+def test_a_malformed_range_is_answered_in_words(form, message):
+    plain = {"what": ["map"], "site": ["a"], "head": ["0"], "example": ["0"]}
+    with pytest.raises(QueryError) as caught:
+        Query.parse(plain | form)
+    assert message in str(caught.value)
+
+
+def test_the_strongest_are_those_of_one_example():
+    with pytest.raises(QueryError, match="Name it: example=0"):
+        Query("map", site="a", head=0, strongest=1)
+
+
+def test_ranges_are_read_from_a_url():
+    form = {"what": ["map"], "site": ["a"], "head": ["0"], "rows": ["0:5"], "columns": ["2:9"]}
+    query = Query.parse(form)
+    assert (query.rows, query.columns) == ((0, 5), (2, 9))

@@ -1,4 +1,4 @@
-"""Writes a recording of attention too long to be shown cell by cell, with things planted to find."""
+"""Writes a recording of attention too long to show cell by cell, with things planted to find."""
 
 from __future__ import annotations
 

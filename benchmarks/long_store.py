@@ -9,7 +9,7 @@ the end looks at one key near the start instead.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def site(factors: Factors, module: str) -> xr.Dataset:
 
 
 def write(folder: str | Path, size: Planted) -> None:
-    """Record one step.
+    """Record one step of planted attention.
 
     Parameters
     ----------
@@ -105,8 +105,20 @@ def write(folder: str | Path, size: Planted) -> None:
         The run's.
     size : Planted
     """
-    names = [f"layer_{layer}/attention" for layer in range(size.layers)]
-    sites = {name: site(vectors(size, at), name) for at, name in enumerate(names)}
+    record(folder, {f"layer_{at}/attention": vectors(size, at) for at in range(size.layers)})
+
+
+def record(folder: str | Path, layers: Mapping[str, Factors]) -> None:
+    """Record one step, as a recorder does.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run's.
+    layers : mapping of str to Factors
+        By name.
+    """
+    sites = {name: site(factors, name) for name, factors in layers.items()}
     with Writer(folder) as writer:
         writer.append(
             0,

@@ -157,6 +157,16 @@ def test_bytes_on_disk_are_those_of_a_whole_recording():
         assert "; 0 from the nearest float16" in exact.absolute
 
 
+def test_long_attention_is_stored_small_viewed_and_searched():
+    from benchmarks import long
+
+    short, longer, view, found = long.measure(tiny=True)
+    assert 0 < longer.value < short.value < 1
+    assert 0 < view.value < math.inf
+    assert "float16 vectors" in short.absolute
+    assert found.met, found.absolute
+
+
 @pytest.mark.browser
 @pytest.mark.training
 def test_a_click_is_measured_in_the_tab(tmp_path, browser, monkeypatch):

@@ -18,6 +18,9 @@ SITE = "layer/attention"
 BACK = 3
 FAR = (3300, 700)
 FEATURES = 32
+#: Another site, whose one head looks from each patch of an image at the one across the middle.
+PATCHED = "patches/attention"
+PATCHES = (36, 36)
 
 
 class Text:
@@ -35,34 +38,45 @@ class Text:
 
 
 def plant(folder: Path) -> None:
-    """Record one step of a head that looks back and far, and of one that looks at itself."""
+    """Record one step of two sites: a text's, and that of the patches of an image."""
     place = np.arange(LENGTH)
+    back = np.maximum(place - BACK, 0)
+    back[FAR[0]] = FAR[1]
+    patches = np.arange(PATCHES[0] * PATCHES[1])
+    rule = Rule.everything(patches.size, patches.size)
+    sites = {
+        SITE: site([back, place], Rule.causal(LENGTH, LENGTH)),
+        PATCHED: site([patches[::-1]], rule, query_layout=PATCHES, key_layout=PATCHES),
+    }
+    with Writer(folder) as writer:
+        writer.append(
+            0,
+            tree=xr.DataTree.from_dict(sites),
+            measures={name: measures_of(one) for name, one in sites.items()},
+            null={name: null_of(one) for name, one in sites.items()},
+            probe=Text(),
+        )
+
+
+def site(aims: list[np.ndarray], rule: Rule, **layouts: tuple[int, int]) -> xr.Dataset:
+    """Heads that look at the key that each query is given as its aim."""
+    length = len(aims[0])
     waves = np.random.default_rng(0).uniform(0, np.pi, FEATURES // 2)
 
-    def codes(of):
+    def codes(of: np.ndarray) -> np.ndarray:
         turns = of[:, None] * waves
         return np.concatenate([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
 
-    key = codes(place)[None, None]
-    aims = np.stack([np.maximum(place - BACK, 0), place])
-    aims[0, FAR[0]] = FAR[1]
     query = np.stack([codes(one) for one in aims])[None] * np.float32(1.5)
-    factors = factored(query, key, Rule.causal(LENGTH, LENGTH), 1.0)
-    valid = np.ones((1, LENGTH), bool)
-    site = xr.Dataset(
+    factors = factored(query, codes(np.arange(length))[None, None], rule, 1.0)
+    valid = np.ones((1, length), bool)
+    facts = {"module": "planted", "kind": "self", "module_class": "Planted", "framework": "none"}
+    return xr.Dataset(
         {
             "weights": lazy_weights(factors),
             "allowed": lazy_allowed(factors.rule, factors.shape),
             "query_valid": (("example", "query"), valid),
             "key_valid": (("example", "key"), valid),
         },
-        attrs={"module": SITE, "kind": "self", "module_class": "Planted", "framework": "none"},
+        attrs=facts | layouts,
     )
-    with Writer(folder) as writer:
-        writer.append(
-            0,
-            tree=xr.DataTree.from_dict({SITE: site}),
-            measures={SITE: measures_of(site)},
-            null={SITE: null_of(site)},
-            probe=Text(),
-        )

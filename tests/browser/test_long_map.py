@@ -7,7 +7,7 @@ import re
 import shutil
 
 import pytest
-from planting import BACK, FAR, LENGTH, SITE, plant
+from planting import BACK, FAR, LENGTH, PATCHED, PATCHES, SITE, plant
 from playwright.sync_api import expect
 
 import limelight as ll
@@ -177,6 +177,23 @@ def test_other_views_say_what_share_they_show(long):
     needle = long.inside.locator(f"[data-key='{FAR[1]}']")
     expect(needle).to_have_text("<b>针</b>")
     assert long.inside.locator(".word").count() <= 700
+
+
+def test_patches_of_an_image_show_what_a_patch_looks_at(tab, planted):
+    tab.open(run=RUN, site=PATCHED)
+    count = PATCHES[0] * PATCHES[1]
+    place = tab.pixel(40)
+    tab.map.hover(position=place)
+    expect(tab.readout).to_have_attribute("data-query", "40")
+    tab.ready()
+    expect(tab.readout).to_contain_text(str(divmod(count - 1 - 40, PATCHES[1])))
+    expect(tab.legend).to_contain_text(f"{count:,} strongest weights, 100 % of the mass here")
+    tab.map.click(position=place)
+    tab.map.hover(position=tab.pixel(count - 1 - 40))
+    expect(tab.readout).to_have_attribute("data-key", str(count - 1 - 40))
+    expect(tab.readout).to_have_attribute("data-value", SOMETHING)
+    found = float(tab.readout.get_attribute("data-value"))
+    assert found == float(planted.weights(PATCHED, 0)[0, 0, 40, count - 41].values) > 0.5
 
 
 def test_max_keeps_a_lone_cell_in_sight_and_mean_does_not(long):

@@ -1,0 +1,138 @@
+"""Long attention: bytes on disk, a view of any part, and one cell found among 17 billion.
+
+Vectors are synthetic: unit normal ones for the bytes and the views, planted ones (see
+``long_store``) for the search. All of a head's map is causal.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import memory
+from benchmarks.figure import Figure
+from benchmarks.long_store import Planted, record, write
+from limelight.answer import answer
+from limelight.factors import Factors, factored
+from limelight.query import Query
+from limelight.rule import Rule
+from limelight.store import Run, open_run
+from limelight.wire import encode
+
+FEATURES = 64
+#: Positions to the largest share of a float16 map's bytes.
+BARS = {4096: 1 / 20, 16384: 1 / 100}
+VIEW = 512
+VIEWS = 200
+FARTHEST = 131072
+SITE = "layer_0/attention"
+
+
+def measure(tiny: bool = False) -> list[Figure]:
+    """Record heads of several lengths and look at them."""
+    found = []
+    for positions, bar in BARS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            length = positions // 8 if tiny else positions
+            record(folder, {SITE: _normal(length)})
+            found.append(_bytes(Path(folder), length, bar))
+            if positions == max(BARS):
+                found.append(_views(open_run(folder), length, 5 if tiny else VIEWS))
+    with tempfile.TemporaryDirectory() as folder:
+        found.append(_search(Path(folder), Planted(2048 if tiny else FARTHEST, features=FEATURES)))
+    return found
+
+
+def _normal(positions: int) -> Factors:
+    random = np.random.default_rng(0)
+    query, key = (random.normal(size=(1, 1, positions, FEATURES)) for _ in range(2))
+    return factored(query, key, Rule.causal(positions, positions), FEATURES**-0.5)
+
+
+def _bytes(folder: Path, positions: int, bar: float) -> Figure:
+    files = [path for path in (folder / "plugins").rglob("*") if path.is_file()]
+    stored, raw = sum(path.stat().st_size for path in files), 2 * positions**2
+    form = open_run(folder).vectors(SITE)
+    name = "maps" if form is None else form.precision.name
+    error = 0.0 if form is None else form.precision.max_error
+    return Figure(
+        what=f"bytes on disk, one head at T = {positions:,}, d = {FEATURES}, against float16 dense",
+        bar=bar,
+        at_most=True,
+        value=stored / raw,
+        absolute=(
+            f"{stored / 1e6:.2f} MB against {raw / 1e6:.1f} MB; {name}, stated error of a weight "
+            f"{error:.2g}"
+        ),
+        how="every file of the recording counted; deterministic",
+    )
+
+
+def _views(run: Run, positions: int, count: int) -> Figure:
+    random = np.random.default_rng(1)
+    size = min(VIEW, positions // 2)
+    wall, cpu = [], []
+    for place in range(count + 3):
+        row, column = (int(one) for one in random.integers(0, positions - size, 2))
+        query = Query("map", site=SITE, head=0, example=0, rows=(row, row + size),
+                      columns=(column, column + size))  # fmt: skip
+        before = time.perf_counter(), time.process_time()
+        encode(answer(run, query))
+        if place >= 3:  # the first ones open files
+            wall.append(time.perf_counter() - before[0])
+            cpu.append(time.process_time() - before[1])
+    middle, high, worst = (1e3 * float(np.quantile(wall, q)) for q in (0.5, 0.95, 1))
+    return Figure(
+        what=f"a random view of {size} × {size} weights at T = {positions:,}: query to bytes, p95",
+        bar=100,
+        at_most=True,
+        value=high,
+        unit=" ms",
+        absolute=(
+            f"median {middle:.1f} ms, longest {worst:.1f} ms; CPU time: median "
+            f"{1e3 * float(np.median(cpu)):.1f} ms"
+        ),
+        how=f"wall time of {count} views, after three that are not counted",
+    )
+
+
+def _search(folder: Path, size: Planted) -> Figure:
+    started, before = time.perf_counter(), memory.reset()
+    write(folder, size)
+    seconds, risen = time.perf_counter() - started, memory.peak() - before
+    run = open_run(folder)
+    plain: dict[str, Any] = {"site": SITE, "head": 0, "example": 0}
+    shown = answer(run, Query("map", **plain))
+    cells, step = shown["weights"].values, shown.attrs["step_rows"]
+    diagonal = bool((np.diag(cells) > 0.5).all())
+    away = np.tril(cells, -2)
+    cell = np.unravel_index(away.argmax(), away.shape)
+    rows, columns = ((at * step, (at + 1) * step) for at in map(int, cell))
+    strong = answer(run, Query("map", **plain, rows=rows, columns=columns, strongest=1))
+    place = int(strong["strong_query"][0]), int(strong["strong_key"][0])
+    others = float(np.sort(away.ravel())[-2])
+    return Figure(
+        what=(
+            f"of a planted diagonal and a planted far cell in one head at T = {size.positions:,}, "
+            "found by number from the zoomed-out view"
+        ),
+        bar=2,
+        at_most=False,
+        value=int(diagonal) + int(place == size.far),
+        absolute=(
+            f"the far cell has {float(strong['strong_weight'][0]):.3f} at query {place[0]:,}, key "
+            f"{place[1]:,}; no other cell off the diagonal of the view exceeds {others:.2g}; "
+            f"recorded in {seconds:.0f} s with {risen / 1e6:.0f} MB more than before; the map "
+            f"in float16 is {2 * size.positions**2 / 1e9:.1f} GB"
+        ),
+        how="the largest cell of a view of 512 × 512, then its strongest weight; deterministic",
+    )
+
+
+if __name__ == "__main__":
+    for one in measure():
+        print(one.value, one.unit, one.what, "|", one.absolute)

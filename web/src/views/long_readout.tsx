@@ -146,10 +146,11 @@ function Name({ axis, at }: { axis: "query" | "key"; at: number }) {
   );
 }
 
-/** A share as whole per cents, never rounded up to all. */
+/** A share as whole per cents, never rounded up to all but for the noise of sums. */
 export function percent(share: number): string {
   const hundreds = 100 * share;
-  if (hundreds >= 99.95 && share < 1) return "> 99.9";
+  if (share > 1 - 1e-6) return "100";
+  if (hundreds >= 99.9) return "> 99.9";
   return hundreds >= 10 ? String(Math.floor(hundreds)) : hundreds.toPrecision(2);
 }
 

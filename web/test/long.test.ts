@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { excerptsOf, rowFrom, strongestOf } from "../src/answers/strongest.ts";
+import { excerptsOf, rowFrom, strongestOf, telling } from "../src/answers/strongest.ts";
 import { bytesOf, peaksOf, tileOf } from "../src/answers/tile.ts";
 import { INKS } from "../src/draw/inks.ts";
 import { cellUnder, labelled, layOut, number, pixelsOf, roundUp } from "../src/draw/long_map.ts";
@@ -154,6 +154,12 @@ test("the strongest weights make a row, and their share is the answer's", () => 
   assert.deepEqual([strong.count, strong.share, strong.recorded], [2, 0.83, false]);
   assert.deepEqual([...rowFrom(strong, 7, 6)], [0.25, 0, 0, 0, 0, 0.5]);
   assert.deepEqual([...rowFrom(strong, 6, 2)], [0, 0]);
+});
+
+test("a tail of hardly any weight tells nothing", () => {
+  assert.equal(telling([0.9, 0.09, 0.005, 0.004, 0.001]), 2);
+  assert.equal(telling([0.25, 0.25, 0.25, 0.25]), 4);
+  assert.equal(telling([]), 0);
 });
 
 test("excerpts hold the strongest keys first, in the order they are read, joined where they touch", () => {

@@ -36,6 +36,17 @@ export function rowFrom(strongest: Strongest, query: number, keys: number): Floa
   return row;
 }
 
+/** How many of the strongest hold nearly all that the strongest hold together. */
+export function telling(weights: ArrayLike<number>, nearly = 0.99): number {
+  let all = 0;
+  for (let at = 0; at < weights.length; at++) all += weights[at] as number;
+  let count = 0;
+  for (let sum = 0; count < weights.length && sum < nearly * all; count++) {
+    sum += weights[count] as number;
+  }
+  return count;
+}
+
 /** Positions from one up to, not including, another. */
 export type Stretch = readonly [number, number];
 

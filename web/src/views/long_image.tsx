@@ -78,8 +78,8 @@ export function LongImage({ site }: { site: Site }) {
         {strongest && (
           <span class="key">{words.mass(count(strongest.count), percent(strongest.share))}</span>
         )}
-        <span class="key">{hint}</span>
       </Legend>
+      <p class="sub">{hint}</p>
     </>
   );
 }

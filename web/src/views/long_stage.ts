@@ -219,7 +219,8 @@ export class Stage {
     // The greatest of all is known from the coarsest maxima; means differ with what they join.
     const root = levels.root.flatMap((spot) => this.held(spot) ?? []);
     const basis = style.reduce === "max" && root.length ? root : tops;
-    const most = roundUp(Math.max(0, ...basis.map((one) => one.tile.most)));
+    // Rounding may take a weight a hair above 1.
+    const most = Math.min(1, roundUp(Math.max(0, ...basis.map((one) => one.tile.most))));
     return {
       scale: style.scale,
       most,

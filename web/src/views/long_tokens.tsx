@@ -1,6 +1,6 @@
 /** A long text as one query sees it: all of it as a strip, and the words it looks at most. */
 import { useMemo } from "preact/hooks";
-import { excerptsOf, rowFrom, strongestOf } from "../answers/strongest.ts";
+import { excerptsOf, rowFrom, type Strongest, strongestOf, telling } from "../answers/strongest.ts";
 import { tileOf } from "../answers/tile.ts";
 import { Canvas, useSize } from "../controls/canvas.tsx";
 import { count } from "../controls/format.ts";
@@ -17,7 +17,7 @@ import { t } from "../language.ts";
 import { selection } from "../state.ts";
 import { theme } from "../theme.ts";
 import type { Site } from "../types.ts";
-import type { Answer } from "../wire.ts";
+import type { Answer, Numbers } from "../wire.ts";
 import { headQuery, positions, scaleOf, strongestQuery, useFirstQuery } from "./long_head.ts";
 import { LongReadout, percent } from "./long_readout.tsx";
 import { hover, hovered, pin, pinned } from "./pointing.ts";
@@ -58,7 +58,7 @@ export function LongTokens({ site }: { site: Site }) {
     [strongest, at, site],
   );
   const excerpts = useMemo(
-    () => (strongest ? excerptsOf(strongest.keys, site.keys, AROUND, WORDS) : []),
+    () => (strongest ? excerptsOf(keysOf(strongest), site.keys, AROUND, WORDS) : []),
     [strongest, site],
   );
   const most = strongest?.weights[0] || 1;
@@ -106,6 +106,11 @@ export function LongTokens({ site }: { site: Site }) {
       </Legend>
     </>
   );
+}
+
+/** Keys that say something: a long tail of hardly any weight would only fill the page. */
+function keysOf(strongest: Strongest): Numbers {
+  return strongest.keys.slice(0, telling(strongest.weights));
 }
 
 /** All keys of the row, side by side; each column is the strongest weight of those it stands for. */

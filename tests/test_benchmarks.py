@@ -157,6 +157,16 @@ def test_bytes_on_disk_are_those_of_a_whole_recording():
         assert "; 0 from the nearest float16" in exact.absolute
 
 
+@pytest.mark.training
+def test_capturing_is_measured_at_each_length_and_in_memory():
+    from benchmarks import capture
+
+    found = capture.measure(tiny=True)
+    assert len(found) == 2 * len(capture.TINY.lengths) + 1
+    assert all(0 < one.value < math.inf for one in found[:-1])
+    assert "all maps take 0 MB" in found[-1].absolute  # what all maps of the tiny model take
+
+
 @pytest.mark.browser
 @pytest.mark.training
 def test_a_click_is_measured_in_the_tab(tmp_path, browser, monkeypatch):

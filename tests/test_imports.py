@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,10 @@ HEAVY = (
     "tensorflow",
     "keras",
     "torch",
+    "transformers",
+    "lightning",
     "jax",
+    "numba",
     "matplotlib",
     "tensorboard",
     "werkzeug",
@@ -50,16 +54,39 @@ def test_reading_a_run_needs_no_framework():
 
 
 def test_asking_for_a_probe_needs_no_framework():
-    assert not _loaded_after("import limelight; limelight.Probe") & {"tensorflow", "keras"}
+    frameworks = {"tensorflow", "keras", "torch", "jax"}
+    assert not _loaded_after("import limelight; limelight.Probe") & frameworks
 
 
-def test_every_public_name_is_there():
+def test_looking_for_adapters_loads_no_framework():
+    program = "from limelight.catalogue import modules; list(modules('capture'))"
+    frameworks = {"tensorflow", "keras", "torch", "jax", "transformers"}
+    assert not _loaded_after(program) & frameworks
+
+
+def test_the_conformance_class_loads_neither_pytest_nor_a_framework():
+    loaded = _loaded_after("import limelight.testing")
+    assert not loaded & {"pytest", "tensorflow", "keras", "torch", "jax"}
+
+
+@pytest.mark.parametrize("torch", [False, True])
+def test_every_public_name_is_there(torch):
+    """Those that load torch in one process, those that load Keras in another."""
     import limelight
 
     assert sorted(limelight.__all__) == sorted(set(limelight.__all__))
-    for name in limelight.__all__:
-        assert getattr(limelight, name) is not None
-        assert name in dir(limelight)
+    theirs = {"LightningCallback", "TrainerCallback"}
+    names = sorted(name for name in limelight.__all__ if (name in theirs) == torch)
+    program = (
+        f"import limelight\nfor name in {names}:\n"
+        "    assert getattr(limelight, name) is not None, name\n"
+        "    assert name in dir(limelight), name"
+    )
+    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=quiet
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_an_unknown_name_is_an_ordinary_attribute_error():
@@ -77,7 +104,104 @@ def test_plugin_entry_point_needs_no_store():
 
 #: Foreign libraries that live in few files, finer than the rooms that import-linter knows.
 HOMES = {
-    "keras": r"capture/keras\w*\.py|apps/keras\.py|cases/\w+\.py",
+    "torch": r"capture/(torch|keras_)\w*\.py|testing/\w+\.py"
+    r"|cases/(smallest|pretrained)\w*\.py",
+    "transformers": r"capture/torch_transformers\w*\.py|apps/transformers\.py"
+    r"|cases/(smallest|pretrained)\w*\.py",
+    "jax": r"capture/keras_\w+\.py",
+    "numba",
+    "matplotlib",
+    "tensorboard",
+    "werkzeug",
+    "playwright",
+)
+
+
+def _loaded_after(statement: str) -> set[str]:
+    """Run a statement in a fresh Python and return the top-level packages it loaded."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_import_is_light():
+    assert not _loaded_after("import limelight") & set(HEAVY)
+
+
+def test_the_measurement_would_see_a_heavy_import():
+    assert "werkzeug" in _loaded_after("import limelight, werkzeug")
+
+
+def test_reading_a_run_needs_no_framework():
+    assert not _loaded_after("import limelight; limelight.open_run") & {"tensorflow", "keras"}
+
+
+def test_asking_for_a_probe_needs_no_framework():
+    frameworks = {"tensorflow", "keras", "torch", "jax"}
+    assert not _loaded_after("import limelight; limelight.Probe") & frameworks
+
+
+def test_looking_for_adapters_loads_no_framework():
+    program = "from limelight.catalogue import modules; list(modules('capture'))"
+    frameworks = {"tensorflow", "keras", "torch", "jax", "transformers"}
+    assert not _loaded_after(program) & frameworks
+
+
+def test_the_conformance_class_loads_neither_pytest_nor_a_framework():
+    loaded = _loaded_after("import limelight.testing")
+    assert not loaded & {"pytest", "tensorflow", "keras", "torch", "jax"}
+
+
+@pytest.mark.parametrize("torch", [False, True])
+def test_every_public_name_is_there(torch):
+    """Those that load torch in one process, those that load Keras in another."""
+    import limelight
+
+    assert sorted(limelight.__all__) == sorted(set(limelight.__all__))
+    theirs = {"LightningCallback", "TrainerCallback"}
+    names = sorted(name for name in limelight.__all__ if (name in theirs) == torch)
+    program = (
+        f"import limelight\nfor name in {names}:\n"
+        "    assert getattr(limelight, name) is not None, name\n"
+        "    assert name in dir(limelight), name"
+    )
+    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=quiet
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_an_unknown_name_is_an_ordinary_attribute_error():
+    import limelight
+
+    with pytest.raises(AttributeError, match="attenton"):
+        limelight.attenton  # noqa: B018
+
+
+def test_plugin_entry_point_needs_no_store():
+    """An error at its import would end TensorBoard itself, so it imports next to nothing."""
+    loaded = _loaded_after("from limelight.apps.tensorboard import LimelightPlugin")
+    assert not loaded & {"zarr", "tensorflow", "keras"}
+
+
+#: Foreign libraries that live in few files, finer than the rooms that import-linter knows.
+HOMES = {
+    "torch": r"capture/(torch\w*|keras_torch)\.py|testing/\w+\.py"
+    r"|cases/(smallest_\w+|pretrained\w*)\.py",
+    "transformers": r"capture/torch_transformers\w*\.py|apps/transformers\.py"
+    r"|cases/(smallest_transformers|pretrained\w*)\.py",
+    "jax": r"capture/keras_jax\w*\.py",
+    "numba": r"analyses/_\w+\.py",
+    "keras": r"capture/keras\w*\.py|apps/keras\.py|cases/\w+\.py|testing/\w+\.py",
     "tensorflow": r"capture/keras\w*\.py|apps/keras\.py|cases/\w+\.py",
     "tensorboard": r"apps/tensorboard\.py|store/events\.py",
     "werkzeug": r"apps/tensorboard\.py|store/events\.py",

@@ -23,10 +23,11 @@ from limelight.capture.adapters import adapter_for
 from limelight.capture.gating import Gates, Piece, never_ran, without_effect
 from limelight.capture.keras_backends import backend, dtype_of, single
 from limelight.capture.keras_blending import Blend
-from limelight.capture.keras_hooking import attending, uncompiled
 from limelight.capture.keras_calling import _positional, _takes_training
+from limelight.capture.keras_hooking import attending, uncompiled
 from limelight.capture.keras_state import untouched
 from limelight.capture.probe import Probe
+from limelight.errors import GateError, ProbeError
 
 # Of each model, its sites and how many heads they have, and which were tested.
 _known: weakref.WeakKeyDictionary[Any, tuple[dict[str, int], set[str]]] = (
@@ -87,6 +88,8 @@ class Gating:
             gates.check(self._heads)
         self._blend = Blend(gates)
         self._trial: Blend | None = None
+        self._watching = False
+        self._error: GateError | None = None
         self._counts: dict[str, int] = {}
         self._depth = 0
         self._undo = ExitStack()
@@ -99,31 +102,39 @@ class Gating:
         ------
         None
         """
+        import keras
+
         with uncompiled(), self._undo:
             self._change()
-            call = self.model.call
-
-            def first(*args: Any, **kwargs: Any) -> Any:
-                return self._called(call, args, kwargs)
-
-            self._replace(self.model, "call", first)
+            # Keras wraps errors inside a call; those of the gates must come out as they are.
+            original = keras.layers.Layer.__call__
+            self._undo.callback(setattr, keras.layers.Layer, "__call__", original)
+            keras.layers.Layer.__call__ = self._around(original)
             yield
 
-    def _called(
-        self, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """Make ready for one call of the model, and do it."""
-        if not self._depth:
+    def _around(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Make ready for each call of the model."""
+
+        def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            if layer is not self.model or self._depth or self._watching:
+                return original(layer, *args, **kwargs)
             if self._trial is None:
                 self.told = True
                 self._prepare(args, kwargs)
                 self.told = False
             self._counts.clear()
-        self._depth += 1
-        try:
-            return call(*args, **kwargs)
-        finally:
-            self._depth -= 1
+            self._depth += 1
+            try:
+                return original(layer, *args, **kwargs)
+            except Exception:
+                error, self._error = self._error, None
+                if error is not None:
+                    raise error from None
+                raise
+            finally:
+                self._depth -= 1
+
+        return called
 
     def _change(self) -> None:
         names = keras_names.paths(self.model)
@@ -131,7 +142,9 @@ class Gating:
                   if id(layer) in names}  # fmt: skip
         for path in {_path_of(site, layers) for site in self.gates.sites}:
             if path in layers:
-                attending(layers[path], partial(self._seen, path), self._replace)
+                attending(
+                    layers[path], partial(self._seen, path), self._replace, lambda: self._watching
+                )
 
     def _replace(self, owner: Any, name: str, value: Any) -> None:
         """Put an attribute into an object's own ``__dict__`` until the context ends."""
@@ -149,18 +162,24 @@ class Gating:
         name = path or keras_names.name_of(self.model)
         numbered = f"{name}:{count}" if f"{name}:1" in self._heads and count else name
         site = next((s for s in (numbered, f"{numbered}/softmax") if s in self.gates.sites), None)
-        if site is None or site not in self._heads:
+        if site is None or site not in self._heads or self._watching:
             return own
-        blend = self._trial or self._blend
         self.met.add(site)
-        return blend(site, self._heads[site], own, features)
+        try:
+            return (self._trial or self._blend)(site, self._heads[site], own, features)
+        except GateError as error:
+            self._error = error
+            raise
 
     # ----------------------------------------------------------------------------------- first call
 
     def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Find the sites, test that gating changes the model's output, run the reference."""
         if not self._ready:
-            _elsewhere(lambda: self._test(_probe(self.model, args, kwargs)))
+            try:
+                _elsewhere(lambda: self._test(_probe(self.model, args, kwargs)))
+            except ProbeError:
+                return  # the call itself will fail, and say why in its own words
             self._ready = True
         if self._blend.waiting:
             reference = self.gates.reference
@@ -168,7 +187,11 @@ class Gating:
             _elsewhere(lambda: self._refer(probe))
 
     def _test(self, probe: Probe) -> None:
-        sites = adapter_for(self.model).watch(self.model, probe, (), ()).subtree
+        self._watching = True
+        try:
+            sites = adapter_for(self.model).watch(self.model, probe, (), ()).subtree
+        finally:
+            self._watching = False
         self._heads.update(
             {s.attrs["module"]: int(s["weights"].sizes["head"]) for s in sites if s.has_data}
         )

@@ -16,7 +16,12 @@ from typing import Any
 Seen = Callable[[Any, bool], Any]
 
 
-def attending(layer: Any, seen: Seen, replace: Callable[[Any, str, Any], None]) -> None:
+def attending(
+    layer: Any,
+    seen: Seen,
+    replace: Callable[[Any, str, Any], None],
+    asleep: Callable[[], bool],
+) -> None:
     """Hand what a layer's heads contribute to a function.
 
     Parameters
@@ -25,6 +30,8 @@ def attending(layer: Any, seen: Seen, replace: Callable[[Any, str, Any], None]) 
     seen : callable
     replace : callable
         Puts an attribute into a layer, for as long as the caller likes.
+    asleep : callable
+        Says whether others are to be left alone at the doors just now.
     """
     for name in ("_compute_attention", "_apply_scores"):
         method = getattr(layer, name, None)
@@ -34,6 +41,8 @@ def attending(layer: Any, seen: Seen, replace: Callable[[Any, str, Any], None]) 
     call = layer.call
 
     def watched(*args: Any, **kwargs: Any) -> Any:
+        if asleep():
+            return call(*args, **kwargs)
         with _doors(seen):
             return call(*args, **kwargs)
 

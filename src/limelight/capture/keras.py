@@ -138,3 +138,24 @@ def gate(model: Any, gates: Gates) -> AbstractContextManager[None]:
 
     backend()  # one that limelight does not know is an error
     return gated(model, gates)
+
+
+def sweep(model: Any, inputs: Any, gates: Sequence[Gates], batched: Any = "auto") -> list[Any]:  # noqa: ARG001
+    """Run a model under each of several gatings, each time as a whole.
+
+    Parameters
+    ----------
+    model : keras.Layer
+    inputs : Probe, array, tuple of arrays, or dict
+    gates : sequence of Gates
+    batched : bool or ``"auto"``
+        Without effect.
+
+    Returns
+    -------
+    list
+    """
+    from limelight.capture.keras_gating import swept
+
+    backend()
+    return swept(model, inputs if isinstance(inputs, Probe) else Probe(inputs), gates)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -59,6 +59,27 @@ def gated(model: Any, gates: Gates) -> Iterator[None]:
     missing = [site for site in gates.sites if site not in gating.met]
     if missing and not gating.told:
         raise never_ran(missing)
+
+
+def swept(model: Any, probe: Probe, gates: Sequence[Gates]) -> list[Any]:
+    """Run a model under each of several gatings, for inference.
+
+    Parameters
+    ----------
+    model : keras.Layer
+    probe : Probe
+    gates : sequence of Gates
+
+    Returns
+    -------
+    list
+        What the model returns, for each gating.
+    """
+    found = []
+    for one in gates:
+        with untouched(model), gated(model, one):
+            found.append(_call(model, probe))
+    return found
 
 
 class Gating:
@@ -233,16 +254,20 @@ class Gating:
         """Run the model for inference, leaving no trace, and return its outputs."""
         import keras
 
-        knows = backend()
-        inputs = [knows.tensor(array) for array in probe.arrays]
         self._trial, depth, self._depth = trial, self._depth, 0
         try:
             with untouched(self.model):
-                training = {"training": False} if _takes_training(self.model) else {}
-                found = self.model(*_positional(self.model, probe, inputs), **training)
+                found = _call(self.model, probe)
         finally:
             self._trial, self._depth = None, depth
         return [single(one) for one in keras.tree.flatten(found) if hasattr(one, "shape")]
+
+
+def _call(model: Any, probe: Probe) -> Any:
+    knows = backend()
+    inputs = [knows.tensor(array) for array in probe.arrays]
+    training = {"training": False} if _takes_training(model) else {}
+    return model(*_positional(model, probe, inputs), **training)
 
 
 def _same(one: list[Any], other: list[Any]) -> bool:

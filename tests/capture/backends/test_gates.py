@@ -8,6 +8,7 @@ import pytest
 from keras import layers, ops
 
 import limelight as ll
+from limelight.capture import sweep
 from limelight.errors import GateError
 
 from .conftest import array  # noqa: TID252
@@ -222,3 +223,10 @@ def test_nothing_stays_behind_after_an_error(sequence):
         model(sequence[:, :, :3])
     assert [set(vars(layer)) for layer in model._flatten_layers()] == before
     np.testing.assert_array_equal(array(model(sequence)), plain)
+
+
+def test_a_sweep_is_one_gated_run_after_another(sequence):
+    model = model_of("heads")
+    gatings = [{("attention", head): 0.0} for head in range(HEADS)]
+    for head, found in enumerate(sweep(model, sequence, gatings)):
+        np.testing.assert_allclose(array(found), without_head(model, head, sequence), atol=1e-6)

@@ -20,7 +20,7 @@ FRAMEWORK = re.compile(r"limelight\.(capture\.keras|apps\.keras|cases\.)")
 
 #: Modules whose examples load torch; tests/apps/torch runs them, in a process without TensorFlow.
 TORCH = re.compile(
-    r"limelight\.(capture\.(torch|gating)|apps\.(lightning|transformers)|record$|testing)"
+    r"limelight\.(capture\.(torch|gating|sweeping)|apps\.(lightning|transformers)|record$|testing)"
 )
 TORCH_NAMES = {"LightningCallback", "TrainerCallback"}
 

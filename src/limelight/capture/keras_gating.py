@@ -210,7 +210,7 @@ class Gating:
     def _test(self, probe: Probe) -> None:
         self._watching = True
         try:
-            sites = adapter_for(self.model).watch(self.model, probe, (), ()).subtree
+            sites = adapter_for(self.model).watch(self.model, probe, (), (), None).subtree
         finally:
             self._watching = False
         self._heads.update(

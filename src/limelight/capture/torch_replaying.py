@@ -233,7 +233,7 @@ def _joined(gates: Sequence[Gates], tape: Tape, copies: int, examples: int) -> G
 
     heads = {site.name: site.heads for site in tape.sites.values()}
     like = torch.ones(())
-    sites = {}
+    sites: dict[str, tuple[Piece, ...]] = {}
     for name in dict.fromkeys(name for one in gates for name in one.sites):
         rows = [
             strengths(one.sites.get(name, ()), heads[name], like).expand(examples, -1)

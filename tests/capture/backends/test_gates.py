@@ -11,7 +11,7 @@ import limelight as ll
 from limelight.capture import sweep
 from limelight.errors import GateError
 
-from .conftest import array  # noqa: TID252
+from .conftest import array
 
 T, D, HEADS, SIZE = 6, 8, 2, 4
 BACKEND = keras.backend.backend()

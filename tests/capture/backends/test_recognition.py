@@ -436,4 +436,4 @@ def test_a_model_without_attention_says_what_it_has(sequence):
     assert (
         "its layers that ran: lstm, classes. Softmaxes that are not attention: 'classes' (Dense)"
         in str(caught.value)
-    )  # noqa: E501
+    )

@@ -51,7 +51,7 @@ class Scale:
     lengths: tuple[int, ...] = (128, 256)
     windows: int = 64
     few: int = 4
-    rounds: int = 7
+    rounds: int = 5
     long: int = 512
     batch: int = 64
     real: bool = True

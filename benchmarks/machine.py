@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 _PACKAGES = (
     "numpy", "keras", "tensorflow-cpu", "tensorflow", "tensorboard", "zarr", "xarray", "bertviz",
-    "torch", "playwright",
+    "torch", "transformers", "numba", "playwright",
 )  # fmt: skip
 
 

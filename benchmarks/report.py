@@ -20,7 +20,7 @@ _REPEAT = """\
 
 ```sh
 make bench                     # all of it, about half an hour; writes this page
-make bench ARGS="--only disk"  # one measurement: training, weights, disk …
+make bench ARGS="--only disk"  # one measurement: training, weights, disk, …
 ```
 
 Leave the machine alone meanwhile. Two ways of doing the same are always measured in turns, in one

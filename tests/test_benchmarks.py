@@ -167,6 +167,25 @@ def test_long_attention_is_stored_small_viewed_and_searched():
     assert found.met, found.absolute
 
 
+@pytest.mark.training
+def test_capturing_is_measured_at_each_length_and_in_memory():
+    from benchmarks import capture
+
+    found = capture.measure(tiny=True)
+    assert len(found) == 2 * len(capture.TINY.lengths) + 1
+    assert all(0 < one.value < math.inf for one in found[:-1])
+    assert "all maps take 0 MB" in found[-1].absolute  # what all maps of the tiny model take
+
+
+@pytest.mark.training
+def test_gates_are_measured_in_a_step_and_in_sweeps():
+    from benchmarks import gates
+
+    found = gates.measure(tiny=True)
+    assert [one.at_most for one in found] == [True, False, False]
+    assert all(0 < one.value < math.inf for one in found)
+
+
 @pytest.mark.browser
 @pytest.mark.training
 def test_a_click_is_measured_in_the_tab(tmp_path, browser, monkeypatch):

@@ -25,7 +25,7 @@ def name_of(page: Path) -> str:
 
 
 @pytest.mark.training
-@pytest.mark.parametrize("page", ["README.md", "docs/watch.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/watch.md", "docs/frameworks.md"])
 def test_python_on_the_page_runs(page, tmp_path):
     """In a Python of its own, in an empty folder, from first block to last, as a reader would."""
     code = "\n".join(blocks(ROOT / page, "python"))
@@ -43,6 +43,7 @@ def test_every_page_with_python_is_run_above():
         "README.md",
         "README.zh-CN.md",
         "docs/watch.md",
+        "docs/frameworks.md",
     }
 
 

@@ -15,13 +15,21 @@ import pytest
 import limelight
 from limelight import catalogue
 
-#: Modules that load a framework when imported; their examples are in the documentation instead.
+#: Modules that load Keras when imported; their examples are in the documentation instead.
 FRAMEWORK = re.compile(r"limelight\.(capture\.keras|apps\.keras|cases\.)")
+
+#: Modules whose examples load torch; tests/apps/torch runs them, in a process without TensorFlow.
+TORCH = re.compile(
+    r"limelight\.(capture\.(torch|gating|sweeping)|apps\.(lightning|transformers)|record$|testing)"
+)
+TORCH_NAMES = {"LightningCallback", "TrainerCallback"}
 
 MODULES = sorted(
     info.name
     for info in pkgutil.walk_packages(limelight.__path__, "limelight.")
-    if not FRAMEWORK.match(info.name) and not info.name.endswith("__main__")
+    if not FRAMEWORK.match(info.name)
+    and not TORCH.match(info.name)
+    and not info.name.endswith("__main__")
 )
 
 _HEADING = re.compile(r"^(\w[\w ]+)\n-{3,}$", re.MULTILINE)
@@ -74,7 +82,7 @@ def methods_of(thing) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("name", sorted(set(limelight.__all__) - {"__version__"}))
+@pytest.mark.parametrize("name", sorted(set(limelight.__all__) - TORCH_NAMES))
 def test_public_name_is_documented(name):
     thing = getattr(limelight, name)
     if inspect.ismodule(thing):
@@ -146,6 +154,10 @@ def test_what_is_missing_would_be_seen():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples_run(name):
+    run_examples(name)
+
+
+def run_examples(name: str) -> None:
     module = importlib.import_module(name)
     assert (module.__doc__ or "").strip() or module.__file__.endswith("__init__.py"), "no docstring"
     result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
@@ -154,5 +166,5 @@ def test_docstring_examples_run(name):
 
 def test_framework_modules_are_left_out_and_the_others_are_not():
     assert "limelight.analyses.entropy" in MODULES
-    assert not any("keras" in name for name in MODULES)
+    assert not any("keras" in name or "torch" in name for name in MODULES)
     assert "limelight.schema" in sys.modules

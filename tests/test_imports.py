@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,10 @@ HEAVY = (
     "tensorflow",
     "keras",
     "torch",
+    "transformers",
+    "lightning",
     "jax",
+    "numba",
     "matplotlib",
     "tensorboard",
     "werkzeug",
@@ -50,16 +54,34 @@ def test_reading_a_run_needs_no_framework():
 
 
 def test_asking_for_a_probe_needs_no_framework():
-    assert not _loaded_after("import limelight; limelight.Probe") & {"tensorflow", "keras"}
+    frameworks = {"tensorflow", "keras", "torch", "jax"}
+    assert not _loaded_after("import limelight; limelight.Probe") & frameworks
+
+
+def test_looking_for_adapters_loads_no_framework():
+    program = "from limelight.catalogue import modules; list(modules('capture'))"
+    frameworks = {"tensorflow", "keras", "torch", "jax", "transformers"}
+    assert not _loaded_after(program) & frameworks
+
+
+def test_the_conformance_class_loads_neither_pytest_nor_a_framework():
+    loaded = _loaded_after("import limelight.testing")
+    assert not loaded & {"pytest", "tensorflow", "keras", "torch", "jax"}
 
 
 def test_every_public_name_is_there():
+    """In a process of its own; tests/apps/torch looks at the two that load torch."""
     import limelight
 
     assert sorted(limelight.__all__) == sorted(set(limelight.__all__))
-    for name in limelight.__all__:
-        assert getattr(limelight, name) is not None
-        assert name in dir(limelight)
+    assert set(limelight.__all__) <= set(dir(limelight))
+    names = sorted(set(limelight.__all__) - {"LightningCallback", "TrainerCallback"})
+    program = f"import limelight\nfor name in {names}: assert getattr(limelight, name) is not None"
+    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=quiet
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_an_unknown_name_is_an_ordinary_attribute_error():
@@ -77,7 +99,13 @@ def test_plugin_entry_point_needs_no_store():
 
 #: Foreign libraries that live in few files, finer than the rooms that import-linter knows.
 HOMES = {
-    "keras": r"capture/keras\w*\.py|apps/keras\.py|cases/\w+\.py",
+    "torch": r"capture/(torch|keras_)\w*\.py|testing/\w+\.py"
+    r"|cases/(smallest|pretrained)\w*\.py",
+    "transformers": r"capture/torch_transformers\w*\.py|apps/transformers\.py"
+    r"|cases/(smallest|pretrained)\w*\.py",
+    "jax": r"capture/keras_\w+\.py",
+    "numba": r"analyses/_\w+\.py",
+    "keras": r"capture/keras\w*\.py|apps/keras\.py|cases/\w+\.py|testing/\w+\.py",
     "tensorflow": r"capture/keras\w*\.py|apps/keras\.py|cases/\w+\.py",
     "tensorboard": r"apps/tensorboard\.py|store/events\.py",
     "werkzeug": r"apps/tensorboard\.py|store/events\.py",

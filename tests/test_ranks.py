@@ -53,7 +53,7 @@ def test_folders(monkeypatch):
 
 
 def test_an_unknown_choice(tmp_path):
-    with pytest.raises(LimelightError, match="Got ranks='some'.*ranks='all'"):
+    with pytest.raises(LimelightError, match=r"Got ranks='some'.*ranks='all'"):
         Recorder(tmp_path, None, ranks="some")
 
 
@@ -75,9 +75,10 @@ def test_a_sharded_model_is_refused_before_it_waits_for_others(tmp_path, monkeyp
     monkeypatch.setitem(sys.modules, "torch", sys.modules.get("torch", sys))
     with pytest.raises(UnsupportedModelError, match="sharded"):
         ranks.bare(FSDPModule())
+    recorder = Recorder(tmp_path, FSDPModule(), np.ones((2, 3)))
     with pytest.warns(LimelightWarning, match="records nothing .* sharded") as caught:
-        recorder = Recorder(tmp_path, FSDPModule(), np.ones((2, 3)))
-        assert [recorder.record(0), recorder.record(1)] == [False, False]
+        done = [recorder.record(0), recorder.record(1)]
+    assert done == [False, False]
     assert len(caught) == 1
 
 
@@ -110,7 +111,8 @@ def test_two_processes_that_record_into_one_folder(tmp_path, model):
         assert other.stdout.readline() == b"claimed\n"
         recorder = Recorder(tmp_path, model)
         with pytest.warns(LimelightWarning) as caught:
-            assert [recorder.record(1), recorder.record(2)] == [False, False]
+            done = [recorder.record(1), recorder.record(2)]
+        assert done == [False, False]
         (warning,) = caught
         assert str(warning.message) == (
             "limelight records nothing of this run from here on. Another process is recording "

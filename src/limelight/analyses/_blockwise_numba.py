@@ -3,7 +3,8 @@
 Products, exponentials and sums of a tile follow each other while it lies in the nearest cache.
 Loops over keys are written so that the compiler makes vector instructions of them: all numbers in
 single precision, fixed distances between the streams, no call. What a tile gives is added up in
-double precision.
+double precision. Compiled code is kept on disk until this file changes, so whoever changes a number
+that is imported here must touch it.
 """
 
 from __future__ import annotations

@@ -18,8 +18,9 @@ from limelight.capture.gating import gate as gate
 from limelight.capture.parameters import parameters as parameters
 from limelight.capture.probe import Probe as Probe
 from limelight.capture.stacking import stack as stack
+from limelight.capture.sweeping import sweep as sweep
 
-__all__ = ["Probe", "capture", "gate", "parameters", "stack"]
+__all__ = ["Probe", "capture", "gate", "parameters", "stack", "sweep"]
 
 
 class _Room(ModuleType):

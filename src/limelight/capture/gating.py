@@ -131,11 +131,11 @@ def gate(
 
     Notes
     -----
-    Code that ``torch.compile`` compiled runs uncompiled inside the context, and fused inference
-    paths of ``torch.nn`` are off, so their rounding differs from that outside. If the model
-    recomputes activations in the backward pass, run that pass inside, too. Calls from other
-    threads pass ungated. With Keras, ``fit`` and ``predict`` compile anew inside; a ``tf.function``
-    or ``jax.jit`` of your own that was traced before knows nothing of gates.
+    What ``torch.compile``, ``tf.function`` or ``jax.jit`` compiled runs uncompiled inside, as do
+    ``fit`` and ``predict`` of Keras; fused inference paths of ``torch.nn`` are off. So rounding may
+    differ from that outside. If a torch model recomputes activations in the backward pass, run
+    that pass inside, too. Calls of a torch model from other threads pass ungated. Of Keras layers
+    that take a softmax of their own the weights themselves are scaled, and nothing can stand in.
 
     Examples
     --------

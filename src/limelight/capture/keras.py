@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from limelight.capture import keras_names
+from limelight.capture.gating import Gates
 from limelight.capture.keras_backends import backend
 from limelight.capture.keras_calling import run as call
 from limelight.capture.keras_picking import pick
@@ -118,3 +120,42 @@ def named_weights(model: Any) -> dict[str, NDArray[Any]]:
             "Call it once on a batch, or give it a keras.Input.",
         )
     return {name: np.asarray(knows.read(v)) for name, v in keras_names.weights(model)}
+
+
+def gate(model: Any, gates: Gates) -> AbstractContextManager[None]:
+    """Gate heads of a model while a context lasts.
+
+    Parameters
+    ----------
+    model : keras.Layer
+    gates : Gates
+
+    Returns
+    -------
+    context manager
+    """
+    from limelight.capture.keras_gating import gated
+
+    backend()  # one that limelight does not know is an error
+    return gated(model, gates)
+
+
+def sweep(model: Any, inputs: Any, gates: Sequence[Gates], batched: Any = "auto") -> list[Any]:  # noqa: ARG001
+    """Run a model under each of several gatings, each time as a whole.
+
+    Parameters
+    ----------
+    model : keras.Layer
+    inputs : Probe, array, tuple of arrays, or dict
+    gates : sequence of Gates
+    batched : bool or ``"auto"``
+        Without effect.
+
+    Returns
+    -------
+    list
+    """
+    from limelight.capture.keras_gating import swept
+
+    backend()
+    return swept(model, inputs if isinstance(inputs, Probe) else Probe(inputs), gates)

@@ -53,6 +53,9 @@ class Backend(Protocol):
     def kept(self, variable: Any) -> NDArray[Any]:
         """Return a variable's value as it will still be after the variable has changed."""
 
+    def has_values(self, tensor: Any) -> bool:
+        """Say whether a tensor has values, and is no stand-in for one while a part is traced."""
+
     def is_variable(self, value: Any) -> bool:
         """Say whether a value is a variable of the framework itself, not of Keras."""
 

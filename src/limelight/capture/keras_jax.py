@@ -98,13 +98,14 @@ def observed(model: Any, trace: Trace, stack: list[Call]) -> Iterator[Scope]:  #
     import jax
     from jax._src import core
 
-    from limelight.capture.keras_jax_tracing import scope_name, watcher
+    from limelight.capture.keras_jax_tracing import scope_name, traced_afresh, watcher
 
     with ExitStack() as undo:
+        undo.enter_context(traced_afresh())
         # What jax.jit decorates, and loops, run op by op, so that softmaxes inside have values.
         undo.enter_context(jax.disable_jit())
         undo.enter_context(core.set_current_trace(watcher(trace, stack)))
-        yield lambda number: jax.named_scope(scope_name(number))
+        yield lambda number: jax.named_scope(scope_name(trace, number))
 
 
 def loop(layer: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -175,6 +176,22 @@ def kept(variable: Any) -> NDArray[Any]:
     array
     """
     return read(variable)
+
+
+def has_values(tensor: Any) -> bool:
+    """Say whether a tensor has values, and is no stand-in for one while a part is traced.
+
+    Parameters
+    ----------
+    tensor : tensor
+
+    Returns
+    -------
+    bool
+    """
+    import jax
+
+    return not isinstance(tensor, jax.core.Tracer)
 
 
 def is_variable(value: Any) -> bool:  # noqa: ARG001

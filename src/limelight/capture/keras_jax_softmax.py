@@ -111,13 +111,10 @@ class Softmaxes:
 
         rank = len(output.shape)
         places = range(rank - len(total.axes), rank)
-        muted, self._trace.muted = self._trace.muted, True
-        try:
-            logits, weights = (
-                jnp.moveaxis(tensor, total.axes, places) for tensor in (raised.logits, output)
-            )
-        finally:
-            self._trace.muted = muted
+        logits, weights = (
+            jnp.moveaxis(tensor, total.axes, places) for tensor in (raised.logits, output)
+        )
+        self._trace.rearranged([raised.logits], logits)
         self._trace.add(Softmax(call, logits, weights, len(total.axes)), output)
 
 

@@ -37,11 +37,12 @@ _HIDDEN = frozenset(
 )  # fmt: skip
 
 
-def scope_name(number: int) -> str:
+def scope_name(trace: Trace, number: int) -> str:
     """Return the name under which the operations of a call are known while JAX traces them.
 
     Parameters
     ----------
+    trace : Trace
     number : int
         The call's place in the trace.
 
@@ -49,7 +50,43 @@ def scope_name(number: int) -> str:
     -------
     str
     """
-    return f"limelight:{number}:"
+    return f"limelight:{id(trace)}:{number}:"
+
+
+@contextmanager
+def traced_afresh() -> Iterator[None]:
+    """Trace functions under ``jax.checkpoint`` again, whatever JAX remembers of them.
+
+    JAX remembers a program by its function alone, and with it the weights the function closed over:
+    after a step of training they are old, and so are the names of our calls.
+
+    Yields
+    ------
+    None
+    """
+    from jax._src import ad_checkpoint
+    from jax._src.interpreters import partial_eval
+
+    original = ad_checkpoint._trace_to_jaxpr
+    memories = [original, getattr(partial_eval, "trace_to_jaxpr", None)]
+
+    def forget(function: Any) -> None:
+        for memory in memories:
+            if hasattr(memory, "evict_weakref"):
+                memory.evict_weakref(function)
+
+    def afresh(function: Any, *args: Any) -> Any:
+        forget(function)
+        try:
+            return original(function, *args)
+        finally:
+            forget(function)
+
+    ad_checkpoint._trace_to_jaxpr = afresh
+    try:
+        yield
+    finally:
+        ad_checkpoint._trace_to_jaxpr = original
 
 
 def watcher(trace: Trace, stack: list[Call]) -> Any:
@@ -189,7 +226,7 @@ class _Runner:
     @contextmanager
     def _within(self, scopes: str) -> Iterator[None]:
         """Take the innermost layer call that a program's equation names as the running one."""
-        numbers = re.findall(r"limelight:(\d+):", scopes)
+        numbers = re.findall(rf"limelight:{id(self._trace)}:(\d+):", scopes)
         call = self._trace.calls[int(numbers[-1])] if numbers else None
         if call is None or (self._stack and self._stack[-1] is call):
             yield

@@ -130,9 +130,12 @@ def _watched(original: Callable[..., Any], trace: Trace, stack: list[Call]) -> C
         is_causal: bool = False,
         **options: Any,
     ) -> Any:
+        elsewhere = threading.get_ident() != thread or trace.muted
+        if not elsewhere and not backend().has_values(query):
+            return _explicit(query, key, value, bias, mask, scale, is_causal)
         before = len(trace.softmaxes)
         output = original(query, key, value, bias, mask, scale, is_causal, **options)
-        if threading.get_ident() != thread or trace.muted:
+        if elsewhere:
             return output
         shape = (query.shape[0], query.shape[2], query.shape[1], key.shape[1])
         seen = trace.softmaxes[before:]
@@ -154,6 +157,29 @@ def _watched(original: Callable[..., Any], trace: Trace, stack: list[Call]) -> C
         return output
 
     return dot_product_attention
+
+
+def _explicit(
+    query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float | None, causal: bool
+) -> Any:
+    """Do what the kernel does with a softmax that can be seen when the traced part is run."""
+    from keras import ops
+
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    groups = query.shape[2] // key.shape[2]
+    if groups > 1:
+        key, value = (ops.repeat(tensor, groups, axis=2) for tensor in (key, value))
+    first, second = (ops.cast(tensor, "float32") for tensor in (query, key))
+    logits = ops.einsum("bqhd,bkhd->bhqk", first, second) * scale
+    if bias is not None:
+        logits = logits + ops.cast(bias, "float32")
+    if causal:
+        rule = ops.convert_to_tensor(np.tri(query.shape[1], key.shape[1], dtype=np.bool_))
+        mask = rule if mask is None else ops.logical_and(mask, rule)
+    if mask is not None:
+        logits = ops.where(ops.cast(mask, "bool"), logits, -1e30)
+    weights = ops.cast(ops.softmax(logits), value.dtype)
+    return ops.einsum("bhqk,bkhd->bqhd", weights, value)
 
 
 def _as_allowed(bias: Any) -> Any:

@@ -205,20 +205,17 @@ def _mask_of(tensor: Any) -> Any:
 def _first_fitting(masks: list[Any], length: int) -> NDArray[np.bool_] | None:
     for mask in masks:
         shape = getattr(mask, "shape", None)
-        if shape is None or len(shape) != 2 or shape[1] != length:
-            continue
-        try:
+        fits = shape is not None and len(shape) == 2 and shape[1] == length
+        if fits and backend().has_values(mask):
             return backend().read(mask).astype(bool)
-        except TypeError:  # JAX's stand-in for a tensor while it traced a part of the model
-            continue
     return None
 
 
 def _steps_joined(sites: list[tuple[str, Site]]) -> list[tuple[str, list[Site]]]:
     """Join the steps of a recurrent cell: each attends with one query.
 
-    Keras calls a cell once more before the first step, only to learn its output's shape; that call
-    is dropped.
+    On some backends Keras calls a cell once more before the first step, only to learn its output's
+    shape; that call is dropped.
     """
     joined: list[tuple[str, list[Site]]] = []
     loops: dict[tuple[str, int], tuple[Call, list[Site]]] = {}
@@ -234,7 +231,8 @@ def _steps_joined(sites: list[tuple[str, Site]]) -> list[tuple[str, list[Site]]]
         loops[key][1].append(site)
     for loop, group in loops.values():
         shapes = {tuple(site.hit.weights.shape) for site in group}
-        if not loop.operation.unroll and len(group) > 1 and len(shapes) == 1:
+        tried = backend().TRIES_A_STEP and not loop.operation.unroll
+        if tried and len(group) > 1 and len(shapes) == 1:
             del group[0]
     return joined
 

@@ -203,6 +203,20 @@ def kept(variable: Any) -> NDArray[Any]:
     return read(variable)
 
 
+def has_values(tensor: Any) -> bool:
+    """Say whether a tensor has values, and is no stand-in for one while a part is traced.
+
+    Parameters
+    ----------
+    tensor : tensor
+
+    Returns
+    -------
+    bool
+    """
+    return hasattr(tensor, "numpy")
+
+
 def is_variable(value: Any) -> bool:
     """Say whether a value is TensorFlow's own variable.
 

@@ -177,6 +177,20 @@ def kept(variable: Any) -> NDArray[Any]:
     return read(variable).copy()
 
 
+def has_values(tensor: Any) -> bool:
+    """Say whether a tensor has values, and is no stand-in for one while a part is traced.
+
+    Parameters
+    ----------
+    tensor : tensor
+
+    Returns
+    -------
+    bool
+    """
+    return not getattr(tensor, "is_meta", False)
+
+
 def is_variable(value: Any) -> bool:
     """Say whether a value is torch's own variable.
 
@@ -231,6 +245,7 @@ def _note(trace: Trace, call: Call | None, event: Event, output: Any) -> None:
         trace.computed([event.logits])
         if event.logits.dim():
             logits, weights = (t.movedim(event.axis, -1) for t in (event.logits, output))
+            trace.rearranged([event.logits], logits)
             trace.add(Softmax(call, logits, weights), output)
     elif isinstance(event, Attend):
         trace.computed([event.query, event.key, event.value])

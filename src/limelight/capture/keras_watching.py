@@ -54,7 +54,31 @@ def listening(model: Any) -> Iterator[Trace]:
         for owner, name, wrapper in patches:
             undo.callback(setattr, owner, name, owner.__dict__[name])
             setattr(owner, name, wrapper)
+        undo.enter_context(_forms_unseen(trace, thread))
         yield trace
+
+
+@contextmanager
+def _forms_unseen(trace: Trace, thread: int) -> Iterator[None]:
+    """Close the eyes while Keras only asks what form an output will have."""
+    from keras.src import backend as keras_backend
+
+    original = keras_backend.compute_output_spec
+
+    def compute_output_spec(*args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != thread or trace.muted:
+            return original(*args, **kwargs)
+        trace.muted = True
+        try:
+            return original(*args, **kwargs)
+        finally:
+            trace.muted = False
+
+    keras_backend.compute_output_spec = compute_output_spec
+    try:
+        yield
+    finally:
+        keras_backend.compute_output_spec = original
 
 
 def _around(

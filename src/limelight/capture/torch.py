@@ -136,3 +136,22 @@ def gate(model: Any, gates: Gates) -> AbstractContextManager[None]:
     from limelight.capture.torch_gating import gated
 
     return gated(model, gates)
+
+
+def sweep(model: Any, inputs: Any, gates: Sequence[Gates], batched: Any = "auto") -> list[Any]:
+    """Run a model under each of several gatings, sharing what comes before them.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    inputs : Probe, array, tuple of arrays, or mapping
+    gates : sequence of Gates
+    batched : bool or ``"auto"``
+
+    Returns
+    -------
+    list
+    """
+    from limelight.capture.torch_replaying import swept
+
+    return swept(model, inputs, gates, batched)

@@ -70,6 +70,8 @@ class Gating:
     ----------
     model : torch.nn.Module
     gates : Gates
+    sites : dict of (str, int) to Site, optional
+        Where they are known and need no test.
 
     Attributes
     ----------
@@ -79,16 +81,23 @@ class Gating:
         Sites whose gates were applied.
     told : bool
         Whether an error was raised that may have kept them from it.
+    remembered : dict of (str, int) to tensor
+        What attentions return that need not be computed.
     """
 
-    def __init__(self, model: Any, gates: Gates) -> None:
+    def __init__(
+        self, model: Any, gates: Gates, sites: dict[tuple[str, int], Site] | None = None
+    ) -> None:
         self.model = model
         self.gates = gates
         self.applied: set[str] = set()
         self.told = False
+        self.remembered: dict[tuple[str, int], Any] = {}
         way = getattr(getattr(model, "config", None), "_attn_implementation", "")
         self.sites, self._tested = _known.setdefault(model, {}).setdefault(way, ({}, set()))
         self._ready = all(site in self._tested for site in gates.sites)
+        if sites is not None:
+            self.sites, self._ready = sites, True
         if self._ready:
             gates.check({site.name: site.heads for site in self.sites.values()})
         self._thread = threading.get_ident()
@@ -208,7 +217,8 @@ class Gating:
         site = self.sites.get((here.path, count))
         wanted = site is not None and site.name in self._pieces
         if isinstance(event, Attend):
-            out = self._alone(run)
+            out = self.remembered.get((here.path, count))
+            out = self._alone(run) if out is None else out
             return self._attended(site, event, out) if site is not None and wanted else out
         out = run()
         if wanted:

@@ -14,6 +14,7 @@ from typing import Any
 
 from limelight.capture.torch_axes import Place, fits
 from limelight.capture.torch_names import name_of
+from limelight.capture.torch_uncapturable import kind_of
 from limelight.capture.torch_watching import Hit, Spot, Trace
 from limelight.errors import UnsupportedModelError
 
@@ -163,6 +164,9 @@ def no_attention(hit: Hit) -> str | None:
         return None
     if fate is None:
         return "the model failed there"
+    mapless = None if hit.module is None else kind_of(hit.module)
+    if mapless is not None:
+        return mapless.why
     if fate.features:
         return f"it runs over {fate.width} outputs of a linear layer: classes, experts or features"
     if fate.linear:

@@ -18,6 +18,11 @@ _ORDER = (
     "Pass inputs whose first axis counts the examples. Where the model wants another order, put it "
     "into a module that transposes."
 )
+_PADDED = "Pass the probe padded to one length, with a mask, instead of as nested tensors."
+_KERNEL = (
+    "Build the model with torch's own scaled_dot_product_attention for the probe; it computes the "
+    "same."
+)
 _FIX = (
     "If a module forms weights with exp() and sum(), or with a kernel of its own, let it call "
     "torch.softmax or scaled_dot_product_attention."
@@ -84,6 +89,10 @@ def nothing(model: Any, trace: Trace, others: Sequence[Other]) -> UnsupportedMod
     fix = known[1] if known else _FIX
     if any("does not begin" in other.reason for other in others):
         fix = _ORDER
+    elif any("nested tensors" in other.reason for other in others):
+        fix = _PADDED
+    elif trace.opaque and not known:
+        fix = _KERNEL
     elif told:
         fix = f"If one of these is attention after all, say include=[{others[0].path!r}]. {fix}"
     return UnsupportedModelError(

@@ -62,7 +62,10 @@ class _Seen:
 
 
 def rehearse(
-    model: Any, inputs: Any, run: Callable[[], Any]
+    model: Any,
+    inputs: Any,
+    run: Callable[[], Any],
+    met: Callable[[tuple[str, int], Any], None] | None = None,
 ) -> tuple[dict[tuple[str, int], Site], Any]:
     """Run a model, and note its sites.
 
@@ -73,6 +76,9 @@ def rehearse(
         What it is run on.
     run : callable
         Calls it, or a module of it.
+    met : callable, optional
+        Told of each attention and softmax as it is over, by path and place; given what came out
+        of a scaled dot-product attention that is one tensor, else None.
 
     Returns
     -------
@@ -83,7 +89,7 @@ def rehearse(
     """
     tensors = list(tensors_in(inputs))
     examples = examples_in(tensors)
-    watcher = _Watcher(tensors, examples)
+    watcher = _Watcher(tensors, examples, met)
     with opened(model, watcher) as stack:
         watcher.trace.stack = stack
         outputs = run()
@@ -108,9 +114,15 @@ def rehearse(
 class _Watcher(_Recorder):
     """Notes what passes, its shapes only, and where softmaxes meet their values."""
 
-    def __init__(self, inputs: list[Any], examples: int) -> None:
+    def __init__(
+        self,
+        inputs: list[Any],
+        examples: int,
+        met: Callable[[tuple[str, int], Any], None] | None,
+    ) -> None:
         super().__init__(inputs, max(examples, 1), None)
         self.seen: list[_Seen] = []
+        self._told = met
         self._places: dict[str, int] = {}
         self._here: Call | None = None
         self._follower = Follower(self._met, self._met)
@@ -132,6 +144,9 @@ class _Watcher(_Recorder):
             out = run()
         finally:
             self._busy = False
+        if self._told is not None:
+            alone = isinstance(event, Attend) and not isinstance(out, tuple)
+            self._told((path, place), out if alone else None)
         seen = _Seen(hit, event.call, place)
         self._measure(event, seen, out)
         self.trace.hits.append(hit)

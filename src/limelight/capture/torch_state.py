@@ -76,6 +76,8 @@ def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
 
 
 def _restore_contents(container: Any, before: Any) -> None:
+    if not container and not before:
+        return  # nearly all of a model's thousands
     if isinstance(container, MutableMapping):
         same = container.keys() == before.keys() and all(
             container[name] is value for name, value in before.items()

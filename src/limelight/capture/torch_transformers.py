@@ -53,9 +53,9 @@ def _tables() -> list[dict[str, Any]]:
     interface = vars(loaded).get("AttentionInterface") if loaded is not None else None
     found = [getattr(interface, "_global_mapping", None)]
     for name, module in list(sys.modules.items()):
-        if name.startswith("transformers") or interface is not None:
-            own = vars(module).get("ALL_ATTENTION_FUNCTIONS") if module is not None else None
-            found.append(vars(own).get("_local_mapping") if own is not None else None)
+        if name.startswith("transformers"):  # code that came with a model is called so too
+            own = getattr(module, "__dict__", {}).get("ALL_ATTENTION_FUNCTIONS")
+            found.append(getattr(own, "_local_mapping", None))
     tables = {id(table): table for table in found if isinstance(table, dict)}
     return list(tables.values())
 

@@ -273,7 +273,7 @@ class _Recorder:
             hit.logits = hit.logits.clone()
 
     def _opaque(self, event: Op) -> None:
-        name = str(getattr(event.function, "__qualname__", event.function))
+        name = str(getattr(event.function, "__name__", event.function)).removesuffix(".default")
         if "attention" in name.lower() or "attn" in name.lower():
             self.trace.opaque.setdefault(name, event.call.path if event.call else "")
 

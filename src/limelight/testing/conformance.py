@@ -50,7 +50,7 @@ class AdapterConformance:
     ...
     ...     def expected(self, model, inputs):
     ...         x = torch.from_numpy(inputs)
-    ...         _, weights = model.self_attn(x, x, x, average_attn_weights=False)
+    ...         _, weights = model.eval().self_attn(x, x, x, average_attn_weights=False)
     ...         return {"self_attn": weights.detach().numpy()}
     ...
     ...     def plain(self):

@@ -134,6 +134,32 @@ def test_modules_without_a_map_are_named(part, told, x):
         ll.capture(nn.Sequential(nn.Linear(D, D), part), x)
 
 
+@torch.library.custom_op("limelight_tests::flash_attention", mutates_args=())
+def kernel(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    return (q @ k.mT).softmax(-1) @ k
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+@pytest.mark.parametrize(
+    ("forward", "told"),
+    [
+        (lambda self, x: self.part(x, x), "flash_attention in the module 'part'.*torch's own"),
+        (lambda self, x: ragged(x), "nested tensors.*padded to one length"),
+    ],
+    ids=["kernel", "nested"],
+)
+def test_what_hands_out_no_weights_is_named(forward, told, x):
+    model = Made(forward, part=Made(lambda self, q, k: kernel(q, k)))
+    with pytest.raises(UnsupportedModelError, match=told):
+        ll.capture(model, x)
+
+
+def ragged(x):
+    rows = torch.nested.nested_tensor([x[0], x[1, :3], x[2]], layout=torch.jagged)
+    q = rows.unflatten(-1, [H, -1]).transpose(1, 2)
+    return nn.functional.scaled_dot_product_attention(q, q, q)
+
+
 def test_beside_attention_they_do_no_harm(x):
     assert list(sites(ll.capture(nn.Sequential(MambaMixer(D, D), Fused()), x))) == ["1"]
 

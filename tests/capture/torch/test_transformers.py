@@ -310,6 +310,13 @@ REFUSED = {
          "attention_window": 4, "intermediate_size": 16},
         "LongformerSelfAttention",
     ),
+    "nystromformer": (
+        "NystromformerModel",
+        {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+         "intermediate_size": 16, "num_landmarks": 2, "segment_means_seq_len": 8,
+         "conv_kernel_size": 3},
+        "NystromformerSelfAttention",
+    ),
 }  # fmt: skip
 
 

@@ -131,31 +131,44 @@ class Gating:
             original = keras.layers.Layer.__call__
             self._undo.callback(setattr, keras.layers.Layer, "__call__", original)
             keras.layers.Layer.__call__ = self._around(original)
+            call = self.model.call  # stateless_call() comes this way only
+
+            def called(*args: Any, **kwargs: Any) -> Any:
+                return self._entered(call, args, kwargs)
+
+            self._replace(self.model, "call", called)
             yield
 
     def _around(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Make ready for each call of the model."""
-
         def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
-            if layer is not self.model or self._depth or self._watching:
-                return original(layer, *args, **kwargs)
-            if self._trial is None:
-                self.told = True
-                self._prepare(args, kwargs)
-                self.told = False
-            self._counts.clear()
-            self._depth += 1
-            try:
-                return original(layer, *args, **kwargs)
-            except Exception:
-                error, self._error = self._error, None
-                if error is not None:
-                    raise error from None
-                raise
-            finally:
-                self._depth -= 1
+            run = partial(original, layer)
+            if layer is not self.model:
+                return run(*args, **kwargs)
+            return self._entered(run, args, kwargs)
 
         return called
+
+    def _entered(
+        self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Make ready for a call of the model, and do it."""
+        if self._depth or self._watching:
+            return run(*args, **kwargs)
+        if self._trial is None:
+            self.told = True
+            self._prepare(args, kwargs)
+            self.told = False
+        self._counts.clear()
+        self._depth += 1
+        try:
+            return run(*args, **kwargs)
+        except Exception:
+            error, self._error = self._error, None
+            if error is not None:
+                raise error from None
+            raise
+        finally:
+            self._depth -= 1
 
     def _change(self) -> None:
         names = keras_names.paths(self.model)

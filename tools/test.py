@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -26,6 +26,7 @@ from hatch_build import wheel_node  # noqa: E402
 _NOTHING_SELECTED = 5
 _TORCH = ("tests/capture/torch", "tests/apps/torch")
 _BACKENDS = "tests/capture/backends"
+_BROWSER = "tests/browser"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Pass:
 
 #: The longest first, so that the others fit beside it.
 PASSES = (
-    Pass("TensorFlow, and all that needs no framework", without=(*_TORCH, _BACKENDS)),
+    Pass("TensorFlow, and all that needs no framework", without=(*_TORCH, _BACKENDS, _BROWSER)),
+    Pass("The tab in a browser", (_BROWSER,)),
     Pass("PyTorch", _TORCH),
     *(
         Pass(f"Keras on {name}", (_BACKENDS,), settings={"KERAS_BACKEND": name})
@@ -85,10 +87,10 @@ def main(arguments: list[str]) -> int:
         if asked is not None:
             works.append(lambda one=one, asked=asked: _python(one, asked))  # type: ignore[misc]
     if not arguments:
-        works.insert(1, _typescript)
+        works.append(_typescript)
     counts = []
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        for done in [pool.submit(work) for work in works]:
+        for done in as_completed([pool.submit(work) for work in works]):
             said, count = done.result()
             print(said, flush=True)
             counts.append(count)

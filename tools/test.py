@@ -1,8 +1,8 @@
 """Runs all tests, TypeScript and Python, and ends with one line that counts them all.
 
 ``make test`` starts it. Frameworks do not share a process well, so pytest runs in passes, each a
-process of its own, as many at a time as the machine has cores, two at most. Arguments go to every
-pytest; with any, TypeScript is left out. A path among them is given to those passes it belongs to.
+process of its own, two at a time beside the browser's. Arguments go to every pytest; with any,
+TypeScript is left out. A path among them is given to those passes it belongs to.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Pass:
 
 #: The longest first, so that the others fit beside it.
 PASSES = (
-    Pass("TensorFlow, and all that needs no framework", without=(*_TORCH, _BACKENDS, _BROWSER)),
     Pass("The tab in a browser", (_BROWSER,)),
+    Pass("TensorFlow, and all that needs no framework", without=(*_TORCH, _BACKENDS, _BROWSER)),
     Pass("PyTorch", _TORCH),
     *(
         Pass(f"Keras on {name}", (_BACKENDS,), settings={"KERAS_BACKEND": name})
@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         works.append(_typescript)
     counts = []
-    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1) + 1) as pool:  # a browser mostly waits
         for done in as_completed([pool.submit(work) for work in works]):
             said, count = done.result()
             print(said, flush=True)

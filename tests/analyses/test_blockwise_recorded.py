@@ -114,4 +114,4 @@ def test_writing_holds_a_few_maps_at_a_time(tmp_path, monkeypatch):
     one = 2 * 4 * length**2 * 4
     assert peak < 6 * one  # of 12 such maps, and what making one takes
     expected = given["m7"]["weights"].values
-    np.testing.assert_allclose(open_run(tmp_path).weights("m7", 1), expected, atol=2.0**-12)
+    np.testing.assert_allclose(open_run(tmp_path).weights("m7", 1), expected, atol=2e-3)

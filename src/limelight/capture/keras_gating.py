@@ -8,7 +8,6 @@ was compiled before would know nothing of the gates, and what is compiled inside
 from __future__ import annotations
 
 import inspect
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,6 +23,7 @@ from limelight.capture.gating import Gates, Piece, never_ran, without_effect
 from limelight.capture.keras_backends import backend, dtype_of, single
 from limelight.capture.keras_blending import Blend
 from limelight.capture.keras_calling import _positional, _takes_training
+from limelight.capture.keras_elsewhere import elsewhere
 from limelight.capture.keras_hooking import attending, uncompiled
 from limelight.capture.keras_state import untouched
 from limelight.capture.probe import Probe
@@ -211,14 +211,14 @@ class Gating:
         """Find the sites, test that gating changes the model's output, run the reference."""
         if not self._ready:
             try:
-                _elsewhere(lambda: self._test(_probe(self.model, args, kwargs)))
+                elsewhere(self.model, lambda: self._test(_probe(self.model, args, kwargs)))
             except ProbeError:
                 return  # the call itself will fail, and say why in its own words
             self._ready = True
         if self._blend.waiting:
             reference = self.gates.reference
             probe = reference if isinstance(reference, Probe) else Probe(reference)
-            _elsewhere(lambda: self._refer(probe))
+            elsewhere(self.model, lambda: self._refer(probe))
 
     def _test(self, probe: Probe) -> None:
         self._watching = True
@@ -294,26 +294,6 @@ def _path_of(site: str, paths: Iterable[str]) -> str:
         if name in known:
             return name
     return "" if "/" not in site else site
-
-
-def _elsewhere(act: Callable[[], None]) -> None:
-    """Do something in a thread of its own.
-
-    Whatever the caller's thread is tracing, or holds in scopes of Keras, is not known there.
-    """
-    found: list[BaseException] = []
-
-    def go() -> None:
-        try:
-            act()
-        except BaseException as error:  # noqa: BLE001  # raised again below
-            found.append(error)
-
-    thread = threading.Thread(target=go)
-    thread.start()
-    thread.join()
-    if found:
-        raise found[0]
 
 
 def _probe(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Probe:

@@ -12,7 +12,11 @@ export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-# Compiling the bytecode of all of TensorFlow takes longer than importing the part that is used.
+# Compiling the bytecode of all of TensorFlow takes longer than importing the part that is used, so
+# the first import does it, and writes it down: a shell that forbids that (images for containers set
+# this variable) would compile it again, 18 seconds each time, in every process that tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A person sees the downloads go by; a log does not need them.
 QUIET := $(shell test -t 2 || echo --quiet)
 INSTALL := $(BIN)/python -m pip install $(QUIET) --no-compile -c constraints.txt

@@ -184,7 +184,7 @@ def test_no_layer_of_a_cloze_model_looks_at_padding(kind):
     ids = np.zeros((2, cloze.LENGTH), np.int32)
     ids[0, :7], ids[1] = 5, 6
     blanks = np.array([[1], [2]], np.int32)
-    tree = ll.capture(cloze.build(kind, compiled=False), {"ids": ids, "blanks": blanks})
+    tree = ll.capture(cloze.build(kind), {"ids": ids, "blanks": blanks})
     for site in tree.leaves:
         assert site["weights"].values[0, :, :7, 7:].sum() == 0, site.path
         assert not site["key_valid"].values[0, 7:].any(), site.path

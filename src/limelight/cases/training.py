@@ -194,8 +194,13 @@ def fit(
             progress(run, self.done, each * epochs)
 
     data = tf.data.Dataset.from_tensor_slices((inputs, targets))
+    some, wanted = next(iter(data.batch(batch)))
     data = data.shuffle(len(targets), seed=SEED).repeat().batch(batch).prefetch(2)
     progress(run, 0, each * epochs)
+    # TensorFlow traces a step twice if it has anything left to create.
+    model.optimizer.build(model.trainable_variables)
+    model.compute_metrics(some, wanted, model(some, training=False))
+    model.reset_metrics()
     watcher = ll.KerasCallback(folder, probe, every=max(1, each * epochs // RECORDED))
     told = [watcher, Told()]
     model.fit(data, epochs=epochs, steps_per_epoch=each, shuffle=False, verbose=0, callbacks=told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ TOLD = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "LOCAL_RANK")
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch):
-    for name in TOLD:
+    for name in (*TOLD, "TF_CONFIG"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -43,6 +44,23 @@ def test_the_world_counts_before_the_machine(monkeypatch):
 def test_what_is_no_number_is_ignored(monkeypatch):
     monkeypatch.setenv("RANK", "first")
     assert ranks.rank() == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "index", "rank"), [("chief", 0, 0), ("worker", 0, 1), ("worker", 1, 2), ("ps", 0, 0)]
+)
+def test_tensorflow_counts_the_chief_before_the_workers(kind, index, rank, monkeypatch):
+    cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"], "ps": ["d:1"]}
+    config = {"cluster": cluster, "task": {"type": kind, "index": index}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    assert ranks.rank() == rank
+
+
+@pytest.mark.parametrize("config", ["", "{", "[]", "3", '{"task": {"type": "worker"}}'])
+def test_a_config_without_a_task_is_ignored(config, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", config)
+    monkeypatch.setenv("RANK", "4")
+    assert ranks.rank() == 4
 
 
 def test_folders(monkeypatch):

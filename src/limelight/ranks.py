@@ -6,6 +6,7 @@ itself, a folder. Asks only frameworks that are loaded already, so it loads none
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -29,8 +30,9 @@ def rank() -> int:
     Returns
     -------
     int
-        As torch.distributed or JAX says, if either is initialised; else as the launcher says in
-        ``RANK``, ``SLURM_PROCID``, ``OMPI_COMM_WORLD_RANK`` or ``LOCAL_RANK``; else 0.
+        As torch.distributed or JAX says, if either is initialised; else as TensorFlow's
+        ``TF_CONFIG`` says, the chief before the workers; else as the launcher says in ``RANK``,
+        ``SLURM_PROCID``, ``OMPI_COMM_WORLD_RANK`` or ``LOCAL_RANK``; else 0.
 
     Examples
     --------
@@ -44,8 +46,26 @@ def rank() -> int:
     initialized = getattr(getattr(jax, "distributed", None), "is_initialized", None)
     if jax is not None and initialized is not None and initialized():
         return int(jax.process_index())
+    number = _configured(os.environ.get("TF_CONFIG", ""))
+    if number is not None:
+        return number
     told = (os.environ.get(name, "") for name in _TOLD)
     return next((int(number) for number in told if number.isdecimal()), 0)
+
+
+def _configured(config: str) -> int | None:
+    """Return the number of a task of TensorFlow's among those that train; None if it tells none."""
+    try:
+        told = json.loads(config)
+        cluster, task = told["cluster"], told["task"]
+        kind, index = task["type"], int(task["index"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    training = ("chief", "worker")
+    if kind not in training:  # such as a parameter server, which runs no callback
+        return None
+    before = training[: training.index(kind)]
+    return index + sum(len(cluster.get(one, ())) for one in before)
 
 
 def folder(log_dir: str | os.PathLike[str], ranks: Ranks) -> Path | None:

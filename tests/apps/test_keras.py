@@ -265,6 +265,19 @@ def test_every_must_make_sense(every, tmp_path):
     )
 
 
+def test_ranks_must_make_sense(tmp_path):
+    with pytest.raises(LimelightError, match="Got ranks='some'"):
+        ll.KerasCallback(tmp_path, None, ranks="some")
+
+
+def test_every_process_records_where_it_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    fit(build(), ll.KerasCallback(tmp_path / "first", PROBE))
+    assert not (tmp_path / "first").exists()
+    fit(build(), ll.KerasCallback(tmp_path / "all", PROBE, ranks="all"))
+    assert ll.open_run(tmp_path / "all" / "rank-1").steps.tolist() == [0, 3, 6]
+
+
 def test_a_bad_probe_is_refused_before_training(tmp_path):
     with pytest.raises(ProbeError):
         ll.KerasCallback(tmp_path, np.zeros((0, T)))

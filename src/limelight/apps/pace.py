@@ -88,7 +88,7 @@ class Pace:
         self._last: int | None = None  # newest recorded step
 
     def begin(self, model: Any, step: int, epoch: float | None) -> None:
-        """Record the model before its first step.
+        """Record the model before its first step, unless it ended with that step last time.
 
         Parameters
         ----------
@@ -100,7 +100,6 @@ class Pace:
             Epochs done, if known.
         """
         self.close()
-        self._last = None
         self._recorder = Recorder(
             self._log_dir, model, self._probe, precision=self._precision, ranks=self._ranks
         )

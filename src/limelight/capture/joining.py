@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelight.capture.joining_rules import Rows, joined
 from limelight.capture.sites import Sighting, allowed_in
 from limelight.errors import UnsupportedModelError
 from limelight.factors import Factors
-from limelight.rule import Rule
 
 #: Cached keys that differ by more than this share of their size are other keys. A cache of four
 #: bits changes them by about a tenth.
@@ -104,7 +104,11 @@ def _end(sighting: Sighting) -> int:
     queries, keys = sighting.shape[2:]
     if queries == keys:
         return keys
-    used = np.flatnonzero(_cells(sighting).any(axis=(0, 1, 2)))
+    factors = sighting.factors
+    if factors is not None:
+        used = np.flatnonzero(factors.rule.key_valid(sighting.shape[0]).any(axis=0))
+    else:
+        used = np.flatnonzero(_cells(sighting).any(axis=(0, 1, 2)))
     return max(int(used[-1]) + 1 if len(used) else keys, queries)
 
 
@@ -208,20 +212,18 @@ def _whole(state: _Joined) -> Sighting:
 
 
 def _factors(parts: list[_Part], factors: list[Factors], state: _Joined) -> Factors:
-    cells = [_cells(part.sighting) for part in parts]
-    examples, heads = (max(len(one) for one in cells), max(one.shape[1] for one in cells))
-    rows = sum(part.rows for part in parts)
-    allowed = np.zeros((examples, heads, rows, state.length), np.bool_)
-    row = 0
-    for part, own in zip(parts, cells, strict=True):
-        place = np.s_[:, :, row : row + part.rows, part.offset : part.offset + part.keys]
-        allowed[place] = own[:, :, : part.rows, : part.keys]
-        row += part.rows
+    calls = [
+        Rows(one.rule, part.rows, part.keys, part.offset)
+        for part, one in zip(parts, factors, strict=True)
+    ]
     query = [one.query[:, :, : part.rows] for part, one in zip(parts, factors, strict=True)]
     last = factors[-1]
     assert state.known is not None
     return replace(
-        last, query=np.concatenate(query, axis=2), key=state.known, rule=Rule.of(allowed)
+        last,
+        query=np.concatenate(query, axis=2),
+        key=state.known,
+        rule=joined(calls, state.length),
     )
 
 

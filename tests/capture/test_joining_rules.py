@@ -1,0 +1,84 @@
+"""Rules of successive calls, joined, allow what each call allowed, and stay runs where they can."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from limelight.capture.joining_rules import Rows, joined
+from limelight.rule import Rule
+
+LENGTH = 9
+
+
+@st.composite
+def runs(draw, examples, queries, keys):
+    """A rule of runs, empty and overlong ones included."""
+    place = st.integers(0, keys)
+    count = draw(st.sampled_from([1, examples]))
+    first, stop = (
+        np.array(draw(st.lists(place, min_size=count * queries, max_size=count * queries)))
+        .reshape(count, queries).astype(np.int32)
+        for _ in range(2)
+    )  # fmt: skip
+    masks = draw(st.lists(st.booleans(), min_size=examples * keys, max_size=examples * keys))
+    return Rule(first, stop, np.array(masks, bool).reshape(examples, keys))
+
+
+@st.composite
+def calls(draw):
+    examples = draw(st.integers(1, 2))
+    found = []
+    for _ in range(draw(st.integers(1, 4))):
+        offset = draw(st.integers(0, LENGTH - 1))
+        keys = draw(st.integers(1, LENGTH - offset))
+        room, queries = draw(st.integers(0, 2)), draw(st.integers(1, 3))
+        rule = draw(runs(examples, queries, keys + room))
+        if draw(st.booleans()):
+            every = Rows(rule, queries, keys + room, 0).cells()
+            rule = Rule.of(every)
+        found.append(Rows(rule, draw(st.integers(1, queries)), keys, offset))
+    return examples, found
+
+
+def placed(examples, found):
+    """The same, cell by cell."""
+    whole = np.zeros((examples, sum(call.rows for call in found), LENGTH), bool)
+    row = 0
+    for call in found:
+        for example in range(examples):
+            own = call.rule.allowed(example, 0, slice(call.rows), slice(call.keys))
+            whole[example, row : row + call.rows, call.offset : call.offset + call.keys] = own
+        row += call.rows
+    return whole
+
+
+@given(calls())
+def test_joined_rules_allow_what_each_call_allowed(made):
+    examples, found = made
+    rule = joined(found, LENGTH)
+    expected = placed(examples, found)
+    every = slice(None)
+    for example in range(examples):
+        np.testing.assert_array_equal(rule.allowed(example, 0, every, every), expected[example])
+    np.testing.assert_array_equal(rule.query_valid(examples), expected.any(axis=2))
+    np.testing.assert_array_equal(rule.key_valid(examples), expected.any(axis=1))
+
+
+def test_a_growing_causal_map_takes_no_cells():
+    positions = 4096
+    begun = positions - 8
+    found = [Rows(Rule.causal(begun, begun), begun, begun, 0)]
+    found += [
+        Rows(Rule.causal(1, at + 1, offset=at), 1, at + 1, 0) for at in range(begun, positions)
+    ]
+    tracemalloc.start()
+    rule = joined(found, positions)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert rule.cells is None
+    assert rule.equals(Rule.causal(positions, positions))
+    assert peak < positions**2 / 8

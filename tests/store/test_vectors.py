@@ -200,6 +200,32 @@ class TestPictures:
         wanted = open_run(dense).barred(0, 1)["a"]
         np.testing.assert_array_equal(run.barred(0, 1)["a"], wanted)
 
+    @pytest.mark.parametrize("kinds", [("causal", "padded", "window"), ("causal", "by head")])
+    def test_several_layers_keep_their_own(self, tmp_path, kinds, monkeypatch):
+        monkeypatch.setattr(layout, "LARGE", 1000)
+        monkeypatch.setattr(layout, "SIDES", (4, 16))
+        made = {
+            kind: vectors(at, positions=75, examples=2, heads=3, kind=kind)
+            for at, kind in enumerate(kinds)
+        }
+        for name, load in (("vectors", False), ("maps", True)):
+            sites = {kind: site_of(one) for kind, one in made.items()}
+            with Writer(tmp_path / name) as writer:
+                record(writer, 0, {k: one.load() if load else one for k, one in sites.items()})
+        run, dense = open_run(tmp_path / "vectors"), open_run(tmp_path / "maps")
+        for kind, one in made.items():
+            np.testing.assert_allclose(run.weights(kind).values, one.dense(), rtol=0, atol=1e-3)
+            for example in range(2):
+                wanted = dense.overview(0, example)[kind][0].astype(int)
+                assert np.abs(run.overview(0, example)[kind][0].astype(int) - wanted).max() <= 1
+                barred = (each.barred(0, example)[kind] for each in (run, dense))
+                np.testing.assert_array_equal(*np.broadcast_arrays(*barred))
+                for head in range(3):
+                    found = run.shrunk(kind, 0, example, head)
+                    cells = found.cells("max", slice(0, 3), slice(0, 3))
+                    largest = one.dense()[example, head, :32, :32].max()
+                    np.testing.assert_allclose(cells[0, 0], largest, rtol=0, atol=1e-3)
+
     def test_nan_is_marked(self, tmp_path):
         made = vectors(positions=40, kind="everything")
         made.query[0, 1, 7] = np.nan

@@ -91,7 +91,8 @@ class ArraySpec:
     fill : float or bool
         What a row that was never written holds.
     chunk : tuple of int, optional
-        Sizes of the parts that can be read alone, where a row's file is cut into such.
+        Sizes of the parts that can be read alone, where a row's file is cut into such; 1 along the
+        first axis, since what is written comes one site after another.
     shuffled : bool
         Whether the bytes of its numbers are sorted by place before they are compressed.
     """
@@ -103,6 +104,9 @@ class ArraySpec:
     fill: Any
     chunk: tuple[int, ...] | None = None
     shuffled: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.chunk is None or self.chunk[0] == 1, f"{self.name}: parts hold one site each"
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -267,7 +271,7 @@ def _vector_specs(group: Group, examples: int) -> dict[str, ArraySpec]:
         "reachable": ArraySpec("reachable", (*_HEADS[:3], "key"), (sites, examples, keys),
                                "bool", False, (1, 1, keys)),
         "barred": ArraySpec("barred", pictured, (sites, examples, heads, rows, cells),
-                            "bool", False, (sites, 1, heads, rows, cells)),
+                            "bool", False, (1, 1, heads, rows, cells)),
     }  # fmt: skip
     if (step := steps(queries, keys)) is not None:
         sides = (-(-queries // step[0]), -(-keys // step[1]))

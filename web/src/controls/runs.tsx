@@ -36,6 +36,7 @@ export function Runs() {
 // Another run has other sites, examples and parameters: only the way of looking is kept.
 function pick(run: string) {
   if (run === runName.value) return;
-  const { step, follow, example, site, head, query, key, parameters, lens } = DEFAULTS;
-  select({ run, step, follow, example, site, head, query, key, parameters, lens });
+  const { step, follow, example, site, head, query, key, rows, columns, parameters, lens } =
+    DEFAULTS;
+  select({ run, step, follow, example, site, head, query, key, rows, columns, parameters, lens });
 }

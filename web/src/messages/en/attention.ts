@@ -37,7 +37,8 @@ export const attention = {
   uniform: "uniform attention",
   uniformShort: "uniform",
   uniformWhat: "What the measure gives when every allowed key gets the same weight",
-  meanOf: (examples: string) => `mean of ${examples} examples, 95 % interval`,
+  meanOf: (examples: string) =>
+    examples === "1" ? "of one example" : `mean of ${examples} examples, 95 % interval`,
   sites: (sites: number) => `${sites} ${sites === 1 ? "site" : "sites"}`,
   sitesHeads: (sites: number, heads: number) =>
     `${sites} ${sites === 1 ? "layer" : "layers"} × ${heads} ${heads === 1 ? "head" : "heads"}`,

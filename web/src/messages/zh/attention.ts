@@ -47,7 +47,7 @@ export const attention: typeof english = {
   uniform: "均匀注意力",
   uniformShort: "均匀",
   uniformWhat: "所有允许的键权重相同时的度量值",
-  meanOf: (examples) => `${examples} 个样本的均值，95% 区间`,
+  meanOf: (examples) => (examples === "1" ? "仅一个样本" : `${examples} 个样本的均值，95% 区间`),
   sites: (sites) => `${sites} 处注意力`,
   sitesHeads: (sites, heads) => `${sites} 层 × ${heads} 个头`,
   axes: "键 → · 查询 ↓",

@@ -27,23 +27,29 @@ export function SiteNames({ grid, layout, names, left }: NamesProps) {
   const widest = layout.boxes.reduce((a, b) => (b.length > a.length ? b : a), []);
   const pitch = (widest[1]?.x ?? 99) - (widest[0]?.x ?? 0);
   const every = Math.max(1, Math.ceil(20 / pitch));
+  // Names need more room than the lowest rows have: then some stay blank, as on the columns.
+  const lower = (layout.boxes[1]?.[0]?.y ?? 99) - (layout.boxes[0]?.[0]?.y ?? 0);
+  const skip = Math.max(1, Math.ceil(14 / lower));
   return (
     <>
       {layout.boxes.map((row, index) => {
         const one = grid.sites[index];
         const box = row[0];
         if (!one || !box) return null;
+        const height = index % skip === 0 ? Math.max(16, box.height) : box.height;
+        const top = 18 + box.y + (box.height - height) / 2;
         return (
           <button
             type="button"
             key={one.site}
             class="site"
+            aria-label={names[index]}
             aria-pressed={one.site === site.value?.name}
             title={one.site}
-            style={px({ top: 18 + box.y, height: box.height, width: left - 10 })}
+            style={px({ top, height, width: left - 10 })}
             onClick={() => choose({ site: one.site })}
           >
-            <bdi>{names[index]}</bdi>
+            {index % skip === 0 && <bdi>{names[index]}</bdi>}
           </button>
         );
       })}

@@ -4,7 +4,7 @@ Room: capture. An adapter is one module of this folder, or one that another pack
 under the entry point ``limelight.capture``, with
 
 * ``matches(model) -> bool``: whether it knows the model; must not import the framework to find out
-* ``watch(model, probe, include, exclude, run) -> DataTree``: one pass, one node per site
+* ``watch(model, probe, include, exclude, run, rows) -> DataTree``: one pass, one node per site
 * ``named_weights(model) -> dict[str, ndarray]``: every trainable weight under a stable name
 """
 
@@ -35,8 +35,9 @@ class Adapter(Protocol):
         include: Sequence[str],
         exclude: Sequence[str],
         run: Callable[[Any, Any], Any] | None,
+        rows: Sequence[int] | None,
     ) -> xr.DataTree:
-        """Run the model once on the probe, or as ``run`` says, and return its attention."""
+        """Run the model once on the probe, or as ``run`` says; return these rows' attention."""
 
     def named_weights(self, model: Any) -> dict[str, NDArray[Any]]:
         """Return every trainable weight under a name that stays the same from run to run."""

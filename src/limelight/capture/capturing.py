@@ -6,7 +6,6 @@ Room: capture. Comes in: a model and a few examples. Goes out: a tree of labelle
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from inspect import signature
 from typing import Any
 
 import xarray as xr
@@ -88,15 +87,8 @@ def capture(
     else:
         probe = Probe(inputs, tokens=tokens, layout=layout)
     adapter = adapter_for(model)
-    given = (model, probe, _listed(include), _listed(exclude), run)
     rows = _rows(examples, probe.examples)
-    if rows is None:
-        return adapter.watch(*given)
-    if "rows" in signature(adapter.watch).parameters:  # copies no more than it must
-        return adapter.watch(*given, rows=rows)  # type: ignore[call-arg]
-    found = adapter.watch(*given)
-    cut = found.map_over_datasets(lambda site: site.isel(example=rows) if site.dims else site)
-    return cut if isinstance(cut, xr.DataTree) else found
+    return adapter.watch(model, probe, _listed(include), _listed(exclude), run, rows)
 
 
 def _rows(examples: slice | Sequence[int] | None, count: int) -> list[int] | None:

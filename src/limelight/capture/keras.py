@@ -51,6 +51,7 @@ def watch(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     run: Callable[[Any, Any], Any] | None = None,
+    rows: Sequence[int] | None = None,
 ) -> xr.DataTree:
     """Run a model once on a probe and return its attention.
 
@@ -64,6 +65,8 @@ def watch(
         limelight would say.
     run : callable, optional
         Not for Keras models.
+    rows : sequence of int, optional
+        Which examples are kept; the model runs on all.
 
     Returns
     -------
@@ -90,7 +93,10 @@ def watch(
     with untouched(model), listening(model) as trace:
         inputs = call(model, probe)
     found = pick(model, trace, inputs, probe, include, exclude)
-    return assemble([label(sighting, probe) for sighting in found])
+    sites = [label(sighting, probe) for sighting in found]
+    if rows is not None:
+        sites = [site.isel(example=list(rows)) for site in sites]
+    return assemble(sites)
 
 
 def named_weights(model: Any) -> dict[str, NDArray[Any]]:

@@ -34,12 +34,9 @@ def run(model: Any, probe: Probe) -> list[Any]:
     ProbeError
         If the model refuses them.
     """
-    knows = backend()
-    inputs = [knows.tensor(array) for array in probe.arrays]
-    positional = _positional(model, probe, inputs)
-    context = {"training": False} if _takes_training(model) else {}
+    inputs = tensors(probe)
     try:
-        model(*positional, **context)
+        outputs(model, probe, inputs)
     except Exception as error:
         shapes = " and ".join(str(array.shape) for array in probe.arrays)
         raise ProbeError(
@@ -48,6 +45,40 @@ def run(model: Any, probe: Probe) -> list[Any]:
             "Pass a few examples prepared as for model.predict, such as x[:8].",
         ) from error
     return inputs
+
+
+def tensors(probe: Probe) -> list[Any]:
+    """Return a probe's arrays as tensors of the backend.
+
+    Parameters
+    ----------
+    probe : Probe
+
+    Returns
+    -------
+    list of tensor
+    """
+    knows = backend()
+    return [knows.tensor(array) for array in probe.arrays]
+
+
+def outputs(model: Any, probe: Probe, inputs: list[Any]) -> Any:
+    """Call a model for inference and return what it returns.
+
+    Parameters
+    ----------
+    model : keras.Layer
+    probe : Probe
+        Says how the inputs are laid out.
+    inputs : list of tensor
+        In the probe's order.
+
+    Returns
+    -------
+    object
+    """
+    training = {"training": False} if getattr(model, "_call_has_training_arg", True) else {}
+    return model(*_positional(model, probe, inputs), **training)
 
 
 def _positional(model: Any, probe: Probe, inputs: list[Any]) -> tuple[Any, ...]:
@@ -62,10 +93,6 @@ def _positional(model: Any, probe: Probe, inputs: list[Any]) -> tuple[Any, ...]:
     if len(inputs) > 1 and len(places) >= len(inputs):
         return tuple(inputs)
     return (inputs,)
-
-
-def _takes_training(model: Any) -> bool:
-    return bool(getattr(model, "_call_has_training_arg", True))
 
 
 def _wanted(model: Any) -> str:

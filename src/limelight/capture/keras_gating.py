@@ -22,7 +22,7 @@ from limelight.capture.adapters import adapter_for
 from limelight.capture.gating import Gates, Piece, never_ran, without_effect
 from limelight.capture.keras_backends import backend, dtype_of, single
 from limelight.capture.keras_blending import Blend
-from limelight.capture.keras_calling import _positional, _takes_training
+from limelight.capture.keras_calling import outputs, tensors
 from limelight.capture.keras_elsewhere import elsewhere
 from limelight.capture.keras_hooking import attending, uncompiled
 from limelight.capture.keras_state import untouched
@@ -78,7 +78,7 @@ def swept(model: Any, probe: Probe, gates: Sequence[Gates]) -> list[Any]:
     found = []
     for one in gates:
         with untouched(model), gated(model, one):
-            found.append(_call(model, probe))
+            found.append(outputs(model, probe, tensors(probe)))
     return found
 
 
@@ -223,7 +223,7 @@ class Gating:
     def _test(self, probe: Probe) -> None:
         self._watching = True
         try:
-            sites = adapter_for(self.model).watch(self.model, probe, (), (), None).subtree
+            sites = adapter_for(self.model).watch(self.model, probe, (), (), None, None).subtree
         finally:
             self._watching = False
         self._heads.update(
@@ -270,17 +270,10 @@ class Gating:
         self._trial, depth, self._depth = trial, self._depth, 0
         try:
             with untouched(self.model):
-                found = _call(self.model, probe)
+                found = outputs(self.model, probe, tensors(probe))
         finally:
             self._trial, self._depth = None, depth
         return [single(one) for one in keras.tree.flatten(found) if hasattr(one, "shape")]
-
-
-def _call(model: Any, probe: Probe) -> Any:
-    knows = backend()
-    inputs = [knows.tensor(array) for array in probe.arrays]
-    training = {"training": False} if _takes_training(model) else {}
-    return model(*_positional(model, probe, inputs), **training)
 
 
 def _same(one: list[Any], other: list[Any]) -> bool:

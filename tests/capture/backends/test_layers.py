@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import xarray as xr
 from keras import layers, ops
 
 from limelight import schema
@@ -225,3 +226,21 @@ def test_flash_attention(make, call, sequence, monkeypatch):
     own = own_scores(layer, sequence, sequence, **call)
     np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
     assert (site["allowed"].values == (CAUSAL if call else np.ones((T, T), bool))).all()
+
+
+@pytest.mark.parametrize(
+    ("examples", "kept"), [(slice(2), [0, 1]), ([2, 0], [2, 0]), (slice(None, None, 2), [0, 2])]
+)
+def test_some_examples_are_as_among_all(examples, kept):
+    inputs = keras.Input((T, D))
+    y = layers.MultiHeadAttention(2, 3, name="heads")(inputs, inputs)
+    model = keras.Model(inputs, layers.Attention(name="one")([y, y]))
+    x = np.random.default_rng(0).normal(size=(3, T, D)).astype("float32")
+    tokens = [[f"{row}.{place}" for place in range(T)] for row in range(3)]
+    every = capture(model, x, tokens=tokens)
+    some = capture(model, x, tokens=tokens, examples=examples)
+    assert list(some) == list(every) == ["heads", "one"]
+    for name in every:
+        xr.testing.assert_equal(
+            some[name].to_dataset().load(), every[name].to_dataset().isel(example=kept).load()
+        )

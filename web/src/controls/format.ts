@@ -8,6 +8,16 @@ export function count(value: number): string {
   return WHOLE.format(Math.round(value));
 }
 
+/** A single-precision number in the fewest digits that stand for it and no other. */
+export function fewest(value: number): string {
+  if (!Number.isFinite(value) || Math.fround(value) !== value) return String(value);
+  for (let digits = 1; digits < 9; digits++) {
+    const text = value.toPrecision(digits);
+    if (Math.fround(Number(text)) === value) return String(Number(text));
+  }
+  return String(Number(value.toPrecision(9)));
+}
+
 /** A weight or a measure: three significant digits, never more noise than that. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";

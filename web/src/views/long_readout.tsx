@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { strongestOf } from "../answers/strongest.ts";
 import { tileOf } from "../answers/tile.ts";
-import { short } from "../controls/format.ts";
+import { fewest, short } from "../controls/format.ts";
 import { useAnswer } from "../controls/use_answer.ts";
 import { number } from "../draw/long_map.ts";
 import { BARRED } from "../draw/scale.ts";
@@ -77,7 +77,7 @@ export function LongReadout({ site, spot, hint, drawn }: LongReadoutProps) {
             {value === undefined ? (
               <Coarse drawn={drawn(inside.query, inside.key)} />
             ) : allowed ? (
-              <b>{String(value)}</b>
+              <b>{fewest(value)}</b>
             ) : (
               words.barred
             )}

@@ -31,7 +31,7 @@ _QUIET = 1000
 _PAINTED = """
 if (location.href.includes("plugin_entry.html")) {
   const there = () => document.querySelector("canvas[data-grid]") &&
-    document.querySelector(".plot canvas");
+    document.querySelector("canvas[data-box]");
   const watch = (root) => new MutationObserver(() => {
     window.painted = null;
     if (root.dataset.ready !== "true" || !there()) return;

@@ -303,3 +303,19 @@ def test_a_page_that_no_browser_runs_is_not_written(tmp_path, monkeypatch):
     assert found.page is None
     assert found.opened.seconds == 7.0
     assert "does not run a script of 1.6 GB" in found.opened.why
+
+
+@pytest.mark.browser
+def test_moving_about_is_measured_by_frames_memory_and_elements(tmp_path, browser):
+    pytest.importorskip("psutil")
+    from benchmarks import browser as servers
+    from benchmarks import long_store, panned
+
+    size = panned.TINY[1]
+    long_store.write(tmp_path / "logs" / "run", size)
+    with servers.tensorboard(tmp_path / "logs") as address:
+        moved = panned.move(browser, address, size)
+    assert len(moved.intervals) > 20
+    assert 100 < moved.elements < 5000
+    assert 1e7 < moved.memory < 1e9
+    assert [one.at_most for one in panned._figures(size, moved, "1")] == [True] * 3

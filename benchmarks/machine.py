@@ -7,8 +7,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 _PACKAGES = (
-    "numpy", "keras", "tensorflow-cpu", "tensorflow", "tensorboard", "zarr", "xarray", "bertviz",
-    "torch", "transformers", "numba", "playwright",
+    "numpy", "keras", "tensorflow-cpu", "tensorflow", "tensorboard", "zarr", "xarray", "attnview",
+    "bertviz", "circuitsvis", "torch", "transformers", "numba", "playwright",
 )  # fmt: skip
 
 

@@ -9,12 +9,7 @@ Writing that page, which comes before any click, is not counted.
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
 import re
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import limelight as ll
-from benchmarks import browser, libraries, models
+from benchmarks import browser, libraries, models, peers
 from benchmarks.figure import Figure
 from benchmarks.models import keras
 
@@ -80,22 +75,22 @@ def measure(tiny: bool = False) -> list[Figure]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         record(folder / "logs" / "run", scale)
-        page, written = write_page(folder)
+        page = write_page(folder)
         files = libraries.fetch(OUTPUT / "libraries")
-        ours, peers, chromium = [], [], ""
+        ours, theirs, chromium = [], [], ""
         with browser.tensorboard(folder / "logs") as address, browser.chromium() as started:
             chromium = started.version
             for _ in range(scale.rounds):
                 ours.append(click(started, address, scale))
-                peers.append(draw(started, page, files, scale))
-    return [_figure(scale, ours, peers, written | {"chromium": chromium})]
+                theirs.append(draw(started, page.path, files, scale))
+    return [_figure(scale, ours, theirs, page, chromium)]
 
 
 def _figure(
-    scale: Scale, ours: list[list[float]], peers: list[float], written: dict[str, Any]
+    scale: Scale, ours: list[list[float]], theirs: list[float], page: peers.Page, chromium: str
 ) -> Figure:
     heads = scale.sizes.layers * scale.sizes.heads
-    by_round = np.array(peers) / [np.median(one) for one in ours]
+    by_round = np.array(theirs) / [np.median(one) for one in ours]
     clicks = np.concatenate(ours)
     return Figure(
         what=(
@@ -108,14 +103,14 @@ def _figure(
         unit="×",
         absolute=(
             f"{np.median(clicks):.0f} ms ({clicks.min():.0f} to {clicks.max():.0f}) against "
-            f"{np.median(peers) / 1000:.1f} s ({min(peers) / 1000:.1f} to "
-            f"{max(peers) / 1000:.1f}); Chromium {written['chromium']}, BertViz "
-            f"{written['version']}; its page had {written['bytes'] / 1e6:.0f} MB and "
-            f"took {written['seconds']:.1f} s to write, not counted"
+            f"{np.median(theirs) / 1000:.1f} s ({min(theirs) / 1000:.1f} to "
+            f"{max(theirs) / 1000:.1f}); Chromium {chromium}, BertViz "
+            f"{page.version}; its page had {page.size / 1e6:.0f} MB and "
+            f"took {page.seconds:.1f} s to write, not counted"
         ),
         how=(
             f"wall time, median of the rounds' ratios ({by_round.min():.3g} to "
-            f"{by_round.max():.3g}); {len(clicks)} clicks against {len(peers)} pages; the tab "
+            f"{by_round.max():.3g}); {len(clicks)} clicks against {len(theirs)} pages; the tab "
             "draws each head by at most 32 × 32 cells and the chosen one in full, BertViz one line "
             "a weight"
         ),
@@ -136,26 +131,10 @@ def record(folder: Path, scale: Scale) -> None:
             recorder.record(number * scale.every)
 
 
-def write_page(folder: Path) -> tuple[Path, dict[str, Any]]:
+def write_page(folder: Path) -> peers.Page:
     """Let BertViz write its page of the newest recorded step."""
-    run = ll.open_run(folder / "logs" / "run")
-    maps = np.stack([run.weights(name, step=-1).values[0] for name in run.sites])
-    np.savez(folder / "maps.npz", weights=maps, tokens=np.array(run.examples[0].tokens))
-    python = os.environ.get("LIMELIGHT_BERTVIZ_PYTHON", sys.executable)
-    program = Path(__file__).with_name("bertviz_page.py")
-    page = folder / "bertviz.html"
-    done = subprocess.run(
-        [python, "-P", str(program), str(folder / "maps.npz"), str(page)],
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    return page, json.loads(done.stdout.splitlines()[-1])
-
-
-def can_write_page() -> bool:
-    """Say whether there is a BertViz to compare with."""
-    if "LIMELIGHT_BERTVIZ_PYTHON" in os.environ:
-        return True
-    return all(importlib.util.find_spec(name) for name in ("bertviz", "torch"))
+    maps = peers.save_maps(folder / "logs" / "run", folder / "maps.npz")
+    return peers.write("bertviz", maps, folder / "bertviz.html")
 
 
 def click(started: Any, address: str, scale: Scale) -> list[float]:

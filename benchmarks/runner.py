@@ -19,7 +19,7 @@ RESULTS = ROOT / "build" / "benchmarks" / "results"
 REPORT = ROOT / "docs" / "benchmarks.md"
 
 #: In the order of the report. Each is a module with ``measure(tiny) -> list of Figure``.
-NAMES = ("training", "weights", "disk", "painted", "capture", "gates", "long")
+NAMES = ("training", "weights", "disk", "painted", "opened", "capture", "gates", "long", "panned")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

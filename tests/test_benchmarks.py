@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import libraries, memory, report, runner, timing  # noqa: E402
+from benchmarks import libraries, memory, peers, report, runner, timing  # noqa: E402
 from benchmarks.figure import Figure  # noqa: E402
 from benchmarks.timing import Sample  # noqa: E402
 
@@ -221,3 +221,101 @@ def test_a_page_of_lines_is_measured_until_its_last_line(tmp_path, browser, monk
     assert painted.draw(browser, page, files, painted.TINY) > 300
     with pytest.raises(RuntimeError, match="failed"):
         painted.draw(browser, page, {}, painted.TINY)
+
+
+@pytest.mark.browser
+@pytest.mark.training
+def test_opening_is_measured_from_the_address_to_both_pictures(tmp_path, browser, monkeypatch):
+    from benchmarks import browser as servers
+    from benchmarks import opened
+
+    monkeypatch.setattr(opened, "OUTPUT", tmp_path)
+    opened.record(tmp_path / "logs" / "run", opened.TINY, 16)
+    with servers.tensorboard(tmp_path / "logs") as address:
+        found = opened.open_tab(browser, address)
+    assert 0 < found.shell < found.painted < 60
+    assert (tmp_path / "opened.png").stat().st_size > 10_000
+
+
+def late(folder, script):
+    page = folder / "page.html"
+    page.write_text(f"<body><script>{script}</script></body>")
+    return page
+
+
+@pytest.mark.browser
+def test_another_page_is_watched_until_it_is_painted_fails_or_takes_too_long(tmp_path, browser):
+    pytest.importorskip("psutil")
+    drawing = "setTimeout(() => document.body.append(document.createElement('canvas')), 300)"
+    painted = "document.querySelector('canvas')"
+    found = peers.open_page(browser, late(tmp_path, drawing), painted, {}, 30)
+    assert 0.3 < found.seconds < 30
+    assert not found.why
+    with pytest.raises(RuntimeError, match="failed: Uncaught Error: no"):
+        peers.open_page(browser, late(tmp_path, "throw new Error('no')"), painted, {}, 30)
+    busy = peers.open_page(browser, late(tmp_path, "while (true);"), painted, {}, 2)
+    assert (busy.seconds, busy.why) == (2, "not painted within 2 s")
+
+
+@pytest.mark.browser
+def test_a_page_that_holds_too_much_is_stopped(tmp_path, browser, monkeypatch):
+    pytest.importorskip("psutil")
+    monkeypatch.setattr(peers, "MOST_BYTES", 4e8)
+    hoard = "const all = []; setInterval(() => all.push(new Uint8Array(5e7).fill(1)), 10)"
+    found = peers.open_page(browser, late(tmp_path, hoard), "false", {}, 60)
+    assert found.why.startswith("stopped when it held")
+    assert found.memory > 4e8
+    assert found.seconds < 60
+
+
+def theirs(name, seconds, why="", size=10**8, positions=256):
+    from benchmarks.opened import Theirs
+
+    peer = next(one for one in peers.PEERS if one.module == name)
+    page = peers.Page(Path("page.html"), 1.0, size, "1.0")
+    return Theirs(peer, positions, page, peers.Opened(seconds, why, 1e9))
+
+
+@pytest.mark.training
+def test_only_tools_that_show_all_heads_are_compared_and_a_limit_is_only_a_bound():
+    from benchmarks import opened
+
+    ours = [opened.Tab(painted=2.0, shell=1.5)]
+    found = opened._faster(
+        "heads", ours, [theirs("attnview", 1), theirs("bertviz", 120, "not painted")], 120
+    )
+    assert found.value == 60
+    assert found.absolute.startswith("at least")
+    assert "without TensorBoard's own page 240 times" in found.how
+    found = opened._faster("heads", ours, [theirs("circuitsvis", 50), theirs("bertviz", 60)], 120)
+    assert found.value == 25
+    assert not found.absolute.startswith("at least")
+    assert not opened._faster("heads", ours, [], 120).met
+
+
+@pytest.mark.training
+def test_a_page_that_no_browser_runs_is_not_written(tmp_path, monkeypatch):
+    from benchmarks import opened
+
+    monkeypatch.setattr(peers, "write", lambda *_: pytest.fail("it was written"))
+    shorter = [theirs("bertviz", 7.0)]
+    found = opened._theirs(None, peers.PEERS[0], tmp_path, opened.FULL, 1024, {}, shorter)
+    assert found.page is None
+    assert found.opened.seconds == 7.0
+    assert "does not run a script of 1.6 GB" in found.opened.why
+
+
+@pytest.mark.browser
+def test_moving_about_is_measured_by_frames_memory_and_elements(tmp_path, browser):
+    pytest.importorskip("psutil")
+    from benchmarks import browser as servers
+    from benchmarks import long_store, panned
+
+    size = panned.TINY[1]
+    long_store.write(tmp_path / "logs" / "run", size)
+    with servers.tensorboard(tmp_path / "logs") as address:
+        moved = panned.move(browser, address, size)
+    assert len(moved.intervals) > 20
+    assert 100 < moved.elements < 5000
+    assert 1e7 < moved.memory < 1e9
+    assert [one.at_most for one in panned._figures(size, moved, "1")] == [True] * 3

@@ -1,0 +1,265 @@
+"""Opening the tab: from an address to 72 painted heads, against pages that other tools write.
+
+One Chromium does all. Ours: a fresh page, with nothing kept from before, goes to the address of a
+TensorBoard that has answered before; the end is one frame after the tab says, for good, that
+nothing is under way and everything is painted. The others: a fresh page opens the file the tool
+wrote of the same maps; the end is two frames after all that the page paints by itself is painted.
+Writing these files is not counted.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import limelight as ll
+from benchmarks import browser, libraries, models, peers
+from benchmarks.figure import Figure
+from benchmarks.models import keras
+from benchmarks.peers import Opened, Page, Peer
+
+OUTPUT = Path(__file__).resolve().parent.parent / "build" / "benchmarks"
+_MOST_MS = 60_000
+#: Milliseconds without work that make "painted" final.
+_QUIET = 1000
+
+_PAINTED = """
+if (location.href.includes("plugin_entry.html")) {
+  const there = () => document.querySelector("canvas[data-grid]") &&
+    document.querySelector("canvas[data-box]");
+  const watch = (root) => new MutationObserver(() => {
+    window.painted = null;
+    if (root.dataset.ready !== "true" || !there()) return;
+    requestAnimationFrame(() => { window.painted = performance.timeOrigin + performance.now(); });
+  }).observe(root, { attributes: true, attributeFilter: ["data-ready"] });
+  const look = () => {
+    const root = document.getElementById("limelight");
+    if (root) watch(root); else requestAnimationFrame(look);
+  };
+  look();
+}
+"""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How many heads, how long, how often.
+
+    Attributes
+    ----------
+    sizes : Sizes
+        Of the model, but for the positions.
+    bars : dict of int to float
+        Positions to the most seconds.
+    train : int
+        Batches.
+    opens : int
+        Of the tab, half before the other tools and half after; one more warms TensorBoard.
+    most : float
+        Seconds that another tool's page may take.
+    """
+
+    sizes: models.Sizes
+    bars: dict[int, float]
+    train: int
+    opens: int
+    most: float
+
+    @property
+    def heads(self) -> int:
+        """Of all layers."""
+        return self.sizes.layers * self.sizes.heads
+
+
+FULL = Scale(models.Sizes(6, 12), {256: 3, 1024: 5}, train=20, opens=8, most=120)
+TINY = Scale(models.Sizes(2, 2, width=16, words=50), {16: 3, 32: 5}, train=1, opens=2, most=20)
+
+
+@dataclass(frozen=True)
+class Tab:
+    """Opening the tab once, in seconds since the address was entered.
+
+    Attributes
+    ----------
+    painted : float
+    shell : float
+        When TensorBoard began to load the tab.
+    """
+
+    painted: float
+    shell: float
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """What came of another tool.
+
+    Attributes
+    ----------
+    peer : Peer
+    positions : int
+    page : Page or None
+        None if none was written.
+    opened : Opened
+        Without a page: of the maps with fewer positions, which cannot take longer.
+    """
+
+    peer: Peer
+    positions: int
+    page: Page | None
+    opened: Opened
+
+
+def measure(tiny: bool = False) -> list[Figure]:
+    """Record maps of each length, then open them every way there is."""
+    scale = TINY if tiny else FULL
+    files = libraries.fetch(OUTPUT / "libraries")
+    figures: list[Figure] = []
+    theirs: list[Theirs] = []
+    for positions, bar in scale.bars.items():
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            record(folder / "logs" / "run", scale, positions)
+            half = scale.opens // 2
+            with browser.tensorboard(folder / "logs") as address, browser.chromium() as started:
+                ours = [open_tab(started, address) for _ in range(half + 1)][1:]
+                theirs = [
+                    _theirs(started, peer, folder, scale, positions, files, theirs)
+                    for peer in peers.PEERS
+                    if peer.there()
+                ]
+                ours += [open_tab(started, address) for _ in range(half)]
+                chromium = started.version
+        subject = f"{scale.heads} heads × {positions:,}², from the address entered to all painted"
+        figures += [
+            _first(subject, bar, ours, chromium),
+            _faster(subject, ours, theirs, scale.most),
+        ]
+    return figures
+
+
+def record(folder: Path, scale: Scale, positions: int) -> None:
+    """Train a model a little, and record one example once."""
+    keras.utils.set_random_seed(0)
+    sizes = replace(scale.sizes, positions=positions)
+    text = models.text(sizes)
+    model = models.transformer(sizes)
+    probe = ll.Probe(text.blanked(1, seed=10**6)[0], tokens=text.known)
+    for step in range(scale.train):
+        x, y, weights = text.blanked(max(1, 2048 // positions), seed=step)
+        model.train_on_batch(x, y, sample_weight=weights)
+    with ll.Recorder(folder, model, probe) as recorder:
+        recorder.record(scale.train)
+
+
+def open_tab(started: Any, address: str) -> Tab:
+    """Open the tab in a fresh context."""
+    context = started.new_context(viewport=peers.VIEWPORT)
+    try:
+        page = context.new_page()
+        page.add_init_script(_PAINTED)
+        page.goto(f"{address}#limelight")
+        tab = page.frame_locator("iframe[src*='plugin_entry.html?name=limelight']")
+        tab.locator("#limelight[data-ready='true'] canvas[data-grid]").wait_for(timeout=_MOST_MS)
+        frame = next(one for one in page.frames if "name=limelight" in one.url)
+        quiet = f"window.painted && performance.timeOrigin + performance.now() > painted + {_QUIET}"
+        frame.wait_for_function(quiet, timeout=_MOST_MS)
+        start = float(page.evaluate("performance.timeOrigin"))
+        times = frame.evaluate("[painted, performance.timeOrigin]")
+        page.screenshot(path=OUTPUT / "opened.png")
+        return Tab(*((one - start) / 1000 for one in times))
+    finally:
+        context.close()
+
+
+def _theirs(
+    started: Any,
+    peer: Peer,
+    folder: Path,
+    scale: Scale,
+    positions: int,
+    files: dict[str, Path],
+    shorter: Sequence[Theirs],
+) -> Theirs:
+    """Write a tool's page and open it, unless shorter maps tell that no browser can."""
+    before = next((one for one in shorter if one.peer is peer and one.page), None)
+    if before and before.page:
+        expected = before.page.size * (positions / before.positions) ** 2
+        if expected > peers.LONGEST:
+            why = f"not written, since V8 does not run a script of {expected / 1e9:.1f} GB"
+            if before.opened.why:
+                why += f" (with {before.positions} positions {before.opened.why})"
+            return Theirs(peer, positions, None, replace(before.opened, why=why))
+    maps = folder / "maps.npz"
+    if not maps.exists():
+        peers.save_maps(folder / "logs" / "run", maps)
+    page = peers.write(peer.module, maps, folder / f"{peer.module}.html")
+    painted = peer.painted.replace("HEADS", str(scale.heads)).replace("POSITIONS", str(positions))
+    opened = peers.open_page(started, page.path, painted, files, scale.most)
+    return Theirs(peer, positions, page, opened)
+
+
+def _first(subject: str, bar: float, ours: Sequence[Tab], chromium: str) -> Figure:
+    painted, shell = ([getattr(one, name) for one in ours] for name in ("painted", "shell"))
+    own = [one.painted - one.shell for one in ours]
+    return Figure(
+        what=f"{subject}: seconds",
+        bar=bar,
+        at_most=True,
+        value=float(np.median(painted)),
+        unit=" s",
+        absolute=(
+            f"{min(painted):.2f} to {max(painted):.2f} s; of these TensorBoard's own page takes "
+            f"{np.median(shell):.2f} s before it loads the tab, and the tab "
+            f"{np.median(own):.2f} s ({min(own):.2f} to {max(own):.2f}); Chromium {chromium}"
+        ),
+        how=(
+            f"wall time, median of {len(ours)} fresh pages, after one that warmed TensorBoard; the "
+            "tab draws each head by at most 32 × 32 cells and the chosen one in full"
+        ),
+    )
+
+
+def _faster(subject: str, ours: Sequence[Tab], theirs: Sequence[Theirs], most: float) -> Figure:
+    """Compare with the fastest tool that shows all heads; NaN, not met, if there is none."""
+    median = float(np.median([one.painted for one in ours]))
+    own = float(np.median([one.painted - one.shell for one in ours]))
+    fastest = min(
+        (one for one in theirs if one.peer.all_heads),
+        key=lambda one: one.opened.seconds,
+        default=None,
+    )
+    value = fastest.opened.seconds / median if fastest else np.nan
+    least = "at least, since it was never painted: " if fastest and fastest.opened.why else ""
+    return Figure(
+        what=f"{subject}: times faster than the fastest other tool that shows all heads",
+        bar=20,
+        at_most=False,
+        value=float(value),
+        unit="×",
+        absolute=f"{least}{median:.2f} s against " + "; ".join(map(_said, theirs)),
+        how=(
+            f"wall time; without TensorBoard's own page {value * median / own:.3g} times; each "
+            f"other page was opened once and may take {most:.0f} s and "
+            f"{peers.MOST_BYTES / 1e9:.0f} GB; V8, Chromium's JavaScript, runs no script longer "
+            "than 0.54 GB; no GPU"
+        ),
+    )
+
+
+def _said(one: Theirs) -> str:
+    """Tell how one tool did."""
+    shows = "" if one.peer.all_heads else " (shows one row of one head at a time)"
+    if one.page is None:
+        return f"{one.peer.name}{shows}: {one.opened.why}"
+    took = one.opened.why or f"{one.opened.seconds:.1f} s"
+    return (
+        f"{one.peer.name} {one.page.version}{shows}: {took}, {one.opened.memory / 1e9:.1f} GB held "
+        f"by the page, a file of {one.page.size / 1e6:.0f} MB that took {one.page.seconds:.1f} s "
+        "to write"
+    )

@@ -1,4 +1,4 @@
-"""Zooming and panning in Chromium: one head of 16,384 positions.
+"""Zooming and panning in Chromium: one head of 16,384 positions, and 1,024 heads of 2,048.
 
 The gestures: the wheel over a spot on the diagonal until 64 positions are in view, drags along it,
 the wheel back; with several heads, clicks on some of them before. Times are those between
@@ -53,7 +53,7 @@ class Moved:
     memory: float
 
 
-FULL = (Planted(16384),)
+FULL = (Planted(16384), Planted(2048, layers=32, heads=32))
 TINY = (Planted(1024), Planted(64, layers=2, heads=3))
 
 

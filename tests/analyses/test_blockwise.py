@@ -162,8 +162,8 @@ def test_both_engines_agree_on_maps_of_several_tiles():
     query, key = random.normal(size=(2, 2, 4, 530, 20)).astype(np.float32)
     for rule in (Rule.causal(530, 530, window=300), Rule.everything(530, 530)):
         factors = factored(query, key, rule, 0.2)
-        one = _blockwise_numba.walk(factors, apart=True, near=True)
-        other = _blockwise_numpy.walk(factors, apart=True, near=True)
+        one, _ = _blockwise_numba.walk(factors, apart=True, near=True)
+        other, _ = _blockwise_numpy.walk(factors, apart=True, near=True)
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-4)
 
 

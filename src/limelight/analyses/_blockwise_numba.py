@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.analyses._blockwise_numpy import FIRST, NEAR, Grid, Shrunk, blank
-from limelight.analyses._numba_product import DEEP, ROWS, WIDTH, cap, compiled, lift, multiply, pack
+from limelight.analyses._numba_product import PANEL, ROWS, WIDTH, cap, compiled, lift, multiply, pack
 from limelight.analyses._numba_shrink import fold, normalisers, shrink
 from limelight.analyses._numba_sums import add
 from limelight.factors import Factors
@@ -97,10 +97,9 @@ def _walk_plainly(
     """Walk over some maps, or some rows of one, tile by tile."""
     heads, features = query.shape[1], query.shape[3]
     keys, group = key.shape[2], heads // key.shape[1]
-    deep = (features + DEEP - 1) // DEEP * DEEP
     tiles = (keys + WIDTH - 1) // WIDTH
-    packed = np.zeros((tiles, deep * WIDTH), np.float32)
-    own = np.zeros(block * deep, np.float32)
+    packed = np.zeros((tiles, features * WIDTH), np.float32)
+    own = np.zeros(block * features, np.float32)
     parts = np.zeros((tiles if shrinks else 1) * block * WIDTH, np.float32)
     less = np.empty((tiles if shrinks else 1) * block, np.float32)
     sums, most = np.zeros(tiles * WIDTH, np.float32), np.zeros(tiles * WIDTH, np.float32)
@@ -123,13 +122,13 @@ def _walk_plainly(
             low, high = 0, tiles
             if not by_cell:
                 low, high = _tiles(begins[row : row + some], ends[row : row + some], keys)
-            lift(vectors, row, some, scale, deep, own)
+            lift(vectors, row, some, scale, own)
             if shrinks:
                 less[low * block : high * block] = _NEVER
             for tile in range(low, high):
                 place = tile * block if shrinks else 0
                 _tile(
-                    own, deep, packed[tile], tile * WIDTH, min(WIDTH, keys - tile * WIDTH), limit,
+                    own, features, packed[tile], tile * WIDTH, min(WIDTH, keys - tile * WIDTH), limit,
                     begins, ends, whole, holes, pattern, by_cell, row, some, near, into,
                     shrinks, parts[place * WIDTH :], less[place:],
                 )  # fmt: skip
@@ -158,41 +157,42 @@ def _walk_plainly(
 
 
 def _tile_plainly(
-    own: Any, deep: Any, packed: Any, start: Any, count: Any, limit: Any, begins: Any, ends: Any,
-    whole: Any, holes: Any, pattern: Any, by_cell: Any, row: Any, some: Any, near: Any, into: Any,
-    shrinks: Any, parts: Any, less: Any,
+    own: Any, features: Any, packed: Any, start: Any, count: Any, limit: Any, begins: Any,
+    ends: Any, whole: Any, holes: Any, pattern: Any, by_cell: Any, row: Any, some: Any, near: Any,
+    into: Any, shrinks: Any, parts: Any, less: Any,
 ) -> None:  # fmt: skip
     """Add a tile to what is known of a block of rows; leaves its exponentials in ``parts``."""
-    for group in range(0, some, ROWS):
-        few = min(ROWS, some - group)
-        low, high = 0, count
+    for panel in range(0, count, PANEL):
+        keys = packed[panel * features : (panel + PANEL) * features]
+        for group in range(0, some, ROWS):
+            low, high = 0, count
+            if not by_cell:
+                here = slice(row + group, row + min(some, group + ROWS))
+                low, high = _reach(begins[here], ends[here], start, count)
+            if low < panel + PANEL and panel < high:
+                multiply(
+                    own[group * features :], features, keys, parts[group * WIDTH + panel :]
+                )
+    for one in range(some):
+        at, left, right = row + one, 0, count
+        scores = parts[one * WIDTH : (one + 1) * WIDTH]
         if not by_cell:
-            here = slice(row + group, row + group + few)
-            low, high = _reach(begins[here], ends[here], start, count)
-        if low >= high:
+            left, right = max(left, begins[at] - start), min(right, ends[at] - start)
+        if left >= right:
             continue
-        scores = parts[group * WIDTH if shrinks else 0 :]
-        multiply(own[group * deep :], deep, packed, low, high, scores)
         if limit > 0:
-            cap(scores, few, low, high, limit)
-        for one in range(few):
-            at, base = row + group + one, one * WIDTH
-            left, right = low, high
-            if by_cell:
-                _forbid(scores[base:], pattern[at, start:], left, right)
-            else:
-                left = max(left, begins[at] - start)
-                right = min(right, ends[at] - start)
-                if holes:
-                    _forbid(scores[base:], whole[start:], left, right)
-            if left < right:
-                _note(scores[base:], start, left, right, near, into, at)
-                part = scores[base + left : base + right]
-                best = add(part, part.view(np.int32), start + left - at, into, at)
-                if shrinks:
-                    less[group + one] = best
-                    scores[base : base + left] = _NOTHING
-                    scores[base + right : base + WIDTH] = _NOTHING
+            cap(scores, left, right, limit)
+        if by_cell:
+            _forbid(scores, pattern[at, start:], left, right)
+        elif holes:
+            _forbid(scores, whole[start:], left, right)
+        _note(scores, start, left, right, near, into, at)
+        part = scores[left:right]
+        best = add(part, part.view(np.int32), start + left - at, into, at)
+        if shrinks:
+            less[one] = best
+            scores[:left] = _NOTHING
+            scores[right:] = _NOTHING
 
 
 def _tiles_plainly(begins: Any, ends: Any, keys: Any) -> Any:

@@ -187,8 +187,7 @@ def _tile_plainly(
         elif holes:
             _forbid(scores, whole[start:], left, right)
         _note(scores, start, left, right, near, into, at)
-        part = scores[left:right]
-        best = add(part, part.view(np.int32), start + left - at, into, at)
+        best = add(scores[left:right], start + left - at, into, at)
         if shrinks:
             less[one] = best
             scores[:left] = _NOTHING

@@ -14,15 +14,14 @@ from limelight.analyses._blockwise_numpy import APART, LOWEST, SLOPE, TOP, TOTAL
 from limelight.analyses._numba_product import compiled
 
 _LOG2E: Final = np.float32(1.44269504088896341)
-_HIGH: Final = np.float32(0.693359375)  # log(2) in two parts
-_LOW: Final = np.float32(-2.12194440e-4)
 _ROUND: Final = np.float32(12582912.0)  # 1.5 * 2**23: adding it rounds to a whole number
-_C = tuple(
-    np.float32(one)
-    for one in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
-                1.6666665459e-1, 5.0000001201e-1)
-)  # fmt: skip
-_C0, _C1, _C2, _C3, _C4, _C5 = _C
+#: exp(x) from -log(2)/2 to log(2)/2, within 1e-7 of itself.
+_LOG2: Final = np.float32(0.6931471805599453)
+_C1: Final = np.float32(0.9999997072)
+_C2: Final = np.float32(0.4999914953)
+_C3: Final = np.float32(0.166676362)
+_C4: Final = np.float32(0.04189792951)
+_C5: Final = np.float32(0.008290314747)
 _ONE: Final = np.float32(1)
 _NOTHING: Final = np.float32(0)
 _NEVER: Final = np.float32(-np.inf)
@@ -47,16 +46,14 @@ def _best_plainly(bits: Any) -> Any:
 
 
 def _exponential_plainly(x: Any) -> Any:
-    """Return ``exp(x)`` of a single from :data:`LOWEST` to 0, within 2 units in the last place."""
+    """Return ``exp(x)`` of a single from :data:`LOWEST` to 0, within 3 units in the last place."""
     shifted = x * _LOG2E + _ROUND
-    whole = shifted - _ROUND
-    rest = x - whole * _HIGH - whole * _LOW
-    power = _C0 * rest + _C1
-    power = power * rest + _C2
+    rest = x - (shifted - _ROUND) * _LOG2
+    power = _C5 * rest + _C4
     power = power * rest + _C3
-    power = power * rest + _C4
-    power = power * rest + _C5
-    power = power * (rest * rest) + rest + _ONE
+    power = power * rest + _C2
+    power = power * rest + _C1
+    power = power * rest + _ONE
     bits = np.int32(np.int32(np.float32(shifted).view(np.int32) << _SHIFT) + _BIAS)
     return power * bits.view(np.float32)
 
@@ -79,9 +76,9 @@ def _sums_plainly(scores: Any, best: Any, away: Any) -> Any:
     return total, slope, apart
 
 
-def _add_plainly(scores: Any, bits: Any, away: Any, into: Any, row: Any) -> Any:
+def _add_plainly(scores: Any, away: Any, into: Any, row: Any) -> Any:
     """Add a part of a row to what is known of the row, and return what its scores were less."""
-    best = _best(bits)
+    best = _best(scores.view(np.int32))
     if best == _NEVER:
         best = _NOTHING
     total, slope, far = _sums(scores, best, np.int32(away))

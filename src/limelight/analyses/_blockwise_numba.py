@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.analyses._blockwise_numpy import FIRST, NEAR, Grid, Shrunk, blank
-from limelight.analyses._numba_product import PANEL, ROWS, WIDTH, cap, compiled, lift, multiply, pack
+from limelight.analyses._numba_product import (
+    PANEL,
+    ROWS,
+    WIDTH,
+    cap,
+    compiled,
+    lift,
+    multiply,
+    pack,
+)
 from limelight.analyses._numba_shrink import fold, normalisers, shrink
 from limelight.analyses._numba_sums import add
 from limelight.factors import Factors
@@ -24,7 +33,7 @@ from limelight.factors import Factors
 #: Queries of a block, and how many exponentials of it are kept at once: about what the second
 #: nearest cache holds.
 BLOCK: Final = 64
-KEPT: Final = 1 << 19
+KEPT: Final = 1 << 20
 
 _NOTHING: Final = np.float32(0)
 _NEVER: Final = np.float32(-np.inf)
@@ -65,9 +74,7 @@ def walk(
     def act(piece: tuple[int, int]) -> tuple[slice, slice, Any, Any, Any]:
         first, row = piece
         last, stop = min(first + each, sites), min(row + step, queries)
-        rows = slice(
-            int(np.searchsorted(down, row, "right")) - 1, int(np.searchsorted(down, stop))
-        )
+        rows = slice(int(np.searchsorted(down, row, "right")) - 1, int(np.searchsorted(down, stop)))
         size = (last - first, rows.stop - rows.start, len(across)) if shrunk else (1, 1, 1)
         largest, total = np.zeros(size, np.float32), np.zeros(size)
         received = np.zeros((last - first, keys) if shrunk else (1, 1))
@@ -110,26 +117,22 @@ def _walk_plainly(
         whole = valid[example % len(valid)]
         pattern = cells[example % len(cells), head % cells.shape[1]]
         into, vectors = raw[:, example, head], query[example, head]
-        low, high = 0, tiles
-        if not by_cell:
-            low, high = _tiles(begins[row_from:row_to], ends[row_from:row_to], keys)
+        low, high = _tiles(begins[row_from:row_to], ends[row_from:row_to], keys, by_cell)
         for tile in range(low, high):
             begin = tile * WIDTH
             pack(key[example, head // group], begin, min(WIDTH, keys - begin), packed[tile])
-        cell = 0
         for row in range(row_from, row_to, block):
             some = min(block, row_to - row)
-            low, high = 0, tiles
-            if not by_cell:
-                low, high = _tiles(begins[row : row + some], ends[row : row + some], keys)
+            here = slice(row, row + some)
+            low, high = _tiles(begins[here], ends[here], keys, by_cell)
             lift(vectors, row, some, scale, own)
             if shrinks:
                 less[low * block : high * block] = _NEVER
             for tile in range(low, high):
                 place = tile * block if shrinks else 0
                 _tile(
-                    own, features, packed[tile], tile * WIDTH, min(WIDTH, keys - tile * WIDTH), limit,
-                    begins, ends, whole, holes, pattern, by_cell, row, some, near, into,
+                    own, features, packed[tile], tile * WIDTH, min(WIDTH, keys - tile * WIDTH),
+                    limit, begins, ends, whole, holes, pattern, by_cell, row, some, near, into,
                     shrinks, parts[place * WIDTH :], less[place:],
                 )  # fmt: skip
             if not shrinks:
@@ -138,22 +141,33 @@ def _walk_plainly(
                 logs[:some] = known[example, head, row : row + some]
             else:
                 normalisers(into, row, some, sink[head], logs)
-            here = row
-            while here < row + some:
-                while down[cell + 1] <= here:
-                    cell += 1
-                until = min(row + some, down[cell + 1])
-                shrink(parts, less, logs, block, here - row, until - row, low, high, sums, most)
-                for one in range(here, until):
-                    if logs[one - row] != logs[one - row]:
-                        left, right = (0, keys) if by_cell else (begins[one], ends[one])
-                        _spoil(whole, pattern[one % len(pattern)], by_cell, left, right, sums)
-                at = site - site_from
-                fold(
-                    sums, most, low * WIDTH, min(keys, high * WIDTH), across,
-                    received[at], largest[at, cell], total[at, cell],
-                )  # fmt: skip
-                here = until
+            at = site - site_from
+            _lay(
+                parts, less, logs, block, low, high, row, some, begins, ends, whole, pattern,
+                by_cell, down, across, sums, most, received[at], largest[at], total[at],
+            )  # fmt: skip
+
+
+def _lay_plainly(
+    parts: Any, less: Any, logs: Any, block: Any, low: Any, high: Any, row: Any, some: Any,
+    begins: Any, ends: Any, whole: Any, pattern: Any, by_cell: Any, down: Any, across: Any,
+    sums: Any, most: Any, received: Any, largest: Any, total: Any,
+) -> None:  # fmt: skip
+    """Lay the weights of a block of whole rows into the cells they belong to."""
+    keys = len(received)
+    cell, here = np.searchsorted(down, row, side="right") - 1, row
+    while here < row + some:
+        until = min(row + some, down[cell + 1])
+        shrink(parts, less, logs, block, here - row, until - row, low, high, sums, most)
+        for one in range(here, until):
+            if logs[one - row] != logs[one - row]:
+                left, right = (0, keys) if by_cell else (begins[one], ends[one])
+                _spoil(whole, pattern[one % len(pattern)], by_cell, left, right, sums)
+        fold(
+            sums, most, low * WIDTH, min(keys, high * WIDTH), across, received, largest[cell],
+            total[cell],
+        )  # fmt: skip
+        here, cell = until, cell + 1
 
 
 def _tile_plainly(
@@ -170,9 +184,7 @@ def _tile_plainly(
                 here = slice(row + group, row + min(some, group + ROWS))
                 low, high = _reach(begins[here], ends[here], start, count)
             if low < panel + PANEL and panel < high:
-                multiply(
-                    own[group * features :], features, keys, parts[group * WIDTH + panel :]
-                )
+                multiply(own[group * features :], features, keys, parts[group * WIDTH + panel :])
     for one in range(some):
         at, left, right = row + one, 0, count
         scores = parts[one * WIDTH : (one + 1) * WIDTH]
@@ -194,9 +206,11 @@ def _tile_plainly(
             scores[right:] = _NOTHING
 
 
-def _tiles_plainly(begins: Any, ends: Any, keys: Any) -> Any:
+def _tiles_plainly(begins: Any, ends: Any, keys: Any, by_cell: Any) -> Any:
     """Return from which to which tile any of some queries may look."""
-    low, high = _reach(begins, ends, 0, keys)
+    low, high = 0, keys
+    if not by_cell:
+        low, high = _reach(begins, ends, 0, keys)
     if low >= high:
         return 0, 0
     return low // WIDTH, (high + WIDTH - 1) // WIDTH
@@ -249,4 +263,5 @@ _forbid = compiled(_forbid_plainly)
 _note = compiled(_note_plainly)
 _spoil = compiled(_spoil_plainly)
 _tile = compiled(_tile_plainly)
+_lay = compiled(_lay_plainly)
 _walk = compiled(_walk_plainly)

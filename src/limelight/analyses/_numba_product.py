@@ -10,7 +10,6 @@ import math
 from typing import Any, Final
 
 import numba
-import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -18,7 +17,7 @@ from numba.extending import intrinsic
 ROWS: Final = 4  # worked on together: each key vector that is loaded serves so many queries
 _LANES: Final = 8  # numbers in a register
 PANEL: Final = 24  # keys worked on together: with so many queries their sums fill 12 registers
-WIDTH: Final = 192  # keys in a tile, whole panels
+WIDTH: Final = 384  # keys in a tile, whole panels
 
 
 def compiled(function: Any, *fast: str) -> Any:
@@ -63,6 +62,7 @@ def multiply(typing: Any, own: Any, features: Any, panel: Any, scores: Any) -> A
 
     In the compiler's own words: of a loop in Python it keeps none of them there.
     """
+    del typing, features
 
     def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         several, whole = ir.VectorType(ir.FloatType(), _LANES), ir.IntType(64)
@@ -87,9 +87,7 @@ def multiply(typing: Any, own: Any, features: Any, panel: Any, scores: Any) -> A
                 keys[key] = builder.load(vector(right, start, key))
                 keys[key].align = 4
             for row in range(ROWS):
-                place = builder.add(
-                    builder.mul(values[1], ir.Constant(whole, row)), loop.index
-                )
+                place = builder.add(builder.mul(values[1], ir.Constant(whole, row)), loop.index)
                 one = builder.load(builder.gep(left, [place]))
                 one = builder.insert_element(unknown, one, ir.Constant(ir.IntType(32), 0))
                 one = builder.shuffle_vector(one, unknown, first)

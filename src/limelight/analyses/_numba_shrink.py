@@ -1,8 +1,8 @@
 """Shrinks a block of whole rows, and adds up what each key receives, compiled.
 
 Comes in: exponentials, tile by tile, each part of a row less a score of its own (see
-:mod:`_numba_sums`). Once the row's normaliser is known, one factor makes weights of a part. Rows are
-added up first, key by key, so that cells of any width cost the same.
+:mod:`_numba_sums`). Once the row's normaliser is known, one factor makes weights of a part. Rows
+are added up first, key by key, so that cells of any width cost the same.
 """
 
 from __future__ import annotations

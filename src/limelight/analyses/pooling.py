@@ -22,6 +22,7 @@ from limelight.rule import Rule
 #: Queries and keys of a tile: its weights stay in a core's cache.
 _TILE: Final = (256, 1024)
 
+
 def even(size: int, step: int) -> NDArray[np.intp]:
     """Return where cells of ``step`` positions start.
 

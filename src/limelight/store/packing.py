@@ -178,9 +178,7 @@ def _sides(queries: int, keys: int) -> tuple[tuple[int, int], tuple[int, int]]:
     return (queries, rows), (keys, columns)
 
 
-def _rounded(
-    factors: Factors, dtype: Any
-) -> tuple[NDArray[Any], NDArray[Any], Factors]:
+def _rounded(factors: Factors, dtype: Any) -> tuple[NDArray[Any], NDArray[Any], Factors]:
     """Return vectors as they are stored, and what a reader makes of them."""
     parts, scale = [], factors.scale
     for vectors in (factors.query, factors.key):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -128,7 +129,7 @@ def walk(
                 np.copyto(weights, 0, where=~allowed)  # of a row that is NaN too
                 first = example * factors.shape[1]
                 sites = slice(first + heads.start, first + heads.stop)
-                shrunk.take(sites, *_cells(weights, queries, grid), weights.sum(1, np.float64))
+                shrunk.take(sites, *_cells(weights, queries, grid))
             if apart:
                 found *= abs(place[:, None] - keys).astype(np.float32)
                 into[APART] = found.sum(axis=-1, dtype=np.float64)
@@ -161,15 +162,19 @@ def logs_of(raw: NDArray[np.float64], sink: NDArray[np.float32] | None) -> NDArr
     return np.asarray(found, np.float64)
 
 
-def _cells(weights: Any, queries: slice, grid: Grid) -> tuple[slice, Any, Any]:
-    """Shrink some whole rows [head, query, key]: which rows of cells, largest and sums."""
+def _cells(weights: Any, queries: slice, grid: Grid) -> tuple[slice, Any, Any, Any]:
+    """Shrink some whole rows [head, query, key]; see what :meth:`Shrunk.take` takes."""
     down, across = grid
     rows = slice(
         int(np.searchsorted(down, queries.start, "right")) - 1,
         int(np.searchsorted(down, queries.stop)),
     )
-    starts = np.maximum(down[rows], queries.start) - queries.start
+    edges = np.append(np.maximum(down[rows], queries.start), queries.stop) - queries.start
     # Rows first: folding neighbours in memory, as columns are, takes ten times longer.
-    largest = np.maximum.reduceat(np.maximum.reduceat(weights, starts, axis=1), across, axis=2)
-    total = np.add.reduceat(np.add.reduceat(weights, starts, axis=1, dtype=np.float64), across, 2)
-    return rows, largest, total
+    largest, total = (
+        np.stack([ufunc.reduce(weights[:, a:b], axis=1) for a, b in pairwise(edges)], 1)
+        for ufunc in (np.maximum, np.add)
+    )
+    wide = total.astype(np.float64)
+    folded = np.maximum.reduceat(largest, across, axis=2), np.add.reduceat(wide, across, axis=2)
+    return rows, *folded, wide.sum(axis=1)

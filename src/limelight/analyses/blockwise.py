@@ -138,7 +138,7 @@ def everything(
     >>> from limelight.rule import Rule
     >>> q = k = np.zeros((1, 1, 4, 2), np.float32)
     >>> measures, maps = everything(factored(q, k, Rule.causal(4, 4), 1.0), ["maximum"], 2)
-    >>> maps["received"].values[0, 0].round(3).tolist()
+    >>> maps["received"].values[0, 0].astype(float).round(3).tolist()
     [2.083, 1.083, 0.583, 0.25]
     """
     grid = _grid(factors, side)

@@ -1,4 +1,4 @@
-"""Long attention: bytes on disk, a view of any part, and one cell found among 17 billion.
+"""Long attention: measured, bytes on disk, any part viewed, one cell found among 17 billion.
 
 Vectors are synthetic: unit normal ones for the bytes and the views, planted ones (see
 ``long_store``) for the search. All of a head's map is causal.
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import memory
+from benchmarks import long_pass, memory
 from benchmarks.figure import Figure
 from benchmarks.long_store import Planted, record, write
 from limelight.answer import answer
@@ -33,8 +33,8 @@ SITE = "layer_0/attention"
 
 
 def measure(tiny: bool = False) -> list[Figure]:
-    """Record heads of several lengths and look at them."""
-    found = []
+    """Measure heads of several lengths, record them and look at them."""
+    found = long_pass.measure(tiny)
     for positions, bar in BARS.items():
         with tempfile.TemporaryDirectory() as folder:
             length = positions // 8 if tiny else positions

@@ -157,10 +157,13 @@ def test_bytes_on_disk_are_those_of_a_whole_recording():
         assert "; 0 from the nearest float16" in exact.absolute
 
 
-def test_long_attention_is_stored_small_viewed_and_searched():
+def test_long_attention_is_measured_stored_small_viewed_and_searched():
     from benchmarks import long
 
-    short, longer, view, found = long.measure(tiny=True)
+    *passes, short, longer, view, found = long.measure(tiny=True)
+    assert [one.at_most for one in passes] == [True, True, False, True]
+    assert all(0 <= one.value < math.inf for one in passes)
+    assert float(passes[2].absolute.split()[-5]) < 1e-5  # the same numbers either way
     assert 0 < longer.value < short.value < 1
     assert 0 < view.value < math.inf
     assert "float16 vectors" in short.absolute

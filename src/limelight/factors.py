@@ -84,6 +84,11 @@ class Factors:
             found[example, heads, queries] = _log_sum(scores, extra)
         return found
 
+    @property
+    def kept(self) -> NDArray[np.float64] | None:
+        """The log normaliser if it is known already, without computing it."""
+        return self.__dict__.get("normaliser")
+
     def keep(self, normaliser: NDArray[np.float64]) -> None:
         """Take a normaliser that another pass found on its way.
 

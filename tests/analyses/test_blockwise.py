@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,8 +98,7 @@ def test_any_rows_measure_as_their_map_does(factors):
     for many in (0, 1 << 60):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(blockwise, "MANY", many)
-            again = Factors(factors.query, factors.key, factors.rule, factors.scale,
-                            factors.softcap, factors.sink)  # fmt: skip
+            again = replace(factors)
             found = blockwise.rows(again, [*CARDS, *NEAR, "normaliser"])
         weights, normaliser = plain(factors)
         for name, card in CARDS.items():
@@ -162,8 +162,8 @@ def test_both_engines_agree_on_maps_of_several_tiles():
     query, key = random.normal(size=(2, 2, 4, 530, 20)).astype(np.float32)
     for rule in (Rule.causal(530, 530, window=300), Rule.everything(530, 530)):
         factors = factored(query, key, rule, 0.2)
-        one = _blockwise_numba.walk(factors, apart=True, near=True)
-        other = _blockwise_numpy.walk(factors, apart=True, near=True)
+        one, _ = _blockwise_numba.walk(factors, apart=True, near=True)
+        other, _ = _blockwise_numpy.walk(factors, apart=True, near=True)
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-4)
 
 
@@ -183,21 +183,87 @@ def test_an_analysis_without_a_form_for_blocks_gets_whole_maps(monkeypatch):
     np.testing.assert_allclose(found["spread"], spread(weights), rtol=1e-5)
 
 
-@given(factors=any_factors(), side=st.sampled_from([1, 3, 256]))
-@settings(max_examples=30)
-def test_a_shrunk_map_holds_the_largest_and_the_mean(factors, side):
-    found = blockwise.pooled(factors, side)
-    weights = plain(factors)[0].values
-    _, _, queries, keys = factors.shape
+def shrunk(weights, side):
+    """The textbook overview: each cell's largest and mean weight, and what each key receives."""
+    _, _, queries, keys = weights.shape
     down, across = min(side, queries), min(side, keys)
     rows = [slice(i * queries // down, (i + 1) * queries // down) for i in range(down)]
     columns = [slice(i * keys // across, (i + 1) * keys // across) for i in range(across)]
+    found = {"received": weights.sum(-2)}
     for name, reduce in (("largest", np.max), ("mean", np.mean)):
-        expected = np.stack([
+        found[name] = np.stack([
             np.stack([reduce(weights[..., r, c], axis=(-1, -2)) for c in columns], -1) for r in rows
         ], -2)  # fmt: skip
-        np.testing.assert_allclose(found[name], expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(found["received"], weights.sum(-2), rtol=1e-5, atol=1e-6)
+    return found
+
+
+@given(factors=any_factors(), side=st.sampled_from([1, 3, 256]))
+@settings(max_examples=60)
+def test_one_pass_gives_the_measures_and_the_overview_of_any_map(factors, side):
+    weights, normaliser = plain(factors)
+    wanted = shrunk(weights.values, side)
+    for many in (0, 1 << 60):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(blockwise, "MANY", many)
+            again = replace(factors)
+            measures, maps = blockwise.everything(again, [*CARDS, "normaliser"], side)
+            alone = blockwise.pooled(replace(factors), side)
+        np.testing.assert_array_equal(again.normaliser, measures["normaliser"])
+        np.testing.assert_allclose(measures["normaliser"], normaliser, rtol=1e-6, atol=3e-6)
+        for name, card in CARDS.items():
+            np.testing.assert_allclose(
+                measures[name], card.function(weights), rtol=1e-5, atol=3e-6, err_msg=name
+            )
+        for name, expected in wanted.items():
+            np.testing.assert_allclose(maps[name], expected, rtol=1e-5, atol=1e-6, err_msg=name)
+            np.testing.assert_array_equal(maps[name], alone[name])
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("side", [5, 64])
+def test_an_overview_of_several_tiles_blocks_and_pieces(kind, side):
+    random = np.random.default_rng(4)
+    query, key = random.normal(size=(1, 4, 700, 20)), random.normal(size=(1, 2, 1700, 20))
+    rule = rule_of(kind, random, 1, 4, 700, 1700)
+    factors = factored(query, key, rule, 0.6, sink=np.float32([0, 1, 2, -np.inf]))
+    _, maps = blockwise.everything(factors, ["maximum"], side)
+    for name, expected in shrunk(plain(factors)[0].values, side).items():
+        np.testing.assert_allclose(maps[name], expected, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("scattered", [False, True])
+def test_a_nan_spoils_the_cells_it_lies_in_and_no_others(scattered):
+    random = np.random.default_rng(5)
+    query, key = random.normal(size=(2, 1, 1, 300, 4))
+    query[0, 0, 7], query[0, 0, 8] = np.nan, np.inf
+    key[0, 0, 250] = np.nan
+    allowed = np.tri(300, dtype=bool)
+    if scattered:
+        allowed &= random.random((300, 300)) < 0.5
+    rule = Rule.of(allowed[None, None])
+    bad = np.zeros((300, 300), bool)
+    bad[[7, 8]] = True
+    bad |= allowed[:, [250]]
+    bad &= allowed
+    with np.errstate(invalid="ignore"):  # infinity times 0
+        _, maps = blockwise.everything(factored(query, key, rule, 1.0), [], 30)
+    cells = bad.reshape(30, 10, 30, 10).any((1, 3))
+    for name, expected in (("largest", cells), ("mean", cells), ("received", bad.any(0))):
+        np.testing.assert_array_equal(np.isnan(maps[name].values[0, 0]), expected, err_msg=name)
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_overview_keeps_to_a_normaliser_that_is_known():
+    random = np.random.default_rng(6)
+    query, key = random.normal(size=(2, 1, 1, 40, 4))
+    factors = factored(query, key, Rule.causal(40, 40), 1.0)
+    wanted = blockwise.pooled(replace(factors), 8)
+    factors.keep(factors.normaliser + np.log(2))
+    found = blockwise.pooled(factors, 8)
+    for name in wanted:
+        np.testing.assert_allclose(found[name], wanted[name] / 2, rtol=1e-5)
 
 
 @pytest.mark.usefixtures("engine")
@@ -206,9 +272,9 @@ def test_memory_does_not_grow_with_the_map():
         random = np.random.default_rng(3)
         query, key = random.normal(size=(2, 1, 1, length, 8)).astype(np.float32)
         factors = factored(query, key, Rule.causal(length, length), 0.3)
-        blockwise.rows(factors, CARDS)  # loads and compiles
+        blockwise.everything(factors, CARDS)  # loads and compiles
         tracemalloc.start()
-        blockwise.rows(factors, CARDS)
+        blockwise.everything(factors, CARDS)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return peak

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import xarray as xr
@@ -18,9 +18,19 @@ from numpy.typing import NDArray
 
 from limelight import schema
 from limelight.analyses import _blockwise_numpy
-from limelight.analyses._blockwise_numpy import APART, FIRST, NEAR, SLOPE, TOP, TOTAL
+from limelight.analyses._blockwise_numpy import (
+    APART,
+    FIRST,
+    NEAR,
+    SLOPE,
+    TOP,
+    TOTAL,
+    Grid,
+    Shrunk,
+    logs_of,
+)
 from limelight.catalogue import analyses
-from limelight.factors import Factors, blocks
+from limelight.factors import Factors
 
 #: Below so many weights, loading Numba takes longer than it saves.
 MANY: Final = 1 << 19
@@ -57,26 +67,92 @@ def rows(factors: Factors, names: Iterable[str]) -> dict[str, xr.DataArray]:
     [1.0, 0.5, 0.333, 0.25]
     """
     names = list(names)
-    apart, near = "distance" in names, bool({*names} & {*NEAR})
     found: dict[str, xr.DataArray] = {}
-    forms = [name for name in names if name in _FORMS]
-    if forms or not names:
-        raw = _engine(factors)(factors, apart, near)
-        state = _State(factors, raw)
-        factors.keep(state.normaliser)
-        for name in forms:
-            values = xr.Variable(schema.SITE_DIMS[:3], _FORMS[name](state))
-            found[name] = xr.DataArray(values, name=name)
+    if not names or any(name in _FORMS for name in names):
+        raw, _ = _engine(factors)(factors, *_wanted(names))
+        found = _measured(factors, raw, names)
     found |= {name: _whole(factors, name) for name in names if name not in found}
     return {name: found[name] for name in names}
 
 
-def pooled(factors: Factors, side: int = SIDE) -> xr.Dataset:
-    """Shrink every map, and add up what each key receives, in one more pass.
+def shrunk(
+    factors: Factors, names: Iterable[str], grid: Grid
+) -> tuple[dict[str, xr.DataArray], Shrunk]:
+    """Measure every row and shrink every map, all in one pass.
+
+    The rows' log normalisers, found on the way, are left with the factors.
 
     Parameters
     ----------
     factors : Factors
+    names : iterable of str
+        As :func:`rows` takes them.
+    grid : (array [row], array [column])
+        Where cells start, rising from 0; each reaches to the next, the last to the end.
+
+    Returns
+    -------
+    measures : dict of str to DataArray
+        As :func:`rows` gives them.
+    shrunk : Shrunk
+        The largest and the summed weight of each cell, and what each key receives.
+
+    Examples
+    --------
+    >>> from limelight.factors import factored
+    >>> from limelight.rule import Rule
+    >>> q = k = np.zeros((1, 1, 4, 2), np.float32)
+    >>> halves = np.array([0, 2]), np.array([0, 2])
+    >>> measures, maps = shrunk(factored(q, k, Rule.causal(4, 4), 1.0), ["maximum"], halves)
+    >>> maps.largest[0, 0].tolist()
+    [[1.0, 0.0], [0.3333333432674408, 0.3333333432674408]]
+    """
+    names = list(names)
+    raw, maps = _engine(factors)(factors, *_wanted(names), grid)
+    found = _measured(factors, raw, names)
+    found |= {name: _whole(factors, name) for name in names if name not in found}
+    return {name: found[name] for name in names}, cast(Shrunk, maps)
+
+
+def everything(
+    factors: Factors, names: Iterable[str], side: int = SIDE
+) -> tuple[dict[str, xr.DataArray], xr.Dataset]:
+    """Give what :func:`rows` and :func:`pooled` give, in one pass.
+
+    Parameters
+    ----------
+    factors : Factors
+    names : iterable of str
+        As :func:`rows` takes them.
+    side : int
+        As :func:`pooled` takes it.
+
+    Returns
+    -------
+    measures : dict of str to DataArray
+    maps : Dataset
+
+    Examples
+    --------
+    >>> from limelight.factors import factored
+    >>> from limelight.rule import Rule
+    >>> q = k = np.zeros((1, 1, 4, 2), np.float32)
+    >>> measures, maps = everything(factored(q, k, Rule.causal(4, 4), 1.0), ["maximum"], 2)
+    >>> maps["received"].values[0, 0].astype(float).round(3).tolist()
+    [2.083, 1.083, 0.583, 0.25]
+    """
+    grid = _grid(factors, side)
+    measures, maps = shrunk(factors, names, grid)
+    return measures, _dataset(factors, maps, grid)
+
+
+def pooled(factors: Factors, side: int = SIDE) -> xr.Dataset:
+    """Shrink every map, and add up what each key receives, in one pass.
+
+    Parameters
+    ----------
+    factors : Factors
+        With a normaliser kept, weights are those it gives.
     side : int
         Rows and columns at most; cell ``i`` of ``n`` starts at ``floor(i * size / n)``.
 
@@ -86,30 +162,55 @@ def pooled(factors: Factors, side: int = SIDE) -> xr.Dataset:
         ``largest`` and ``mean`` weight of what a cell covers [example, head, row, column], and
         ``received`` [example, head, key], the sum over queries; float32.
     """
-    examples, heads, queries, keys = factors.shape
-    across, down = min(keys, side), min(queries, side)
-    columns, firsts = np.arange(across) * keys // across, np.arange(down) * queries // down
-    largest = np.zeros((examples, heads, down, across), np.float32)
-    total = np.zeros((examples, heads, down, across))
-    received = np.zeros((examples, heads, keys))
-    for example, some, part in blocks(factors.shape):
-        weights = factors.weights(example, some, part, slice(None))
-        received[example, some] += weights.sum(axis=1, dtype=np.float64)
-        row = np.searchsorted(firsts, np.arange(part.start, part.stop), side="right") - 1
-        starts = np.flatnonzero(np.diff(row, prepend=-1))
-        cells = row[starts]
-        for into, ufunc in ((largest, np.maximum), (total, np.add)):
-            shrunk = ufunc.reduceat(ufunc.reduceat(weights, columns, axis=2), starts, axis=1)
-            here = into[example, some]
-            here[:, cells] = ufunc(here[:, cells], shrunk)
-    widths = np.diff(columns, append=keys)
-    covered = np.diff(firsts, append=queries)[:, None] * widths
+    grid = _grid(factors, side)
+    known = factors.kept
+    raw, maps = _engine(factors)(factors, False, False, grid, known)
+    if known is None:
+        factors.keep(logs_of(raw, _sinks(factors)))
+    return _dataset(factors, cast(Shrunk, maps), grid)
+
+
+def _wanted(names: list[str]) -> tuple[bool, bool]:
+    """Tell whether distances, and whether the positions around the query's own, are asked for."""
+    return "distance" in names, bool({*names} & {*NEAR})
+
+
+def _measured(
+    factors: Factors, raw: NDArray[np.float64], names: list[str]
+) -> dict[str, xr.DataArray]:
+    """Return the measures that follow from a pass, and leave the normaliser."""
+    state = _State(raw, _sinks(factors))
+    factors.keep(state.normaliser)
+    found = {}
+    for name in names:
+        if name in _FORMS:
+            values = xr.Variable(schema.SITE_DIMS[:3], _FORMS[name](state))
+            found[name] = xr.DataArray(values, name=name)
+    return found
+
+
+def _sinks(factors: Factors) -> NDArray[np.float32] | None:
+    return None if factors.sink is None else factors.sink[None]
+
+
+def _grid(factors: Factors, side: int) -> Grid:
+    """Return the cells of :func:`pooled`."""
+    rows, columns = (np.arange(min(one, side)) * one // min(one, side) for one in factors.shape[2:])
+    return rows, columns
+
+
+def _dataset(factors: Factors, maps: Shrunk, grid: Grid) -> xr.Dataset:
+    down, across = (
+        np.diff(starts, append=size) for starts, size in zip(grid, factors.shape[2:], strict=True)
+    )
+    mean = maps.total / (down[:, None] * across)
     cell = (schema.EXAMPLE, schema.HEAD, "row", "column")
+    received = maps.received.astype(np.float32)
     return xr.Dataset(
         {
-            "largest": (cell, largest),
-            "mean": (cell, (total / covered).astype(np.float32)),
-            "received": ((schema.EXAMPLE, schema.HEAD, schema.KEY), received.astype(np.float32)),
+            "largest": (cell, maps.largest),
+            "mean": (cell, mean.astype(np.float32)),
+            "received": ((schema.EXAMPLE, schema.HEAD, schema.KEY), received),
         }
     )
 
@@ -117,14 +218,10 @@ def pooled(factors: Factors, side: int = SIDE) -> xr.Dataset:
 class _State:
     """What one pass leaves of each row, and what follows from it for all of them."""
 
-    def __init__(self, factors: Factors, raw: NDArray[np.float64]) -> None:
+    def __init__(self, raw: NDArray[np.float64], sink: NDArray[np.float32] | None) -> None:
         self.raw = raw
         top = np.where(np.isneginf(raw[TOP]), 0, raw[TOP])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            self.normaliser = np.log(raw[TOTAL]) + top
-        if factors.sink is not None:
-            extra = factors.sink[None, :, None].astype(np.float64)
-            self.normaliser = np.logaddexp(self.normaliser, extra)
+        self.normaliser = logs_of(raw, sink)
         self.dead = np.isneginf(self.normaliser)
         self.over = np.where(self.dead, 0, self.normaliser) - top  # of the best score, in nats
         self.best = np.where(raw[TOTAL] == 0, 0, np.exp(-self.over))
@@ -151,7 +248,7 @@ _FORMS: dict[str, Callable[[_State], NDArray[np.float64]]] = {
 }
 
 
-def _engine(factors: Factors) -> Callable[[Factors, bool, bool], NDArray[np.float64]]:
+def _engine(factors: Factors) -> Callable[..., tuple[NDArray[np.float64], Shrunk | None]]:
     """Choose what makes the pass: Numba where it is installed and there is much to do."""
     if math.prod(factors.shape) >= MANY and os.environ.get("NUMBA_DISABLE_JIT", "0") == "0":
         try:

@@ -15,14 +15,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from limelight.analyses._blockwise_numpy import Grid
 from limelight.factors import Factors
 from limelight.rule import Rule
 
 #: Queries and keys of a tile: its weights stay in a core's cache.
 _TILE: Final = (256, 1024)
-
-#: Where the rows and the columns of a grid start.
-Grid = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def even(size: int, step: int) -> NDArray[np.intp]:
@@ -69,19 +67,49 @@ def shrink(factors: Factors, grids: Sequence[Grid]) -> list[NDArray[np.float32]]
     [[2.0, 0.0], [1.1699999570846558, 0.8299999833106995]]
     """
     examples, heads, *_ = factors.shape
-    rows, columns = (np.unique(np.concatenate(starts)) for starts in zip(*grids, strict=True))
+    rows, columns = joined(grids)
     fine = np.zeros((2, examples, heads, len(rows), len(columns)), np.float32)
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if _LINUX else None) as pool:
         for example in range(examples):
             for head in range(heads):
                 _strips(factors, example, head, rows, columns, fine[:, example, head], pool)
-    found = []
-    for down, across in grids:
-        places = np.searchsorted(rows, down), np.searchsorted(columns, across)
-        found.append(
-            np.stack([_folded(one, *places, by) for one, by in zip(fine, _BY, strict=True)])
-        )
-    return found
+    return [folded(fine[0], fine[1], (rows, columns), grid) for grid in grids]
+
+
+def joined(grids: Sequence[Grid]) -> Grid:
+    """Return the coarsest grid that several can be folded from.
+
+    Parameters
+    ----------
+    grids : sequence of (array [row], array [column])
+
+    Returns
+    -------
+    (array [row], array [column])
+    """
+    rows, columns = (np.unique(np.concatenate(starts)) for starts in zip(*grids, strict=True))
+    return rows, columns
+
+
+def folded(largest: Any, total: Any, fine: Grid, grid: Grid) -> NDArray[np.float32]:
+    """Fold shrunk maps onto a coarser grid.
+
+    Parameters
+    ----------
+    largest, total : array [..., row, column]
+        Of the cells of ``fine``.
+    fine, grid : (array [row], array [column])
+        The second starts cells only where the first does.
+
+    Returns
+    -------
+    array [2, ..., row, column]
+        float32.
+    """
+    down, across = (np.searchsorted(one, other) for one, other in zip(fine, grid, strict=True))
+    values = (largest, total)
+    parts = [_folded(one, down, across, by) for one, by in zip(values, _BY, strict=True)]
+    return np.stack(parts).astype(np.float32, copy=False)
 
 
 def counts(rule: Rule, shape: tuple[int, int, int, int], grid: Grid) -> NDArray[np.int32]:

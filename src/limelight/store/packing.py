@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -33,6 +33,22 @@ _TOP: Final = 10
 _SAMPLED: Final = 64
 
 
+class Pictures(NamedTuple):
+    """A site's maps, shrunk.
+
+    Attributes
+    ----------
+    cells, nan : array [2, example, head, row, column]
+        As :func:`limelight.store.overview.pictures` gives them.
+    large : array [2, example, head, row, column], optional
+        The largest weight and the mean allowed weight of each cell of a large map.
+    """
+
+    cells: NDArray[Any]
+    nan: NDArray[Any]
+    large: NDArray[np.float16] | None
+
+
 @dataclass(frozen=True)
 class Packed:
     """What is stored of one site.
@@ -53,6 +69,7 @@ class Packed:
     wide: bool
     factors: Factors
     max_error: float
+    pictures: Pictures
 
 
 def vectors_of(weights: xr.DataArray, form: Precision) -> Factors | None:
@@ -90,47 +107,18 @@ def packed(factors: Factors, form: Precision) -> Packed:
     Packed
         Of halves if the error that makes is small, see :data:`BOUNDS`.
     """
-    found = _rounded(factors, np.float16)
+    query, key, rounded = _rounded(factors, np.float16)
     sample = _sample(factors.query)
-    error = 2 * _apart(_some(factors, sample), _some(found.factors, sample))
-    if not error <= BOUNDS[form.name]:
-        found, error = _rounded(factors, np.float32), 0.0
-    blockwise.rows(found.factors, ["normaliser"])
-    kept = found.factors.normaliser.astype(np.float32).astype(np.float64)
+    error = 2 * _apart(_some(factors, sample), _some(rounded, sample))
+    if wide := not error <= BOUNDS[form.name]:
+        query, key, rounded = _rounded(factors, np.float32)
+        error = 0.0
+    pictures = _pictures(rounded)
+    kept = rounded.normaliser.astype(np.float32).astype(np.float64)
     # A normaliser off by its last bit makes every weight of its row off by that share.
     error += float(np.abs(np.nan_to_num(kept, posinf=0, neginf=0)).max(initial=1.0)) * 2.0**-24
-    found.factors.keep(kept)
-    return replace(found, max_error=error)
-
-
-def pictures(stored: Packed) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float16] | None]:
-    """Shrink a site's maps.
-
-    Parameters
-    ----------
-    stored : Packed
-
-    Returns
-    -------
-    cells, nan : array [2, example, head, row, column]
-        As :func:`limelight.store.overview.pictures` gives them.
-    large : array [2, example, head, row, column], optional
-        The largest weight and the mean allowed weight of each cell of a large map.
-    """
-    queries, keys = stored.factors.shape[2:]
-    across = [overview.edges(size, count) for size, count in _sides(queries, keys)]
-    grids = [(across[0], across[1])]
-    if (step := steps(queries, keys)) is not None:
-        grids.append((pooling.even(queries, step[0]), pooling.even(keys, step[1])))
-    largest, *rest = pooling.shrink(stored.factors, grids)
-    covered = np.outer(
-        *(np.diff(one, append=size) for one, size in zip(across, (queries, keys), strict=True))
-    )
-    cells, nan = overview.painted(np.stack([largest[0], largest[1] / covered.astype(np.float32)]))
-    if not rest:
-        return cells, nan, None
-    count = np.maximum(shrunk_allowed(stored.factors), 1)
-    return cells, nan, np.stack([rest[0][0], rest[0][1] / count]).astype(np.float16)
+    rounded.keep(kept)
+    return Packed(query, key, wide, rounded, error, pictures)
 
 
 def shrunk_allowed(factors: Factors) -> NDArray[np.int32]:
@@ -166,12 +154,32 @@ def barred(factors: Factors) -> NDArray[np.bool_]:
     return np.asarray(pooling.counts(factors.rule, factors.shape, (rows, columns)) == 0)
 
 
+def _pictures(factors: Factors) -> Pictures:
+    """Shrink maps in the pass that finds the normaliser."""
+    queries, keys = factors.shape[2:]
+    rows, columns = (overview.edges(size, count) for size, count in _sides(queries, keys))
+    grids = [(rows, columns)]
+    if (step := steps(queries, keys)) is not None:
+        grids.append((pooling.even(queries, step[0]), pooling.even(keys, step[1])))
+    fine = pooling.joined(grids)
+    _, maps = blockwise.shrunk(factors, ["normaliser"], fine)
+    small, *rest = (pooling.folded(maps.largest, maps.total, fine, grid) for grid in grids)
+    covered = np.outer(np.diff(rows, append=queries), np.diff(columns, append=keys))
+    cells, nan = overview.painted(np.stack([small[0], small[1] / covered.astype(np.float32)]))
+    if not rest:
+        return Pictures(cells, nan, None)
+    count = np.maximum(shrunk_allowed(factors), 1)
+    large = np.stack([rest[0][0], rest[0][1] / count]).astype(np.float16)
+    return Pictures(cells, nan, large)
+
+
 def _sides(queries: int, keys: int) -> tuple[tuple[int, int], tuple[int, int]]:
     rows, columns = shrunk(queries, keys)
     return (queries, rows), (keys, columns)
 
 
-def _rounded(factors: Factors, dtype: Any) -> Packed:
+def _rounded(factors: Factors, dtype: Any) -> tuple[NDArray[Any], NDArray[Any], Factors]:
+    """Return vectors as they are stored, and what a reader makes of them."""
     parts, scale = [], factors.scale
     for vectors in (factors.query, factors.key):
         finite = np.abs(vectors[np.isfinite(vectors)])
@@ -182,7 +190,7 @@ def _rounded(factors: Factors, dtype: Any) -> Packed:
         scale /= power
     query, key = (part.astype(np.float32) for part in parts)
     again = Factors(query, key, factors.rule, scale, factors.softcap, factors.sink)
-    return Packed(parts[0], parts[1], dtype is np.float32, again, 0.0)
+    return parts[0], parts[1], again
 
 
 def _sample(query: NDArray[np.float32]) -> NDArray[np.intp]:

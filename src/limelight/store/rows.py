@@ -17,7 +17,7 @@ from limelight import schema
 from limelight.factors import Factors
 from limelight.store.description import Description
 from limelight.store.layout import ArraySpec
-from limelight.store.packing import Packed, barred, pictures, shrunk_allowed
+from limelight.store.packing import Packed, barred, shrunk_allowed
 
 #: ``allowed`` [example, head or 1, query, key], or the parts of a rule; ``query_valid``,
 #: ``key_valid``.
@@ -96,7 +96,7 @@ def vector_rows(stored: Sequence[Packed]) -> dict[str, Rows]:
     none = np.full(stored[0].factors.shape[1], np.nan, np.float32)
     sinks = [one.factors.sink for one in stored]
     rows["sinks"] = np.stack([none if sink is None else sink for sink in sinks]).astype(np.float32)
-    drawn = [pictures(one) for one in stored]
+    drawn = [one.pictures for one in stored]
     rows["overview"] = np.stack([cells for cells, _, _ in drawn], 1)
     if any(nan.any() for _, nan, _ in drawn):
         rows["nan"] = np.stack([nan for _, nan, _ in drawn], 1)

@@ -163,7 +163,7 @@ def _memory(positions: int, tiny: bool) -> Figure:
         what=f"the same at T = {positions:,}: highest extra memory, as a share of the plain way's",
         bar=MEMORY_BAR,
         at_most=True,
-        value=ours / theirs,
+        value=ours / max(theirs, 1),  # the smallest map may fit into memory held already
         absolute=f"{ours / 1e6:.1f} MB against {theirs / 1e6:.1f} MB",
         how="highest resident memory above that before, after a small call, a process each",
     )

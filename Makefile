@@ -67,10 +67,9 @@ $(VENV)/.demo: $(INPUTS) | $(BIN)/python
 	@$(INSTALL) -e '.[demo]'
 	@touch $@
 
-# Tests start several processes together, and each would compile the same bytecode.
+# Tests start several processes together, and each would compile the same code.
 WARM := echo "Compiling what the tests import …"; \
-  $(BIN)/python -c 'import jax.numpy, keras, lightning, tensorflow, torch._dynamo, transformers.trainer' 2>$(VENV)/.warm \
-  || { cat $(VENV)/.warm >&2; exit 1; }
+  $(BIN)/python tools/warm.py 2>$(VENV)/.warm || { cat $(VENV)/.warm >&2; exit 1; }
 
 # Keras-Hub would bring TensorFlow a second time, for its tokenizers, which no test of ours uses.
 $(VENV)/.test $(VENV)/.dev $(VENV)/.bench $(VENV)/.docs: $(VENV)/.%: $(INPUTS) | $(BIN)/python

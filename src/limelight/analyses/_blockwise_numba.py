@@ -2,16 +2,18 @@
 
 Products, exponentials and sums of a tile follow each other while it lies in the nearest cache.
 Where maps are shrunk too, the exponentials of a block of whole rows are kept until the rows'
-normalisers are known. Compiled code is kept on disk until its file changes, so whoever changes a
-number that is imported here, or in the files of the steps, must touch it.
+normalisers are known. Compiled code is kept on disk until this file or one of the steps' changes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -264,4 +266,31 @@ _note = compiled(_note_plainly)
 _spoil = compiled(_spoil_plainly)
 _tile = compiled(_tile_plainly)
 _lay = compiled(_lay_plainly)
-_walk = compiled(_walk_plainly)
+_pass = compiled(_walk_plainly)
+
+
+def _kept(sources: str) -> Any:
+    """Compile the pass, and keep that on disk for these sources where there is room.
+
+    Numba looks for a change in the file of the function it keeps, not in those of what that calls;
+    but what a function encloses is part of what it is kept under.
+    """
+
+    def walk(*given: Any) -> None:
+        if len(sources) > 0:
+            _pass(*given)
+
+    try:
+        return numba.njit(nogil=True, cache=True)(walk)
+    except RuntimeError:  # no folder to keep compiled code in
+        return numba.njit(nogil=True)(walk)
+
+
+def _digest() -> str:
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("_*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+_walk = _kept(_digest())

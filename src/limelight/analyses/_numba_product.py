@@ -21,7 +21,7 @@ WIDTH: Final = 384  # keys in a tile, whole panels
 
 
 def compiled(function: Any, *fast: str) -> Any:
-    """Compile a function that needs nothing of Python, and keep that on disk where there is room.
+    """Compile a function that needs nothing of Python.
 
     Parameters
     ----------
@@ -33,10 +33,7 @@ def compiled(function: Any, *fast: str) -> Any:
     -------
     callable
     """
-    try:
-        return numba.njit(nogil=True, cache=True, fastmath=set(fast))(function)
-    except RuntimeError:  # no folder to keep compiled code in
-        return numba.njit(nogil=True, fastmath=set(fast))(function)
+    return numba.njit(nogil=True, fastmath=set(fast))(function)
 
 
 def _pack_plainly(key: Any, start: Any, count: Any, tile: Any) -> None:

@@ -1,5 +1,7 @@
-"""Compiles, once, what the tests import and run: they start several processes together, and each
-would compile the same again. Writes nothing but Python's and Numba's own caches.
+"""Compiles, once, what the tests import and run.
+
+They start several processes together, and each would compile the same again. Nothing is written
+but Python's and Numba's own caches.
 """
 
 from __future__ import annotations

@@ -9,12 +9,9 @@ taken in a process for each.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +23,6 @@ from limelight.cases import corpora, pretrained
 from limelight.record import measures_of
 from limelight.store.structure import sites_of
 
-ROOT = Path(__file__).resolve().parent.parent
 FORWARD_BAR = 1.10
 MEMORY_BAR = 1 / 3
 
@@ -164,7 +160,7 @@ def _figure(what: str, bar: float, ours: Any, unit: Any, more: str) -> Figure:
 
 
 def _memory(scale: Scale, tiny: bool) -> Figure:
-    found = {name: _measured_apart(name, tiny) for name in ACTS}
+    found = {name: memory.apart("benchmarks.capture", name, tiny) for name in ACTS}
     forward, ours, peer = (found[name] for name in ("plain", "captured", "asked"))
     size = model("sdpa", scale).config
     maps = 4 * size.num_hidden_layers * size.num_attention_heads * scale.batch * scale.long**2
@@ -184,15 +180,6 @@ def _memory(scale: Scale, tiny: bool) -> Figure:
         ),
         how="highest resident memory above that before, after a small call, a process each",
     )
-
-
-def _measured_apart(name: str, tiny: bool) -> int:
-    command = [sys.executable, "-m", "benchmarks.capture", name, *(["tiny"] if tiny else [])]
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True,
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    return int(json.loads(done.stdout.splitlines()[-1]))
 
 
 def _apart(name: str, tiny: bool) -> int:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +25,6 @@ from limelight.catalogue import analyses
 from limelight.factors import Factors, factored
 from limelight.rule import Rule
 
-ROOT = Path(__file__).resolve().parent.parent
 FEATURES = 64
 SIDE = 256
 ROUNDS = 7
@@ -158,7 +155,7 @@ def _timed(
 
 
 def _memory(positions: int, tiny: bool) -> Figure:
-    ours, theirs = (_measured_apart(name, tiny) for name in ACTS)
+    ours, theirs = (memory.apart("benchmarks.long_pass", name, tiny) for name in ACTS)
     return Figure(
         what=f"the same at T = {positions:,}: highest extra memory, as a share of the plain way's",
         bar=MEMORY_BAR,
@@ -167,12 +164,6 @@ def _memory(positions: int, tiny: bool) -> Figure:
         absolute=f"{ours / 1e6:.1f} MB against {theirs / 1e6:.1f} MB",
         how="highest resident memory above that before, after a small call, a process each",
     )
-
-
-def _measured_apart(name: str, tiny: bool) -> int:
-    command = [sys.executable, "-m", "benchmarks.long_pass", name, *(["tiny"] if tiny else [])]
-    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    return int(json.loads(done.stdout.splitlines()[-1]))
 
 
 def _apart(name: str, tiny: bool) -> int:

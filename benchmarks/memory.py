@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
@@ -26,6 +33,19 @@ def peak_above(act: Callable[[], object]) -> int:
     before = reset()
     act()
     return max(0, peak() - before)
+
+
+def apart(module: str, name: str, tiny: bool) -> Any:
+    """Run a module of benchmarks in a process of its own, and return what it prints last, as JSON.
+
+    It gets a name and, if so, ``tiny``, and is expected to measure what goes by that name.
+    """
+    command = [sys.executable, "-m", module, name, *(["tiny"] if tiny else [])]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _read(name: str) -> int:

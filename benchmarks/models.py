@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,35 @@ def text(sizes: Sizes) -> Text:
     windows = running[: len(running) // sizes.positions * sizes.positions]
     windows = windows.reshape(-1, sizes.positions)
     return Text(np.random.default_rng(0).permutation(windows), known)
+
+
+def record(folder: Path, sizes: Sizes, batch: int, every: int, steps: int = 1) -> None:
+    """Train a Transformer for real, if not for long, and record one example.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    sizes : Sizes
+    batch : int
+        Windows in a batch.
+    every : int
+        Batches before each recording; none before the first, if there are several.
+    steps : int
+        Recordings.
+    """
+    keras.utils.set_random_seed(0)
+    words = text(sizes)
+    model = transformer(sizes)
+    probe = ll.Probe(words.blanked(1, seed=10**6)[0], tokens=words.known)
+    done = 0
+    with ll.Recorder(folder, model, probe) as recorder:
+        for number in range(steps):
+            for _ in range(every if number or steps == 1 else 0):
+                x, y, weights = words.blanked(batch, seed=done)
+                model.train_on_batch(x, y, sample_weight=weights)
+                done += 1
+            recorder.record(done)
 
 
 def sentiment(most: int | None = None) -> Any:

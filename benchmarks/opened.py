@@ -17,10 +17,8 @@ from typing import Any
 
 import numpy as np
 
-import limelight as ll
 from benchmarks import browser, libraries, models, peers
 from benchmarks.figure import Figure
-from benchmarks.models import keras
 from benchmarks.peers import Opened, Page, Peer
 
 OUTPUT = Path(__file__).resolve().parent.parent / "build" / "benchmarks"
@@ -124,7 +122,8 @@ def measure(tiny: bool = False) -> list[Figure]:
     for positions, bar in scale.bars.items():
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            record(folder / "logs" / "run", scale, positions)
+            sizes = replace(scale.sizes, positions=positions)
+            models.record(folder / "logs" / "run", sizes, max(1, 2048 // positions), scale.train)
             half = scale.opens // 2
             with browser.tensorboard(folder / "logs") as address, browser.chromium() as started:
                 ours = [open_tab(started, address) for _ in range(half + 1)][1:]
@@ -141,20 +140,6 @@ def measure(tiny: bool = False) -> list[Figure]:
             _faster(subject, ours, theirs, scale.most),
         ]
     return figures
-
-
-def record(folder: Path, scale: Scale, positions: int) -> None:
-    """Train a model a little, and record one example once."""
-    keras.utils.set_random_seed(0)
-    sizes = replace(scale.sizes, positions=positions)
-    text = models.text(sizes)
-    model = models.transformer(sizes)
-    probe = ll.Probe(text.blanked(1, seed=10**6)[0], tokens=text.known)
-    for step in range(scale.train):
-        x, y, weights = text.blanked(max(1, 2048 // positions), seed=step)
-        model.train_on_batch(x, y, sample_weight=weights)
-    with ll.Recorder(folder, model, probe) as recorder:
-        recorder.record(scale.train)
 
 
 def open_tab(started: Any, address: str) -> Tab:

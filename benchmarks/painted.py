@@ -17,10 +17,8 @@ from typing import Any
 
 import numpy as np
 
-import limelight as ll
 from benchmarks import browser, libraries, models, peers
 from benchmarks.figure import Figure
-from benchmarks.models import keras
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "build" / "benchmarks"
@@ -74,7 +72,7 @@ def measure(tiny: bool = False) -> list[Figure]:
     scale = TINY if tiny else FULL
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        record(folder / "logs" / "run", scale)
+        models.record(folder / "logs" / "run", scale.sizes, 8, scale.every, scale.steps)
         page = write_page(folder)
         files = libraries.fetch(OUTPUT / "libraries")
         ours, theirs, chromium = [], [], ""
@@ -115,20 +113,6 @@ def _figure(
             "a weight"
         ),
     )
-
-
-def record(folder: Path, scale: Scale) -> None:
-    """Train a model for real, if not for long, and record it."""
-    keras.utils.set_random_seed(0)
-    text = models.text(scale.sizes)
-    model = models.transformer(scale.sizes)
-    probe = ll.Probe(text.blanked(1, seed=10**6)[0], tokens=text.known)
-    with ll.Recorder(folder, model, probe) as recorder:
-        for number in range(scale.steps):
-            for step in range(scale.every if number else 0):
-                x, y, weights = text.blanked(8, seed=number * scale.every + step)
-                model.train_on_batch(x, y, sample_weight=weights)
-            recorder.record(number * scale.every)
 
 
 def write_page(folder: Path) -> peers.Page:

@@ -8,8 +8,6 @@ histograms of 30 bins into an event file. Memory is taken in a process for each.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,8 +17,6 @@ from typing import Any
 
 from benchmarks import memory, models, timing
 from benchmarks.figure import Figure
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def _time(model: Any, kind: str, scale: Scale) -> Figure:
 
 
 def _memory(kind: str, tiny: bool) -> Figure:
-    found = {name: _measured_apart(name, tiny) for name in STARTS}
+    found = {name: memory.apart("benchmarks.weights", name, tiny) for name in STARTS}
     ours, peer = found["limelight"], found["keras"]
     mega = 1e6
     return Figure(
@@ -81,15 +77,6 @@ def _memory(kind: str, tiny: bool) -> Figure:
         ),
         how="highest resident memory while logging above that before, a process each",
     )
-
-
-def _measured_apart(name: str, tiny: bool) -> dict[str, int]:
-    command = [sys.executable, "-m", "benchmarks.weights", name, *(["tiny"] if tiny else [])]
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True,
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _apart(name: str, tiny: bool) -> dict[str, int]:

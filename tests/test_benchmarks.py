@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import socket
@@ -157,6 +158,17 @@ def test_bytes_on_disk_are_those_of_a_whole_recording():
         assert "; 0 from the nearest float16" in exact.absolute
 
 
+@pytest.fixture
+def one_process(monkeypatch):
+    """Measure memory here: loading frameworks anew is proved by the one that measures weights."""
+
+    def here(module, name, tiny):
+        return importlib.import_module(module)._apart(name, tiny)
+
+    monkeypatch.setattr("benchmarks.memory.apart", here)
+
+
+@pytest.mark.usefixtures("one_process")
 def test_long_attention_is_measured_stored_small_viewed_and_searched():
     from benchmarks import long
 
@@ -171,6 +183,7 @@ def test_long_attention_is_measured_stored_small_viewed_and_searched():
 
 
 @pytest.mark.training
+@pytest.mark.usefixtures("one_process")
 def test_capturing_is_measured_at_each_length_and_in_memory():
     from benchmarks import capture
 
@@ -189,16 +202,26 @@ def test_gates_are_measured_in_a_step_and_in_sweeps():
     assert all(0 < one.value < math.inf for one in found)
 
 
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """The address of a TensorBoard that shows a tiny Transformer's run."""
+    from benchmarks import browser as servers
+    from benchmarks import models, painted
+
+    logs = tmp_path_factory.mktemp("shown")
+    scale = painted.TINY
+    models.record(logs / "run", scale.sizes, 8, scale.every, scale.steps)
+    with servers.tensorboard(logs) as address:
+        yield address
+
+
 @pytest.mark.browser
 @pytest.mark.training
-def test_a_click_is_measured_in_the_tab(tmp_path, browser, monkeypatch):
-    from benchmarks import browser as servers
+def test_a_click_is_measured_in_the_tab(tmp_path, browser, monkeypatch, shown):
     from benchmarks import painted
 
     monkeypatch.setattr(painted, "OUTPUT", tmp_path)
-    painted.record(tmp_path / "logs" / "run", painted.TINY)
-    with servers.tensorboard(tmp_path / "logs") as address:
-        found = painted.click(browser, address, painted.TINY)
+    found = painted.click(browser, shown, painted.TINY)
     assert len(found) == painted.TINY.steps - 1
     assert all(0 < milliseconds < 60_000 for milliseconds in found)
     assert (tmp_path / "limelight.png").stat().st_size > 10_000
@@ -228,14 +251,13 @@ def test_a_page_of_lines_is_measured_until_its_last_line(tmp_path, browser, monk
 
 @pytest.mark.browser
 @pytest.mark.training
-def test_opening_is_measured_from_the_address_to_both_pictures(tmp_path, browser, monkeypatch):
-    from benchmarks import browser as servers
+def test_opening_is_measured_from_the_address_to_both_pictures(
+    tmp_path, browser, monkeypatch, shown
+):
     from benchmarks import opened
 
     monkeypatch.setattr(opened, "OUTPUT", tmp_path)
-    opened.record(tmp_path / "logs" / "run", opened.TINY, 16)
-    with servers.tensorboard(tmp_path / "logs") as address:
-        found = opened.open_tab(browser, address)
+    found = opened.open_tab(browser, shown)
     assert 0 < found.shell < found.painted < 60
     assert (tmp_path / "opened.png").stat().st_size > 10_000
 

@@ -112,6 +112,18 @@ class Gating:
         self._kept: dict[str, Any] | None = {} if gates.reference is None else None
         self._follower = Follower(self._change, self._scale)
 
+    def turn_to(self, gates: Gates) -> None:
+        """Apply other gates from the next call on; only where all sites are known.
+
+        Parameters
+        ----------
+        gates : Gates
+            Without replacement.
+        """
+        gates.check({site.name: site.heads for site in self.sites.values()})
+        self.gates, self._pieces = gates, gates.sites
+        self.applied.clear()
+
     # ------------------------------------------------------------------------------------- standing
 
     @contextmanager
@@ -135,8 +147,9 @@ class Gating:
                 from limelight.capture import torch_transformers
 
                 undo.enter_context(torch_transformers.interfaces_opened(self._door, self._stack))
+            followed = self._followed()
             for module, path in torch_names.paths(self.model):
-                if self._ready and path not in self._followed():
+                if self._ready and path not in followed:
                     continue
                 pair = (
                     module.register_forward_pre_hook(self._enter(path), with_kwargs=True,

@@ -62,18 +62,23 @@ def swept(model: Any, inputs: Any, gates: Sequence[Gates], batched: Any = "auto"
         for one in gates:
             one.check(known)
         starts = [min(tape.started[name] for name in one.sites) for one in gates]
-        for start in sorted(set(starts)):
-            places = [place for place, at in enumerate(starts) if at == start]
-            for first in range(0, len(places), copies):
-                group = places[first : first + copies]
-                joined = (
-                    gates[group[0]]
-                    if copies == 1
-                    else _joined([gates[place] for place in group], tape, copies, examples)
-                )
-                outputs = _replayed(plain, joined, tape, start, run)
-                for row, place in enumerate(group):
-                    results[place] = _part(outputs, row, copies) if copies > 1 else outputs
+        gating = Gating(plain, gates[0], tape.sites)
+        with gating.standing():
+            for start in sorted(set(starts)):
+                places = [place for place, at in enumerate(starts) if at == start]
+                gating.remembered = tape.begun(start)
+                with _over(tape, start):
+                    for first in range(0, len(places), copies):
+                        group = places[first : first + copies]
+                        outputs = _replayed(
+                            gating,
+                            gates[group[0]]
+                            if copies == 1
+                            else _joined([gates[place] for place in group], tape, copies, examples),
+                            run,
+                        )
+                        for row, place in enumerate(group):
+                            results[place] = _part(outputs, row, copies) if copies > 1 else outputs
     return results
 
 
@@ -113,6 +118,11 @@ class Tape:
     started: dict[str, int] = field(default_factory=dict)
     calls: dict[Any, list[Done]] = field(default_factory=dict)
     own: dict[tuple[str, int], Any] = field(default_factory=dict)
+
+    def begun(self, start: int) -> dict[tuple[str, int], Any]:
+        """Return what the attentions of the sites that began at that moment returned."""
+        first = {key for key, site in self.sites.items() if self.started[site.name] == start}
+        return {key: self.own[key] for key in first if key in self.own}
 
     def over(self, start: int) -> dict[Any, Any]:
         """Return each outermost module that was done by then, and what it returned."""
@@ -188,11 +198,9 @@ def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Tape:
     return tape
 
 
-def _replayed(model: Any, gates: Gates, tape: Tape, start: int, run: Callable[[], Any]) -> Any:
-    """Run what comes after a moment, under gates."""
-    gating = Gating(model, gates, tape.sites)
-    first = {key for key, site in tape.sites.items() if tape.started[site.name] == start}
-    gating.remembered = {key: tape.own[key] for key in first if key in tape.own}
+@contextmanager
+def _over(tape: Tape, start: int) -> Iterator[None]:
+    """Let modules that were done before a moment return what they returned."""
     with ExitStack() as undo:
         for module, outputs in tape.over(start).items():
             own = module.__dict__.get("forward")
@@ -201,8 +209,12 @@ def _replayed(model: Any, gates: Gates, tape: Tape, start: int, run: Callable[[]
             else:
                 undo.callback(module.__dict__.__setitem__, "forward", own)
             module.__dict__["forward"] = _returning(outputs)
-        undo.enter_context(gating.standing())
-        found = run()
+        yield
+
+
+def _replayed(gating: Gating, gates: Gates, run: Callable[[], Any]) -> Any:
+    gating.turn_to(gates)
+    found = run()
     missing = [site for site in gates.sites if site not in gating.applied]
     if missing:
         raise never_ran(missing)

@@ -41,7 +41,7 @@ class Scale:
     large: tuple[int, int] = (16, 64)
     small: tuple[int, int] = (1, 16)
     rounds: int = 12
-    sweeps: int = 5
+    sweeps: int = 9
     small_sweeps: int = 8
     real: bool = True
 

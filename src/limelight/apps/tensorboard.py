@@ -20,6 +20,7 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
+from limelight.apps.desk import Desk
 from limelight.errors import (
     LimelightError,
     NotRecordedError,
@@ -79,6 +80,7 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
         self._static = _static_files(_BUILT)
         self._runs: Runs | None = None
         self._lock = threading.Lock()
+        self._desk = Desk()
 
     def get_plugin_apps(self) -> dict[str, Any]:
         """Return the routes under ``/data/plugin/limelight``."""
@@ -144,14 +146,18 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
             )
         run = self._open().open(query.run, folder)
         _within(extent(run, query))
-        try:
+
+        def found() -> bytes:
             answered = answer(run, query)
+            if query.what == "run":
+                answered.attrs["run"] = query.run
+            return encode(answered)
+
+        try:
+            data = self._desk.do(found)
         except (LimelightError, OSError):
             self._open().open(query.run, folder)  # says so if the run was deleted meanwhile
             raise
-        if query.what == "run":
-            answered.attrs["run"] = query.run
-        data = encode(answered)
         _within(len(data))
         return _respond(request, data, "application/octet-stream")
 

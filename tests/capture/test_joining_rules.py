@@ -37,21 +37,24 @@ def calls(draw):
         keys = draw(st.integers(1, LENGTH - offset))
         room, queries = draw(st.integers(0, 2)), draw(st.integers(1, 3))
         rule = draw(runs(examples, queries, keys + room))
-        if draw(st.booleans()):
-            every = Rows(rule, queries, keys + room, 0).cells()
-            rule = Rule.of(every)
+        if draw(st.booleans()):  # cell by cell, and perhaps otherwise for each of two heads
+            heads = [rule]
+            if draw(st.booleans()):
+                heads.append(draw(runs(examples, queries, keys + room)))
+            cells = [Rows(one, queries, keys + room, 0).cells() for one in heads]
+            rule = Rule.of(np.concatenate([np.repeat(c, examples // len(c), 0) for c in cells], 1))
         found.append(Rows(rule, draw(st.integers(1, queries)), keys, offset))
     return examples, found
 
 
 def placed(examples, found):
-    """The same, cell by cell."""
-    whole = np.zeros((examples, sum(call.rows for call in found), LENGTH), bool)
+    """The same, cell by cell, for two heads."""
+    whole = np.zeros((examples, 2, sum(call.rows for call in found), LENGTH), bool)
     row = 0
     for call in found:
-        for example in range(examples):
-            own = call.rule.allowed(example, 0, slice(call.rows), slice(call.keys))
-            whole[example, row : row + call.rows, call.offset : call.offset + call.keys] = own
+        for place in np.ndindex(examples, 2):
+            own = call.rule.allowed(*place, slice(call.rows), slice(call.keys))
+            whole[place][row : row + call.rows, call.offset : call.offset + call.keys] = own
         row += call.rows
     return whole
 
@@ -62,10 +65,10 @@ def test_joined_rules_allow_what_each_call_allowed(made):
     rule = joined(found, LENGTH)
     expected = placed(examples, found)
     every = slice(None)
-    for example in range(examples):
-        np.testing.assert_array_equal(rule.allowed(example, 0, every, every), expected[example])
-    np.testing.assert_array_equal(rule.query_valid(examples), expected.any(axis=2))
-    np.testing.assert_array_equal(rule.key_valid(examples), expected.any(axis=1))
+    for place in np.ndindex(examples, 2):
+        np.testing.assert_array_equal(rule.allowed(*place, every, every), expected[place])
+    np.testing.assert_array_equal(rule.query_valid(examples), expected.any(axis=(1, 3)))
+    np.testing.assert_array_equal(rule.key_valid(examples), expected.any(axis=(1, 2)))
 
 
 def test_a_growing_causal_map_takes_no_cells():

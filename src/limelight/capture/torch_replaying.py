@@ -70,13 +70,9 @@ def swept(model: Any, inputs: Any, gates: Sequence[Gates], batched: Any = "auto"
                 with _over(tape, start):
                     for first in range(0, len(places), copies):
                         group = places[first : first + copies]
-                        outputs = _replayed(
-                            gating,
-                            gates[group[0]]
-                            if copies == 1
-                            else _joined([gates[place] for place in group], tape, copies, examples),
-                            run,
-                        )
+                        some = [gates[place] for place in group]
+                        one = some[0] if copies == 1 else _joined(some, tape, copies, examples)
+                        outputs = _replayed(gating, one, run)
                         for row, place in enumerate(group):
                             results[place] = _part(outputs, row, copies) if copies > 1 else outputs
     return results

@@ -99,7 +99,7 @@ def test_plugin_entry_point_needs_no_store():
 
 #: Foreign libraries that live in few files, finer than the rooms that import-linter knows.
 HOMES = {
-    "torch": r"capture/(torch|keras_)\w*\.py|testing/\w+\.py"
+    "torch": r"analyses/_blockwise_torch\.py|capture/(torch|keras_)\w*\.py|testing/\w+\.py"
     r"|cases/(smallest|pretrained)\w*\.py",
     "transformers": r"capture/torch_transformers\w*\.py|apps/transformers\.py"
     r"|cases/(smallest|pretrained)\w*\.py",

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))  # hatch_build.py lies there, and knows where the 
 from hatch_build import wheel_node  # noqa: E402
 
 _NOTHING_SELECTED = 5
-_TORCH = ("tests/capture/torch", "tests/apps/torch")
+_TORCH = ("tests/capture/torch", "tests/apps/torch", "tests/analyses/test_blockwise_torch.py")
 _BACKENDS = "tests/capture/backends"
 _BROWSER = "tests/browser"
 _COMMANDS = ("tests/apps", "tests/cases")

@@ -213,23 +213,27 @@ def factored(
     return Factors(query, key, rule, float(scale), softcap, sink)
 
 
-def blocks(shape: tuple[int, int, int, int]) -> Iterator[tuple[int, slice, slice]]:
+def blocks(
+    shape: tuple[int, int, int, int], most: int = BLOCK
+) -> Iterator[tuple[int, slice, slice]]:
     """Walk over maps in blocks of whole rows.
 
     Parameters
     ----------
     shape : tuple of int
         Sizes of example, head, query and key.
+    most : int
+        Weights of a block.
 
     Yields
     ------
     tuple
         Example, a slice of heads, a slice of queries: several heads where they are small, a part of
-        one where it is large. At most :data:`BLOCK` weights, or one row.
+        one where it is large. At most so many weights, or one row.
     """
     examples, heads, queries, keys = shape
-    rows = max(1, min(queries, BLOCK // max(keys, 1)))
-    several = max(1, BLOCK // max(queries * keys, 1)) if rows == queries else 1
+    rows = max(1, min(queries, most // max(keys, 1)))
+    several = max(1, most // max(queries * keys, 1)) if rows == queries else 1
     for example in range(examples):
         for head in range(0, heads, several):
             for start in range(0, queries, rows):

@@ -162,19 +162,30 @@ def logs_of(raw: NDArray[np.float64], sink: NDArray[np.float32] | None) -> NDArr
     return np.asarray(found, np.float64)
 
 
+def down(queries: slice, grid: Grid) -> tuple[slice, NDArray[np.intp]]:
+    """Return which rows of cells some queries lie in, and their edges counted from the first."""
+    starts = grid[0]
+    rows = slice(
+        int(np.searchsorted(starts, queries.start, "right")) - 1,
+        int(np.searchsorted(starts, queries.stop)),
+    )
+    edges = np.append(np.maximum(starts[rows], queries.start), queries.stop)
+    return rows, edges - queries.start
+
+
+def across(largest: Any, total: Any, grid: Grid) -> tuple[Any, Any, Any]:
+    """Shrink rows of cells [head, row, key] along keys; also return what each key receives."""
+    starts = grid[1]
+    folded = np.maximum.reduceat(largest, starts, axis=2), np.add.reduceat(total, starts, axis=2)
+    return *folded, total.sum(axis=1)
+
+
 def _cells(weights: Any, queries: slice, grid: Grid) -> tuple[slice, Any, Any, Any]:
     """Shrink some whole rows [head, query, key]; see what :meth:`Shrunk.take` takes."""
-    down, across = grid
-    rows = slice(
-        int(np.searchsorted(down, queries.start, "right")) - 1,
-        int(np.searchsorted(down, queries.stop)),
-    )
-    edges = np.append(np.maximum(down[rows], queries.start), queries.stop) - queries.start
+    rows, edges = down(queries, grid)
     # Rows first: folding neighbours in memory, as columns are, takes ten times longer.
     largest, total = (
         np.stack([ufunc.reduce(weights[:, a:b], axis=1) for a, b in pairwise(edges)], 1)
         for ufunc in (np.maximum, np.add)
     )
-    wide = total.astype(np.float64)
-    folded = np.maximum.reduceat(largest, across, axis=2), np.add.reduceat(wide, across, axis=2)
-    return rows, *folded, wide.sum(axis=1)
+    return rows, *across(largest, total.astype(np.float64), grid)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final, cast
 
 import numpy as np
@@ -248,14 +250,44 @@ _FORMS: dict[str, Callable[[_State], NDArray[np.float64]]] = {
 }
 
 
-def _engine(factors: Factors) -> Callable[..., tuple[NDArray[np.float64], Shrunk | None]]:
-    """Choose what makes the pass: Numba where it is installed and there is much to do."""
-    if math.prod(factors.shape) >= MANY and os.environ.get("NUMBA_DISABLE_JIT", "0") == "0":
+_Pass = Callable[..., tuple[NDArray[np.float64], Shrunk | None]]
+
+
+def _engine(factors: Factors) -> _Pass:
+    """Choose what makes the pass.
+
+    Where there is much to do, a GPU that torch uses already; else Numba if it is installed, else
+    torch if it is loaded; else NumPy alone.
+    """
+    if math.prod(factors.shape) < MANY:
+        return _blockwise_numpy.walk
+    torch = sys.modules.get("torch")
+    cores = _on_cores(torch is not None)
+    if torch is None or not torch.cuda.is_initialized():
+        return cores
+    from limelight.analyses import _blockwise_torch
+
+    def walk(*given: Any) -> tuple[NDArray[np.float64], Shrunk | None]:
+        try:
+            return partial(_blockwise_torch.walk, device="cuda")(*given)
+        except RuntimeError:  # such as no memory left beside what is trained there
+            return cores(*given)
+
+    return walk
+
+
+def _on_cores(loaded: bool) -> _Pass:
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") == "0":
         try:
             from limelight.analyses import _blockwise_numba
         except ImportError:  # not installed, or not for this NumPy
-            return _blockwise_numpy.walk
-        return _blockwise_numba.walk
+            pass
+        else:
+            return _blockwise_numba.walk
+    if loaded:
+        from limelight.analyses import _blockwise_torch
+
+        return _blockwise_torch.walk
     return _blockwise_numpy.walk
 
 

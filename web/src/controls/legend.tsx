@@ -33,7 +33,8 @@ export function Legend({ colour, ticks, meaning, barred, nan, children }: Legend
         ))}
       </div>
       <p class="sub">
-        {meaning}
+        {/* A space, so that a line may break here. */}
+        {meaning}{" "}
         {barred && (
           <span class="key">
             <i class="swatch barred" aria-hidden="true" />

@@ -33,6 +33,11 @@ class Blend:
         """Whether the reference was not run yet."""
         return self._kept is None and not self._only_look
 
+    @property
+    def replaces(self) -> bool:
+        """Whether contributions are needed, so that weights will not do."""
+        return self._gates.replace is not None
+
     def keep(self, other: Blend) -> None:
         """Take what another looked at as the reference's contributions.
 
@@ -65,13 +70,6 @@ class Blend:
         gates = ops.cast(_laid_out(self._strengths(site, heads), heads, own, features), own.dtype)
         if self._gates.replace is None:
             return own * gates
-        if not features:
-            raise GateError(
-                f"Got replace={self._gates.replace!r} for {site!r}, of which only the weights are "
-                "seen.",
-                "Wanted a layer of Keras' own, or one that uses ops.dot_product_attention.",
-                "Only scale heads there.",
-            )
         other = self._other(site, own, heads)
         return own * gates + (1 - gates) * ops.cast(other, own.dtype)
 

@@ -25,6 +25,7 @@ from limelight.capture.keras_blending import Blend
 from limelight.capture.keras_calling import outputs, tensors
 from limelight.capture.keras_elsewhere import elsewhere
 from limelight.capture.keras_hooking import attending, uncompiled
+from limelight.capture.keras_products import Later
 from limelight.capture.keras_state import untouched
 from limelight.capture.probe import Probe
 from limelight.errors import GateError, ProbeError
@@ -199,11 +200,28 @@ class Gating:
         if site is None or site not in self._heads or self._watching:
             return own
         self.met.add(site)
+        blend = self._trial or self._blend
+        if not features and blend.replaces:
+            change = partial(self._blended, blend, site, features=True)
+            return Later(own, change, partial(self._lost, site))
+        return self._blended(blend, site, own, features)
+
+    def _blended(self, blend: Blend, site: str, own: Any, features: bool) -> Any:
         try:
-            return (self._trial or self._blend)(site, self._heads[site], own, features)
+            return blend(site, self._heads[site], own, features)
         except GateError as error:
             self._error = error
             raise
+
+    def _lost(self, site: str) -> None:
+        self._error = GateError(
+            f"Got replace={self.gates.replace!r} for {site!r}, whose weights enter no matrix "
+            "product that could be followed.",
+            "Wanted ops.matmul or ops.einsum of weights and values, to know what a head "
+            "contributes.",
+            "Only scale heads there, or let the layer use one of these.",
+        )
+        raise self._error
 
     # ----------------------------------------------------------------------------------- first call
 

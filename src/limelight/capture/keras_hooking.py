@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-#: Takes contributions, or weights, and whether it is the former; returns what becomes of them.
+from limelight.capture.keras_products import Later, Products
+
+#: Takes contributions, or weights, and whether it is the former; returns what becomes of them. Of
+#: weights it may return a Later.
 Seen = Callable[[Any, bool], Any]
 
 
@@ -65,6 +68,7 @@ def _doors(seen: Seen) -> Iterator[None]:
     import keras
 
     inside = False
+    products = Products()
 
     def door(function: Callable[..., Any], features: bool) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
@@ -76,7 +80,11 @@ def _doors(seen: Seen) -> Iterator[None]:
                 found = function(*args, **kwargs)
             finally:
                 inside = False
-            return seen(found, features)
+            changed = seen(found, features)
+            if not isinstance(changed, Later):
+                return changed
+            products.begin(changed)
+            return changed.weights
 
         return run
 
@@ -91,7 +99,9 @@ def _doors(seen: Seen) -> Iterator[None]:
             original = getattr(owner, name)
             undo.callback(setattr, owner, name, original)
             setattr(owner, name, door(original, features))
+        undo.enter_context(products.watched())
         yield
+    products.finish()
 
 
 def _native(name: str) -> list[tuple[Any, str, bool]]:

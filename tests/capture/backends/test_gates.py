@@ -186,10 +186,93 @@ def test_unknown_sites_and_heads_are_told_with_those_there_are(sequence):
     with pytest.raises(GateError, match="none of their calls"), \
             ll.gate(model, {("attention", 0): 0.0}):  # fmt: skip
         pass
-    custom = model_of("custom")
-    with pytest.raises(GateError, match="only the weights"), \
-            ll.gate(custom, {("attention", 0): 0.0}, replace="mean"):  # fmt: skip
-        custom(sequence)
+
+
+class Own(layers.Layer):
+    """One or two heads whose weights meet the values in a way of its own."""
+
+    def __init__(self, multiply, heads=HEADS, **options):
+        super().__init__(**options)
+        self.multiply, self.heads = multiply, heads
+        self.drop = layers.Dropout(0.5)
+
+    def call(self, x, training=None):
+        split = ops.reshape(x, (-1, T, HEADS, D // HEADS))
+        value = ops.transpose(split, (0, 2, 1, 3)) if self.heads == HEADS else x
+        weights = ops.softmax(ops.matmul(value, ops.swapaxes(value, -1, -2)))
+        self.found = self.multiply(self.drop(weights, training=training), value)
+        return self.found
+
+
+def summed(weights, value):
+    return ops.sum(weights[..., None] * value[..., None, :, :], axis=-2)
+
+
+MULTIPLIES = {
+    "matmul": ops.matmul,
+    "einsum": lambda weights, value: ops.einsum("bhqk,bhks->bhqs", weights, value),
+    "cast": lambda weights, value: ops.cast(
+        ops.matmul(ops.cast(weights, "float16"), ops.cast(value, "float16")), "float32"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MULTIPLIES)
+def test_heads_that_multiply_themselves_are_replaced(name, sequence):
+    x = keras.Input((T, D))
+    layer = Own(MULTIPLIES[name], name="attention")
+    model = keras.Model(x, ops.reshape(layer(x), (-1, HEADS * T * (D // HEADS))))
+    own = array(model(sequence)).reshape(3, HEADS, T, -1)
+    means = own.mean((0, 2), keepdims=True), own[:2].mean((0, 2), keepdims=True)
+    for other, options in (
+        (means[0], {"replace": "mean"}),
+        (means[1], {"replace": "mean", "reference": sequence[:2]}),
+        (own[[1, 2, 0]], {"replace": "sample"}),
+    ):
+        with ll.gate(model, {("attention", 1): 0.25}, **options):
+            found = array(model(sequence)).reshape(own.shape)
+        wanted = own.copy()
+        wanted[:, 1] = (0.25 * own + 0.75 * other)[:, 1]
+        np.testing.assert_allclose(found, wanted, atol=4e-3 if name == "cast" else 1e-6)
+    np.testing.assert_array_equal(array(model(sequence)).reshape(own.shape), own)
+
+
+def test_a_head_alone_is_replaced_also_where_dropout_comes_between(sequence):
+    x = keras.Input((T, D))
+    model = keras.Model(x, Own(ops.matmul, heads=1, name="attention")(x))
+    own = array(model(sequence))
+    for training in (False, True):
+        with ll.gate(model, {("attention", 0): 0.0}, replace="mean", reference=sequence):
+            found = array(model(sequence, training=training))
+        np.testing.assert_allclose(found, np.broadcast_to(own.mean((0, 1)), own.shape), atol=1e-6)
+
+
+def test_layers_with_products_of_their_own_are_replaced(sequence):
+    model = model_of("custom")
+    inner = []
+    real = model.get_layer("attention").out.call
+    model.get_layer("attention").out.__dict__["call"] = lambda x, **_: (
+        inner.append(array(x)) or real(x)
+    )
+    model(sequence)
+    with ll.gate(model, {("attention", 0): 0.0}, replace="mean"):
+        model(sequence)
+    own, found = inner[0], inner[-1]
+    np.testing.assert_array_equal(found[:, :, 1], own[:, :, 1])
+    mean = np.broadcast_to(own[:, :, 0].mean((0, 1)), own[:, :, 0].shape)
+    np.testing.assert_allclose(found[:, :, 0], mean, atol=1e-6)
+
+
+def test_weights_that_meet_no_product_can_only_be_scaled(sequence):
+    x = keras.Input((T, D))
+    model = keras.Model(x, Own(summed, name="attention")(x))
+    own = array(model(sequence))
+    with ll.gate(model, {("attention", 1): 0.5}):
+        np.testing.assert_allclose(array(model(sequence))[:, 1], 0.5 * own[:, 1], atol=1e-6)
+    with pytest.raises(GateError, match="no matrix product"), \
+            ll.gate(model, {("attention", 0): 0.0}, replace="mean"):  # fmt: skip
+        model(sequence)
+    np.testing.assert_array_equal(array(model(sequence)), own)
 
 
 @pytest.mark.parametrize("before", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -240,3 +241,23 @@ def test_ranges_are_read_from_a_url():
     form = {"what": ["map"], "site": ["a"], "head": ["0"], "rows": ["0:5"], "columns": ["2:9"]}
     query = Query.parse(form)
     assert (query.rows, query.columns) == ((0, 5), (2, 9))
+
+
+def test_memory_of_a_view_does_not_grow_with_the_map(tmp_path):
+    """Of all of a map, of a half that is computed, and of a part at full zoom."""
+    peaks = []
+    for positions in (2048, 8192):
+        random = np.random.default_rng(0)
+        query, key = random.normal(size=(2, 1, 1, positions, 4))
+        made = factored(query, key, Rule.causal(positions, positions), 0.5)
+        with Writer(tmp_path / str(positions)) as writer:
+            record(writer, 0, {"a": site_of(made)})
+        run = open_run(tmp_path / str(positions))
+        tracemalloc.start()
+        for part in (None, (positions // 2, positions), (positions - 512, positions)):
+            asked = Query("map", site="a", head=0, example=0, rows=part, columns=part)
+            assert decode(encode(answer(run, asked)))["weights"].shape[0] <= 512
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
+    assert peaks[1] < 8192**2 * 4 / 8, "less than an eighth of the map in single precision"

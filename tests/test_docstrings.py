@@ -20,7 +20,8 @@ FRAMEWORK = re.compile(r"limelight\.(capture\.keras|apps\.keras|cases\.)")
 
 #: Modules whose examples load torch; tests/apps/torch runs them, in a process without TensorFlow.
 TORCH = re.compile(
-    r"limelight\.(capture\.(torch|gating|sweeping)|apps\.(lightning|transformers)|record$|testing)"
+    r"limelight\.(analyses\._blockwise_torch|capture\.(torch|gating|sweeping)"
+    r"|apps\.(lightning|transformers)|record$|testing)"
 )
 TORCH_NAMES = {"LightningCallback", "TrainerCallback"}
 

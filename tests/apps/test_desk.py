@@ -30,7 +30,7 @@ def test_what_is_done_comes_back_and_what_is_raised_too():
 @LINUX
 def test_it_steps_back_and_the_one_who_asks_does_not():
     before = priority()
-    assert Desk().do(priority) == min(19, before + 10)
+    assert Desk().do(priority) == min(19, before + 5)
     assert priority() == before
 
 

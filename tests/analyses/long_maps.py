@@ -84,3 +84,15 @@ def shrunk(weights, side):
             np.stack([reduce(weights[..., r, c], axis=(-1, -2)) for c in columns], -1) for r in rows
         ], -2)  # fmt: skip
     return found
+
+
+def spoilt(scattered):
+    """Vectors of a causal map with a NaN and an infinite query and a NaN key, and its pattern."""
+    random = np.random.default_rng(5)
+    query, key = random.normal(size=(2, 1, 1, 300, 4))
+    query[0, 0, 7], query[0, 0, 8] = np.nan, np.inf
+    key[0, 0, 250] = np.nan
+    allowed = np.tri(300, dtype=bool)
+    if scattered:
+        allowed &= random.random((300, 300)) < 0.5
+    return factored(query, key, Rule.of(allowed[None, None]), 1.0), allowed

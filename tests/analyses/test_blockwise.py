@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from long_maps import KINDS, any_factors, plain, rule_of, shrunk
+from long_maps import KINDS, any_factors, plain, rule_of, shrunk, spoilt
 
 from limelight.analyses import blockwise
 from limelight.catalogue import Analysis, analyses
@@ -159,20 +159,13 @@ def test_an_overview_of_several_tiles_blocks_and_pieces(kind, side):
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("scattered", [False, True])
 def test_a_nan_spoils_the_cells_it_lies_in_and_no_others(scattered):
-    random = np.random.default_rng(5)
-    query, key = random.normal(size=(2, 1, 1, 300, 4))
-    query[0, 0, 7], query[0, 0, 8] = np.nan, np.inf
-    key[0, 0, 250] = np.nan
-    allowed = np.tri(300, dtype=bool)
-    if scattered:
-        allowed &= random.random((300, 300)) < 0.5
-    rule = Rule.of(allowed[None, None])
+    factors, allowed = spoilt(scattered)
     bad = np.zeros((300, 300), bool)
     bad[[7, 8]] = True
     bad |= allowed[:, [250]]
     bad &= allowed
     with np.errstate(invalid="ignore"):  # infinity times 0
-        _, maps = blockwise.everything(factored(query, key, rule, 1.0), [], 30)
+        _, maps = blockwise.everything(factors, [], 30)
     cells = bad.reshape(30, 10, 30, 10).any((1, 3))
     for name, expected in (("largest", cells), ("mean", cells), ("received", bad.any(0))):
         np.testing.assert_array_equal(np.isnan(maps[name].values[0, 0]), expected, err_msg=name)

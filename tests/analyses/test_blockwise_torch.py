@@ -7,17 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from long_maps import KINDS, any_factors, plain, rule_of, shrunk
+from long_maps import KINDS, any_factors, plain, rule_of, shrunk, spoilt
 
-from limelight.analyses import blockwise
+from limelight.analyses import _blockwise_numpy, _blockwise_torch, blockwise
 from limelight.catalogue import analyses
 from limelight.factors import factored
 from limelight.rule import Rule
-
-torch = pytest.importorskip("torch")
-from limelight.analyses import _blockwise_numpy, _blockwise_torch  # noqa: E402
 
 CARDS = analyses()
 
@@ -36,14 +34,7 @@ def test_it_gives_what_numpy_gives(factors, side):
 
 @pytest.mark.parametrize("scattered", [False, True])
 def test_a_nan_spoils_what_it_spoils_in_numpy(scattered):
-    random = np.random.default_rng(5)
-    query, key = random.normal(size=(2, 1, 1, 300, 4))
-    query[0, 0, 7], query[0, 0, 8] = np.nan, np.inf
-    key[0, 0, 250] = np.nan
-    allowed = np.tri(300, dtype=bool)
-    if scattered:
-        allowed &= random.random((300, 300)) < 0.5
-    factors = factored(query, key, Rule.of(allowed[None, None]), 1.0)
+    factors, _ = spoilt(scattered)
     grid = np.arange(0, 300, 10), np.arange(0, 300, 10)
     with np.errstate(invalid="ignore"):  # infinity times 0
         raw, maps = _blockwise_torch.walk(factors, True, False, grid)

@@ -15,6 +15,10 @@ from typing import Any
 #: Takes contributions [example, query, head, feature], or [example, query, feature] of one head.
 Change = Callable[[Any], Any]
 
+#: Takes a product's arguments, where the weights are among them, and how many axes come out;
+#: returns the order of axes that makes contributions of it.
+Act = Callable[[tuple[Any, ...], dict[str, Any], int, int], list[int] | None]
+
 
 @dataclass(frozen=True)
 class Later:
@@ -65,19 +69,17 @@ class Products:
                 setattr(owner, name, self._around(original, act))
             yield
 
-    def _around(self, original: Callable[..., Any], act: str) -> Callable[..., Any]:
+    def _around(self, original: Callable[..., Any], act: Act | None) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             out = original(*args, **kwargs)
-            operands = args[1:] if act == "_einsum" else args
-            place = next((i for i, one in enumerate(operands) if id(one) in self._aliases), None)
+            place = next((i for i, one in enumerate(args) if id(one) in self._aliases), None)
             if place is None:
                 return out
-            tensor, later = self._aliases[id(operands[place])]
-            if act == "_same":
+            tensor, later = self._aliases[id(args[place])]
+            if act is None:
                 self._known_as(out, later)
                 return out
-            words = args[:1] if act == "_einsum" else (kwargs,)
-            order = globals()[act](*words, place, len(tensor.shape), len(out.shape))
+            order = act(args, kwargs, place, len(out.shape))
             if order is None or later not in self._waiting:
                 return out
             self._waiting.remove(later)
@@ -108,21 +110,23 @@ def _product(sizes: list[int]) -> int:
     return found
 
 
-def _matmul(kwargs: dict[str, Any], place: int, rank: int, out: int) -> list[int] | None:
+def _matmul(args: Any, kwargs: dict[str, Any], place: int, out: int) -> list[int] | None:
     """Return how to permute weights @ values to contributions; None where that is not clear."""
     turned = any(kwargs.get(name) for name in ("transpose_a", "adjoint_a"))
+    rank = len(args[place].shape)
     if place != 0 or turned or rank != out:
         return None
     return {3: [0, 1, 2], 4: [0, 2, 1, 3]}.get(rank)
 
 
-def _einsum(equation: Any, place: int, rank: int, out: int) -> list[int] | None:
-    """The same for an einsum."""
+def _einsum(args: Any, _: dict[str, Any], place: int, out: int) -> list[int] | None:
+    """The same for an einsum, whose first argument is its equation."""
+    equation = args[0]
     if not isinstance(equation, str) or "..." in equation or "->" not in equation:
         return None
     inputs, output = equation.replace(" ", "").split("->")
-    letters = inputs.split(",")[place]
-    rows = {3: letters[:2], 4: letters[:1] + letters[2:3] + letters[1:2]}.get(rank, "")
+    letters = inputs.split(",")[place - 1]
+    rows = {3: letters[:2], 4: letters[:1] + letters[2:3] + letters[1:2]}.get(len(letters), "")
     features = [letter for letter in output if letter not in rows]
     lost = not rows or len(output) != out or any(letter not in output for letter in rows)
     if lost or letters[-1] in output or not features:
@@ -130,8 +134,8 @@ def _einsum(equation: Any, place: int, rank: int, out: int) -> list[int] | None:
     return [output.index(letter) for letter in (*rows, *features)]
 
 
-def _functions() -> list[tuple[Any, str, str]]:
-    """Return owners and names of functions, and what each does with weights."""
+def _functions() -> list[tuple[Any, str, Act | None]]:
+    """Return owners and names of functions; products with how to read them."""
     import keras
 
     name = keras.backend.backend()
@@ -139,36 +143,36 @@ def _functions() -> list[tuple[Any, str, str]]:
         importlib.import_module(f"keras.src.backend.{name}.{part}")
         for part in ("numpy", "random", "core")
     )
-    found = [
-        (numpy, "matmul", "_matmul"),
-        (numpy, "einsum", "_einsum"),
-        (random, "dropout", "_same"),
-        (core, "cast", "_same"),
+    found: list[tuple[Any, str, Act | None]] = [
+        (numpy, "matmul", _matmul),
+        (numpy, "einsum", _einsum),
+        (random, "dropout", None),
+        (core, "cast", None),
     ]
     if name == "tensorflow":
         import tensorflow as tf
 
         return [
             *found,
-            (tf, "matmul", "_matmul"),
-            (tf.linalg, "matmul", "_matmul"),
-            (tf, "einsum", "_einsum"),
-            (tf.nn, "dropout", "_same"),
-            (tf, "cast", "_same"),
+            (tf, "matmul", _matmul),
+            (tf.linalg, "matmul", _matmul),
+            (tf, "einsum", _einsum),
+            (tf.nn, "dropout", None),
+            (tf, "cast", None),
         ]
     if name == "jax":
         from jax import numpy as jnp
 
-        return [*found, (jnp, "matmul", "_matmul"), (jnp, "einsum", "_einsum")]
+        return [*found, (jnp, "matmul", _matmul), (jnp, "einsum", _einsum)]
     import torch
     from torch.nn import functional
 
     return [
         *found,
-        (torch, "matmul", "_matmul"),
-        (torch, "bmm", "_matmul"),
-        (torch.Tensor, "matmul", "_matmul"),
-        (torch.Tensor, "__matmul__", "_matmul"),
-        (torch, "einsum", "_einsum"),
-        (functional, "dropout", "_same"),
+        (torch, "matmul", _matmul),
+        (torch, "bmm", _matmul),
+        (torch.Tensor, "matmul", _matmul),
+        (torch.Tensor, "__matmul__", _matmul),
+        (torch, "einsum", _einsum),
+        (functional, "dropout", None),
     ]

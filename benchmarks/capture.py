@@ -19,9 +19,10 @@ import numpy as np
 import limelight as ll
 from benchmarks import memory, timing
 from benchmarks.figure import Figure
-from limelight.cases import corpora, pretrained
+from limelight.data import corpora
+from limelight.pretrained import models as pretrained
 from limelight.record import measures_of
-from limelight.store.structure import sites_of
+from limelight.store.write.structure import sites_of
 
 FORWARD_BAR = 1.10
 MEMORY_BAR = 1 / 3

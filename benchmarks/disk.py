@@ -18,7 +18,7 @@ import limelight as ll
 from benchmarks import models
 from benchmarks.figure import Figure
 from benchmarks.models import keras
-from limelight.store.precision import precision
+from limelight.store.format.precision import precision
 
 FORMS = ("float16", "compact")
 BARS = {"float16": 0.6, "compact": 0.2}

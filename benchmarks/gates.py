@@ -17,7 +17,7 @@ import limelight as ll
 from benchmarks import timing
 from benchmarks.figure import Figure
 from limelight.capture import sweep
-from limelight.cases import pretrained
+from limelight.pretrained import models as pretrained
 
 STEP_BAR = 1.15
 SWEEP_BARS = {"large": 1.7, "small": 4.0}

@@ -14,7 +14,7 @@ from limelight import ranks
 from limelight.errors import LimelightError, LimelightWarning, UnsupportedModelError
 from limelight.record import Recorder
 from limelight.store import open_run
-from limelight.store.claim import claim, release
+from limelight.store.write.claim import claim, release
 
 TOLD = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "LOCAL_RANK")
 
@@ -102,7 +102,7 @@ def test_a_sharded_model_is_refused_before_it_waits_for_others(tmp_path, monkeyp
 
 OTHER = """
 import sys
-from limelight.store.claim import claim
+from limelight.store.write.claim import claim
 claim(sys.argv[1])
 print("claimed", flush=True)
 sys.stdin.read()

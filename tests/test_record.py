@@ -199,7 +199,7 @@ class TestTrainingGoesOn:
         assert "choose a folder that can be written" in str(warning.message)
 
     def test_a_disk_that_fills_up(self, model, tmp_path, monkeypatch):
-        from limelight.store import shards
+        from limelight.store.zarr import shards
 
         recorder = Recorder(tmp_path, model, PROBE)
         assert recorder.record(0)

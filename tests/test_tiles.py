@@ -17,13 +17,14 @@ from recordings import record, site
 
 from limelight.answer import answer, extent, tiles
 from limelight.capture import Probe
-from limelight.capture.joining import join
-from limelight.capture.sites import Sighting, label
+from limelight.capture.generation.joining import join
+from limelight.capture.site import Sighting, label
 from limelight.errors import NotRecordedError, QueryError
 from limelight.factors import factored
 from limelight.query import Query
 from limelight.rule import Rule
-from limelight.store import Writer, layout, open_run
+from limelight.store import Writer, open_run
+from limelight.store.format import layout
 from limelight.wire import decode, encode
 
 POSITIONS = 75

@@ -26,9 +26,9 @@ from limelight.factors import Factors, factors_of
 from limelight.ranks import Ranks
 from limelight.rule import Rule
 from limelight.store import Writer
-from limelight.store.claim import claim, release
-from limelight.store.precision import Form
-from limelight.store.structure import sites_of
+from limelight.store.write.claim import claim, release
+from limelight.store.format.precision import Form
+from limelight.store.write.structure import sites_of
 
 Measured = dict[str, xr.Dataset]
 Result = TypeVar("Result")

@@ -10,7 +10,7 @@ import xarray as xr
 
 from limelight import record, schema
 from limelight.capture.probe import Probe
-from limelight.capture.sites import Sighting, assemble, label
+from limelight.capture.site import Sighting, assemble, label
 from limelight.factors import Factors, factored, factors_of
 from limelight.record import measures_of, null_of
 from limelight.rule import Rule
@@ -96,7 +96,7 @@ def test_measuring_computes_no_weights(monkeypatch):
 
 
 def test_writing_holds_a_few_maps_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("limelight.store.writer._HELD", 0)
+    monkeypatch.setattr("limelight.store.write.writer._HELD", 0)
     length, count = 256, 12
     probe = Probe(np.zeros((2, length), np.int64))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from limelight.apps.desk import Desk
+from limelight.apps.answer_pool import Desk
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="others give threads no priority")
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from limelight.apps import doctor
 from limelight.apps.cli import main
-from limelight.cases import smallest
+from limelight.apps.doctor.smallest import keras as smallest
 from limelight.store import Writer
 
 
@@ -136,7 +136,7 @@ def test_what_is_not_installed_is_no_fault(monkeypatch):
 def test_without_tensorflow_it_says_how_to_get_it():
     program = (
         "import sys; sys.modules['tensorflow'] = None\n"
-        "from limelight.apps import doctor; doctor.prove('limelight.cases.smallest')"
+        "from limelight.apps import doctor; doctor.prove('limelight.apps.doctor.smallest.keras')"
     )
     env = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env)
@@ -164,7 +164,7 @@ def test_a_framework_that_dies_is_a_finding(program, monkeypatch):
         "run",
         lambda command, **options: real([*command[:2], program], **options),
     )
-    found = doctor._proved_apart("limelight.cases.smallest")
+    found = doctor._proved_apart("limelight.apps.doctor.smallest.keras")
     assert found.ok is False
     assert "Python ended with" in found.found
 

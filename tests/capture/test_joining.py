@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from limelight.capture.joining import join
-from limelight.capture.sites import Sighting
+from limelight.capture.generation.joining import join
+from limelight.capture.site import Sighting
 from limelight.errors import UnsupportedModelError
 from limelight.factors import factored
 from limelight.rule import Rule

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limelight.capture.joining_rules import Rows, joined
+from limelight.capture.generation.rules import Rows, joined
 from limelight.rule import Rule
 
 LENGTH = 9

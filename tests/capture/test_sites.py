@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 import limelight
 from limelight.capture import Probe, stack
-from limelight.capture.sites import Sighting, allowed_in, label
+from limelight.capture.site import Sighting, allowed_in, label
 from limelight.errors import UnequalSitesError
 
 LOGITS = arrays.arrays(np.float32, (2, 4, 5), elements=st.floats(-50, 50, width=32))

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from limelight.cases import corpora
+from limelight.data import corpora
 
 pytestmark = pytest.mark.usefixtures("data")
 

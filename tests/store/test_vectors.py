@@ -17,9 +17,10 @@ from limelight import schema
 from limelight.errors import LimelightWarning, NotRecordedError, StoreError
 from limelight.factors import factored, factors_of
 from limelight.rule import Rule
-from limelight.store import Writer, layout, open_run
-from limelight.store.layout import sidecar
-from limelight.store.overview import pictures
+from limelight.store import Writer, open_run
+from limelight.store.format import layout
+from limelight.store.format.layout import sidecar
+from limelight.store.format.overview import pictures
 
 
 def written(folder, *every, name="a", **options):
@@ -85,7 +86,7 @@ def test_any_selection_is_that_of_the_whole(tmp_path, choice, kind):
 
 def test_they_are_not_read_before_they_are_looked_at(tmp_path, monkeypatch):
     run = written(tmp_path, vectors(kind="causal", positions=60))
-    from limelight.store.arrays import Arrays
+    from limelight.store.zarr.arrays import Arrays
 
     read = Arrays.read
     seen = []

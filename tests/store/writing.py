@@ -12,7 +12,8 @@ import numpy as np
 from recordings import record, site
 
 from limelight.capture.parameters import summarise
-from limelight.store import Writer, shards
+from limelight.store import Writer
+from limelight.store.zarr import shards
 
 
 def main(run_dir: str, steps: int, die: int) -> None:

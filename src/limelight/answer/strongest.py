@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.answer.tiles import MOST, Head, Range
-from limelight.store.shrunken import Shrunk
+from limelight.store.read.shrunken import Shrunk
 
 #: What rounding to halves may have taken from the stored maximum of a cell.
 _SLACK = 1 + 2.0**-10

@@ -17,7 +17,7 @@ from limelight.analyses import pooling
 from limelight.factors import Factors
 from limelight.query import Reduce
 from limelight.store import Run
-from limelight.store.shrunken import Shrunk
+from limelight.store.read.shrunken import Shrunk
 
 #: At most so many weights are computed for one answer; what covers more comes from the map as it
 #: was shrunk when it was recorded.

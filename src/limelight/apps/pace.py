@@ -16,8 +16,8 @@ from limelight.capture import Probe
 from limelight.errors import LimelightError, LimelightWarning
 from limelight.ranks import Ranks
 from limelight.record import Recorder
-from limelight.store.precision import Form
-from limelight.store.precision import precision as form_of
+from limelight.store.format.precision import Form
+from limelight.store.format.precision import precision as form_of
 
 Every = Literal["epoch"] | int
 

@@ -20,7 +20,7 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from limelight.apps.desk import Desk
+from limelight.apps.answer_pool import Desk
 from limelight.errors import (
     LimelightError,
     NotRecordedError,

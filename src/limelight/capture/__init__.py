@@ -13,7 +13,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from limelight.capture.capturing import capture as capture
+from limelight.capture.once import capture as capture
 from limelight.capture.gating import gate as gate
 from limelight.capture.parameters import parameters as parameters
 from limelight.capture.probe import Probe as Probe

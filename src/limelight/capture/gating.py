@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from limelight.capture.adapters import adapter_for
+from limelight.capture.adapter import adapter_for
 from limelight.errors import GateError, UnsupportedModelError
 
 #: What stands in for a head's contribution as its gate closes.

@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from limelight.capture.adapters import adapter_for
-from limelight.capture.statistics import BINS, NEAR_ZERO, Statistics, statistics
+from limelight.capture.adapter import adapter_for
+from limelight.histogram import BINS, NEAR_ZERO, Statistics, statistics
 
 _NUMBERS = ("low", "high", "mean", "std", "min", "max", "norm", "near_zero", "nonfinite")
 

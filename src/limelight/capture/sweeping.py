@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from limelight.capture.adapters import adapter_for
+from limelight.capture.adapter import adapter_for
 from limelight.capture.gating import read
 from limelight.errors import GateError, UnsupportedModelError
 

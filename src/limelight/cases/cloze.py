@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 import limelight as ll
-from limelight.cases import corpora, packages, training
+from limelight.cases import training
+from limelight.data import corpora
+from limelight.data import packages
 from limelight.catalogue import Case, Progress, Result
 
 Ids = npt.NDArray[np.int32]

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 import limelight as ll
-from limelight.cases import corpora, packages, training
+from limelight.cases import training
+from limelight.data import corpora
+from limelight.data import packages
 from limelight.catalogue import Case, Progress, Result
 
 SIDE = 28

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import limelight as ll
-from limelight.cases import packages
+from limelight.data import packages
 from limelight.catalogue import Progress
 from limelight.errors import LimelightError, UnavailableError
 

@@ -1,7 +1,7 @@
 """Labelled arrays on disk, beside TensorBoard's event files."""
 
-from limelight.store.description import Example as Example
-from limelight.store.description import Site as Site
-from limelight.store.reader import Run as Run
-from limelight.store.reader import open_run as open_run
-from limelight.store.writer import Writer as Writer
+from limelight.store.format.description import Example as Example
+from limelight.store.format.description import Site as Site
+from limelight.store.read.reader import Run as Run
+from limelight.store.read.reader import open_run as open_run
+from limelight.store.write.writer import Writer as Writer

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import limelight as ll
 from limelight import schema
-from limelight.capture.adapters import Adapter, adapter_for
+from limelight.capture.adapter import Adapter, adapter_for
 from limelight.errors import LimelightError, LimelightWarning, UnsupportedModelError
 from limelight.testing import frameworks
 

@@ -13,7 +13,7 @@ from keras import layers
 
 from limelight.capture import parameters
 from limelight.capture.parameters import summarise
-from limelight.capture.statistics import BINS, histogram, statistics
+from limelight.histogram import BINS, histogram, statistics
 from limelight.errors import UnsupportedModelError
 
 FLOATS = st.sampled_from([np.float32, np.float64])
@@ -158,7 +158,7 @@ def test_any_precision(dtype):
 
 
 def test_weights_are_read_without_a_copy():
-    from limelight.capture.keras_tensorflow import read
+    from limelight.capture.keras.backends.tensorflow import read
 
     variable = keras.Variable(np.ones((1000,), "float32"))
     first, second = read(variable), read(variable)

@@ -13,7 +13,7 @@ from written import B, D, Fused, H, Made, T, Written, only, sites, weights
 
 import limelight as ll
 from limelight.capture import parameters
-from limelight.capture.adapters import adapter_for
+from limelight.capture.adapter import adapter_for
 from limelight.errors import ProbeError, UnsupportedModelError
 
 

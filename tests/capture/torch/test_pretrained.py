@@ -8,7 +8,10 @@ import torch
 import transformers
 
 import limelight as ll
-from limelight.cases import packages, pretrained, pretrained_onnx, pretrained_whisper
+from limelight.data import packages
+from limelight.pretrained import models as pretrained
+from limelight.pretrained import onnx as pretrained_onnx
+from limelight.pretrained import whisper as pretrained_whisper
 from limelight.errors import UnavailableError
 from limelight.factors import factors_of
 

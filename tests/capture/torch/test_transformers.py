@@ -280,7 +280,7 @@ def test_a_kernel_of_somebodys_own_is_seen_from_inside(monkeypatch):
 
 
 def test_without_its_tables_attention_still_comes_through_torch(monkeypatch):
-    from limelight.capture import torch_transformers
+    from limelight.capture.torch.intercept import transformers as torch_transformers
 
     architecture = BY_NAME["llama"]
     model, inputs = architecture.build(), architecture.inputs()

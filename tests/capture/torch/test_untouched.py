@@ -14,7 +14,7 @@ from torch.nn import functional
 from written import B, D, Fused, H, Made, T, Written, only, sites, weights
 
 import limelight as ll
-from limelight.capture.adapters import adapter_for
+from limelight.capture.adapter import adapter_for
 from limelight.errors import ProbeError, UnsupportedModelError
 
 

@@ -1,0 +1,294 @@
+"""Tells which softmaxes of a Keras forward pass are attention.
+
+Room: capture, Keras. Comes in: a trace. Goes out: :class:`~limelight.capture.site.Sighting` for
+each that is, and for each that is not, why.
+
+Keras' own attention layers always are. A layer that only computes a softmax (``Activation``,
+``Softmax``, a ``Lambda``), and a custom layer that forms one inside ``call``, are when the softmax
+runs over positions (its width is the length of a sequence the layer was given) and its values are
+used in a further computation. A classifier's or a router's softmax runs over classes or experts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from limelight.capture.keras.watch.arguments import (
+    lengths,
+    loop_around,
+    query_and_key,
+    sequences,
+    tensors,
+    within,
+)
+from limelight.capture.keras.watch.provenance import Lineage
+from limelight.capture.keras.trace import Call, Softmax, Trace
+
+
+@dataclass(frozen=True)
+class Site:
+    """A softmax that is attention, still as tensors.
+
+    Attributes
+    ----------
+    hit : Softmax
+    owner : Call
+        The call of the module it belongs to.
+    operation : keras.Operation
+        That module.
+    kind : str
+    order : tuple of int
+        Axes of the softmax in the order example, heads…, queries…, keys….
+    queries : int
+        How many of them are queries.
+    query, key : tensor or None
+        What queries and keys were made of, where known.
+    """
+
+    hit: Softmax
+    owner: Call
+    operation: Any
+    kind: str
+    order: tuple[int, ...]
+    queries: int
+    query: Any = None
+    key: Any = None
+
+
+@dataclass(frozen=True)
+class Other:
+    """A softmax that is not attention, and why."""
+
+    hit: Softmax
+    owner: Call | None
+    operation: Any
+    reason: str
+
+
+class Judge:
+    """Judges the softmaxes of one forward pass.
+
+    Parameters
+    ----------
+    trace : Trace
+    lineage : Lineage
+    examples : int
+        How many examples ran.
+    inputs : list of tensor
+        What the model was called with.
+    """
+
+    def __init__(self, trace: Trace, lineage: Lineage, examples: int, inputs: list[Any]) -> None:
+        self._trace = trace
+        self._lineage = lineage
+        self._examples = examples
+        self._lengths = lengths(inputs, also_ids=True)
+        for call in trace.calls:
+            self._lengths |= lengths(tensors((call.args, call.kwargs, call.outputs)))
+
+    def owner(self, hit: Softmax) -> tuple[Call | None, Any]:
+        """Return the call a softmax belongs to, and the module that is named after it."""
+        import keras
+
+        call = hit.call
+        while (
+            call is not None
+            and call.parent is not None
+            and _is_only_softmax(call.operation)
+            and not isinstance(call.parent.operation, keras.Model)
+        ):
+            call = call.parent
+        operation = None if call is None else call.operation
+        if isinstance(operation, keras.layers.TimeDistributed):
+            operation = operation.layer  # it runs its layer's ``call`` itself
+        return call, operation
+
+    def judge(self, hit: Softmax, forced: bool) -> Site | Other:
+        """Say whether a softmax is attention.
+
+        Parameters
+        ----------
+        hit : Softmax
+        forced : bool
+            Whether the user said it is.
+
+        Returns
+        -------
+        Site or Other
+        """
+        owner, operation = self.owner(hit)
+        if owner is None:
+            return Other(hit, owner, operation, "it ran outside any layer")
+        if isinstance(operation, _attention_layers()):
+            return self._built_in(hit, owner, operation)
+        bare = _is_only_softmax(operation) or self._returns_only(owner, hit)
+        if not forced:
+            reason = self._refusal(hit, operation, bare)
+            if reason:
+                return Other(hit, owner, operation, reason)
+        widths = self._lengths if bare else self._lengths_of(owner)
+        if loop_around(owner) is not None:
+            # A decoder's step attends to a memory it was not handed in this call.
+            widths = widths | {shape[1] for shape in hit.partners if len(shape) == 3}
+        shape = tuple(hit.weights.shape)
+        form = _form(shape, self._examples, widths, forced)
+        if isinstance(form, str):
+            return Other(hit, owner, operation, form)
+        order, queries = form
+        if not forced and bare and queries and self._comes_from_classes(hit, shape[-1]):
+            return Other(hit, owner, operation, "its logits are a dense layer's outputs")
+        if not queries or shape[order[-2]] == 1:
+            key = next(iter(sequences(owner)), None)
+            return Site(hit, owner, operation, "pooling", order, queries, key=key)
+        query, key, kind = self._relation(hit, owner, bare, shape[order[-2]] == shape[-1])
+        return Site(hit, owner, operation, kind, order, queries, query, key)
+
+    def _built_in(self, hit: Softmax, owner: Call, operation: Any) -> Site | Other:
+        shape = tuple(hit.weights.shape)
+        if shape[0] != self._examples:
+            return Other(hit, owner, operation, _foreign_batch(shape, self._examples))
+        query, key = query_and_key(owner)
+        rank, axes = len(shape), hit.axes
+        same = query is not None and key is not None and self._lineage.same_positions(query, key)
+        kind = "self" if same else "cross"
+        if all(size == 1 for size in shape[rank - 2 * axes : rank - axes]):
+            kind = "pooling" if any(size > 1 for size in shape[rank - axes :]) else kind
+        return Site(hit, owner, operation, kind, tuple(range(rank)), axes, query, key)
+
+    def _refusal(self, hit: Softmax, operation: Any, bare: bool) -> str | None:
+        import keras
+
+        layers = keras.layers
+        kind = type(operation).__name__
+        own = type(operation).__module__.startswith("keras.")
+        if own and not bare and not isinstance(operation, (layers.Lambda, keras.Model)):
+            return f"a {kind} layer's softmax is its own output"
+        if bare and isinstance(operation, (layers.Dense, layers.EinsumDense)):
+            return f"a {kind} layer's softmax is its own output"
+        if not hit.used:
+            return "nothing is computed from it: it is an output"
+        return None
+
+    def _returns_only(self, owner: Call, hit: Softmax) -> bool:
+        returned = tensors(owner.outputs)
+        return bool(returned) and all(self._trace.aliases.get(id(t)) is hit for t in returned)
+
+    def _comes_from_classes(self, hit: Softmax, width: int) -> bool:
+        """Say whether a bare softmax's logits come straight from a layer with that many outputs."""
+        import keras
+
+        layers = keras.layers
+        through = (
+            layers.Activation, layers.Dropout, layers.Flatten, layers.Lambda, layers.Masking,
+            layers.Permute, layers.Reshape, layers.Softmax, layers.TimeDistributed,
+        )  # fmt: skip
+        maker = self._lineage.behind(hit.logits, through)
+        if maker is None or not isinstance(maker.operation, _class_layers()):
+            return False
+        return any(t.shape[-1] == width for t in tensors(maker.outputs))
+
+    def _lengths_of(self, owner: Call) -> set[int]:
+        """Return how long the sequences are that a call was given, or that arose inside it."""
+        found: set[int] = set()
+        for tensor in sequences(owner):
+            shape = [int(size) for size in tensor.shape]
+            found.update(shape[1:-1] if len(shape) > 2 else shape[1:])
+            if len(shape) == 4:
+                found.add(shape[1] * shape[2])
+        for call in self._trace.calls:
+            if within(call, owner):
+                found |= lengths(tensors(call.outputs))
+        return found
+
+    def _relation(
+        self, hit: Softmax, owner: Call, bare: bool, square: bool
+    ) -> tuple[Any, Any, str]:
+        """Find what queries and keys were made of, and whether it is the same."""
+        if bare:
+            import keras
+
+            scale = (keras.layers.Rescaling, keras.layers.Lambda, keras.layers.Activation)
+            maker = self._lineage.behind(hit.logits, scale)
+            fed = [] if maker is None else tensors((maker.args, maker.kwargs))
+            if maker is None or len(fed) < 2:
+                return None, None, "self" if square else "cross"
+            same = self._lineage.same_positions(fed[0], fed[1])
+            return fed[0], fed[1], "self" if same else "cross"
+        query, key = query_and_key(owner)
+        if not square:
+            return query, key, "cross"
+        call: Call | None = owner
+        while call is not None and not _is_container(call.operation):
+            query, key = query_and_key(call)
+            if query is not None and self._lineage.same_positions(query, key):
+                return query, key, "self"
+            call = call.parent
+        single = _is_container(owner.operation) and len(sequences(owner)) <= 1
+        query, key = query_and_key(owner)
+        return query, key, "self" if single or query is None else "cross"
+
+
+def _form(
+    shape: tuple[int, ...], examples: int, widths: set[int], forced: bool
+) -> tuple[tuple[int, ...], int] | str:
+    """Read a softmax's axes as example, heads, queries and keys.
+
+    Returns
+    -------
+    (axes in that order, how many are queries), or why it is not attention
+    """
+    if len(shape) < 2 or shape[0] != examples:
+        return _foreign_batch(shape, examples)
+    rank, width = len(shape), shape[-1]
+    order = tuple(range(rank))
+    square = rank > 2 and shape[-2] == width
+    if width < 2 and not forced:
+        return "it runs over a single value"
+    if width not in widths and not square and not forced:
+        return f"it runs over {width} values, and no sequence here is that long"
+    if rank == 2:
+        return order, 0
+    if rank == 3:
+        positional = shape[1] in widths or square or shape[1] == 1 or forced
+        return order, 1 if positional else 0
+    if rank == 4 and shape[2] not in widths and not square and shape[1] in widths:
+        return (0, 2, 1, 3), 1  # heads after queries
+    return order, 1
+
+
+def _foreign_batch(shape: tuple[int, ...], examples: int) -> str:
+    return f"its shape is {list(shape)}, which does not begin with the {examples} examples"
+
+
+def _is_only_softmax(operation: Any) -> bool:
+    import keras
+
+    layers = keras.layers
+    plain = not isinstance(operation, layers.Layer)
+    return plain or isinstance(operation, (layers.Softmax, layers.Activation))
+
+
+def _is_container(operation: Any) -> bool:
+    import keras
+
+    return isinstance(operation, keras.Model)
+
+
+def _attention_layers() -> tuple[type, ...]:
+    import keras
+
+    layers = keras.layers
+    return (
+        layers.Attention,
+        layers.AdditiveAttention,
+        layers.MultiHeadAttention,
+        layers.GroupQueryAttention,
+    )
+
+
+def _class_layers() -> tuple[type, ...]:
+    import keras
+
+    layers = keras.layers
+    return (layers.Dense, layers.EinsumDense, layers.Conv1D, layers.Conv2D)

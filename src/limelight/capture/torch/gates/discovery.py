@@ -1,0 +1,302 @@
+"""Runs a torch model once beforehand, to learn where its attention is and what can be gated.
+
+Room: capture, torch. Comes in: the very call a model is about to get. Goes out: its sites. The
+model is as before afterwards: buffers, random state, and the caches it was handed.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from limelight.capture.torch.intercept.intercept import Attend, Call, Event, Op, Softmax, opened
+from limelight.capture.torch.recognise.attention import judged
+from limelight.capture.torch.gates.products import Follower
+from limelight.capture.torch.trace.vectors import Vectors
+from limelight.capture.torch.trace.recorder import Hit, _Recorder
+
+# What modules call the number of their heads.
+_HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "nhead", "heads")
+
+
+@dataclass(frozen=True)
+class Site:
+    """One attention whose heads can be gated.
+
+    Attributes
+    ----------
+    name : str
+        As :func:`limelight.capture` names it.
+    path : str
+        The innermost module it runs in.
+    place : int
+        How many attentions and softmaxes that module ran before, in one call of the model.
+    scope : str
+        The module within which all of it happens, up to the product with the values.
+    heads : int
+    queries : int
+    """
+
+    name: str
+    path: str
+    place: int
+    scope: str
+    heads: int
+    queries: int
+
+
+@dataclass(eq=False)
+class _Seen:
+    """A softmax or attention of the rehearsal."""
+
+    hit: Hit
+    call: Call
+    place: int
+    lead: tuple[int, ...] = ()
+    queries: int = 0
+    scope: str | None = None  # None while no product is known
+
+
+def rehearse(
+    model: Any,
+    inputs: Any,
+    run: Callable[[], Any],
+    met: Callable[[tuple[str, int], Any], None] | None = None,
+) -> tuple[dict[tuple[str, int], Site], Any]:
+    """Run a model, and note its sites.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    inputs : object
+        What it is run on.
+    run : callable
+        Calls it, or a module of it.
+    met : callable, optional
+        Told of each attention and softmax as it is over, by path and place; given what came out
+        of a scaled dot-product attention that is one tensor, else None.
+
+    Returns
+    -------
+    dict of (str, int) to Site
+        By path and place, in the order they ran.
+    object
+        What the run returned.
+    """
+    tensors = list(tensors_in(inputs))
+    examples = examples_in(tensors)
+    watcher = _Watcher(tensors, examples, met)
+    with opened(model, watcher) as stack:
+        watcher.trace.stack = stack
+        outputs = run()
+    # Whether capture could read it as [example, head, query, key] is no matter here.
+    attention, _ = judged(model, watcher.trace, 1)
+    names = {id(hit): site.path for site in attention for hit in site.hits}
+    sites = {
+        (seen.call.path, seen.place): Site(
+            names[id(seen.hit)],
+            seen.call.path,
+            seen.place,
+            seen.scope,
+            _heads(seen.lead, seen.call, examples),
+            seen.queries,
+        )
+        for seen in watcher.seen
+        if seen.scope is not None and id(seen.hit) in names
+    }
+    return sites, outputs
+
+
+class _Watcher(_Recorder):
+    """Notes what passes, its shapes only, and where softmaxes meet their values."""
+
+    def __init__(
+        self,
+        inputs: list[Any],
+        examples: int,
+        met: Callable[[tuple[str, int], Any], None] | None,
+    ) -> None:
+        super().__init__(inputs, max(examples, 1), None)
+        self.seen: list[_Seen] = []
+        self._told = met
+        self._places: dict[str, int] = {}
+        self._here: Call | None = None
+        self._follower = Follower(self._met, self._met)
+
+    def __call__(self, event: Event, run: Callable[[], Any]) -> Any:
+        if self._busy or event.call is None:
+            return run()
+        if isinstance(event, Op):
+            self._here = event.call
+            result = self._follower(event, run)
+            self._lineage.follow(event.function, event.args, event.kwargs, result)
+            return result
+        path = event.call.path
+        place = self._places.get(path, 0)
+        self._places[path] = place + 1
+        self._busy = True
+        try:
+            hit = self._hit(event)
+            out = run()
+        finally:
+            self._busy = False
+        if self._told is not None:
+            alone = isinstance(event, Attend) and not isinstance(out, tuple)
+            self._told((path, place), out if alone else None)
+        seen = _Seen(hit, event.call, place)
+        self._measure(event, seen, out)
+        self.trace.hits.append(hit)
+        self.seen.append(seen)
+        self._mark(event, hit, out)
+        if isinstance(event, Softmax):
+            self._follower.begin(out, event.axis, seen)
+        return out
+
+    def _measure(self, event: Attend | Softmax, seen: _Seen, out: Any) -> None:
+        """Note sizes, and stand-ins of them for what would be read."""
+        import torch
+
+        if isinstance(event, Attend):
+            rows, _ = rows_of(out[0] if isinstance(out, tuple) else out, event.heads_last)
+            seen.scope = seen.call.path
+            seen.lead, seen.queries = tuple(rows.shape[:-2]), rows.shape[-2]
+            shape = (1, math.prod(seen.lead), seen.queries, event.key.shape[-2])
+            seen.hit.vectors = Vectors(SimpleNamespace(shape=shape))  # type: ignore[arg-type]
+            return
+        seen.hit.logits, seen.hit.axis = torch.empty(()).expand(out.shape), event.axis
+        sizes = [size for axis, size in enumerate(out.shape) if axis != event.axis]
+        if sizes:
+            seen.lead, seen.queries = tuple(sizes[:-1]), sizes[-1]
+
+    def _met(self, seen: _Seen, rows: Any, lead: tuple[int, ...]) -> Any:  # noqa: ARG002
+        if self._here is not None:
+            seen.scope = _common(seen.call, self._here)
+        return rows
+
+
+def _common(one: Call, other: Call) -> str:
+    """Return the path of the innermost call that both are part of."""
+    above = set()
+    at: Call | None = one
+    while at is not None:
+        above.add(id(at))
+        at = at.parent
+    at = other
+    while at is not None and id(at) not in above:
+        at = at.parent
+    return at.path if at is not None else ""
+
+
+def _heads(lead: tuple[int, ...], call: Call, examples: int) -> int:
+    """Return how many heads the axes before the queries hold, all beyond the examples."""
+    import torch
+
+    rows = math.prod(lead)
+    at: Call | None = call
+    if isinstance(call.module, torch.nn.MultiheadAttention):  # positions may come first
+        return int(call.module.num_heads)
+    if examples and lead and lead[0] % examples == 0:
+        return rows // examples
+    for _ in range(2):  # a softmax may be a module of its own
+        for name in _HEADS:
+            number = getattr(at.module, name, None) if at is not None else None
+            if isinstance(number, int) and number > 0 and rows % number == 0:
+                return number
+        at = at.parent if at is not None else None
+    return math.prod(lead[1:])
+
+
+def rows_of(out: Any, heads_last: bool) -> tuple[Any, Callable[[Any], Any]]:
+    """Bring what an attention returned to [lead …, query, feature].
+
+    Parameters
+    ----------
+    out : tensor
+    heads_last : bool
+        Whether it is [example, query, head, feature].
+
+    Returns
+    -------
+    tensor
+    callable
+        Brings it back.
+    """
+    if not heads_last:
+        return out, lambda rows: rows
+    return out.transpose(-2, -3), lambda rows: rows.transpose(-2, -3)
+
+
+def call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Call a module with copies of whatever it could write to, such as caches.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    args, kwargs : tuple, mapping
+
+    Returns
+    -------
+    object
+    """
+    return module(*(_copy(one) for one in args), **{n: _copy(one) for n, one in kwargs.items()})
+
+
+def _copy(value: Any) -> Any:
+    import torch
+
+    if value is None or isinstance(value, (bool, int, float, str, torch.Tensor, torch.nn.Module)):
+        return value
+    if type(value) in (list, tuple):
+        return type(value)(_copy(one) for one in value)
+    if type(value) is dict:
+        return {name: _copy(one) for name, one in value.items()}
+    try:
+        return copy.deepcopy(value)
+    except RuntimeError:  # holds tensors that are part of a graph
+        return value
+
+
+def tensors_in(value: Any) -> Iterator[Any]:
+    """Yield every tensor of what a model took or returned.
+
+    Parameters
+    ----------
+    value : object
+        Tensor, or tuples, lists, mappings and dataclasses of them.
+
+    Yields
+    ------
+    tensor
+    """
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from tensors_in(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from tensors_in(one)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for one in fields(value):
+            yield from tensors_in(getattr(value, one.name))
+
+
+def examples_in(inputs: Any) -> int:
+    """Return the length of a call's batch, 0 if it has no tensor.
+
+    Parameters
+    ----------
+    inputs : object
+
+    Returns
+    -------
+    int
+    """
+    first = next((one for one in tensors_in(inputs) if one.dim()), None)
+    return 0 if first is None else int(first.shape[0])

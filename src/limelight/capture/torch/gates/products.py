@@ -1,0 +1,222 @@
+"""Follows a softmax's values into the product that consumes them.
+
+Room: capture, torch. A module that takes its own softmax casts, drops, slices and reshapes it
+before it multiplies it with the values; only what comes out of that product is what the heads
+contribute. The weights themselves stay what they are, because modules also return them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from limelight.capture.torch.intercept.intercept import Op
+
+_SAME_FORM = frozenset(
+    {"dropout", "dropout_", "to", "type", "type_as", "float", "half", "bfloat16", "double",
+     "contiguous", "clone", "detach", "masked_fill", "masked_fill_", "nan_to_num", "where", "mul",
+     "multiply", "__mul__", "__rmul__", "div", "true_divide", "divide", "__truediv__",
+     "__getitem__"}
+)  # fmt: skip
+_REGROUPED = frozenset(
+    {"view", "reshape", "flatten", "unflatten", "squeeze", "expand", "view_as", "reshape_as"}
+)  # fmt: skip
+_TURNED = frozenset(
+    {"transpose", "permute", "movedim", "moveaxis", "swapaxes", "swapdims", "t", "unsqueeze",
+     "__getitem__"}
+)  # fmt: skip
+_PRODUCTS = frozenset({"matmul", "bmm", "__matmul__", "__rmatmul__"})
+_SCALED = frozenset({"mul", "multiply", "__mul__", "__rmul__"})
+
+
+@dataclass(eq=False)
+class Alias:
+    """A tensor that holds a softmax's values.
+
+    Attributes
+    ----------
+    tensor : tensor
+        Kept, so that no other tensor gets its id.
+    natural : tuple of int
+        How to permute it to [lead …, query, key], ``lead`` being examples and heads. Axes it does
+        not name are of size one.
+    origin : object
+        What the caller knows of the softmax.
+    """
+
+    tensor: Any
+    natural: tuple[int, ...]
+    origin: Any
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """Sizes of examples and heads, as the softmax had them."""
+        return tuple(self.tensor.shape[axis] for axis in self.natural[:-2])
+
+
+#: Takes an alias's origin, a tensor [lead …, query, feature] and ``lead``; returns it changed.
+Change = Callable[[Any, Any, tuple[int, ...]], Any]
+
+
+@dataclass(eq=False)
+class Follower:
+    """Follows softmaxes through the functions that a model calls.
+
+    Attributes
+    ----------
+    change : callable
+        Applied to each product of a followed softmax and its values.
+    scale : callable
+        The same, where weights enter a product of another form: applied to them.
+    """
+
+    change: Change
+    scale: Change
+
+    def __post_init__(self) -> None:
+        self._aliases: dict[int, Alias] = {}
+
+    def begin(self, weights: Any, axis: int, origin: Any) -> None:
+        """Follow the values of a softmax.
+
+        Parameters
+        ----------
+        weights : tensor
+        axis : int
+            What the softmax ran over.
+        origin : object
+            Handed to ``change`` and ``scale``.
+        """
+        natural = _natural(weights.dim(), axis)
+        if natural is not None:
+            self._aliases[id(weights)] = Alias(weights, natural, origin)
+
+    def forget(self) -> None:
+        """Let go of every tensor."""
+        self._aliases.clear()
+
+    def __call__(self, op: Op, run: Callable[[], Any]) -> Any:
+        """Do what an operation does, changing what followed weights make."""
+        if not self._aliases:
+            return run()
+        name = getattr(op.function, "__name__", "")
+        if name == "einsum":
+            return self._einsum(op, run)
+        place = next((i for i, one in enumerate(op.args) if id(one) in self._aliases), None)
+        if place is None:
+            return run()
+        alias = self._aliases[id(op.args[place])]
+        if name in _PRODUCTS and place < 2:
+            return self._product(alias, first=(place == 0) != (name == "__rmatmul__"), op=op)
+        out = run()
+        if name in _SAME_FORM and _alike(out, alias, sliced=name == "__getitem__"):
+            self._aliases[id(out)] = Alias(out, alias.natural, alias.origin)
+        elif name in _SCALED:
+            changed = self._scaled(alias)
+            args = tuple(changed if i == place else one for i, one in enumerate(op.args))
+            out = op.function(*args, **op.kwargs)
+        else:
+            natural = _regrouped(out, alias) if name in _REGROUPED else None
+            if natural is None and name in _TURNED:
+                natural = _turned(op, alias, place)
+            if natural is not None:
+                self._aliases[id(out)] = Alias(out, natural, alias.origin)
+        return out
+
+    def _product(self, alias: Alias, first: bool, op: Op) -> Any:
+        rank = alias.tensor.dim()
+        plain = alias.natural == tuple(range(rank))
+        flipped = alias.natural == (*range(rank - 2), rank - 1, rank - 2)
+        out = op.function(*op.args, **op.kwargs)
+        leads = tuple(out.shape[:-2]) == alias.lead and out.dim() == rank
+        if first and plain and leads:
+            return self.change(alias.origin, out, alias.lead)
+        if not first and flipped and leads:
+            return self.change(alias.origin, out.transpose(-1, -2), alias.lead).transpose(-1, -2)
+        changed = self._scaled(alias)
+        args = tuple(changed if one is alias.tensor else one for one in op.args)
+        return op.function(*args, **op.kwargs)
+
+    def _einsum(self, op: Op, run: Callable[[], Any]) -> Any:
+        listed = len(op.args) == 2 and isinstance(op.args[1], (list, tuple))
+        operands = list(op.args[1] if listed else op.args[1:])
+        place = next((i for i, one in enumerate(operands) if id(one) in self._aliases), None)
+        if place is None:
+            return run()
+        alias = self._aliases[id(operands[place])]
+        order = _einsum_order(op.args[0], place, alias)
+        if order is not None:
+            out = run()
+            back = [order.index(axis) for axis in range(len(order))]
+            turned = out.permute(order)
+            lead_and_query = turned.shape[: len(alias.natural) - 1]
+            rows = turned.reshape(*lead_and_query, -1)
+            changed = self.change(alias.origin, rows, alias.lead)
+            return changed.reshape(turned.shape).permute(back)
+        operands[place] = self._scaled(alias)
+        return op.function(op.args[0], *operands, **op.kwargs)
+
+    def _scaled(self, alias: Alias) -> Any:
+        rank = alias.tensor.dim()
+        order = (*alias.natural, *(axis for axis in range(rank) if axis not in alias.natural))
+        turned = alias.tensor.permute(order)
+        natural = turned.reshape(turned.shape[: len(alias.natural)])
+        scaled = self.scale(alias.origin, natural, alias.lead).reshape(turned.shape)
+        return scaled.permute([order.index(axis) for axis in range(rank)])
+
+
+def _natural(rank: int, axis: int) -> tuple[int, ...] | None:
+    """Put the softmax's axis last; the one before it, or before its place, holds the queries."""
+    if rank < 2:
+        return None
+    return (*(other for other in range(rank) if other != axis), axis)
+
+
+def _alike(out: Any, alias: Alias, sliced: bool) -> bool:
+    """Whether it is the weights still: of their shape, or of some of their keys."""
+    shape = getattr(out, "shape", None)
+    if shape is None or len(shape) != alias.tensor.dim():
+        return False
+    key = alias.natural[-1]
+    same = [a == b for a, b in zip(shape, alias.tensor.shape, strict=True)]
+    return all(same[:key]) and all(same[key + 1 :]) and (same[key] or sliced)
+
+
+def _regrouped(out: Any, alias: Alias) -> tuple[int, ...] | None:
+    """Follow a view that only groups examples and heads anew."""
+    rank = out.dim()
+    if alias.natural != tuple(range(alias.tensor.dim())) or rank < 2:
+        return None  # axes of size one beyond these are not followed
+    if tuple(out.shape[-2:]) != tuple(alias.tensor.shape[-2:]):
+        return None
+    return tuple(range(rank)) if out.numel() == alias.tensor.numel() else None
+
+
+def _turned(op: Op, alias: Alias, place: int) -> tuple[int, ...] | None:
+    """Ask the operation itself where the axes go, on a tensor whose sizes tell them apart."""
+    import torch
+
+    index = op.args[1] if len(op.args) > 1 else ()
+    parts = index if isinstance(index, tuple) else (index,)
+    if op.function.__name__ == "__getitem__" and not all(
+        part is None or part is Ellipsis or part == slice(None) for part in parts
+    ):
+        return None
+    marked = torch.empty(()).expand(tuple(range(2, 2 + alias.tensor.dim())))
+    args = tuple(marked if i == place else one for i, one in enumerate(op.args))
+    sizes = list(op.function(*args, **op.kwargs).shape)
+    return tuple(sizes.index(axis + 2) for axis in alias.natural)
+
+
+def _einsum_order(equation: Any, place: int, alias: Alias) -> list[int] | None:
+    """Return how to permute an einsum's output to [lead …, query, feature …]; None if unclear."""
+    if not isinstance(equation, str) or "..." in equation or "->" not in equation:
+        return None
+    inputs, output = equation.replace(" ", "").split("->")
+    letters = inputs.split(",")[place]
+    rows = [letters[axis] for axis in alias.natural[:-1]]
+    if letters[alias.natural[-1]] in output or any(letter not in output for letter in rows):
+        return None
+    features = [letter for letter in output if letter not in rows]
+    return [output.index(letter) for letter in (*rows, *features)]

@@ -1,0 +1,312 @@
+"""Runs a torch model under many gatings, computing what they share only once.
+
+Room: capture, torch. A module whose call was over before the first gated head attends cannot know
+of the gate: it returns what it returned before. All else is run as it is, by the model itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from limelight.capture.torch import names as torch_names
+from limelight.capture.gating import Gates, Piece, never_ran
+from limelight.capture.probe import Probe
+from limelight.capture.torch.gates.blending import strengths
+from limelight.capture.torch.calling import forward, prepared
+from limelight.capture.torch.gates.gating import Gating
+from limelight.capture.torch.gates.discovery import Site, examples_in, rehearse, tensors_in
+from limelight.capture.torch.state import untouched
+from limelight.errors import GateError
+
+# Batches of more positions than this keep all cores busy by themselves.
+_POSITIONS = 256
+_PLAIN = (type(None), bool, int, float, str)
+
+
+def swept(model: Any, inputs: Any, gates: Sequence[Gates], batched: Any = "auto") -> list[Any]:
+    """Run a model under each of several gatings.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    inputs : Probe, array, tuple of arrays, or mapping
+    gates : sequence of Gates
+        Without replacement.
+    batched : bool or ``"auto"``
+
+    Returns
+    -------
+    list
+        Outputs, one for each gating.
+
+    Raises
+    ------
+    GateError
+        See :func:`limelight.capture.sweeping.sweep`.
+    """
+    given = prepared(model, inputs if isinstance(inputs, Probe) else Probe(inputs))
+    examples = examples_in(given)
+    copies = _copies(given, gates, batched)
+    wide = _mapped(given, lambda one: one.repeat(copies, *[1] * (one.dim() - 1)))
+    plain = torch_names.unwrapped(model)
+    run = forward(plain, wide if copies > 1 else given, None)
+    results: list[Any] = [None] * len(gates)
+    with untouched(plain), _without_caches(plain), _without_short_cuts():
+        tape = recorded(plain, wide, run)
+        known = {site.name: site.heads for site in tape.sites.values()}
+        for one in gates:
+            one.check(known)
+        starts = [min(tape.started[name] for name in one.sites) for one in gates]
+        gating = Gating(plain, gates[0], tape.sites)
+        with gating.standing():
+            for start in sorted(set(starts)):
+                places = [place for place, at in enumerate(starts) if at == start]
+                gating.remembered = tape.begun(start)
+                with _over(tape, start):
+                    for first in range(0, len(places), copies):
+                        group = places[first : first + copies]
+                        some = [gates[place] for place in group]
+                        one = some[0] if copies == 1 else _joined(some, tape, copies, examples)
+                        outputs = _replayed(gating, one, run)
+                        for row, place in enumerate(group):
+                            results[place] = _part(outputs, row, copies) if copies > 1 else outputs
+    return results
+
+
+@dataclass(eq=False)
+class Done:
+    """One call of a module that is over.
+
+    Attributes
+    ----------
+    outputs : object
+    began, ended : int
+    clean : bool
+        Whether it wrote to nothing it was given, and nobody wrote to what it returned.
+    """
+
+    outputs: Any
+    began: int
+    ended: int
+    clean: bool
+
+
+@dataclass(eq=False)
+class Tape:
+    """What a plain run left.
+
+    Attributes
+    ----------
+    sites : dict of (str, int) to Site
+    started : dict of str to int
+        When each site attended first.
+    calls : dict of module to list of Done
+    own : dict of (str, int) to tensor
+        What each scaled dot-product attention returned.
+    """
+
+    sites: dict[tuple[str, int], Site] = field(default_factory=dict)
+    started: dict[str, int] = field(default_factory=dict)
+    calls: dict[Any, list[Done]] = field(default_factory=dict)
+    own: dict[tuple[str, int], Any] = field(default_factory=dict)
+
+    def begun(self, start: int) -> dict[tuple[str, int], Any]:
+        """Return what the attentions of the sites that began at that moment returned."""
+        first = {key for key, site in self.sites.items() if self.started[site.name] == start}
+        return {key: self.own[key] for key in first if key in self.own}
+
+    def over(self, start: int) -> dict[Any, Any]:
+        """Return each outermost module that was done by then, and what it returned."""
+        done = {
+            module: calls[0]
+            for module, calls in self.calls.items()
+            if len(calls) == 1 and calls[0].clean and calls[0].ended < start
+        }
+        spans = [(one.began, one.ended) for one in done.values()]
+        return {
+            module: one.outputs
+            for module, one in done.items()
+            if not any(began < one.began and one.ended < ended for began, ended in spans)
+        }
+
+
+def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Tape:
+    """Run a model plainly and remember what its modules returned.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    inputs : object
+    run : callable
+
+    Returns
+    -------
+    Tape
+
+    Raises
+    ------
+    GateError
+        If the run changed the model's state.
+    """
+    tape, clock = Tape(), count()
+    begun: list[tuple[int, list[tuple[Any, int]], bool]] = []
+    returned: list[tuple[Done, list[tuple[Any, int]]]] = []
+    events: dict[tuple[str, int], int] = {}
+
+    def before(module: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG001
+        begun.append((next(clock), _versions((args, kwargs)), _simple((args, kwargs))))
+
+    def after(module: Any, args: Any, kwargs: Any, outputs: Any) -> None:  # noqa: ARG001
+        began, versions, simple = begun.pop()
+        clean = simple and _simple(outputs) and all(t._version == v for t, v in versions)
+        done = Done(outputs, began, next(clock), clean)
+        tape.calls.setdefault(module, []).append(done)
+        returned.append((done, _versions(outputs)))
+
+    def met(key: tuple[str, int], out: Any) -> None:
+        events[key] = next(clock)
+        if out is not None:
+            tape.own[key] = out
+
+    state = [(one, one._version) for one in [*model.buffers(), *model.parameters()]]
+    with ExitStack() as undo:
+        for module in model.modules():
+            pre = module.register_forward_pre_hook(before, with_kwargs=True)
+            post = module.register_forward_hook(after, with_kwargs=True)
+            undo.callback(pre.remove)
+            undo.callback(post.remove)
+        tape.sites, _ = rehearse(model, inputs, run, met)
+    if any(one._version != version for one, version in state):
+        raise GateError(
+            f"Got a {type(model).__name__} whose forward pass changes its own state.",
+            "Wanted one that computes the same each time.",
+            "Run it under limelight.gate once for each gating.",
+        )
+    for done, versions in returned:
+        done.clean = done.clean and all(t._version == version for t, version in versions)
+    for key, site in tape.sites.items():
+        tape.started[site.name] = min(events[key], tape.started.get(site.name, events[key]))
+    return tape
+
+
+@contextmanager
+def _over(tape: Tape, start: int) -> Iterator[None]:
+    """Let modules that were done before a moment return what they returned."""
+    with ExitStack() as undo:
+        for module, outputs in tape.over(start).items():
+            own = module.__dict__.get("forward")
+            if own is None:
+                undo.callback(module.__dict__.pop, "forward", None)
+            else:
+                undo.callback(module.__dict__.__setitem__, "forward", own)
+            module.__dict__["forward"] = _returning(outputs)
+        yield
+
+
+def _replayed(gating: Gating, gates: Gates, run: Callable[[], Any]) -> Any:
+    gating.turn_to(gates)
+    found = run()
+    missing = [site for site in gates.sites if site not in gating.applied]
+    if missing:
+        raise never_ran(missing)
+    return found
+
+
+def _returning(outputs: Any) -> Callable[..., Any]:
+    def forward(*_: Any, **__: Any) -> Any:
+        return outputs
+
+    return forward
+
+
+def _copies(given: Any, gates: Sequence[Gates], batched: Any) -> int:
+    """Return how many runs to put into one batch."""
+    first = next((one for one in tensors_in(given) if one.dim()), None)
+    if batched is False or first is None:
+        return 1
+    alike = max(Counter(frozenset(one.sites) for one in gates).values())
+    positions = first.shape[0] * (first.shape[1] if first.dim() > 1 else 1)
+    most = 64 if batched is True else _POSITIONS // max(int(positions), 1)
+    return max(1, min(alike, most))
+
+
+def _joined(gates: Sequence[Gates], tape: Tape, copies: int, examples: int) -> Gates:
+    """Join gatings into one, a gate for each row of the batch; rows left over are not gated."""
+    import torch
+
+    heads = {site.name: site.heads for site in tape.sites.values()}
+    like = torch.ones(())
+    sites: dict[str, tuple[Piece, ...]] = {}
+    for name in dict.fromkeys(name for one in gates for name in one.sites):
+        rows = [
+            strengths(one.sites.get(name, ()), heads[name], like).expand(examples, -1)
+            for one in gates
+        ]
+        rows += [torch.ones((examples, heads[name]))] * (copies - len(gates))
+        sites[name] = (Piece(None, torch.cat(rows), each_head=True),)
+    return Gates(sites)
+
+
+def _part(outputs: Any, row: int, copies: int) -> Any:
+    return _mapped(outputs, lambda one: one.chunk(copies)[row] if one.dim() else one)
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Change every tensor of a nested value."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        return type(value)(**{name: _mapped(one, change) for name, one in value.items()})
+    if isinstance(value, (list, tuple)):
+        made = [_mapped(one, change) for one in value]
+        return type(value)(*made) if hasattr(value, "_fields") else type(value)(made)
+    return value
+
+
+def _versions(value: Any) -> list[tuple[Any, int]]:
+    return [(one, one._version) for one in tensors_in(value) if not one.is_inference()]
+
+
+def _simple(value: Any) -> bool:
+    """Whether a value holds tensors and constants only, and no cache that is written to."""
+    import torch
+
+    if isinstance(value, (*_PLAIN, torch.Tensor, torch.dtype, torch.device)):
+        return True
+    if isinstance(value, Mapping):
+        return all(_simple(one) for one in value.values())
+    return isinstance(value, (list, tuple)) and all(_simple(one) for one in value)
+
+
+@contextmanager
+def _without_caches(model: Any) -> Iterator[None]:
+    """Let models of transformers keep no keys and values: they would be written to."""
+    configs = {id(c): c for m in model.modules() if (c := getattr(m, "config", None)) is not None}
+    changed = [one for one in configs.values() if getattr(one, "use_cache", False) is True]
+    try:
+        for one in changed:
+            one.use_cache = False
+        yield
+    finally:
+        for one in changed:
+            one.use_cache = True
+
+
+@contextmanager
+def _without_short_cuts() -> Iterator[None]:
+    """Let torch's own encoders compute layer by layer, as they do under gates."""
+    import torch
+
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)

@@ -1,0 +1,224 @@
+"""Tells which softmaxes of a torch pass are attention, and names them.
+
+Room: capture, torch. Comes in: a trace. Goes out: one :class:`Site` per module and role, in the
+order they ran, and for each softmax that is none, why. What counts as attention is told in
+``docs/recognition.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from limelight.capture.torch.trace.axes import Place, fits
+from limelight.capture.torch.names import name_of
+from limelight.capture.torch.recognise.uncapturable import kind_of
+from limelight.capture.torch.trace.recorder import Hit, Spot, Trace
+from limelight.errors import UnsupportedModelError
+
+
+@dataclass(eq=False)
+class Site:
+    """One attention module in one role.
+
+    Attributes
+    ----------
+    path : str
+        Unique: ``encoder/attn``, and ``encoder/attn:1`` for what the same module did next.
+    hits : list of Hit
+        More than one where a model generates, or a decoder takes step after step.
+    """
+
+    path: str
+    hits: list[Hit] = field(default_factory=list)
+
+    @property
+    def spots(self) -> tuple[Spot, ...]:
+        """Where its attention happens, in every pass of the model."""
+        return tuple(dict.fromkeys(hit.spot for hit in self.hits))
+
+
+@dataclass(frozen=True)
+class Other:
+    """A softmax that is not attention, and why."""
+
+    path: str
+    module: Any
+    reason: str
+
+
+def judged(
+    model: Any,
+    trace: Trace,
+    examples: int,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> tuple[list[Site], list[Other]]:
+    """Choose the softmaxes that are attention, and name them.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    trace : Trace
+    examples : int
+        How many examples the model ran on.
+    include, exclude : sequence of str
+        Paths the user decided on.
+
+    Returns
+    -------
+    list of Site
+        In the order they ran.
+    list of Other
+
+    Raises
+    ------
+    UnsupportedModelError
+        If ``include`` or ``exclude`` names a place without a softmax, or ``include`` one that
+        cannot be read.
+    """
+    sites: dict[Spot, Site] = {}
+    others: list[Other] = []
+    taken: dict[str, int] = {}
+    plain = [hit.spot.path or name_of(model) for hit in trace.hits]
+    for hit, path in zip(trace.hits, plain, strict=True):
+        wanted = _matches(path, include)
+        reason = unreadable(hit, examples) or (None if wanted else no_attention(hit))
+        if reason is None and not _matches(path, exclude):
+            site = sites.get(hit.spot) or _step_of(hit, sites)
+            if site is None:
+                number = taken.get(path, 0)
+                taken[path] = number + 1
+                site = Site(f"{path}:{number}" if number else path)
+            sites[hit.spot] = site
+            site.hits.append(hit)
+        elif reason is not None and hit.spot not in sites:
+            others.append(Other(path, hit.module, reason))
+    _check_choices(include, exclude, plain)
+    refused = next((other for other in others if _matches(other.path, include)), None)
+    if refused is not None:
+        raise UnsupportedModelError(
+            f"Got include= for the softmax in {refused.path!r}: {refused.reason}.",
+            "Wanted a softmax that reads as [example, …, query, key].",
+            "Leave it out, or put the examples on the first axis.",
+        )
+    return list(dict.fromkeys(sites.values())), others
+
+
+def unreadable(hit: Hit, examples: int) -> str | None:
+    """Say why a softmax cannot be brought to [example, head, query, key]; None if it can.
+
+    Parameters
+    ----------
+    hit : Hit
+    examples : int
+
+    Returns
+    -------
+    str or None
+    """
+    if hit.vectors is not None:
+        return hit.vectors.reason
+    shape = list(hit.logits.shape)
+    if placed(hit, examples) is not None:
+        return None
+    moved = [size for axis, size in enumerate(shape) if axis != hit.axis]
+    if not moved or moved[0] % examples:
+        return f"its shape is {shape}, which does not begin with the {examples} examples"
+    return None
+
+
+def placed(hit: Hit, examples: int) -> Place | None:
+    """Return where the examples are once the softmax's axis has been put last, where known.
+
+    Parameters
+    ----------
+    hit : Hit
+    examples : int
+
+    Returns
+    -------
+    Place or None
+    """
+    place = hit.place
+    if place is None or place.axis == hit.axis or not fits(place, hit.logits.shape, examples):
+        return None
+    return Place(place.axis - (place.axis > hit.axis), place.inner)
+
+
+def no_attention(hit: Hit) -> str | None:
+    """Say why what ran is not attention; None if it is.
+
+    Parameters
+    ----------
+    hit : Hit
+
+    Returns
+    -------
+    str or None
+    """
+    fate = hit.fate
+    if hit.vectors is not None:
+        return None
+    if fate is None:
+        return "the model failed there"
+    mapless = None if hit.module is None else kind_of(hit.module)
+    if mapless is not None:
+        return mapless.why
+    if fate.features:
+        return f"it runs over {fate.width} outputs of a linear layer: classes, experts or features"
+    if fate.linear:
+        return "it is one half of linear attention, which never forms a map"
+    if fate.width < 2:
+        return "it runs over a single value"
+    if not fate.used:
+        went = ", ".join(dict.fromkeys(fate.goes))
+        if went:
+            return f"its values weigh nothing that is then summed: they go to {went}"
+        return "nothing is computed from it: it is an output"
+    return None
+
+
+def _step_of(hit: Hit, sites: dict[Spot, Site]) -> Site | None:
+    """Return the site that a decoder's next step belongs to.
+
+    Such a step is one query that attends to the same memory in the next call of the same module.
+    """
+    spot = hit.spot
+    site = sites.get(spot._replace(turn=spot.turn - 1)) if spot.turn else None
+    if site is None or site.hits[-1].number != hit.number:
+        return None
+    last = site.hits[-1]
+    if not (_single(hit) and _single(last)) or not (memory_of(hit) & memory_of(last)):
+        return None
+    return site
+
+
+def memory_of(hit: Hit) -> frozenset[object]:
+    """Return the origin of what a hit's weights were applied to."""
+    return hit.fate.memory if hit.fate is not None else hit.memory
+
+
+def _single(hit: Hit) -> bool:
+    """Say whether there is one query."""
+    if hit.vectors is not None:
+        return hit.vectors.factors is not None and hit.vectors.factors.shape[2] == 1
+    sizes = [size for axis, size in enumerate(hit.logits.shape) if axis != hit.axis]
+    return len(sizes) < 2 or sizes[-1] == 1
+
+
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def _check_choices(include: Sequence[str], exclude: Sequence[str], seen: Sequence[str]) -> None:
+    for name, patterns in (("include", include), ("exclude", exclude)):
+        for pattern in patterns:
+            if not any(fnmatchcase(path, pattern) for path in seen):
+                raise UnsupportedModelError(
+                    f"Got {name}={pattern!r}, where no softmax ran.",
+                    f"Softmaxes ran in: {', '.join(dict.fromkeys(seen)) or 'no module'}.",
+                    "Name one of these.",
+                )

@@ -1,0 +1,131 @@
+"""Says why no attention can be taken from a torch model, and what to do.
+
+Room: capture, torch. Comes in: a model, and what one pass of it showed. Goes out: one error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from limelight.capture.torch.recognise.attention import Other
+from limelight.capture.torch.names import absence, name_of, paths
+from limelight.capture.torch.recognise.uncapturable import kind_of
+from limelight.capture.torch.trace.recorder import Trace
+from limelight.errors import UnsupportedModelError
+
+_ORDER = (
+    "Pass inputs whose first axis counts the examples. Where the model wants another order, put it "
+    "into a module that transposes."
+)
+_PADDED = "Pass the probe padded to one length, with a mask, instead of as nested tensors."
+_KERNEL = (
+    "Build the model with torch's own scaled_dot_product_attention for the probe; it computes the "
+    "same."
+)
+_FIX = (
+    "If a module forms weights with exp() and sum(), or with a kernel of its own, let it call "
+    "torch.softmax or scaled_dot_product_attention."
+)
+
+
+def check(model: Any) -> None:
+    """Refuse what cannot be watched at all.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+
+    Raises
+    ------
+    UnsupportedModelError
+        If the model is a script, or has no values.
+    """
+    import torch
+
+    name = name_of(model)
+    if isinstance(model, torch.jit.ScriptModule):
+        raise UnsupportedModelError(
+            f"Got the model {name!r} as a TorchScript program, which runs outside Python.",
+            "Wanted the torch.nn.Module it was made from.",
+            "Pass that, with load_state_dict if only the script's weights are at hand.",
+        )
+    for place, parameter in model.named_parameters():
+        reason = absence(parameter)
+        if reason and "shard" not in reason:
+            raise UnsupportedModelError(
+                f"Got the model {name!r}, whose weight {place.replace('.', '/')!r} {reason}.",
+                "Wanted a model that can run.",
+                "Load its weights, or call it once on a batch if it is lazy.",
+            )
+
+
+def nothing(model: Any, trace: Trace, others: Sequence[Other]) -> UnsupportedModelError:
+    """Build the error that says what was seen instead of attention.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    trace : Trace
+    others : sequence of Other
+        Softmaxes that are not attention.
+
+    Returns
+    -------
+    UnsupportedModelError
+    """
+    ran = list(dict.fromkeys(call.path for call in trace.stack.calls if call.path))
+    listed = ", ".join(ran[:12]) or "none"
+    if len(ran) > 12:
+        listed += f" and {len(ran) - 12} more"
+    came = f"No attention was seen in the model {name_of(model)!r}; its modules that ran: {listed}."
+    told = list(dict.fromkeys(f"{o.path!r} ({_kind(o)}): {o.reason}" for o in others))
+    if told:
+        came += f" Softmaxes that are not attention: {'; '.join(told[:6])}."
+    known = _mapless(model, trace)
+    why = known[0] if known else _closed(model, trace)
+    if why:
+        came += f" {why}"
+    fix = known[1] if known else _FIX
+    if any("does not begin" in other.reason for other in others):
+        fix = _ORDER
+    elif any("nested tensors" in other.reason for other in others):
+        fix = _PADDED
+    elif trace.opaque and not known:
+        fix = _KERNEL
+    elif told:
+        fix = f"If one of these is attention after all, say include=[{others[0].path!r}]. {fix}"
+    return UnsupportedModelError(
+        came,
+        "Wanted scaled_dot_product_attention, flex_attention, MultiheadAttention, or a softmax "
+        "over positions whose values weigh others that are then summed.",
+        fix,
+    )
+
+
+def _mapless(model: Any, trace: Trace) -> tuple[str, str] | None:
+    """Name a module that has no map by its very design, and what to do."""
+    ran = {id(call.module) for call in trace.stack.calls}
+    for module, path in paths(model):
+        kind = kind_of(module) if id(module) in ran else None
+        if kind is not None:
+            where = f"The module {path or name_of(model)!r} is a {type(module).__name__}"
+            return f"{where}: {kind.why}.", kind.fix
+    return None
+
+
+def _closed(model: Any, trace: Trace) -> str | None:
+    """Name a part that nobody can look into."""
+    import torch
+
+    for module, path in paths(model):
+        if isinstance(module, torch.jit.ScriptModule):
+            return f"The module {path!r} is a TorchScript program, which runs outside Python."
+    for kernel, path in trace.opaque.items():
+        where = f" in the module {path!r}" if path else ""
+        return f"The compiled kernel {kernel}{where} computes attention but hands out no weights."
+    return None
+
+
+def _kind(other: Other) -> str:
+    return "no module" if other.module is None else type(other.module).__name__

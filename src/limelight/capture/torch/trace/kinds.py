@@ -1,0 +1,143 @@
+"""Whether attention looks at its own sequence or at another.
+
+Room: capture, torch. Comes in: the call of a module, and what its queries and keys are made of.
+Goes out: ``self`` or ``cross``, and which of the model's inputs the positions on each side are.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from limelight.capture.torch.intercept.intercept import Call
+from limelight.capture.torch.trace.provenance import Lineage, Mark
+
+# Arguments with such words in their names are no sequences that are attended from or to.
+_BESIDE = ("mask", "bias", "position", "cache", "past", "cos", "sin", "rotary", "freq", "weight",
+           "alibi", "residual")  # fmt: skip
+
+Origin = frozenset[object]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How queries and keys are related.
+
+    Attributes
+    ----------
+    kind : str
+    query, key : frozenset
+        Their origins.
+    lengths : frozenset of int
+        How long the sequences are that the module was given.
+    """
+
+    kind: str
+    query: Origin
+    key: Origin
+    lengths: frozenset[int]
+
+
+def related(
+    call: Call | None, sides: tuple[Origin, Origin] | None, square: bool, lineage: Lineage
+) -> Relation:
+    """Say whether queries and keys are of one sequence.
+
+    They are when both were computed from the same tensor position by position; failing that, when
+    the module was given a single sequence, and they are equally many or it has a cache, which may
+    be longer than what it holds.
+
+    Parameters
+    ----------
+    call : Call or None
+        Of the module, still running.
+    sides : pair of frozenset, optional
+        Origins of queries and keys, where known.
+    square : bool
+        Whether they are equally many.
+    lineage : Lineage
+
+    Returns
+    -------
+    Relation
+    """
+    given = [] if call is None else _sequences(call)
+    lengths = frozenset(
+        int(size)
+        for tensor in given
+        for size in (tensor.shape[1:-1] if tensor.dim() > 2 else tensor.shape[1:])
+    )
+    origins = [lineage.of(tensor).origin for tensor in given]
+    pair = (origins[0], origins[1] if len(origins) > 1 else origins[0]) if origins else None
+    query, key = sides or pair or (frozenset(), frozenset())
+    # Inside torch's own attention function, projections cannot be followed.
+    met = bool(query & key) or (pair is not None and _composite(call) and bool(pair[0] & pair[1]))
+    if pair is not None and _composite(call):
+        query, key = pair
+    alone = len({id(tensor) for tensor in given}) == 1
+    own = alone and (square or _cached(call))
+    return Relation("self" if met or own else "cross", query, key, lengths)
+
+
+def worded(inputs: list[Any], roots: list[Mark]) -> Callable[[Origin, str], bool]:
+    """Return what says whether positions may bear the probe's words.
+
+    Parameters
+    ----------
+    inputs : list of tensor
+    roots : list of Mark
+        Theirs.
+
+    Returns
+    -------
+    callable
+        Takes an origin and a kind.
+    """
+    ids = [t.dim() == 2 and not t.is_floating_point() for t in inputs]
+    spoken = roots[ids.index(True) if True in ids else 0].origin
+    every: Origin = frozenset().union(*(root.origin for root in roots))
+
+    def says(origin: Origin, kind: str) -> bool:
+        if len(roots) == 1:
+            return True
+        return bool(origin & spoken) if origin & every else kind == "self"
+
+    return says
+
+
+def _cached(call: Call | None) -> bool:
+    """Say whether a module was given something that remembers earlier positions."""
+    return call is not None and any(
+        ("past" in name or "cache" in name) and value is not None and hasattr(value, "update")
+        for name, value in call.kwargs.items()
+    )
+
+
+def _composite(call: Call | None) -> bool:
+    import torch
+
+    return call is not None and isinstance(call.module, torch.nn.MultiheadAttention)
+
+
+def _sequences(call: Call) -> list[Any]:
+    """Return the tensors of positions that a module was given."""
+    import torch
+
+    try:
+        places = list(inspect.signature(call.module.forward).parameters.values())
+    except (TypeError, ValueError):
+        places = []
+    plain = [p.name for p in places if p.kind <= p.POSITIONAL_OR_KEYWORD]
+    names = [*plain, *("" for _ in call.args)]
+    given = [*zip(names, call.args, strict=False), *call.kwargs.items()]
+    return [
+        one
+        for name, one in given
+        if isinstance(one, torch.Tensor)
+        and one.dim() >= 2
+        and one.dtype is not torch.bool
+        and (one.dim() > 2 or not one.is_floating_point())
+        and not any(word in name for word in _BESIDE)
+    ]

@@ -1,0 +1,302 @@
+"""Watches one pass of a torch model: the door that records.
+
+Room: capture, torch. Comes in: a model and a function that runs it. Goes out: a :class:`Trace` of
+every attention and softmax, in order, with what is needed to judge and to read them later. Nothing
+of the model's is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from limelight.capture.torch.trace import functions as torch_functions
+from limelight.capture.torch.trace.axes import Place
+from limelight.capture.torch.intercept.intercept import Attend, Call, Event, Op, Softmax, Stack, opened
+from limelight.capture.torch.trace.kinds import related, worded
+from limelight.capture.torch.trace.provenance import Fate, Lineage, Mark
+from limelight.capture.torch.trace.vectors import Rules, Vectors, vectors_of
+
+
+class Spot(NamedTuple):
+    """Where an attention or softmax happens; the same in every pass of a model.
+
+    Attributes
+    ----------
+    path : str
+        Of the module it belongs to; ``""`` for the model itself.
+    turn : int
+        How many calls of that module came before, in the same call of the model.
+    place : int
+        How many attentions and softmaxes came before in the same call of the module.
+    """
+
+    path: str
+    turn: int
+    place: int
+
+
+class Spots:
+    """Tells of each event where it happens; one for each pass."""
+
+    def __init__(self) -> None:
+        self._counts: dict[Call | None, int] = {}
+
+    def of(self, event: Attend | Softmax) -> tuple[Spot, Call | None]:
+        """Return the spot of the next event, and the call it belongs to.
+
+        Parameters
+        ----------
+        event : Attend or Softmax
+            Each one must be asked about, in order.
+
+        Returns
+        -------
+        Spot
+        Call or None
+        """
+        call = owner_of(event.call)
+        index = self._counts.get(call, 0)
+        self._counts[call] = index + 1
+        return Spot(call.path if call else "", call.turn if call else 0, index), call
+
+
+def owner_of(call: Call | None) -> Call | None:
+    """Return the call a softmax belongs to: a module that only takes one is part of another.
+
+    Parameters
+    ----------
+    call : Call or None
+
+    Returns
+    -------
+    Call or None
+    """
+    while call is not None and call.parent is not None and _only_softmax(call.module):
+        call = call.parent
+    return call
+
+
+@dataclass(eq=False)
+class Hit:
+    """One attention or softmax that ran.
+
+    Attributes
+    ----------
+    spot : Spot
+    number : int
+        Which call of the model it ran in.
+    module : torch.nn.Module or None
+    kind : str
+        ``self`` or ``cross``, by what its queries and keys are made of.
+    dtype : str
+    query_worded, key_worded : bool
+        Whether the probe's words may name its positions.
+    lengths : frozenset of int
+        How long the sequences are that its module was given.
+    batch : int, optional
+        How many rows it had, where its first axis is surely the batch.
+    vectors : Vectors, optional
+        Of an attention.
+    logits, axis : tensor, int
+        Of a softmax.
+    fate : Fate, optional
+        What became of a softmax's values.
+    memory : frozenset
+        Origin of an attention's values.
+    place : Place, optional
+        Where in the logits the examples are, where known.
+    """
+
+    spot: Spot
+    number: int
+    module: Any
+    kind: str
+    dtype: str
+    query_worded: bool = True
+    key_worded: bool = True
+    lengths: frozenset[int] = frozenset()
+    batch: int | None = None
+    vectors: Vectors | None = None
+    logits: Any = None
+    axis: int = -1
+    fate: Fate | None = None
+    memory: frozenset[object] = frozenset()
+    place: Place | None = None
+
+
+@dataclass(eq=False)
+class Trace:
+    """What one pass did.
+
+    Attributes
+    ----------
+    hits : list of Hit
+        In the order they ran.
+    stack : Stack
+    opaque : dict of str to str
+        Kernels that compute attention but show none, and the module each ran in.
+    """
+
+    hits: list[Hit] = field(default_factory=list)
+    stack: Stack = field(default_factory=Stack)
+    opaque: dict[str, str] = field(default_factory=dict)
+
+
+def watched(
+    model: Any,
+    forward: Callable[[], Any],
+    inputs: Iterable[Any],
+    examples: int,
+    rows: Sequence[int] | None = None,
+) -> tuple[Trace, Any]:
+    """Run a model and record every attention and softmax.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    forward : callable
+        Runs it; decides about gradients and training mode itself.
+    inputs : iterable of tensor
+        What it is run on; the first whole numbers among them are the words.
+    examples : int
+        How many examples they hold.
+    rows : sequence of int, optional
+        Which of them are wanted.
+
+    Returns
+    -------
+    Trace
+    object
+        What ``forward`` returned.
+    """
+    door = _Recorder(list(inputs), examples, rows)
+    with opened(model, door) as stack:
+        door.trace.stack = stack
+        result = forward()
+    return door.trace, result
+
+
+class _Recorder:
+    """The door."""
+
+    def __init__(self, inputs: list[Any], examples: int, rows: Sequence[int] | None) -> None:
+        self._rows = rows
+        self._rules: Rules = {}
+        self.trace = Trace()
+        self._lineage = Lineage(examples)
+        self._roots = [self._lineage.root(tensor) for tensor in inputs]
+        self._inputs = inputs
+        self._examples = examples
+        self._spots = Spots()
+        self._busy = False
+        self._logits: dict[int, list[Hit]] = {}
+
+    def __call__(self, event: Event, run: Callable[[], Any]) -> Any:
+        if self._busy:  # limelight's own computations
+            return run()
+        if isinstance(event, Op):
+            self._spare(event)
+            result = run()
+            self._lineage.follow(event.function, event.args, event.kwargs, result)
+            self._opaque(event)
+            return result
+        self._busy = True
+        try:
+            hit = self._hit(event)
+            if isinstance(event, Attend):
+                place = self._lineage.of(event.query).place
+                hit.vectors = vectors_of(event, self._examples, place, self._rows, self._rules)
+            else:
+                logits, levels = torch_functions.solid(event.logits.detach())
+                hit.logits, hit.axis = logits, event.axis + levels
+                hit.place = None if levels else self._lineage.of(event.logits).place
+        finally:
+            self._busy = False
+        self.trace.hits.append(hit)
+        result = run()
+        self._mark(event, hit, result)
+        return result
+
+    def _hit(self, event: Attend | Softmax) -> Hit:
+        spot, call = self._spots.of(event)
+        if isinstance(event, Attend):
+            sides: tuple[Any, Any] | None = (
+                self._lineage.of(event.query).origin, self._lineage.of(event.key).origin
+            )  # fmt: skip
+            shape = (event.query.shape[-2], event.key.shape[-2])
+            memory = self._lineage.of(event.value).origin
+        else:
+            sides, memory = self._lineage.of(event.logits).streams, frozenset()
+            shape = (event.logits.shape[-2] if event.logits.dim() > 1 else 1,
+                     event.logits.shape[event.axis])  # fmt: skip
+        scored = event.query if isinstance(event, Attend) else event.logits
+        relation = related(call, sides, shape[0] == shape[1], self._lineage)
+        words = worded(self._inputs, self._roots)
+        return Hit(
+            spot,
+            self.trace.stack.number if call is None else call.number,
+            None if call is None else call.module,
+            relation.kind,
+            str(scored.dtype)[6:],
+            words(relation.query, relation.kind),
+            words(relation.key, relation.kind),
+            relation.lengths | torch_lengths(self._inputs),
+            int(scored.shape[0]) if scored.dim() == 4 else None,
+            memory=memory,
+        )
+
+    def _mark(self, event: Attend | Softmax, hit: Hit, result: Any) -> None:
+        fresh = frozenset([object()])
+        for out in torch_functions.tensors(result):
+            if isinstance(event, Attend):
+                place = self._lineage.of(event.query).place
+                known_place = place if place is None or place.axis == 0 else None
+                self._lineage.put(out, Mark(fresh, place=known_place))
+                continue
+            known = self._lineage.of(event.logits)
+            features = known.features and event.axis == event.logits.dim() - 1
+            hit.fate = Fate(int(event.logits.shape[event.axis]), features)
+            self._lineage.put(out, Mark(fresh, weights=(hit.fate,), place=known.place))
+            self._logits.setdefault(hit.logits.data_ptr(), []).append(hit)
+
+    def _spare(self, event: Op) -> None:
+        """Copy logits that are about to be overwritten."""
+        if not event.args or not torch_functions.writes(event.function):
+            return
+        target = event.args[0]
+        if not self._logits or not hasattr(target, "data_ptr"):
+            return
+        target, _ = torch_functions.solid(target)
+        for hit in self._logits.pop(target.data_ptr(), []):
+            hit.logits = hit.logits.clone()
+
+    def _opaque(self, event: Op) -> None:
+        name = str(getattr(event.function, "__name__", event.function)).removesuffix(".default")
+        if "attention" in name.lower() or "attn" in name.lower():
+            self.trace.opaque.setdefault(name, event.call.path if event.call else "")
+
+
+def torch_lengths(inputs: list[Any]) -> frozenset[int]:
+    """Return how long the sequences among a model's inputs are.
+
+    Parameters
+    ----------
+    inputs : list of tensor
+
+    Returns
+    -------
+    frozenset of int
+    """
+    return frozenset(
+        int(size)
+        for tensor in inputs
+        for size in (tensor.shape[1:-1] if tensor.dim() > 2 else tensor.shape[1:])
+        if tensor.dim() > 2 or not tensor.is_floating_point()
+    )
+
+
+def _only_softmax(module: Any) -> bool:
+    kind = type(module).__name__.lower()
+    return "softmax" in kind and not list(module.children())

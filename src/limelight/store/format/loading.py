@@ -1,0 +1,191 @@
+"""Reads the text of ``limelight.json`` and believes nothing in it unchecked.
+
+Room: store. Comes in: text that may be damaged, newer, or hostile. Goes out: a
+:class:`~limelight.store.format.description.Description` whose sizes can be allocated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from limelight.errors import StoreError
+from limelight.schema import KINDS
+from limelight.store.format.description import (
+    FORMAT,
+    WITH_VECTORS,
+    Description,
+    Example,
+    Parameter,
+    Site,
+    own_version,
+)
+from limelight.store.format.layout import TILE
+from limelight.store.format.precision import precision
+
+#: Nothing larger than this is believed: reading it would take all memory.
+_MOST_CELLS: Final = 1 << 28
+_MOST_PARTS: Final = 1 << 24
+
+
+def loads(text: str, where: str) -> Description:
+    """Read the text of ``limelight.json`` and believe nothing in it unchecked.
+
+    Parameters
+    ----------
+    text : str
+    where : str
+        The file's path, for messages.
+
+    Returns
+    -------
+    Description
+
+    Raises
+    ------
+    StoreError
+        If it is no description, comes from a newer limelight, or claims absurd sizes.
+    """
+    try:
+        facts = json.loads(text)
+        if facts["format"] != FORMAT:
+            raise ValueError(f"format {facts['format']!r}")
+        number = _whole(facts["schema"], 1)
+    except (ValueError, KeyError, TypeError, RecursionError) as cause:
+        raise _damaged(where, cause) from cause
+    if number > WITH_VECTORS:
+        raise StoreError(
+            f"{where} has schema version {number}, written by limelight "
+            f"{str(facts.get('limelight', '?'))[:40]}.",
+            f"This limelight, {own_version()}, reads versions up to {WITH_VECTORS}.",
+            "Upgrade it: pip install --upgrade limelight.",
+        )
+    try:
+        return _checked(facts)
+    except (ValueError, KeyError, TypeError, RecursionError, StoreError) as cause:
+        raise _damaged(where, cause) from cause
+
+
+def _checked(facts: Mapping[str, Any]) -> Description:
+    texts = tuple(tuple(_texts(row) for row in table) for table in facts["texts"])
+    description = Description(
+        precision=precision(facts["precision"]["name"]),
+        sites=tuple(_site(site, len(texts)) for site in facts["sites"]),
+        examples=tuple(_example(example, at) for at, example in enumerate(facts["examples"])),
+        parameters=tuple(_parameter(parameter) for parameter in facts["parameters"]),
+        measures=_texts(facts["measures"]),
+        texts=texts,
+        images=_pair(facts["images"]),
+        images_digest=_text(facts["images_digest"]),
+    )
+    for names in (
+        [site.name for site in description.sites],
+        [parameter.name for parameter in description.parameters],
+        description.measures,
+    ):
+        if len(set(names)) < len(names):
+            raise ValueError("a name occurs twice")
+    examples = max(len(description.examples), 1)
+    parts = len(description.sites) * examples
+    for site in description.sites:
+        tiles = -(-site.queries // TILE) * -(-site.keys // TILE)
+        if site.features is None:
+            _bounded(site.queries * site.keys, _MOST_CELLS)
+        else:
+            _bounded((site.queries + site.keys) * site.features, _MOST_CELLS)
+            tiles = 1
+        _bounded(parts * site.heads * tiles, _MOST_PARTS)
+    if description.images is not None:
+        _bounded(description.images[0] * description.images[1] * examples, _MOST_CELLS)
+    if any(len(table) != len(description.examples) for table in texts):
+        raise ValueError("texts for another number of examples")
+    return description
+
+
+def _site(facts: Mapping[str, Any], tables: int) -> Site:
+    site = Site(
+        name=_text(facts["name"]),
+        module=_text(facts["module"]),
+        kind=_text(facts["kind"]),
+        module_class=_text(facts["module_class"]),
+        heads=_whole(facts["heads"], 1),
+        queries=_whole(facts["queries"], 1),
+        keys=_whole(facts["keys"], 1),
+        query_layout=_pair(facts["query_layout"]),
+        key_layout=_pair(facts["key_layout"]),
+        framework=_text(facts["framework"]),
+        dtype=_text(facts["dtype"]),
+        query_text=_choice(facts["query_text"], tables),
+        key_text=_choice(facts["key_text"], tables),
+        features=_some(facts.get("features")),
+        key_heads=_some(facts.get("key_heads")),
+    )
+    if (site.features is None) != (site.key_heads is None) or site.heads % (site.key_heads or 1):
+        raise ValueError(f"{site.key_heads} heads of keys with {site.features} features")
+    if site.kind not in KINDS:
+        raise ValueError(f"kind {site.kind!r}")
+    return site
+
+
+def _example(facts: Mapping[str, Any], at: int) -> Example:
+    tokens = facts["tokens"]
+    label = facts["label"]
+    if not isinstance(label, str | int | float | bool | None):
+        raise TypeError("label")
+    return Example(at, _text(facts["title"]), None if tokens is None else _texts(tokens), label)
+
+
+def _parameter(facts: Mapping[str, Any]) -> Parameter:
+    name, module, shape = (_text(facts[key]) for key in ("name", "module", "shape"))
+    return Parameter(name, module, shape, _whole(facts["size"], 0))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:40]!r} is no text")
+    return value
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise TypeError(f"{str(values)[:40]!r} is no list of texts")
+    return tuple(map(_text, values))
+
+
+def _whole(value: Any, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{str(value)[:40]!r} is no whole number from {least}")
+    return value
+
+
+def _some(value: Any) -> int | None:
+    return None if value is None else _whole(value, 1)
+
+
+def _pair(value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    first, second = value
+    return _whole(first, 1), _whole(second, 1)
+
+
+def _choice(value: Any, count: int) -> int | None:
+    if value is None:
+        return None
+    if _whole(value, 0) >= count:
+        raise ValueError(f"{value} of {count} texts")
+    return int(value)
+
+
+def _bounded(size: int, most: int) -> None:
+    if size > most:
+        raise ValueError(f"a size of {size}, more than {most}")
+
+
+def _damaged(where: str, cause: Exception) -> StoreError:
+    return StoreError(
+        f"{where} does not describe a recording ({type(cause).__name__}: {str(cause)[:120]}).",
+        "Wanted the text that limelight wrote there.",
+        "Restore the file from a copy, or record the run again.",
+    )

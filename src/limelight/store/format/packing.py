@@ -1,0 +1,220 @@
+"""Vectors as they are stored: rounded as far as their weights allow, and what follows from that.
+
+Room: store. Comes in: the factors of one site. Goes out: :class:`Packed`, whose numbers are laid
+into rows as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from limelight.analyses import blockwise, pooling
+from limelight.factors import Factors, blocks, factors_of
+from limelight.rule import Rule
+from limelight.store.format import overview
+from limelight.store.format.layout import shrunk, steps
+from limelight.store.format.precision import Precision
+
+#: Error of a weight above which vectors are stored in single precision: by form of storage.
+BOUNDS: Final = {"float16": 2e-3, "compact": 1e-2}
+
+#: The longest number of stored vectors lies below this power of two: far from what halves cannot
+#: hold, and as far above their smallest.
+_TOP: Final = 10
+
+#: Queries of each head whose weights are compared before and after rounding: so many spread over
+#: all, and as many of the longest.
+_SAMPLED: Final = 64
+
+
+class Pictures(NamedTuple):
+    """A site's maps, shrunk.
+
+    Attributes
+    ----------
+    cells, nan : array [2, example, head, row, column]
+        As :func:`limelight.store.format.overview.pictures` gives them.
+    large : array [2, example, head, row, column], optional
+        The largest weight and the mean allowed weight of each cell of a large map.
+    """
+
+    cells: NDArray[Any]
+    nan: NDArray[Any]
+    large: NDArray[np.float16] | None
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What is stored of one site.
+
+    Attributes
+    ----------
+    query, key : array [example, head, position, feature]
+        float16, or float32 if ``wide``.
+    wide : bool
+    factors : Factors
+        What a reader will make of it, with the stored normaliser.
+    max_error : float
+        Twice the largest error seen in the weights of 128 queries of each head.
+    """
+
+    query: NDArray[Any]
+    key: NDArray[Any]
+    wide: bool
+    factors: Factors
+    max_error: float
+    pictures: Pictures
+
+
+def vectors_of(weights: xr.DataArray, form: Precision) -> Factors | None:
+    """Return the factors of a site if they are smaller than its maps.
+
+    Parameters
+    ----------
+    weights : DataArray [example, head, query, key]
+    form : Precision
+        How maps would be stored.
+
+    Returns
+    -------
+    Factors or None
+    """
+    factors = factors_of(weights)
+    if factors is None:
+        return None
+    examples, heads, queries, keys = factors.shape
+    halves = 2 * (factors.query.size + factors.key.size) + 4 * examples * heads * queries
+    whole = np.dtype(form.dtype).itemsize * examples * heads * queries * keys
+    return factors if halves < whole else None
+
+
+def packed(factors: Factors, form: Precision) -> Packed:
+    """Round vectors, and compute anew what depends on them.
+
+    Parameters
+    ----------
+    factors : Factors
+    form : Precision
+
+    Returns
+    -------
+    Packed
+        Of halves if the error that makes is small, see :data:`BOUNDS`.
+    """
+    query, key, rounded = _rounded(factors, np.float16)
+    sample = _sample(factors.query)
+    error = 2 * _apart(_some(factors, sample), _some(rounded, sample))
+    if wide := not error <= BOUNDS[form.name]:
+        query, key, rounded = _rounded(factors, np.float32)
+        error = 0.0
+    pictures = _pictures(rounded)
+    kept = rounded.normaliser.astype(np.float32).astype(np.float64)
+    # A normaliser off by its last bit makes every weight of its row off by that share.
+    error += float(np.abs(np.nan_to_num(kept, posinf=0, neginf=0)).max(initial=1.0)) * 2.0**-24
+    rounded.keep(kept)
+    return Packed(query, key, wide, rounded, error, pictures)
+
+
+def shrunk_allowed(factors: Factors) -> NDArray[np.int32]:
+    """Count the allowed weights in each cell of a large, shrunk map.
+
+    Parameters
+    ----------
+    factors : Factors
+
+    Returns
+    -------
+    array [example or 1, head or 1, row, column]
+    """
+    queries, keys = factors.shape[2:]
+    step = steps(queries, keys) or (1, 1)
+    grid = pooling.even(queries, step[0]), pooling.even(keys, step[1])
+    return pooling.counts(factors.rule, factors.shape, grid)
+
+
+def barred(factors: Factors) -> NDArray[np.bool_]:
+    """Return which cells of the small pictures cover nothing that may be attended to.
+
+    Parameters
+    ----------
+    factors : Factors
+
+    Returns
+    -------
+    array [example or 1, head or 1, row, column]
+    """
+    queries, keys = factors.shape[2:]
+    rows, columns = (overview.edges(size, count) for size, count in _sides(queries, keys))
+    return np.asarray(pooling.counts(factors.rule, factors.shape, (rows, columns)) == 0)
+
+
+def _pictures(factors: Factors) -> Pictures:
+    """Shrink maps in the pass that finds the normaliser."""
+    queries, keys = factors.shape[2:]
+    rows, columns = (overview.edges(size, count) for size, count in _sides(queries, keys))
+    grids = [(rows, columns)]
+    if (step := steps(queries, keys)) is not None:
+        grids.append((pooling.even(queries, step[0]), pooling.even(keys, step[1])))
+    fine = pooling.joined(grids)
+    _, maps = blockwise.shrunk(factors, ["normaliser"], fine)
+    small, *rest = (pooling.folded(maps.largest, maps.total, fine, grid) for grid in grids)
+    covered = np.outer(np.diff(rows, append=queries), np.diff(columns, append=keys))
+    cells, nan = overview.painted(np.stack([small[0], small[1] / covered.astype(np.float32)]))
+    if not rest:
+        return Pictures(cells, nan, None)
+    count = np.maximum(shrunk_allowed(factors), 1)
+    large = np.stack([rest[0][0], rest[0][1] / count]).astype(np.float16)
+    return Pictures(cells, nan, large)
+
+
+def _sides(queries: int, keys: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    rows, columns = shrunk(queries, keys)
+    return (queries, rows), (keys, columns)
+
+
+def _rounded(factors: Factors, dtype: Any) -> tuple[NDArray[Any], NDArray[Any], Factors]:
+    """Return vectors as they are stored, and what a reader makes of them."""
+    parts, scale = [], factors.scale
+    for vectors in (factors.query, factors.key):
+        finite = np.abs(vectors[np.isfinite(vectors)])
+        top = float(finite.max(initial=0.0))
+        # By a power of two: nothing is lost, and the scale takes it back.
+        power = 2.0 ** (_TOP - math.frexp(top)[1]) if dtype is np.float16 and top > 0 else 1.0
+        parts.append((vectors * np.float32(power)).astype(dtype))
+        scale /= power
+    query, key = (part.astype(np.float32) for part in parts)
+    again = Factors(query, key, factors.rule, scale, factors.softcap, factors.sink)
+    return parts[0], parts[1], again
+
+
+def _sample(query: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Choose queries: some spread evenly, and the longest."""
+    count = query.shape[2]
+    spread = np.linspace(0, count - 1, min(count, _SAMPLED)).astype(np.intp)
+    longest = np.einsum("ehqd,ehqd->ehq", query, query).max(axis=(0, 1)).argsort()[-_SAMPLED:]
+    return np.union1d(spread, longest)
+
+
+def _some(factors: Factors, queries: NDArray[np.intp]) -> Factors:
+    """Return the factors of some queries only."""
+    rule = factors.rule
+    cells = None if rule.cells is None else rule.cells[:, :, queries]
+    part = Rule(rule.first[:, queries], rule.stop[:, queries], rule.valid, cells)
+    return replace(factors, query=factors.query[:, :, queries], rule=part)
+
+
+def _apart(one: Factors, other: Factors) -> float:
+    """Return how far apart two weights are at most; NaN in both is no difference."""
+    most = 0.0
+    for example, heads, queries in blocks(one.shape):
+        pair = [f.weights(example, heads, queries, slice(None)) for f in (one, other)]
+        if not np.array_equal(np.isnan(pair[0]), np.isnan(pair[1])):
+            return math.inf
+        most = max(most, float(np.nan_to_num(np.abs(pair[0] - pair[1])).max(initial=0.0)))
+    return most

@@ -1,0 +1,143 @@
+"""A recording at one moment: its description, its published steps, its arrays.
+
+Room: store. Comes in: a run's folder. Goes out: :class:`Opened`, which never changes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from limelight.errors import NotRecordedError, StoreError
+from limelight.store.format import index
+from limelight.store.zarr.arrays import Arrays
+from limelight.store.format.description import Description, Group, Site
+from limelight.store.format.layout import META, ArraySpec, Place, group_specs, shared_specs
+from limelight.store.format.loading import loads
+from limelight.store.format.published import Published
+
+#: A longer description is none of ours.
+_LONGEST = 1 << 28
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A recording as it was when it was looked at.
+
+    Attributes
+    ----------
+    run : str
+        The run's name, for messages.
+    description : Description
+    published : Published
+    arrays : Arrays
+    problems : tuple of str
+        What could not be read, a sentence each.
+    """
+
+    run: str
+    description: Description
+    published: Published
+    arrays: Arrays
+    problems: tuple[str, ...]
+
+    @cached_property
+    def shared(self) -> dict[str, ArraySpec]:
+        """Arrays that all sites, or none, share."""
+        return shared_specs(self.description)
+
+    def group(self, number: int, group: Group) -> dict[str, ArraySpec]:
+        """Return the arrays of one group of sites."""
+        if number not in self._groups:
+            self._groups[number] = group_specs(self.description, group, number)
+        return self._groups[number]
+
+    @cached_property
+    def _groups(self) -> dict[int, dict[str, ArraySpec]]:
+        return {}
+
+    def place(self, name: str) -> tuple[Site, dict[str, ArraySpec], int]:
+        """Return a site, the arrays it lies in, and its place in them.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such site.
+        """
+        for site in self.description.sites:
+            if site.name == name:
+                number, place = self.description.location(name)
+                return site, self.group(number, self.description.groups[number]), place
+        names = [site.name for site in self.description.sites]
+        raise absent("site", name, self.run, names)
+
+
+def opened(path: str | os.PathLike[str], run: str) -> Opened:
+    """Look at a recording; reads no arrays.
+
+    Parameters
+    ----------
+    path : str or path
+        The run's folder.
+    run : str
+        Its name.
+
+    Returns
+    -------
+    Opened
+
+    Raises
+    ------
+    NotRecordedError
+        If limelight recorded nothing there.
+    StoreError
+        If it is damaged, or newer than this limelight.
+    """
+    place = Place.of(path)
+    description = _described(place, Path(path))
+    lines, problems = index.read(place.index)
+    return Opened(run, description, Published(run, lines), Arrays(place), tuple(problems))
+
+
+def absent(what: str, name: str, run: str, names: Sequence[str]) -> NotRecordedError:
+    """Return the error for a name that is not there; it lists a few that are."""
+    some = ", ".join(map(repr, names[:8])) or "none"
+    rest = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return NotRecordedError(
+        f"Got {what} {name!r}.",
+        f"Run {run!r} holds {some}{rest}.",
+        "Ask for one of these, spelled the same.",
+    )
+
+
+def _described(place: Place, path: Path) -> Description:
+    meta = place.meta
+    restore = (
+        "Wanted the text that limelight wrote there.",
+        "Restore the file from a copy, or record the run again.",
+    )
+    try:
+        if meta.stat().st_size > _LONGEST:
+            raise StoreError(f"{meta} is longer than {_LONGEST >> 20} MiB.", *restore)
+        text = meta.read_text("utf-8", errors="replace")
+    except FileNotFoundError as cause:
+        if place.index.exists():
+            if meta.exists():  # its first step came between the two looks
+                return _described(place, path)
+            what = f"{meta} is missing; the recording beside it says nothing without it."
+            raise StoreError(what, *restore) from cause
+        raise NotRecordedError(
+            f"{path} holds no limelight recording.",
+            f"Wanted {META} in {place.root}.",
+            "Correct the path, or record a run there; if it was deleted, open another.",
+        ) from cause
+    except OSError as cause:
+        raise StoreError(
+            f"{meta} cannot be read ({cause.strerror or cause}).",
+            "Wanted a file that this user may read.",
+            "Change its permissions, or read it as another user.",
+        ) from cause
+    return loads(text, str(meta))

@@ -1,0 +1,404 @@
+"""A recording, opened: what was recorded, and lazy arrays of it.
+
+Room: store. Comes in: a run's folder. Goes out: :class:`Run`. Reads while another process writes:
+what the index does not list yet does not exist.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from limelight import schema
+from limelight.store.read import maps
+from limelight.store.read import tables
+from limelight.store.format.description import Example, Site
+from limelight.store.format.index import Line
+from limelight.store.read.opening import opened
+from limelight.store.format.precision import Precision
+from limelight.store.format.published import Steps
+from limelight.store.read.shrunken import Shrunk
+from limelight.store.read.vectors import Vectors
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Open a recording; reads what it describes, no arrays.
+
+    Parameters
+    ----------
+    path : str or path
+        The run's folder, such as ``logs/lstm``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    NotRecordedError
+        If limelight recorded nothing there.
+    StoreError
+        If the recording is damaged, or newer than this limelight.
+
+    Examples
+    --------
+    >>> run = open_run("logs/lstm")  # doctest: +SKIP
+    >>> run.weights("attention").isel(example=0, head=0)  # doctest: +SKIP
+    """
+    return Run(path)
+
+
+class Run:
+    """One run's recording.
+
+    It shows what was published when it was opened; :meth:`refresh` looks again.
+
+    Parameters
+    ----------
+    path : str or path
+        The run's folder.
+
+    Attributes
+    ----------
+    path : Path
+    name : str
+        The folder's name.
+    schema : int
+        Version of the data model.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.name = self.path.resolve().name
+        self.schema = schema.SCHEMA_VERSION
+        self.refresh()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Run {self.name!r}: {self.steps.size} steps, {len(self.sites)} sites, "
+            f"{len(self.parameter_names)} parameters>"
+        )
+
+    def refresh(self) -> Run:
+        """Look again at what is published, and return the run itself.
+
+        Raises
+        ------
+        NotRecordedError
+            If the recording is gone.
+        StoreError
+            If it is damaged.
+        """
+        self._opened = opened(self.path, self.name)
+        self._sites = {site.name: site for site in self._opened.description.sites}
+        self._images: np.ndarray[Any, Any] | None = None
+        return self
+
+    # ------------------------------------------------------------------ what was recorded
+
+    @property
+    def steps(self) -> np.ndarray[Any, Any]:
+        """Recorded steps, ascending, int64."""
+        return self._opened.published.steps
+
+    @property
+    def epochs(self) -> np.ndarray[Any, Any]:
+        """Each step's epoch, float64, NaN where none was given."""
+        epochs = (line.epoch for line in self._opened.published.lines)
+        return np.array([np.nan if epoch is None else epoch for epoch in epochs], np.float64)
+
+    @property
+    def wall_times(self) -> np.ndarray[Any, Any]:
+        """When each step was recorded, float64, seconds since 1970."""
+        return np.array([line.time for line in self._opened.published.lines], np.float64)
+
+    @property
+    def sites(self) -> dict[str, Site]:
+        """Attention modules by name, in the order they run."""
+        return self._sites
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """The probe's examples."""
+        return self._opened.description.examples
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the model's own weights, in its order."""
+        return tuple(parameter.name for parameter in self._opened.description.parameters)
+
+    @property
+    def parameter_facts(self) -> tuple[dict[str, Any], ...]:
+        """``name``, ``module``, ``shape`` and ``size`` of each of the model's own weights."""
+        return tuple(vars(parameter).copy() for parameter in self._opened.description.parameters)
+
+    @property
+    def precision(self) -> Precision:
+        """How weights are stored: ``name`` and ``max_error``."""
+        return self._opened.description.precision
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What of the recording could not be read, a sentence each."""
+        return self._opened.problems
+
+    # ------------------------------------------------------------------------- attention
+
+    def weights(self, site: str, step: int = -1) -> xr.DataArray:
+        """Return one site's maps at one step; values are read when they are looked at.
+
+        Parameters
+        ----------
+        site : str
+            A name in :attr:`sites`.
+        step : int
+            A recorded step; negative counts from the newest.
+
+        Returns
+        -------
+        DataArray [example, head, query, key]
+            float32. Taking one example and head reads that head only; where vectors are stored, a
+            part of it is computed from the part of them it needs, and ``attrs["max_error"]`` says
+            how far a weight may be off.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such site or step.
+        StoreError
+            When values are read from a damaged file.
+        """
+        return maps.weights(self._opened, site, self._attended(site, step))
+
+    def site(self, site: str, step: int = -1) -> xr.Dataset:
+        """Return one site at one step, as :mod:`limelight.schema` describes it.
+
+        Parameters
+        ----------
+        site : str
+            A name in :attr:`sites`.
+        step : int
+            A recorded step; negative counts from the newest.
+
+        Returns
+        -------
+        Dataset
+            ``weights`` and ``allowed`` lazy; ``query_valid``, ``key_valid``; tokens if recorded.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such site or step.
+        StoreError
+            If a file is damaged.
+        """
+        return maps.whole_site(self._opened, site, self._attended(site, step))
+
+    def valid(self, site: str, step: int = -1) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Return which queries and which keys of a site are valid, bool [example, position].
+
+        Parameters
+        ----------
+        site : str
+            A name in :attr:`sites`.
+        step : int
+            A recorded step; negative counts from the newest.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such site or step.
+        StoreError
+            If a file is damaged.
+        """
+        return maps.valid(self._opened, site, self._attended(site, step))
+
+    def tokens(self, site: str, example: int) -> dict[str, tuple[str, ...] | None]:
+        """Return the text of a site's queries and keys, by ``query`` and ``key``.
+
+        Parameters
+        ----------
+        site : str
+            A name in :attr:`sites`.
+        example : int
+
+        Returns
+        -------
+        dict of str to (tuple of str or None)
+            None where none was recorded.
+        """
+        one, texts = self._sites[site], self._opened.description.texts
+        tables = {schema.QUERY: one.query_text, schema.KEY: one.key_text}
+        return {d: None if at is None else texts[at][example] for d, at in tables.items()}
+
+    def vectors(self, site: str, step: int = -1) -> Vectors | None:
+        """Return what a site's maps are computed from at one step, if they are stored as vectors.
+
+        Parameters
+        ----------
+        site : str
+            A name in :attr:`sites`.
+        step : int
+            A recorded step; negative counts from the newest.
+
+        Returns
+        -------
+        Vectors or None
+            Reads nothing yet. None where maps are stored whole.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such site or step.
+        """
+        return maps.vectors(self._opened, site, self._attended(site, step))
+
+    def shrunk(self, site: str, step: int, example: int, head: int) -> Shrunk | None:
+        """Return one large map as it was shrunk when it was recorded.
+
+        Parameters
+        ----------
+        site : str
+            A name in :attr:`sites`.
+        step : int
+            A recorded step; negative counts from the newest.
+        example, head : int
+
+        Returns
+        -------
+        Shrunk or None
+            Reads nothing yet. None where the map is small, or stored whole.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such site or step.
+        """
+        return maps.shrunk(self._opened, site, self._attended(site, step), example, head)
+
+    def overview(
+        self, step: int, example: int, reduce: str = "max"
+    ) -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]]:
+        """Return a small picture of every head of every site, for one example.
+
+        Parameters
+        ----------
+        step : int
+            A recorded step; negative counts from the newest.
+        example : int
+        reduce : str
+            How a cell sums up what it covers: ``max`` or ``mean``.
+
+        Returns
+        -------
+        dict of str to (array, array or None)
+            By site: ``round(255 * sqrt(weight))`` [head, row, column], uint8; and where a cell
+            covers a NaN, bool, or None if none does.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such step or example.
+        StoreError
+            If a file is damaged.
+        """
+        line = self._opened.published.attended(step)
+        return maps.overview(self._opened, line, example, reduce)
+
+    def barred(self, step: int, example: int) -> dict[str, np.ndarray[Any, Any] | None]:
+        """Return which cells of :meth:`overview` cover nothing that may be attended to.
+
+        Parameters
+        ----------
+        step : int
+            A recorded step; negative counts from the newest.
+        example : int
+
+        Returns
+        -------
+        dict of str to (array or None)
+            By site: bool [head, row, column], with one head where all may attend alike; None where
+            every cell covers something allowed.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such step.
+        StoreError
+            If a file is damaged.
+        """
+        return maps.barred(self._opened, self._opened.published.attended(step), example)
+
+    def measures(self, step: Steps = slice(None)) -> xr.Dataset:
+        """Return the measures recorded with the maps.
+
+        Parameters
+        ----------
+        step : slice, int, or sequence of int
+            Steps; a slice is by step, both ends included. Negative ints count from the newest.
+
+        Returns
+        -------
+        Dataset [step, site, example, head]
+            One variable per measure, each an example's mean over its valid queries, float32; NaN
+            where a site has no such head or measure, or the step no attention. ``<measure>_null``
+            [step, site, example] is the same measure of uniform attention over the allowed keys.
+
+        Raises
+        ------
+        NotRecordedError
+            If a step was not recorded.
+        StoreError
+            If a file is damaged.
+        """
+        return tables.measures(self._opened, self._opened.published.some(step))
+
+    def image(self, example: int) -> np.ndarray[Any, Any] | None:
+        """Return the picture whose pixels the positions are, float32 [row, column], or None."""
+        spec = self._opened.shared.get("images")
+        if spec is None or not 0 <= example < len(self.examples):
+            return None
+        if self._images is None:
+            self._images = self._opened.arrays.read(spec, 0, None)
+        return np.asarray(self._images[example])
+
+    # -------------------------------------------------------------------- the model's weights
+
+    def parameters(
+        self, names: str | Sequence[str] | None = None, step: Steps = slice(None)
+    ) -> xr.Dataset:
+        """Return histograms and statistics of the model's own weights.
+
+        Parameters
+        ----------
+        names : str or sequence of str, optional
+            Some of :attr:`parameter_names`; all if not given.
+        step : slice, int, or sequence of int
+            As in :meth:`measures`; NaN, and no counts, where a step has no parameters.
+
+        Returns
+        -------
+        Dataset [step, parameter]
+            ``count`` [step, parameter, bin] int64, edges ``linspace(low, high, 65)``; ``low``,
+            ``high``, ``mean``, ``std``, ``min``, ``max``, ``norm``, ``near_zero``, ``nonfinite``
+            float64.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such parameter or step.
+        StoreError
+            If a file is damaged.
+        """
+        chosen = [names] if isinstance(names, str) else names
+        chosen = list(self.parameter_names if chosen is None else chosen)
+        return tables.parameters(self._opened, chosen, self._opened.published.some(step))
+
+    def _attended(self, site: str, step: int) -> Line:
+        self._opened.place(site)  # a wrong name is told first: no step would help
+        return self._opened.published.attended(step)

@@ -1,0 +1,91 @@
+"""A large map as it was shrunk when it was recorded.
+
+Room: store. Comes in: where it lies. Goes out: parts of it, and how much of each cell is allowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelight.store.zarr.arrays import Arrays
+from limelight.store.format.index import Line
+from limelight.store.format.layout import REDUCTIONS, ArraySpec
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """One head's map, each cell some queries by some keys.
+
+    Attributes
+    ----------
+    step : (int, int)
+        How many queries and keys lie in a cell.
+    arrays : Arrays
+    specs : dict of str to ArraySpec
+        Of the site's group.
+    line : Line
+    at : (int, int, int)
+        The site's place in its group, the example, the head.
+    by_head : bool
+        Whether heads may attend differently.
+    """
+
+    step: tuple[int, int]
+    arrays: Arrays
+    specs: dict[str, ArraySpec]
+    line: Line
+    at: tuple[int, int, int]
+    by_head: bool
+
+    def cells(self, reduce: str, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read the largest weight of some cells, or the mean over what each allows.
+
+        Parameters
+        ----------
+        reduce : str
+            ``max`` or ``mean``.
+        rows, columns : slice
+            Of cells.
+
+        Returns
+        -------
+        array [row, column]
+
+        Raises
+        ------
+        StoreError
+            If a file is damaged.
+        """
+        which = REDUCTIONS.index(reduce)
+        found = self._read("shrunk", self.line.row, which, *self.at, rows, columns)
+        return found.astype(np.float32)
+
+    def allowed(self, rows: slice, columns: slice) -> NDArray[np.int32]:
+        """Read how many weights of some cells may be other than 0.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Of cells.
+
+        Returns
+        -------
+        array [row, column]
+            int32.
+
+        Raises
+        ------
+        StoreError
+            If a file is damaged.
+        """
+        site, example, head = self.at
+        head = head if self.by_head else 0
+        found = self._read("shrunk_allowed", self.line.masks, site, example, head, rows, columns)
+        return found.astype(np.int32)
+
+    def _read(self, role: str, row: int, *at: Any) -> NDArray[Any]:
+        return self.arrays.read(self.specs[role], row, self.line.step, *at)

@@ -59,7 +59,7 @@ def test_asking_for_a_probe_needs_no_framework():
 
 
 def test_looking_for_adapters_loads_no_framework():
-    program = "from limelight.catalogue import modules; list(modules('capture'))"
+    program = "from limelight.capture.adapter import adapters; list(adapters())"
     frameworks = {"tensorflow", "keras", "torch", "jax", "transformers"}
     assert not _loaded_after(program) & frameworks
 
@@ -99,17 +99,19 @@ def test_plugin_entry_point_needs_no_store():
 
 #: Foreign libraries that live in few files, finer than the rooms that import-linter knows.
 HOMES = {
-    "torch": r"analyses/_blockwise_torch\.py|capture/(torch|keras_)\w*\.py|testing/\w+\.py"
-    r"|cases/(smallest|pretrained)\w*\.py",
-    "transformers": r"capture/torch_transformers\w*\.py|apps/transformers\.py"
-    r"|cases/(smallest|pretrained)\w*\.py",
-    "jax": r"capture/keras_\w+\.py",
+    "torch": r"analyses/_blockwise_torch\.py|capture/torch/[\w/]+\.py|testing/\w+\.py"
+    r"|capture/keras/backends/torch\.py|(pretrained|apps/doctor/smallest)/\w+\.py"
+    r"|apps/(transformers|lightning)\.py",
+    "transformers": r"capture/torch/intercept/transformers\w*\.py|apps/transformers\.py"
+    r"|(pretrained|apps/doctor/smallest)/\w+\.py",
+    "jax": r"capture/keras/backends/jax\w*\.py",
     "numba": r"analyses/_\w+\.py",
-    "keras": r"capture/keras\w*\.py|apps/keras\.py|cases/\w+\.py|testing/\w+\.py",
-    "tensorflow": r"capture/keras\w*\.py|apps/keras\.py|cases/\w+\.py",
-    "tensorboard": r"apps/tensorboard\.py|store/events\.py",
-    "werkzeug": r"apps/tensorboard\.py|store/events\.py",
-    "zarr": r"store/\w+\.py",
+    "keras": r"capture/keras/[\w/]+\.py|apps/keras\.py"
+    r"|(cases|testing|apps/doctor/smallest)/\w+\.py",
+    "tensorflow": r"capture/keras/backends/tensorflow\.py|apps/keras\.py|cases/\w+\.py",
+    "tensorboard": r"apps/tensorboard\.py|store/tensorboard/events\.py",
+    "werkzeug": r"apps/tensorboard\.py|store/tensorboard/events\.py",
+    "zarr": r"store/zarr/\w+\.py",
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, wraps
 from importlib.metadata import entry_points
@@ -251,13 +252,29 @@ def _found(room: str) -> tuple[ModuleType, ...]:
     package = importlib.import_module(f"limelight.{room}")
     names = [info.name for info in pkgutil.iter_modules(package.__path__)]
     ours = [name for name in names if not name.startswith("_")]
-    found = [importlib.import_module(f"limelight.{room}.{name}") for name in ours]
+    return (*(importlib.import_module(f"limelight.{room}.{name}") for name in ours),
+            *registered(room))  # fmt: skip
+
+
+@cache
+def registered(room: str) -> tuple[Any, ...]:
+    """Return what other packages register under the entry point ``limelight.<room>``.
+
+    Parameters
+    ----------
+    room : str
+        Such as ``analyses``.
+
+    Returns
+    -------
+    tuple
+        What cannot be imported is left out: a foreign package's trouble must not hide our own.
+    """
+    members = []
     for point in entry_points(group=f"limelight.{room}"):
-        try:
-            found.append(point.load())
-        except ImportError:  # a foreign package's trouble must not hide our own members
-            continue
-    return tuple(found)
+        with suppress(ImportError):
+            members.append(point.load())
+    return tuple(members)
 
 
 def _label(values: Any, name: str, needs: tuple[str, ...]) -> xr.DataArray:

@@ -26,8 +26,8 @@ from limelight.factors import Factors, factors_of
 from limelight.ranks import Ranks
 from limelight.rule import Rule
 from limelight.store import Writer
-from limelight.store.write.claim import claim, release
 from limelight.store.format.precision import Form
+from limelight.store.write.claim import claim, release
 from limelight.store.write.structure import sites_of
 
 Measured = dict[str, xr.Dataset]

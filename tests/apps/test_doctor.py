@@ -15,8 +15,8 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner
 
-from limelight.apps import doctor
 from limelight.apps.cli import main
+from limelight.apps.doctor import findings as doctor
 from limelight.apps.doctor.smallest import keras as smallest
 from limelight.store import Writer
 

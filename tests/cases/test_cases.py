@@ -12,8 +12,8 @@ import pytest
 
 import limelight as ll
 from limelight import catalogue
-from limelight.cases import cloze, mnist, training, weights
 from limelight.apps.doctor.smallest import keras as smallest
+from limelight.cases import cloze, mnist, training, weights
 from limelight.errors import LimelightError, UnavailableError
 
 CASES = catalogue.cases()

@@ -18,13 +18,13 @@ import xarray as xr
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "golden")]
 
-import planted
-from factored import RULES, rule_of, site_of, vectors
-from recordings import record, site
+import planted  # noqa: E402
+from factored import RULES, rule_of, site_of, vectors  # noqa: E402
+from recordings import record, site  # noqa: E402
 
-from limelight.factors import factored
-from limelight.rule import Rule
-from limelight.store import Writer, open_run
+from limelight.factors import factored  # noqa: E402
+from limelight.rule import Rule  # noqa: E402
+from limelight.store import Writer, open_run  # noqa: E402
 
 #: One axis of a map that is kept pooled as well, and a map that large.
 LONG = 4100
@@ -49,7 +49,9 @@ def write(folder: Path) -> None:
     with Writer(folder / "vectors") as writer:
         for step in (0, 3):
             rules = {kind: site_of(vectors(step, examples=2, kind=kind)) for kind in RULES}
-            strong = vectors(step + 1, examples=2, strength=4.0, softcap=3.0, sink=True, heads=4, key_heads=2)
+            strong = vectors(
+                step + 1, examples=2, strength=4.0, softcap=3.0, sink=True, heads=4, key_heads=2
+            )
             wide = vectors(step + 2, examples=2, strength=300.0)
             more = {"strong": site_of(strong), "wide": site_of(wide)}
             whole = {"whole": site(step, (2, 2, 40, 70), kind="cross", by_head=True)}

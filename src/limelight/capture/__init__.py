@@ -13,12 +13,12 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from limelight.capture.once import capture as capture
 from limelight.capture.gating import gate as gate
+from limelight.capture.gating import sweep as sweep
+from limelight.capture.once import capture as capture
 from limelight.capture.parameters import parameters as parameters
 from limelight.capture.probe import Probe as Probe
 from limelight.capture.stacking import stack as stack
-from limelight.capture.sweeping import sweep as sweep
 
 __all__ = ["Probe", "capture", "gate", "parameters", "stack", "sweep"]
 

@@ -1,32 +1,37 @@
-"""Finds the adapter that knows a model.
+"""What a framework's adapter offers, and which adapter knows a model.
 
-Room: capture. An adapter is one module of this folder, or one that another package registers
-under the entry point ``limelight.capture``, with
-
-* ``matches(model) -> bool``: whether it knows the model; must not import the framework to find out
-* ``watch(model, probe, include, exclude, run, rows) -> DataTree``: one pass, one node per site
-* ``named_weights(model) -> dict[str, ndarray]``: every trainable weight under a stable name
+Room: capture. An adapter is a folder of this one, or a module or object that another package
+registers under the entry point ``limelight.capture``, with the members of :class:`Adapter`. Ours
+are found by looking into the folder; their faces load no framework, and nothing of their rooms.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import xarray as xr
 from numpy.typing import NDArray
 
-from limelight import catalogue
-from limelight.capture.probe import Probe
+from limelight import catalogue, renamed
 from limelight.errors import UnsupportedModelError
+
+if TYPE_CHECKING:
+    from limelight.capture.gating.gates import Gates
+    from limelight.capture.probe import Probe
 
 
 class Adapter(Protocol):
-    """What a framework's module offers."""
+    """What a framework's folder offers; every member but ``matches`` is called with its model."""
 
     def matches(self, model: Any) -> bool:
-        """Say whether this framework made the model."""
+        """Say whether this framework made the model; must not import it to find out."""
 
     def watch(
         self,
@@ -34,16 +39,30 @@ class Adapter(Protocol):
         probe: Probe,
         include: Sequence[str],
         exclude: Sequence[str],
-        run: Callable[[Any, Any], Any] | None,
-        rows: Sequence[int] | None,
+        call: Callable[[Any, Any], Any] | None,
+        examples: Sequence[int] | None,
     ) -> xr.DataTree:
-        """Run the model once on the probe, or as ``run`` says; return these rows' attention."""
+        """Run the model once on the probe, or as ``call`` says; return these examples' attention.
 
-    def named_weights(self, model: Any) -> dict[str, NDArray[Any]]:
-        """Return every trainable weight under a name that stays the same from run to run."""
+        One node for each site. ``include`` and ``exclude`` are paths of softmaxes that are
+        attention, or are not, whatever the adapter would say.
+        """
+
+    def named_parameters(self, model: Any) -> dict[str, NDArray[Any]]:
+        """Return every trainable parameter under a name that stays the same from run to run."""
+
+    def gate(self, model: Any, gates: Gates) -> AbstractContextManager[None]:
+        """Gate heads of the model while a context lasts."""
+
+    def sweep(self, model: Any, probe: Probe, gates: Sequence[Gates], batched: Any) -> list[Any]:
+        """Run the model under each of several gatings, and return what it returns each time."""
 
 
-def adapter_for(model: Any) -> Adapter:
+#: Names of what an adapter offers.
+MEMBERS = tuple(name for name in vars(Adapter) if not name.startswith("_"))
+
+
+def adapter_for(model: Any) -> Any:
     """Return the adapter that knows a model.
 
     Parameters
@@ -53,16 +72,16 @@ def adapter_for(model: Any) -> Adapter:
     Returns
     -------
     Adapter
+        A member that it lacks is an :class:`~limelight.errors.UnsupportedModelError` when called.
 
     Raises
     ------
     UnsupportedModelError
         If none does.
     """
-    for module in catalogue.modules("capture"):
-        matches = getattr(module, "matches", None)
-        if matches is not None and matches(model):
-            return cast("Adapter", module)
+    for adapter in adapters():
+        if adapter.matches(model):
+            return adapter
     kind = type(model)
     fix = "Pass the live model object itself."
     if kind.__module__.split(".")[0] in {"tf_keras", "keras"} and "tf_keras" in sys.modules:
@@ -72,3 +91,71 @@ def adapter_for(model: Any) -> Adapter:
         "Wanted a live model: a keras.Model of Keras 3, or a torch.nn.Module.",
         fix,
     )
+
+
+def adapters() -> Iterator[Adapter]:
+    """Yield every adapter: ours, then those of other packages.
+
+    Yields
+    ------
+    Adapter
+    """
+    yield from _ours()
+    for foreign in catalogue.registered("capture"):
+        if hasattr(foreign, "matches"):
+            yield Offered(foreign)
+
+
+def missing(adapter: Any) -> tuple[str, ...]:
+    """Return the members that an adapter lacks.
+
+    Parameters
+    ----------
+    adapter : Adapter
+
+    Returns
+    -------
+    tuple of str
+    """
+    plain = adapter.adapter if isinstance(adapter, Offered) else adapter
+    return tuple(name for name in MEMBERS if not hasattr(plain, _BEFORE.get(name, name))
+                 and not hasattr(plain, name))  # fmt: skip
+
+
+@cache
+def _ours() -> tuple[Any, ...]:
+    folder = str(Path(__file__).parent)
+    names = [info.name for info in pkgutil.iter_modules([folder]) if info.ispkg]
+    faces = (importlib.import_module(f"{__package__}.{name}") for name in names)
+    return tuple(face for face in faces if hasattr(face, "matches"))
+
+
+#: Members that were called otherwise in the release before.
+_BEFORE = {"named_parameters": "named_weights"}
+
+
+class Offered:
+    """An adapter of another package: what it lacks says so when it is asked for.
+
+    Parameters
+    ----------
+    adapter : object
+        With some of the members of :class:`Adapter`.
+    """
+
+    def __init__(self, adapter: Any) -> None:
+        self.adapter = adapter
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(self.adapter, name) or name not in MEMBERS:
+            return getattr(self.adapter, name)
+        before = _BEFORE.get(name, name)
+        if hasattr(self.adapter, before):
+            renamed.warn(f"An adapter's {before}", name)
+            return getattr(self.adapter, before)
+        called = getattr(self.adapter, "__name__", type(self.adapter).__qualname__)
+        raise UnsupportedModelError(
+            f"Got a model of the adapter {called!r}, which has no {name!r}.",
+            f"Wanted an adapter with all of {', '.join(MEMBERS)}.",
+            "Upgrade the package that brings the adapter, or ask its authors for it.",
+        )

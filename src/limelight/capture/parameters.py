@@ -48,7 +48,7 @@ def parameters(model: Any) -> xr.Dataset:
     >>> parameters(model)["parameter"].values.tolist()
     ['dense/kernel', 'dense/bias']
     """
-    return summarise(adapter_for(model).named_weights(model))
+    return summarise(adapter_for(model).named_parameters(model))
 
 
 def summarise(named: Mapping[str, NDArray[Any]]) -> xr.Dataset:

@@ -16,9 +16,8 @@ import numpy.typing as npt
 
 import limelight as ll
 from limelight.cases import training
-from limelight.data import corpora
-from limelight.data import packages
 from limelight.catalogue import Case, Progress, Result
+from limelight.data import corpora, packages
 
 Ids = npt.NDArray[np.int32]
 

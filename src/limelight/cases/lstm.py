@@ -13,9 +13,8 @@ import numpy as np
 
 import limelight as ll
 from limelight.cases import training
-from limelight.data import corpora
-from limelight.data import packages
 from limelight.catalogue import Case, Progress, Result
+from limelight.data import corpora, packages
 
 LENGTH = 32
 WORDS = 6000

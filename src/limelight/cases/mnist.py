@@ -13,9 +13,8 @@ import numpy as np
 
 import limelight as ll
 from limelight.cases import training
-from limelight.data import corpora
-from limelight.data import packages
 from limelight.catalogue import Case, Progress, Result
+from limelight.data import corpora, packages
 
 SIDE = 28
 #: A pass over all 60,000 digits of the full data set would take minutes; this takes seconds.

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import limelight as ll
-from limelight.data import packages
 from limelight.catalogue import Progress
+from limelight.data import packages
 from limelight.errors import LimelightError, UnavailableError
 
 #: Recorded steps a run aims at: enough to see movement, few enough to cost little.

@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from limelight.cases import training
-from limelight.data import corpora
-from limelight.data import packages
 from limelight.catalogue import Case, Progress, Result
+from limelight.data import corpora, packages
 
 VALIDATION = 1000
 

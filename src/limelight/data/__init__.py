@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""Real data that arrives inside registry packages: fetched once, checked, and read."""

@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""Small pretrained models that arrive inside registry packages."""

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from limelight.data import packages
-from limelight.pretrained import onnx as pretrained_onnx
-from limelight.pretrained import whisper as pretrained_whisper
 from limelight.data.packages import Package
 from limelight.errors import UnavailableError
+from limelight.pretrained import onnx as pretrained_onnx
+from limelight.pretrained import whisper as pretrained_whisper
 
 
 @dataclass(frozen=True)

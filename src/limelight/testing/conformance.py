@@ -212,9 +212,10 @@ class AdapterConformance:
         for one in (model, other):
             self.output(one, self.inputs())
         named = {
-            name: np.asarray(value) for name, value in _adapter(model).named_weights(model).items()
+            name: np.asarray(value)
+            for name, value in _adapter(model).named_parameters(model).items()
         }
-        assert list(named) == list(_adapter(other).named_weights(other))
+        assert list(named) == list(_adapter(other).named_parameters(other))
         own = frameworks.weights(model)
         assert len(named) == len(own), f"{len(named)} names for {len(own)} weights"
         for name, value, wanted in zip(named, named.values(), own, strict=True):
@@ -255,7 +256,7 @@ class AdapterConformance:
                 assert recorder.record(7), "nothing was recorded"
         run = ll.open_run(tmp_path)
         assert set(run.sites) == set(wanted)
-        assert set(run.parameter_names) == set(_adapter(model).named_weights(model))
+        assert set(run.parameter_names) == set(_adapter(model).named_parameters(model))
         for name, site in wanted.items():
             _close(run.weights(name, step=7).values, site["weights"].values, 2**-11, name)
 

@@ -13,8 +13,8 @@ from keras import layers
 
 from limelight.capture import parameters
 from limelight.capture.parameters import summarise
-from limelight.histogram import BINS, histogram, statistics
 from limelight.errors import UnsupportedModelError
+from limelight.histogram import BINS, histogram, statistics
 
 FLOATS = st.sampled_from([np.float32, np.float64])
 

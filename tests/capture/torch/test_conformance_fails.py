@@ -114,8 +114,8 @@ def test_paths_that_are_not_heeded_are_found_out(monkeypatch):
 
 
 def test_a_weight_without_a_name_is_found_out(monkeypatch):
-    real = adapter.named_weights
-    monkeypatch.setattr(adapter, "named_weights", lambda model: dict([*real(model).items()][1:]))
+    real = adapter.named_parameters
+    monkeypatch.setattr(adapter, "named_parameters", lambda model: dict([*real(model).items()][1:]))
     with pytest.raises(AssertionError, match="names for"):
         Example().test_weights_of_the_model_have_stable_names()
 

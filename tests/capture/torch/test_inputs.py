@@ -23,7 +23,7 @@ def x():
 
 
 def named(model):
-    return adapter_for(model).named_weights(model)
+    return adapter_for(model).named_parameters(model)
 
 
 class Asked(nn.Module):

@@ -9,11 +9,11 @@ import transformers
 
 import limelight as ll
 from limelight.data import packages
+from limelight.errors import UnavailableError
+from limelight.factors import factors_of
 from limelight.pretrained import models as pretrained
 from limelight.pretrained import onnx as pretrained_onnx
 from limelight.pretrained import whisper as pretrained_whisper
-from limelight.errors import UnavailableError
-from limelight.factors import factors_of
 
 SENTENCES = [
     "The cat sat on the mat because it was warm.",

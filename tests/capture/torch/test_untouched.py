@@ -228,7 +228,7 @@ def test_a_compiled_model_that_never_ran(x, compilations):
     model = torch.compile(Written(), backend="eager")
     assert list(sites(ll.capture(model, x))) == ["written"]
     assert compilations() == 0
-    names = [list(adapter_for(one).named_weights(one)) for one in (model, Written())]
+    names = [list(adapter_for(one).named_parameters(one)) for one in (model, Written())]
     assert names[0] == names[1]
 
 

@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""What a module does in successive calls of a model that generates becomes one map."""

@@ -1,1 +1,63 @@
-"""Say here what this room is for."""
+"""Adapter for Keras 3, on TensorFlow, JAX or torch.
+
+Room: capture, Keras. Its face: the members of :class:`~limelight.capture.adapter.Adapter`, each of
+which loads what it needs when it is called. Nothing here imports Keras before a Keras model has
+come in.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from limelight.capture.gating.gates import Gates
+    from limelight.capture.probe import Probe
+
+
+def matches(model: Any) -> bool:
+    """Say whether a model is a Keras 3 model or layer."""
+    keras = sys.modules.get("keras")
+    return (
+        keras is not None and hasattr(keras, "Operation") and isinstance(model, keras.layers.Layer)
+    )
+
+
+def watch(
+    model: Any,
+    probe: Probe,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    call: Callable[[Any, Any], Any] | None = None,
+    examples: Sequence[int] | None = None,
+) -> xr.DataTree:
+    """Run a model once on a probe and return its attention, a node for each site."""
+    from limelight.capture.keras import once
+
+    return once.watch(model, probe, include, exclude, call, examples)
+
+
+def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
+    """Return every trainable parameter under a name that stays the same from run to run."""
+    from limelight.capture.keras import parameters
+
+    return parameters.named_parameters(model)
+
+
+def gate(model: Any, gates: Gates) -> AbstractContextManager[None]:
+    """Gate heads of a model while a context lasts."""
+    from limelight.capture.keras.gates import gating
+
+    return gating.gated(model, gates)
+
+
+def sweep(model: Any, probe: Probe, gates: Sequence[Gates], batched: Any = "auto") -> list[Any]:  # noqa: ARG001
+    """Run a model under each of several gatings, each time as a whole."""
+    from limelight.capture.keras.gates import gating
+
+    return gating.swept(model, probe, gates)

@@ -1,1 +1,63 @@
-"""Say here what this room is for."""
+"""Adapter for PyTorch models, Hugging Face transformers among them.
+
+Room: capture, torch. Its face: the members of :class:`~limelight.capture.adapter.Adapter`, each of
+which loads what it needs when it is called. Nothing here imports torch before a torch model has
+come in.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from limelight.capture.gating.gates import Gates
+    from limelight.capture.probe import Probe
+
+
+def matches(model: Any) -> bool:
+    """Say whether a model is a torch module, and not one of Keras on torch."""
+    torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
+    if torch is None or not hasattr(torch, "nn") or not isinstance(model, torch.nn.Module):
+        return False
+    return keras is None or not isinstance(model, keras.layers.Layer)
+
+
+def watch(
+    model: Any,
+    probe: Probe,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    call: Callable[[Any, Any], Any] | None = None,
+    examples: Sequence[int] | None = None,
+) -> xr.DataTree:
+    """Run a model once on a probe and return its attention, a node for each site."""
+    from limelight.capture.torch import once
+
+    return once.watch(model, probe, include, exclude, call, examples)
+
+
+def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
+    """Return every trainable parameter under a name that stays the same from run to run."""
+    from limelight.capture.torch import parameters
+
+    return parameters.named_parameters(model)
+
+
+def gate(model: Any, gates: Gates) -> AbstractContextManager[None]:
+    """Gate heads of a model while a context lasts."""
+    from limelight.capture.torch.gates import gating
+
+    return gating.gated(model, gates)
+
+
+def sweep(model: Any, probe: Probe, gates: Sequence[Gates], batched: Any = "auto") -> list[Any]:
+    """Run a model under each of several gatings, sharing what comes before them."""
+    from limelight.capture.torch.gates import sweeping
+
+    return sweeping.swept(model, probe, gates, batched)

@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""What is on disk: arrays, their sizes and places, the description and the index."""

@@ -1,7 +1,8 @@
 """Where a recording lies on disk, and what each array in it looks like.
 
-Room: store. Comes in: a run's folder; a :class:`~limelight.store.format.description.Description`. Goes
-out: paths and :class:`ArraySpec`. Every path below a run's folder is joined here and nowhere else.
+Room: store. Comes in: a run's folder; a :class:`~limelight.store.format.description.Description`.
+Goes out: paths and :class:`ArraySpec`. Every path below a run's folder is joined here and nowhere
+else.
 
 ::
 

@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""A recording opened: lazy arrays of what is published."""

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from limelight.errors import NotRecordedError, StoreError
 from limelight.store.format import index
-from limelight.store.zarr.arrays import Arrays
 from limelight.store.format.description import Description, Group, Site
 from limelight.store.format.layout import META, ArraySpec, Place, group_specs, shared_specs
 from limelight.store.format.loading import loads
 from limelight.store.format.published import Published
+from limelight.store.zarr.arrays import Arrays
 
 #: A longer description is none of ours.
 _LONGEST = 1 << 28

@@ -15,13 +15,12 @@ import numpy as np
 import xarray as xr
 
 from limelight import schema
-from limelight.store.read import maps
-from limelight.store.read import tables
 from limelight.store.format.description import Example, Site
 from limelight.store.format.index import Line
-from limelight.store.read.opening import opened
 from limelight.store.format.precision import Precision
 from limelight.store.format.published import Steps
+from limelight.store.read import maps, tables
+from limelight.store.read.opening import opened
 from limelight.store.read.shrunken import Shrunk
 from limelight.store.read.vectors import Vectors
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelight.store.zarr.arrays import Arrays
 from limelight.store.format.index import Line
 from limelight.store.format.layout import REDUCTIONS, ArraySpec
+from limelight.store.zarr.arrays import Arrays
 
 
 @dataclass(frozen=True)

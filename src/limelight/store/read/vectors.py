@@ -20,11 +20,11 @@ from xarray.core import indexing
 from limelight import schema
 from limelight.factors import Factors, blocks
 from limelight.rule import Rule
-from limelight.store.zarr.arrays import Arrays
 from limelight.store.format.index import Line
 from limelight.store.format.layout import ArraySpec
-from limelight.store.read.lazy import lazy
 from limelight.store.format.precision import Precision
+from limelight.store.read.lazy import lazy
+from limelight.store.zarr.arrays import Arrays
 
 #: Which of a dim is meant: a slice, or numbers.
 Part = slice | NDArray[np.intp]

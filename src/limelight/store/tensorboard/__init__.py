@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""What of a recording stock TensorBoard sees: events that point to it, scalars, histograms."""

@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""One step laid out in rows, written, and published last."""

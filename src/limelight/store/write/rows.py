@@ -80,8 +80,8 @@ def vector_rows(stored: Sequence[Packed]) -> dict[str, Rows]:
     Returns
     -------
     dict of str to array or list of array
-        By role, as :func:`limelight.store.format.layout.group_specs` names them; ``nan`` only if there is
-        one.
+        By role, as :func:`limelight.store.format.layout.group_specs` names them; ``nan`` only if
+        there is one.
     """
     rows: dict[str, Rows] = {}
     for suffix, wide in (("", False), ("_wide", True)):

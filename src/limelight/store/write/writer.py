@@ -23,10 +23,7 @@ from limelight import schema
 from limelight.errors import LimelightWarning, StoreError
 from limelight.factors import Factors, factors_of
 from limelight.store.format import index
-from limelight.store.zarr import shards
-from limelight.store.tensorboard import summaries
 from limelight.store.format.description import Description, merged
-from limelight.store.tensorboard.events import EventFile, now
 from limelight.store.format.index import Line
 from limelight.store.format.layout import (
     STATISTICS,
@@ -41,6 +38,8 @@ from limelight.store.format.overview import pictures
 from limelight.store.format.packing import packed
 from limelight.store.format.precision import Form, Precision
 from limelight.store.format.precision import precision as form_of
+from limelight.store.tensorboard import summaries
+from limelight.store.tensorboard.events import EventFile, now
 from limelight.store.write.rows import (
     Masks,
     OneByOne,
@@ -53,6 +52,7 @@ from limelight.store.write.rows import (
     vector_rows,
 )
 from limelight.store.write.structure import ProbeLike, describe, sites_of
+from limelight.store.zarr import shards
 
 Measures = Mapping[str, xr.Dataset]
 

@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""Rows of arrays as Zarr shards, written and read."""

@@ -1,7 +1,7 @@
 """Rows of Zarr arrays, read back and believed only as far as they fit.
 
-Room: store. Comes in: an :class:`~limelight.store.format.layout.ArraySpec`, rows, a selection. Goes out:
-NumPy arrays, or an error that names what is damaged. Nothing that a file claims is allocated
+Room: store. Comes in: an :class:`~limelight.store.format.layout.ArraySpec`, rows, a selection. Goes
+out: NumPy arrays, or an error that names what is damaged. Nothing that a file claims is allocated
 before it was compared with what the description allows.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 import zarr
 
 from limelight.errors import LimelightError, NotRecordedError, StoreError
-from limelight.store.zarr import shards
 from limelight.store.format.layout import ArraySpec, Place
+from limelight.store.zarr import shards
 
 #: A longer ``zarr.json`` is none of ours.
 _LONGEST = 1 << 16

@@ -1,8 +1,8 @@
 """Rows of Zarr arrays, written straight to disk.
 
-Room: store. Comes in: an :class:`~limelight.store.format.layout.ArraySpec` and a row's values. Goes out:
-files that any reader of Zarr v3 understands. Zarr's own writer spends most of its time between the
-parts of a shard: 0.45 s for 576 heads of 128², where compressing them takes 0.04 s.
+Room: store. Comes in: an :class:`~limelight.store.format.layout.ArraySpec` and a row's values. Goes
+out: files that any reader of Zarr v3 understands. Zarr's own writer spends most of its time between
+the parts of a shard: 0.45 s for 576 heads of 128², where compressing them takes 0.04 s.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""The smallest models with attention, to find out whether capture works here; one file each."""

@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""What limelight needs of the framework that Keras runs on; one file for each."""

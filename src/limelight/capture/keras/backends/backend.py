@@ -1,7 +1,7 @@
 """What limelight needs of the framework that Keras runs on, and where it gets it.
 
-Room: capture, Keras. One file per framework, ``keras_tensorflow.py``, ``keras_jax.py`` and
-``keras_torch.py``, offers what :class:`Backend` lists; only the one in use is asked, so no other
+Room: capture, Keras. One file per framework, ``tensorflow.py``, ``jax.py`` and ``torch.py``,
+offers what :class:`Backend` lists; only the one in use is asked, so no other
 framework needs to be installed.
 """
 
@@ -84,7 +84,7 @@ def backend() -> Backend:
             "Wanted Keras on tensorflow, jax or torch.",
             "Set the environment variable KERAS_BACKEND=tensorflow before importing keras.",
         )
-    return cast("Backend", importlib.import_module(f"limelight.capture.keras_{name}"))
+    return cast("Backend", importlib.import_module(f"{__package__}.{name}"))
 
 
 def dtype_of(tensor: Any) -> str:

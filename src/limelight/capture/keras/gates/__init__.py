@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""Gates on the heads of a Keras model."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from limelight.capture.gating import Gates
+from limelight.capture.gating.gates import Gates
 from limelight.errors import GateError
 
 

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelight.capture.keras import names as keras_names
 from limelight.capture.adapter import adapter_for
-from limelight.capture.gating import Gates, Piece, never_ran, without_effect
+from limelight.capture.gating.gates import Gates, Piece, never_ran, without_effect
+from limelight.capture.keras import names as keras_names
 from limelight.capture.keras.backends.backend import backend, dtype_of, single
-from limelight.capture.keras.gates.blending import Blend
 from limelight.capture.keras.calling import outputs, tensors
+from limelight.capture.keras.gates.blending import Blend
 from limelight.capture.keras.gates.elsewhere import elsewhere
 from limelight.capture.keras.gates.hooking import attending, uncompiled
 from limelight.capture.keras.gates.products import Later

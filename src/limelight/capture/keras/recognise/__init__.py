@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""Which layer or softmax is attention, and what its axes are."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from limelight.capture.keras.trace import Call, Softmax, Trace
 from limelight.capture.keras.watch.arguments import (
     lengths,
     loop_around,
@@ -23,7 +24,6 @@ from limelight.capture.keras.watch.arguments import (
     within,
 )
 from limelight.capture.keras.watch.provenance import Lineage
-from limelight.capture.keras.trace import Call, Softmax, Trace
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""Listens to one pass of a Keras model: which layers ran on what."""

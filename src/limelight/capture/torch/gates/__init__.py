@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""Gates on the heads of a torch model, and many of them in one go."""

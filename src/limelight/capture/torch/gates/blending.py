@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from limelight.capture.gating import Piece, Replace
+from limelight.capture.gating.gates import Piece, Replace
 from limelight.errors import GateError
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, fields, is_dataclass
 from types import SimpleNamespace
 from typing import Any
 
+from limelight.capture.torch.gates.products import Follower
 from limelight.capture.torch.intercept.intercept import Attend, Call, Event, Op, Softmax, opened
 from limelight.capture.torch.recognise.attention import judged
-from limelight.capture.torch.gates.products import Follower
-from limelight.capture.torch.trace.vectors import Vectors
 from limelight.capture.torch.trace.recorder import Hit, _Recorder
+from limelight.capture.torch.trace.vectors import Vectors
 
 # What modules call the number of their heads.
 _HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "nhead", "heads")

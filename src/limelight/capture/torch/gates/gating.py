@@ -1,7 +1,7 @@
 """Gates on the heads of a torch model.
 
-Room: capture, torch. Stands at the doors of :mod:`limelight.capture.torch.intercept.intercept`, but only within
-the modules that hold gated sites, so that a training step hardly notices.
+Room: capture, torch. Intercepts what a model does, but only within the modules that hold gated
+sites, so that a training step hardly notices.
 """
 
 from __future__ import annotations
@@ -14,14 +14,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from limelight.capture.torch.intercept import intercept as torch_doors
-from limelight.capture.torch import names as torch_names
-from limelight.capture.gating import Gates, Piece, never_ran, without_effect
+from limelight.capture.gating.gates import Gates, Piece, never_ran, without_effect
 from limelight.capture.probe import Probe
-from limelight.capture.torch.gates.blending import blend, digest, spread, stand_in, strengths
+from limelight.capture.torch import names as torch_names
 from limelight.capture.torch.calling import forward, prepared
-from limelight.capture.torch.intercept.intercept import Attend, Call, Event, Op, Stack
-from limelight.capture.torch.gates.products import Follower
+from limelight.capture.torch.gates.blending import blend, digest, spread, stand_in, strengths
 from limelight.capture.torch.gates.discovery import (
     Site,
     call,
@@ -29,6 +26,9 @@ from limelight.capture.torch.gates.discovery import (
     rows_of,
     tensors_in,
 )
+from limelight.capture.torch.gates.products import Follower
+from limelight.capture.torch.intercept import intercept as torch_doors
+from limelight.capture.torch.intercept.intercept import Attend, Call, Event, Op, Stack
 from limelight.capture.torch.state import untouched
 from limelight.errors import GateError
 

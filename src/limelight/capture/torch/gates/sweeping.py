@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from limelight.capture.torch import names as torch_names
-from limelight.capture.gating import Gates, Piece, never_ran
+from limelight.capture.gating.gates import Gates, Piece, never_ran
 from limelight.capture.probe import Probe
-from limelight.capture.torch.gates.blending import strengths
+from limelight.capture.torch import names as torch_names
 from limelight.capture.torch.calling import forward, prepared
-from limelight.capture.torch.gates.gating import Gating
+from limelight.capture.torch.gates.blending import strengths
 from limelight.capture.torch.gates.discovery import Site, examples_in, rehearse, tensors_in
+from limelight.capture.torch.gates.gating import Gating
 from limelight.capture.torch.state import untouched
 from limelight.errors import GateError
 
@@ -28,13 +28,13 @@ _POSITIONS = 256
 _PLAIN = (type(None), bool, int, float, str)
 
 
-def swept(model: Any, inputs: Any, gates: Sequence[Gates], batched: Any = "auto") -> list[Any]:
+def swept(model: Any, probe: Probe, gates: Sequence[Gates], batched: Any = "auto") -> list[Any]:
     """Run a model under each of several gatings.
 
     Parameters
     ----------
     model : torch.nn.Module
-    inputs : Probe, array, tuple of arrays, or mapping
+    probe : Probe
     gates : sequence of Gates
         Without replacement.
     batched : bool or ``"auto"``
@@ -47,9 +47,9 @@ def swept(model: Any, inputs: Any, gates: Sequence[Gates], batched: Any = "auto"
     Raises
     ------
     GateError
-        See :func:`limelight.capture.sweeping.sweep`.
+        See :func:`limelight.capture.sweep`.
     """
-    given = prepared(model, inputs if isinstance(inputs, Probe) else Probe(inputs))
+    given = prepared(model, probe)
     examples = examples_in(given)
     copies = _copies(given, gates, batched)
     wide = _mapped(given, lambda one: one.repeat(copies, *[1] * (one.dim() - 1)))

@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""Where a torch model attends; one file for each kind of attention."""

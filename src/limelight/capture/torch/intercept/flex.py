@@ -1,7 +1,7 @@
 """Flex attention: scores and masks that the user wrote as functions of positions.
 
 Room: capture, torch. Comes in: what the operator behind ``flex_attention`` is called with. Goes
-out: the same :class:`~limelight.capture.torch.intercept.intercept.Attend` as from any other attention.
+out: the same :class:`~limelight.capture.torch.intercept.events.Attend` as from any other.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""Which softmax is attention, what its axes are, and why another is not."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from limelight.capture.torch.trace.axes import Place, fits
 from limelight.capture.torch.names import name_of
 from limelight.capture.torch.recognise.uncapturable import kind_of
+from limelight.capture.torch.trace.axes import Place, fits
 from limelight.capture.torch.trace.recorder import Hit, Spot, Trace
 from limelight.errors import UnsupportedModelError
 

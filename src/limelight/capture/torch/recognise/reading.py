@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from limelight.capture.generation.joining import join, unjoinable
 from limelight.capture.site import Sighting
-from limelight.capture.torch.trace.axes import first
 from limelight.capture.torch.recognise.attention import Site, placed
-from limelight.capture.torch.trace.vectors import array
+from limelight.capture.torch.trace.axes import first
 from limelight.capture.torch.trace.recorder import Hit
+from limelight.capture.torch.trace.vectors import array
 
 
 def sighting(site: Site, examples: int, rows: Sequence[int] | None = None) -> Sighting:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from limelight.capture.torch.recognise.attention import Other
 from limelight.capture.torch.names import absence, name_of, paths
+from limelight.capture.torch.recognise.attention import Other
 from limelight.capture.torch.recognise.uncapturable import kind_of
 from limelight.capture.torch.trace.recorder import Trace
 from limelight.errors import UnsupportedModelError

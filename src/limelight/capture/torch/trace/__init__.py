@@ -1,1 +1,1 @@
-"""Say here what this room is for."""
+"""What ran in one pass: attentions, softmaxes, what their values were made of."""

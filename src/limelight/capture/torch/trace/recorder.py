@@ -11,9 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from limelight.capture.torch.intercept.intercept import (
+    Attend,
+    Call,
+    Event,
+    Op,
+    Softmax,
+    Stack,
+    opened,
+)
 from limelight.capture.torch.trace import functions as torch_functions
 from limelight.capture.torch.trace.axes import Place
-from limelight.capture.torch.intercept.intercept import Attend, Call, Event, Op, Softmax, Stack, opened
 from limelight.capture.torch.trace.kinds import related, worded
 from limelight.capture.torch.trace.provenance import Fate, Lineage, Mark
 from limelight.capture.torch.trace.vectors import Rules, Vectors, vectors_of

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from limelight.capture.adapter import adapter_for
-from limelight.capture.gating import read
-from limelight.errors import GateError, UnsupportedModelError
+from limelight.capture.gating.gates import read
+from limelight.capture.probe import Probe
+from limelight.errors import GateError
 
 
 def sweep(
@@ -64,12 +65,6 @@ def sweep(
         raise GateError(
             f"Got batched={batched!r}.", "Wanted True, False or 'auto'.", "Write one of these."
         )
-    run = getattr(adapter_for(model), "sweep", None)
-    if run is None:
-        raise UnsupportedModelError(
-            f"Got a {type(model).__qualname__}, whose adapter cannot gate.",
-            "Wanted a PyTorch or Keras model.",
-            "Use limelight.capture to only look at its attention.",
-        )
+    probe = inputs if isinstance(inputs, Probe) else Probe(inputs)
     wanted = [read(one) for one in gates]
-    return list(run(model, inputs, wanted, batched)) if wanted else []
+    return list(adapter_for(model).sweep(model, probe, wanted, batched)) if wanted else []

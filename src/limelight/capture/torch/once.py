@@ -7,43 +7,20 @@ torch model has come in.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from limelight.capture.torch import names as torch_names
-from limelight.capture.gating import Gates
 from limelight.capture.probe import Probe
 from limelight.capture.site import assemble, label
 from limelight.capture.torch.calling import forward, prepared
-from limelight.capture.torch.trace.functions import tensors
 from limelight.capture.torch.recognise.attention import judged
 from limelight.capture.torch.recognise.reading import sighting
 from limelight.capture.torch.recognise.refusing import check, nothing
 from limelight.capture.torch.state import untouched
+from limelight.capture.torch.trace.functions import tensors
 from limelight.capture.torch.trace.recorder import watched
-
-
-def matches(model: Any) -> bool:
-    """Say whether a model is a torch module, and not one of Keras on torch.
-
-    Parameters
-    ----------
-    model : object
-
-    Returns
-    -------
-    bool
-    """
-    torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
-    if torch is None or not hasattr(torch, "nn") or not isinstance(model, torch.nn.Module):
-        return False
-    return keras is None or not isinstance(model, keras.layers.Layer)
 
 
 def watch(
@@ -92,66 +69,3 @@ def watch(
         raise nothing(model, trace, others)
     kept = probe if rows is None else probe.some(rows)
     return assemble([label(sighting(site, probe.examples, rows), kept) for site in sites])
-
-
-def named_weights(model: Any) -> dict[str, NDArray[Any]]:
-    """Return every trainable weight under a name that stays the same from run to run.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-
-    Returns
-    -------
-    dict of str to array
-        The model's own memory where possible; do not write to it.
-
-    Raises
-    ------
-    UnsupportedModelError
-        If a weight has no values in this process.
-    """
-    return {name: _array(weight) for name, weight in torch_names.weights(model)}
-
-
-def _array(weight: Any) -> NDArray[Any]:
-    values = weight.detach().cpu()
-    if values.is_floating_point() and values.itemsize < 4:
-        values = values.float()  # NumPy knows no bfloat16
-    return np.asarray(values.numpy())
-
-
-def gate(model: Any, gates: Gates) -> AbstractContextManager[None]:
-    """Gate heads of a model while a context lasts.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    gates : Gates
-
-    Returns
-    -------
-    context manager
-    """
-    from limelight.capture.torch.gates.gating import gated
-
-    return gated(model, gates)
-
-
-def sweep(model: Any, inputs: Any, gates: Sequence[Gates], batched: Any = "auto") -> list[Any]:
-    """Run a model under each of several gatings, sharing what comes before them.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    inputs : Probe, array, tuple of arrays, or mapping
-    gates : sequence of Gates
-    batched : bool or ``"auto"``
-
-    Returns
-    -------
-    list
-    """
-    from limelight.capture.torch.gates.sweeping import swept
-
-    return swept(model, inputs, gates, batched)

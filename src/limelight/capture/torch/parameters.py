@@ -1,0 +1,41 @@
+"""The parameters of a torch model, by names that stay the same from run to run.
+
+Room: capture, torch. Comes in: a live model. Goes out: NumPy arrays, the model's own memory where
+possible.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelight.capture.torch import names
+
+
+def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
+    """Return every trainable weight under a name that stays the same from run to run.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+
+    Returns
+    -------
+    dict of str to array
+        The model's own memory where possible; do not write to it.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If a weight has no values in this process.
+    """
+    return {name: _array(weight) for name, weight in names.weights(model)}
+
+
+def _array(weight: Any) -> NDArray[Any]:
+    values = weight.detach().cpu()
+    if values.is_floating_point() and values.itemsize < 4:
+        values = values.float()  # NumPy knows no bfloat16
+    return np.asarray(values.numpy())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from limelight.capture.generation.joining import join
-from limelight.capture.site import Sighting
+from limelight.capture.site import CapturedAttention
 from limelight.errors import UnsupportedModelError
 from limelight.factors import factored
 from limelight.rule import Rule
@@ -17,15 +17,15 @@ QUERY = RANDOM.normal(size=(2, 2, T, D)).astype(np.float32)
 KEY = RANDOM.normal(size=(2, 2, T, D)).astype(np.float32)
 
 
-def sighting(queries, keys, allowed, *, dense=False, noise=0.0, kind="self"):
+def captured(queries, keys, allowed, *, dense=False, noise=0.0, kind="self"):
     """Attention from some positions to some others."""
     key = KEY[:, :, keys] + np.float32(noise)
     factors = factored(QUERY[:, :, queries], key, Rule.of(allowed[None, None]), 0.5)
     if not dense:
-        return Sighting("m", "M", kind, "none", "float32", factors=factors)
+        return CapturedAttention("m", "M", kind, "none", "float32", factors=factors)
     weights = factors.dense()
     logits = np.where(allowed, QUERY[:, :, queries] @ key.swapaxes(-1, -2) * 0.5, -np.inf)
-    return Sighting(
+    return CapturedAttention(
         "m", "M", kind, "none", "float32", weights=weights, logits=logits.astype(np.float32)
     )
 
@@ -36,7 +36,7 @@ def step(start, stop, window=T, *, room=0, **options):
     keys = np.arange(first, T if room else stop)
     queries = np.arange(start, stop)
     allowed = (keys <= queries[:, None]) & (keys > queries[:, None] - window)
-    return sighting(queries, keys, allowed, **options)
+    return captured(queries, keys, allowed, **options)
 
 
 def dense(found):
@@ -84,13 +84,13 @@ def test_rows_taken_back_are_replaced():
 def test_one_memory_looked_at_again_and_again_is_cross_attention():
     every = np.ones((1, T), bool)
     for kind in ("cross", "self", "pooling"):
-        found = join([sighting([q], np.arange(T), every, kind=kind) for q in range(3)])
+        found = join([captured([q], np.arange(T), every, kind=kind) for q in range(3)])
         assert found.kind == "cross"
         assert found.shape == (2, 2, 3, T)
 
 
 def test_cross_attention_asked_again_without_a_cache_counts_once():
-    parts = [sighting(np.arange(n), np.arange(T), np.ones((n, T), bool), kind="cross")
+    parts = [captured(np.arange(n), np.arange(T), np.ones((n, T), bool), kind="cross")
              for n in (1, 2, 3)]  # fmt: skip
     found = join(parts)
     np.testing.assert_allclose(dense(found), dense(parts[-1]), atol=1e-6)
@@ -98,7 +98,7 @@ def test_cross_attention_asked_again_without_a_cache_counts_once():
 
 def other_examples(part):
     factors = factored(part.factors.query, part.factors.key[::-1], part.factors.rule, 0.5)
-    return Sighting("m", "M", "self", "none", "float32", factors=factors)
+    return CapturedAttention("m", "M", "self", "none", "float32", factors=factors)
 
 
 @pytest.mark.parametrize("later", [step(4, 5), step(5, 6)], ids=["memory", "cross"])

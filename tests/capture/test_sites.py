@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 import limelight
 from limelight.capture import Probe, stack
-from limelight.capture.site import Sighting, allowed_in, label
+from limelight.capture.site import CapturedAttention, allowed_in, label
 from limelight.errors import UnequalSitesError
 
 LOGITS = arrays.arrays(np.float32, (2, 4, 5), elements=st.floats(-50, 50, width=32))
@@ -104,6 +104,8 @@ def test_a_position_that_none_may_attend_to_is_no_query_of_self_attention(kind, 
     logits = np.zeros((1, 2, 3, 3), np.float32)
     logits[..., 2] = -np.inf
     weights = np.exp(logits) / 2
-    found = label(Sighting("a", "A", kind, "f", "float32", weights, logits), Probe(np.ones((1, 3))))
+    found = label(
+        CapturedAttention("a", "A", kind, "f", "float32", weights, logits), Probe(np.ones((1, 3)))
+    )
     assert found["query_valid"].values.tolist() == [[True, True, valid]]
     assert found["key_valid"].values.tolist() == [[True, True, False]]

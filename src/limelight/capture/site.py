@@ -1,7 +1,7 @@
 """Turns what one softmax held into the labelled dataset of a site.
 
-Room: capture. Comes in: a :class:`Sighting`, plain NumPy, from any framework. Goes out: a dataset
-that keeps the laws of :mod:`limelight.schema`, and a tree of them.
+Room: capture. Comes in: a :class:`CapturedAttention`, plain NumPy, from any framework. Goes out: a
+dataset that keeps the laws of :mod:`limelight.schema`, and a tree of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from limelight.factors import Factors, lazy_allowed, lazy_weights
 
 
 @dataclass(frozen=True)
-class Sighting:
+class CapturedAttention:
     """One softmax that is attention.
 
     Attributes
@@ -74,12 +74,12 @@ class Sighting:
         return () if self.weights is None else self.weights.shape
 
 
-def label(sighting: Sighting, probe: Probe) -> xr.Dataset:
+def label(captured: CapturedAttention, probe: Probe) -> xr.Dataset:
     """Build a site's dataset and check it.
 
     Parameters
     ----------
-    sighting : Sighting
+    captured : CapturedAttention
     probe : Probe
         Gives tokens, padding and layout where their lengths are the site's.
 
@@ -88,36 +88,36 @@ def label(sighting: Sighting, probe: Probe) -> xr.Dataset:
     Dataset
         As :mod:`limelight.schema` describes it.
     """
-    variables, query_valid, key_valid = _cells(sighting)
-    if sighting.query_valid is not None:
-        query_valid &= sighting.query_valid
-    if sighting.key_valid is not None:
-        key_valid &= sighting.key_valid
-    _, _, queries, keys = sighting.shape
-    query_text = _text(probe, queries) if sighting.query_tokens else None
-    key_text = _text(probe, keys) if sighting.key_tokens else None
-    if query_text is not None and sighting.kind != "pooling":
+    variables, query_valid, key_valid = _cells(captured)
+    if captured.query_valid is not None:
+        query_valid &= captured.query_valid
+    if captured.key_valid is not None:
+        key_valid &= captured.key_valid
+    _, _, queries, keys = captured.shape
+    query_text = _text(probe, queries) if captured.query_tokens else None
+    key_text = _text(probe, keys) if captured.key_tokens else None
+    if query_text is not None and captured.kind != "pooling":
         query_valid &= query_text != ""
         variables["query_token"] = ((schema.EXAMPLE, schema.QUERY), query_text)
     if key_text is not None:
         key_valid &= key_text != ""
         variables["key_token"] = ((schema.EXAMPLE, schema.KEY), key_text)
-    if sighting.kind == "self" and queries == keys:
+    if captured.kind == "self" and queries == keys:
         # A position that none may attend to, itself included, is padding; frameworks let it look.
         query_valid &= key_valid
     variables["query_valid"] = ((schema.EXAMPLE, schema.QUERY), query_valid)
     variables["key_valid"] = ((schema.EXAMPLE, schema.KEY), key_valid)
-    return schema.check(xr.Dataset(variables, attrs=_facts(sighting, probe)))
+    return schema.check(xr.Dataset(variables, attrs=_facts(captured, probe)))
 
 
 def _cells(
-    sighting: Sighting,
+    captured: CapturedAttention,
 ) -> tuple[dict[str, Any], NDArray[np.bool_], NDArray[np.bool_]]:
     """Return weights and what is allowed, and which queries and keys that leaves valid.
 
     Vectors are kept only where they are smaller than the map they stand for.
     """
-    factors = sighting.factors
+    factors = captured.factors
     if factors is not None:
         examples, heads, queries, keys = factors.shape
         variables: dict[str, Any] = {}
@@ -130,19 +130,19 @@ def _cells(
         variables["allowed"] = allowed if small else allowed.load()
         rule = factors.rule
         return variables, rule.query_valid(examples), rule.key_valid(examples)
-    if sighting.weights is None or sighting.logits is None:
+    if captured.weights is None or captured.logits is None:
         raise DimensionError(
-            f"Got a sighting of {sighting.module} without values.",
+            f"Got a captured of {captured.module} without values.",
             "Wanted weights and logits, or factors.",
             "Correct the adapter that made it.",
         )
-    may = _lively(allowed_in(sighting.logits))
+    may = _lively(allowed_in(captured.logits))
     variables = {
-        "weights": (schema.SITE_DIMS, np.where(may, sighting.weights, np.float32(0))),
+        "weights": (schema.SITE_DIMS, np.where(may, captured.weights, np.float32(0))),
         "allowed": _without_heads(may),
     }
-    if sighting.sink_weight is not None:
-        variables["sink_weight"] = (schema.SITE_DIMS[:3], sighting.sink_weight)
+    if captured.sink_weight is not None:
+        variables["sink_weight"] = (schema.SITE_DIMS[:3], captured.sink_weight)
     return variables, np.asarray(may.any(axis=(1, 3))), np.asarray(may.any(axis=(1, 2)))
 
 
@@ -230,19 +230,19 @@ def _without_heads(allowed: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray
     return schema.SITE_DIMS, allowed
 
 
-def _facts(sighting: Sighting, probe: Probe) -> dict[str, Any]:
+def _facts(captured: CapturedAttention, probe: Probe) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "module": sighting.module,
-        "kind": sighting.kind,
-        "module_class": sighting.module_class,
-        "framework": sighting.framework,
+        "module": captured.module,
+        "kind": captured.kind,
+        "module_class": captured.module_class,
+        "framework": captured.framework,
         "mode": "inference",
         "dropout": "before",
-        "dtype": sighting.dtype,
+        "dtype": captured.dtype,
     }
     for axis, own, length in (
-        ("query_layout", sighting.query_layout, sighting.shape[2]),
-        ("key_layout", sighting.key_layout, sighting.shape[3]),
+        ("query_layout", captured.query_layout, captured.shape[2]),
+        ("key_layout", captured.key_layout, captured.shape[3]),
     ):
         layout = own or _layout(probe, length)
         if layout is not None:

@@ -1,7 +1,7 @@
 """Joins what one module did in successive calls into one map: a row more per new token.
 
-Room: capture. Comes in: sightings of one module in the order they ran, such as those of a decoder
-that writes word after word, whatever its cache keeps. Goes out: one sighting whose keys are the
+Room: capture. Comes in: captures of one module in the order they ran, such as those of a decoder
+that writes word after word, whatever its cache keeps. Goes out: one capture whose keys are the
 whole sequence. Knows no framework.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.capture.generation.rules import Rows, joined
-from limelight.capture.site import Sighting, allowed_in
+from limelight.capture.site import CapturedAttention, allowed_in
 from limelight.errors import UnsupportedModelError
 from limelight.factors import Factors
 
@@ -28,7 +28,7 @@ _SAME_KEYS = 0.3
 class _Part:
     """One call's rows, and where its keys and queries lie in the whole sequence."""
 
-    sighting: Sighting
+    captured: CapturedAttention
     rows: int
     offset: int
     keys: int
@@ -47,7 +47,7 @@ class _Joined:
     exact: bool = True
 
 
-def join(sightings: Sequence[Sighting]) -> Sighting:
+def join(captures: Sequence[CapturedAttention]) -> CapturedAttention:
     """Join successive calls of one module.
 
     Self-attention goes on where the call before it stopped: its keys are all positions so far, the
@@ -58,12 +58,12 @@ def join(sightings: Sequence[Sighting]) -> Sighting:
 
     Parameters
     ----------
-    sightings : sequence of Sighting
+    captures : sequence of CapturedAttention
         Of one module, in the order it ran.
 
     Returns
     -------
-    Sighting
+    CapturedAttention
         With factors where all calls had the same key vectors, else dense.
 
     Raises
@@ -71,20 +71,20 @@ def join(sightings: Sequence[Sighting]) -> Sighting:
     UnsupportedModelError
         If a call does not go on from the one before it, as when beams change places.
     """
-    first = sightings[0]
-    if len(sightings) == 1:
+    first = captures[0]
+    if len(captures) == 1:
         return first
-    crossing = first.kind != "self" or _same_memory(first, sightings[1])
+    crossing = first.kind != "self" or _same_memory(first, captures[1])
     state = _begin(first, crossing)
-    for sighting in sightings[1:]:
-        if (sighting.shape[:2] != first.shape[:2]) or not (
-            _cross_on(state, sighting) if crossing else _go_on(state, sighting)
+    for captured in captures[1:]:
+        if (captured.shape[:2] != first.shape[:2]) or not (
+            _cross_on(state, captured) if crossing else _go_on(state, captured)
         ):
             raise unjoinable(first.module)
     return replace(_whole(state), kind="cross" if crossing else first.kind)
 
 
-def _same_memory(first: Sighting, second: Sighting) -> bool:
+def _same_memory(first: CapturedAttention, second: CapturedAttention) -> bool:
     """Say whether one query after another looks at the same keys, as a decoder's cell does."""
     if first.shape != second.shape or first.shape[2] != 1 or first.shape[3] == 1:
         return False
@@ -93,47 +93,47 @@ def _same_memory(first: Sighting, second: Sighting) -> bool:
     return bool(_cells(first).all())
 
 
-def _begin(sighting: Sighting, crossing: bool) -> _Joined:
-    length = sighting.shape[3] if crossing else _end(sighting)
-    part = _Part(sighting, sighting.shape[2], 0, length)
-    return _Joined([part], length, _keys(sighting, length))
+def _begin(captured: CapturedAttention, crossing: bool) -> _Joined:
+    length = captured.shape[3] if crossing else _end(captured)
+    part = _Part(captured, captured.shape[2], 0, length)
+    return _Joined([part], length, _keys(captured, length))
 
 
-def _end(sighting: Sighting) -> int:
+def _end(captured: CapturedAttention) -> int:
     """Return how many keys there are, less the empty end of a static cache."""
-    queries, keys = sighting.shape[2:]
+    queries, keys = captured.shape[2:]
     if queries == keys:
         return keys
-    factors = sighting.factors
+    factors = captured.factors
     if factors is not None:
-        used = np.flatnonzero(factors.rule.key_valid(sighting.shape[0]).any(axis=0))
+        used = np.flatnonzero(factors.rule.key_valid(captured.shape[0]).any(axis=0))
     else:
-        used = np.flatnonzero(_cells(sighting).any(axis=(0, 1, 2)))
+        used = np.flatnonzero(_cells(captured).any(axis=(0, 1, 2)))
     return max(int(used[-1]) + 1 if len(used) else keys, queries)
 
 
-def _keys(sighting: Sighting, length: int) -> NDArray[np.float32] | None:
-    return None if sighting.factors is None else sighting.factors.key[:, :, :length]
+def _keys(captured: CapturedAttention, length: int) -> NDArray[np.float32] | None:
+    return None if captured.factors is None else captured.factors.key[:, :, :length]
 
 
-def _go_on(state: _Joined, sighting: Sighting) -> bool:
+def _go_on(state: _Joined, captured: CapturedAttention) -> bool:
     """Append one call of self-attention; False if it does not fit."""
-    queries, keys = sighting.shape[2:]
+    queries, keys = captured.shape[2:]
     if queries == keys:  # nothing remembered: the whole sequence again, or another one
-        fresh = _begin(sighting, crossing=False)
+        fresh = _begin(captured, crossing=False)
         state.parts, state.length, state.known = fresh.parts, fresh.length, fresh.known
         return True
     offset = max(0, state.length + queries - keys)
-    if _append(state, sighting, offset, state.length):
+    if _append(state, captured, offset, state.length):
         return True
     back = keys - queries
-    return 0 <= back < state.length and _append(state, sighting, 0, back)
+    return 0 <= back < state.length and _append(state, captured, 0, back)
 
 
-def _append(state: _Joined, sighting: Sighting, offset: int, past: int) -> bool:
+def _append(state: _Joined, captured: CapturedAttention, offset: int, past: int) -> bool:
     """Append rows after position ``past``, if the keys up to there are those known already."""
-    length = past + sighting.shape[2]
-    own = _keys(sighting, length - offset)
+    length = past + captured.shape[2]
+    own = _keys(captured, length - offset)
     if state.known is not None and own is not None:
         before, now = state.known[:, :, offset:past], own[:, :, : past - offset]
         if before.shape != now.shape:
@@ -147,7 +147,7 @@ def _append(state: _Joined, sighting: Sighting, offset: int, past: int) -> bool:
     else:
         state.known = None
     _cut(state, past)
-    state.parts.append(_Part(sighting, sighting.shape[2], offset, length - offset))
+    state.parts.append(_Part(captured, captured.shape[2], offset, length - offset))
     state.length = length
     return True
 
@@ -164,37 +164,37 @@ def _cut(state: _Joined, past: int) -> None:
     state.parts = kept
 
 
-def _cross_on(state: _Joined, sighting: Sighting) -> bool:
+def _cross_on(state: _Joined, captured: CapturedAttention) -> bool:
     """Append one call of cross-attention; False if its keys are others."""
-    if sighting.shape[3] != state.length:
+    if captured.shape[3] != state.length:
         return False
-    own = _keys(sighting, state.length)
+    own = _keys(captured, state.length)
     if state.known is not None and own is not None and not np.array_equal(state.known, own):
         if np.linalg.norm(state.known - own) > _SAME_KEYS * np.linalg.norm(own):
             return False
         state.exact = False
     rows = sum(part.rows for part in state.parts)
-    if sighting.shape[2] > rows and _same_rows(state, sighting, rows):
+    if captured.shape[2] > rows and _same_rows(state, captured, rows):
         state.parts, state.known = [], own  # without a cache, each call asks every query again
-    state.parts.append(_Part(sighting, sighting.shape[2], 0, state.length))
+    state.parts.append(_Part(captured, captured.shape[2], 0, state.length))
     return True
 
 
-def _same_rows(state: _Joined, sighting: Sighting, rows: int) -> bool:
-    before = np.concatenate([_dense(p.sighting)[0][:, :, : p.rows] for p in state.parts], axis=2)
-    return bool(np.allclose(before, _dense(sighting)[0][:, :, :rows], atol=1e-4))
+def _same_rows(state: _Joined, captured: CapturedAttention, rows: int) -> bool:
+    before = np.concatenate([_dense(p.captured)[0][:, :, : p.rows] for p in state.parts], axis=2)
+    return bool(np.allclose(before, _dense(captured)[0][:, :, :rows], atol=1e-4))
 
 
-def _whole(state: _Joined) -> Sighting:
-    """Build one sighting of all parts."""
+def _whole(state: _Joined) -> CapturedAttention:
+    """Build one capture of all parts."""
     parts = state.parts
-    first = parts[0].sighting
+    first = parts[0].captured
     made: dict[str, Any] = {
         "query_valid": _joined_valid(parts),
         "key_valid": _joined_keys(parts, state.length),
     }
     made["sink_weight"] = _joined_sinks(parts)
-    every = [part.sighting.factors for part in parts]
+    every = [part.captured.factors for part in parts]
     factors = [one for one in every if one is not None]
     if state.known is not None and state.exact and len(factors) == len(parts):
         return replace(first, factors=_factors(parts, factors, state), **made)
@@ -205,7 +205,7 @@ def _whole(state: _Joined) -> Sighting:
     row = 0
     for part in parts:
         place = np.s_[:, :, row : row + part.rows, part.offset : part.offset + part.keys]
-        for whole, own in zip((weights, logits), _dense(part.sighting), strict=True):
+        for whole, own in zip((weights, logits), _dense(part.captured), strict=True):
             whole[place] = own[:, :, : part.rows, : part.keys]
         row += part.rows
     return replace(first, factors=None, weights=weights, logits=logits, **made)
@@ -227,12 +227,12 @@ def _factors(parts: list[_Part], factors: list[Factors], state: _Joined) -> Fact
     )
 
 
-def _cells(sighting: Sighting) -> NDArray[np.bool_]:
+def _cells(captured: CapturedAttention) -> NDArray[np.bool_]:
     """Return which cells are allowed, [example, head or 1, query, key]."""
-    factors = sighting.factors
+    factors = captured.factors
     if factors is None:
-        assert sighting.logits is not None
-        return allowed_in(sighting.logits)
+        assert captured.logits is not None
+        return allowed_in(captured.logits)
     examples, heads = factors.shape[:2]
     every = slice(None)
     return np.stack(
@@ -248,54 +248,54 @@ def _cells(sighting: Sighting) -> NDArray[np.bool_]:
     )
 
 
-def _dense(sighting: Sighting) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _dense(captured: CapturedAttention) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return weights and logits."""
-    factors = sighting.factors
+    factors = captured.factors
     if factors is None:
-        assert sighting.weights is not None
-        assert sighting.logits is not None
-        return sighting.weights, sighting.logits
+        assert captured.weights is not None
+        assert captured.logits is not None
+        return captured.weights, captured.logits
     logits = np.empty(factors.shape, np.float32)
     every = slice(None)
     for example, head in np.ndindex(*factors.shape[:2]):
         logits[example, head] = factors.scores(example, head, every, every)
-    return factors.dense(), np.where(_cells(sighting), logits, -np.inf).astype(np.float32)
+    return factors.dense(), np.where(_cells(captured), logits, -np.inf).astype(np.float32)
 
 
 def _joined_valid(parts: list[_Part]) -> NDArray[np.bool_] | None:
-    if all(part.sighting.query_valid is None for part in parts):
+    if all(part.captured.query_valid is None for part in parts):
         return None
     rows = []
     for part in parts:
-        valid = part.sighting.query_valid
+        valid = part.captured.query_valid
         if valid is None:
-            valid = np.ones((part.sighting.shape[0], part.sighting.shape[2]), np.bool_)
+            valid = np.ones((part.captured.shape[0], part.captured.shape[2]), np.bool_)
         rows.append(valid[:, : part.rows])
     return np.concatenate(rows, axis=1)
 
 
 def _joined_sinks(parts: list[_Part]) -> NDArray[np.float32] | None:
     """Return what sinks take of each row; factors know it of themselves."""
-    if all(part.sighting.sink_weight is None for part in parts):
+    if all(part.captured.sink_weight is None for part in parts):
         return None
     rows = []
     for part in parts:
-        sink, factors = part.sighting.sink_weight, part.sighting.factors
+        sink, factors = part.captured.sink_weight, part.captured.factors
         if sink is None and factors is not None:
             sink = factors.sink_weights()
         if sink is None:
-            sink = np.zeros(part.sighting.shape[:3], np.float32)
+            sink = np.zeros(part.captured.shape[:3], np.float32)
         rows.append(sink[:, :, : part.rows])
     return np.concatenate(rows, axis=2)
 
 
 def _joined_keys(parts: list[_Part], length: int) -> NDArray[np.bool_] | None:
     """Return which keys are valid in any call: a static cache calls valid what is filled."""
-    if all(part.sighting.key_valid is None for part in parts):
+    if all(part.captured.key_valid is None for part in parts):
         return None
-    found = np.zeros((parts[0].sighting.shape[0], length), np.bool_)
+    found = np.zeros((parts[0].captured.shape[0], length), np.bool_)
     for part in parts:
-        valid = part.sighting.key_valid
+        valid = part.captured.key_valid
         own = np.True_ if valid is None else valid[:, : part.keys]
         found[:, part.offset : part.offset + part.keys] |= own
     return found

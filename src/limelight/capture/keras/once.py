@@ -70,7 +70,7 @@ def watch(
     with untouched(model), listening(model) as trace:
         inputs = call(model, probe)
     found = pick(model, trace, inputs, probe, include, exclude)
-    sites = [label(sighting, probe) for sighting in found]
+    sites = [label(captured, probe) for captured in found]
     if rows is not None:
         sites = [site.isel(example=list(rows)) for site in sites]
     return assemble(sites)

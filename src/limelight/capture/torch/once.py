@@ -16,7 +16,7 @@ from limelight.capture.probe import Probe
 from limelight.capture.site import assemble, label
 from limelight.capture.torch.calling import forward, prepared
 from limelight.capture.torch.recognise.attention import judged
-from limelight.capture.torch.recognise.reading import sighting
+from limelight.capture.torch.recognise.reading import captured
 from limelight.capture.torch.recognise.refusing import check, nothing
 from limelight.capture.torch.state import untouched
 from limelight.capture.torch.trace.functions import tensors
@@ -68,4 +68,4 @@ def watch(
     if not sites:
         raise nothing(model, trace, others)
     kept = probe if rows is None else probe.some(rows)
-    return assemble([label(sighting(site, probe.examples, rows), kept) for site in sites])
+    return assemble([label(captured(site, probe.examples, rows), kept) for site in sites])

@@ -1,7 +1,7 @@
 """Tells which softmaxes of a Keras forward pass are attention.
 
-Room: capture, Keras. Comes in: a trace. Goes out: :class:`~limelight.capture.site.Sighting` for
-each that is, and for each that is not, why.
+Room: capture, Keras. Comes in: a trace. Goes out:
+:class:`~limelight.capture.site.CapturedAttention` for each that is, and for each that is not, why.
 
 Keras' own attention layers always are. A layer that only computes a softmax (``Activation``,
 ``Softmax``, a ``Lambda``), and a custom layer that forms one inside ``call``, are when the softmax

@@ -1,6 +1,6 @@
-"""From the trace of a Keras forward pass to named sightings.
+"""From the trace of a Keras forward pass to named captures.
 
-Room: capture, Keras. Comes in: a trace. Goes out: plain NumPy sightings in the order the modules
+Room: capture, Keras. Comes in: a trace. Goes out: plain NumPy captures in the order the modules
 ran, or an error that says what was seen instead.
 """
 
@@ -20,7 +20,7 @@ from limelight.capture.keras.trace import Call, Trace
 from limelight.capture.keras.watch.arguments import arguments, is_whole, loop_around
 from limelight.capture.keras.watch.provenance import Lineage
 from limelight.capture.probe import Probe
-from limelight.capture.site import Sighting
+from limelight.capture.site import CapturedAttention
 from limelight.errors import UnsupportedModelError
 from limelight.factors import Factors, lazy_allowed
 
@@ -32,7 +32,7 @@ def pick(
     probe: Probe,
     include: Sequence[str],
     exclude: Sequence[str],
-) -> list[Sighting]:
+) -> list[CapturedAttention]:
     """Choose the softmaxes that are attention, name them, and read them.
 
     Parameters
@@ -47,7 +47,7 @@ def pick(
 
     Returns
     -------
-    list of Sighting
+    list of CapturedAttention
         At least one.
 
     Raises
@@ -75,7 +75,7 @@ def pick(
     if not sites or refused:
         raise _nothing(model, trace, others, names, refused)
     read = _Reader(lineage, probe, inputs)
-    named: list[Sighting] = []
+    named: list[CapturedAttention] = []
     count: dict[str, int] = {}
     for path, group in _steps_joined(sites):
         number = count.get(path, 0)
@@ -96,7 +96,7 @@ class _Reader:
         self._worded = ids[0] if ids else 0
         self._framework = f"keras {keras.__version__}, {backend().version()}"
 
-    def __call__(self, path: str, group: list[Site]) -> Sighting:
+    def __call__(self, path: str, group: list[Site]) -> CapturedAttention:
         site = group[0]
         factors = _factors(group)
         weights = logits = None
@@ -108,7 +108,7 @@ class _Reader:
             shape = weights.shape
         query_valid, key_valid = _padding(site, shape[2], shape[3])
         query_layout, key_layout = _axes(site)
-        return Sighting(
+        return CapturedAttention(
             module=path,
             module_class=type(site.operation).__name__,
             kind="cross" if len(group) > 1 else site.kind,

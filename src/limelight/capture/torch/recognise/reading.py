@@ -1,6 +1,7 @@
 """Brings what a site's softmax held to NumPy, [example, head, query, key].
 
-Room: capture, torch. Comes in: a site. Goes out: a :class:`~limelight.capture.site.Sighting`.
+Room: capture, torch. Comes in: a site. Goes out: a
+:class:`~limelight.capture.site.CapturedAttention`.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.capture.generation.joining import join, unjoinable
-from limelight.capture.site import Sighting
+from limelight.capture.site import CapturedAttention
 from limelight.capture.torch.recognise.attention import Site, placed
 from limelight.capture.torch.trace.axes import first
 from limelight.capture.torch.trace.recorder import Hit
 from limelight.capture.torch.trace.vectors import array
 
 
-def sighting(site: Site, examples: int, rows: Sequence[int] | None = None) -> Sighting:
+def captured(site: Site, examples: int, rows: Sequence[int] | None = None) -> CapturedAttention:
     """Read a site, the calls of it joined.
 
     Parameters
@@ -31,7 +32,7 @@ def sighting(site: Site, examples: int, rows: Sequence[int] | None = None) -> Si
 
     Returns
     -------
-    Sighting
+    CapturedAttention
 
     Raises
     ------
@@ -47,7 +48,7 @@ def sighting(site: Site, examples: int, rows: Sequence[int] | None = None) -> Si
     return replace(whole, kind=kind, key_tokens=last.key_worded)
 
 
-def _read(path: str, hit: Hit, examples: int, rows: Sequence[int] | None) -> Sighting:
+def _read(path: str, hit: Hit, examples: int, rows: Sequence[int] | None) -> CapturedAttention:
     """Read one call."""
     import torch
 
@@ -66,7 +67,7 @@ def _read(path: str, hit: Hit, examples: int, rows: Sequence[int] | None) -> Sig
         weights, logits, sink = (
             None if x is None else x[list(rows)] for x in (weights, logits, sink)
         )
-    return Sighting(
+    return CapturedAttention(
         module=path,
         module_class="" if hit.module is None else type(hit.module).__name__,
         kind=hit.kind,

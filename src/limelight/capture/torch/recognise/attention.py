@@ -15,7 +15,7 @@ from typing import Any
 from limelight.capture.torch.names import name_of
 from limelight.capture.torch.recognise.uncapturable import kind_of
 from limelight.capture.torch.trace.axes import Place, fits
-from limelight.capture.torch.trace.recorder import Hit, Spot, Trace
+from limelight.capture.torch.trace.recorder import CallSite, Hit, Trace
 from limelight.errors import UnsupportedModelError
 
 
@@ -35,9 +35,9 @@ class Site:
     hits: list[Hit] = field(default_factory=list)
 
     @property
-    def spots(self) -> tuple[Spot, ...]:
+    def call_sites(self) -> tuple[CallSite, ...]:
         """Where its attention happens, in every pass of the model."""
-        return tuple(dict.fromkeys(hit.spot for hit in self.hits))
+        return tuple(dict.fromkeys(hit.call_site for hit in self.hits))
 
 
 @dataclass(frozen=True)
@@ -79,22 +79,22 @@ def judged(
         If ``include`` or ``exclude`` names a place without a softmax, or ``include`` one that
         cannot be read.
     """
-    sites: dict[Spot, Site] = {}
+    sites: dict[CallSite, Site] = {}
     others: list[Other] = []
     taken: dict[str, int] = {}
-    plain = [hit.spot.path or name_of(model) for hit in trace.hits]
+    plain = [hit.call_site.path or name_of(model) for hit in trace.hits]
     for hit, path in zip(trace.hits, plain, strict=True):
         wanted = _matches(path, include)
         reason = unreadable(hit, examples) or (None if wanted else no_attention(hit))
         if reason is None and not _matches(path, exclude):
-            site = sites.get(hit.spot) or _step_of(hit, sites)
+            site = sites.get(hit.call_site) or _step_of(hit, sites)
             if site is None:
                 number = taken.get(path, 0)
                 taken[path] = number + 1
                 site = Site(f"{path}:{number}" if number else path)
-            sites[hit.spot] = site
+            sites[hit.call_site] = site
             site.hits.append(hit)
-        elif reason is not None and hit.spot not in sites:
+        elif reason is not None and hit.call_site not in sites:
             others.append(Other(path, hit.module, reason))
     _check_choices(include, exclude, plain)
     refused = next((other for other in others if _matches(other.path, include)), None)
@@ -181,13 +181,13 @@ def no_attention(hit: Hit) -> str | None:
     return None
 
 
-def _step_of(hit: Hit, sites: dict[Spot, Site]) -> Site | None:
+def _step_of(hit: Hit, sites: dict[CallSite, Site]) -> Site | None:
     """Return the site that a decoder's next step belongs to.
 
     Such a step is one query that attends to the same memory in the next call of the same module.
     """
-    spot = hit.spot
-    site = sites.get(spot._replace(turn=spot.turn - 1)) if spot.turn else None
+    call_site = hit.call_site
+    site = sites.get(call_site._replace(turn=call_site.turn - 1)) if call_site.turn else None
     if site is None or site.hits[-1].number != hit.number:
         return None
     last = site.hits[-1]

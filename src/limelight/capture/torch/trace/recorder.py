@@ -27,7 +27,7 @@ from limelight.capture.torch.trace.provenance import Fate, Lineage, Mark
 from limelight.capture.torch.trace.vectors import Rules, Vectors, vectors_of
 
 
-class Spot(NamedTuple):
+class CallSite(NamedTuple):
     """Where an attention or softmax happens; the same in every pass of a model.
 
     Attributes
@@ -45,14 +45,14 @@ class Spot(NamedTuple):
     place: int
 
 
-class Spots:
+class CallSites:
     """Tells of each event where it happens; one for each pass."""
 
     def __init__(self) -> None:
         self._counts: dict[Call | None, int] = {}
 
-    def of(self, event: Attend | Softmax) -> tuple[Spot, Call | None]:
-        """Return the spot of the next event, and the call it belongs to.
+    def of(self, event: Attend | Softmax) -> tuple[CallSite, Call | None]:
+        """Return the call_site of the next event, and the call it belongs to.
 
         Parameters
         ----------
@@ -61,13 +61,13 @@ class Spots:
 
         Returns
         -------
-        Spot
+        CallSite
         Call or None
         """
         call = owner_of(event.call)
         index = self._counts.get(call, 0)
         self._counts[call] = index + 1
-        return Spot(call.path if call else "", call.turn if call else 0, index), call
+        return CallSite(call.path if call else "", call.turn if call else 0, index), call
 
 
 def owner_of(call: Call | None) -> Call | None:
@@ -92,7 +92,7 @@ class Hit:
 
     Attributes
     ----------
-    spot : Spot
+    call_site : CallSite
     number : int
         Which call of the model it ran in.
     module : torch.nn.Module or None
@@ -117,7 +117,7 @@ class Hit:
         Where in the logits the examples are, where known.
     """
 
-    spot: Spot
+    call_site: CallSite
     number: int
     module: Any
     kind: str
@@ -197,7 +197,7 @@ class _Recorder:
         self._roots = [self._lineage.root(tensor) for tensor in inputs]
         self._inputs = inputs
         self._examples = examples
-        self._spots = Spots()
+        self._call_sites = CallSites()
         self._busy = False
         self._logits: dict[int, list[Hit]] = {}
 
@@ -228,7 +228,7 @@ class _Recorder:
         return result
 
     def _hit(self, event: Attend | Softmax) -> Hit:
-        spot, call = self._spots.of(event)
+        call_site, call = self._call_sites.of(event)
         if isinstance(event, Attend):
             sides: tuple[Any, Any] | None = (
                 self._lineage.of(event.query).origin, self._lineage.of(event.key).origin
@@ -243,7 +243,7 @@ class _Recorder:
         relation = related(call, sides, shape[0] == shape[1], self._lineage)
         words = worded(self._inputs, self._roots)
         return Hit(
-            spot,
+            call_site,
             self.trace.stack.number if call is None else call.number,
             None if call is None else call.module,
             relation.kind,

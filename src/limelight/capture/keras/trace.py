@@ -139,9 +139,9 @@ class Trace:
         output : tensor
         """
         for tensor in inputs:
-            hit = self.aliases.get(id(tensor))
-            if hit is not None:
-                self.aliases[id(output)] = hit
+            softmax_call = self.aliases.get(id(tensor))
+            if softmax_call is not None:
+                self.aliases[id(output)] = softmax_call
         self.kept.append(output)
 
     def computed(self, inputs: Sequence[Any]) -> None:
@@ -152,7 +152,7 @@ class Trace:
         inputs : sequence of tensor
         """
         for tensor in inputs:
-            hit = self.aliases.get(id(tensor))
-            if hit is not None:
-                hit.used = True
-                hit.partners += [tuple(t.shape) for t in inputs if t is not tensor]
+            softmax_call = self.aliases.get(id(tensor))
+            if softmax_call is not None:
+                softmax_call.used = True
+                softmax_call.partners += [tuple(t.shape) for t in inputs if t is not tensor]

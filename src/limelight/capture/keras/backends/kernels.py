@@ -149,11 +149,11 @@ def _watched(original: Callable[..., Any], trace: Trace, stack: list[Call]) -> C
             if bias is not None:
                 added = np.where(added, single(bias), -np.inf)
         call = stack[-1] if stack else None
-        hit = attention(
+        softmax_call = attention(
             call, queries, keys, dtype=dtype_of(query), scale=scale, bias=added, causal=is_causal
         )
-        hit.partners.append(tuple(value.shape))
-        trace.softmaxes[before:] = [hit]
+        softmax_call.partners.append(tuple(value.shape))
+        trace.softmaxes[before:] = [softmax_call]
         return output
 
     return dot_product_attention

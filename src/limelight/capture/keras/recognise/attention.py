@@ -32,7 +32,7 @@ class Site:
 
     Attributes
     ----------
-    hit : Softmax
+    softmax_call : Softmax
     owner : Call
         The call of the module it belongs to.
     operation : keras.Operation
@@ -46,7 +46,7 @@ class Site:
         What queries and keys were made of, where known.
     """
 
-    hit: Softmax
+    softmax_call: Softmax
     owner: Call
     operation: Any
     kind: str
@@ -60,7 +60,7 @@ class Site:
 class Other:
     """A softmax that is not attention, and why."""
 
-    hit: Softmax
+    softmax_call: Softmax
     owner: Call | None
     operation: Any
     reason: str
@@ -87,11 +87,11 @@ class Judge:
         for call in trace.calls:
             self._lengths |= lengths(tensors((call.args, call.kwargs, call.outputs)))
 
-    def owner(self, hit: Softmax) -> tuple[Call | None, Any]:
+    def owner(self, softmax_call: Softmax) -> tuple[Call | None, Any]:
         """Return the call a softmax belongs to, and the module that is named after it."""
         import keras
 
-        call = hit.call
+        call = softmax_call.call
         while (
             call is not None
             and call.parent is not None
@@ -104,12 +104,12 @@ class Judge:
             operation = operation.layer  # it runs its layer's ``call`` itself
         return call, operation
 
-    def judge(self, hit: Softmax, forced: bool) -> Site | Other:
+    def judge(self, softmax_call: Softmax, forced: bool) -> Site | Other:
         """Say whether a softmax is attention.
 
         Parameters
         ----------
-        hit : Softmax
+        softmax_call : Softmax
         forced : bool
             Whether the user said it is.
 
@@ -117,46 +117,46 @@ class Judge:
         -------
         Site or Other
         """
-        owner, operation = self.owner(hit)
+        owner, operation = self.owner(softmax_call)
         if owner is None:
-            return Other(hit, owner, operation, "it ran outside any layer")
+            return Other(softmax_call, owner, operation, "it ran outside any layer")
         if isinstance(operation, _attention_layers()):
-            return self._built_in(hit, owner, operation)
-        bare = _is_only_softmax(operation) or self._returns_only(owner, hit)
+            return self._built_in(softmax_call, owner, operation)
+        bare = _is_only_softmax(operation) or self._returns_only(owner, softmax_call)
         if not forced:
-            reason = self._refusal(hit, operation, bare)
+            reason = self._refusal(softmax_call, operation, bare)
             if reason:
-                return Other(hit, owner, operation, reason)
+                return Other(softmax_call, owner, operation, reason)
         widths = self._lengths if bare else self._lengths_of(owner)
         if loop_around(owner) is not None:
             # A decoder's step attends to a memory it was not handed in this call.
-            widths = widths | {shape[1] for shape in hit.partners if len(shape) == 3}
-        shape = tuple(hit.weights.shape)
+            widths = widths | {shape[1] for shape in softmax_call.partners if len(shape) == 3}
+        shape = tuple(softmax_call.weights.shape)
         form = _form(shape, self._examples, widths, forced)
         if isinstance(form, str):
-            return Other(hit, owner, operation, form)
+            return Other(softmax_call, owner, operation, form)
         order, queries = form
-        if not forced and bare and queries and self._comes_from_classes(hit, shape[-1]):
-            return Other(hit, owner, operation, "its logits are a dense layer's outputs")
+        if not forced and bare and queries and self._comes_from_classes(softmax_call, shape[-1]):
+            return Other(softmax_call, owner, operation, "its logits are a dense layer's outputs")
         if not queries or shape[order[-2]] == 1:
             key = next(iter(sequences(owner)), None)
-            return Site(hit, owner, operation, "pooling", order, queries, key=key)
-        query, key, kind = self._relation(hit, owner, bare, shape[order[-2]] == shape[-1])
-        return Site(hit, owner, operation, kind, order, queries, query, key)
+            return Site(softmax_call, owner, operation, "pooling", order, queries, key=key)
+        query, key, kind = self._relation(softmax_call, owner, bare, shape[order[-2]] == shape[-1])
+        return Site(softmax_call, owner, operation, kind, order, queries, query, key)
 
-    def _built_in(self, hit: Softmax, owner: Call, operation: Any) -> Site | Other:
-        shape = tuple(hit.weights.shape)
+    def _built_in(self, softmax_call: Softmax, owner: Call, operation: Any) -> Site | Other:
+        shape = tuple(softmax_call.weights.shape)
         if shape[0] != self._examples:
-            return Other(hit, owner, operation, _foreign_batch(shape, self._examples))
+            return Other(softmax_call, owner, operation, _foreign_batch(shape, self._examples))
         query, key = query_and_key(owner)
-        rank, axes = len(shape), hit.axes
+        rank, axes = len(shape), softmax_call.axes
         same = query is not None and key is not None and self._lineage.same_positions(query, key)
         kind = "self" if same else "cross"
         if all(size == 1 for size in shape[rank - 2 * axes : rank - axes]):
             kind = "pooling" if any(size > 1 for size in shape[rank - axes :]) else kind
-        return Site(hit, owner, operation, kind, tuple(range(rank)), axes, query, key)
+        return Site(softmax_call, owner, operation, kind, tuple(range(rank)), axes, query, key)
 
-    def _refusal(self, hit: Softmax, operation: Any, bare: bool) -> str | None:
+    def _refusal(self, softmax_call: Softmax, operation: Any, bare: bool) -> str | None:
         import keras
 
         layers = keras.layers
@@ -166,15 +166,17 @@ class Judge:
             return f"a {kind} layer's softmax is its own output"
         if bare and isinstance(operation, (layers.Dense, layers.EinsumDense)):
             return f"a {kind} layer's softmax is its own output"
-        if not hit.used:
+        if not softmax_call.used:
             return "nothing is computed from it: it is an output"
         return None
 
-    def _returns_only(self, owner: Call, hit: Softmax) -> bool:
+    def _returns_only(self, owner: Call, softmax_call: Softmax) -> bool:
         returned = tensors(owner.outputs)
-        return bool(returned) and all(self._trace.aliases.get(id(t)) is hit for t in returned)
+        return bool(returned) and all(
+            self._trace.aliases.get(id(t)) is softmax_call for t in returned
+        )
 
-    def _comes_from_classes(self, hit: Softmax, width: int) -> bool:
+    def _comes_from_classes(self, softmax_call: Softmax, width: int) -> bool:
         """Say whether a bare softmax's logits come straight from a layer with that many outputs."""
         import keras
 
@@ -183,7 +185,7 @@ class Judge:
             layers.Activation, layers.Dropout, layers.Flatten, layers.Lambda, layers.Masking,
             layers.Permute, layers.Reshape, layers.Softmax, layers.TimeDistributed,
         )  # fmt: skip
-        maker = self._lineage.behind(hit.logits, through)
+        maker = self._lineage.behind(softmax_call.logits, through)
         if maker is None or not isinstance(maker.operation, _class_layers()):
             return False
         return any(t.shape[-1] == width for t in tensors(maker.outputs))
@@ -202,14 +204,14 @@ class Judge:
         return found
 
     def _relation(
-        self, hit: Softmax, owner: Call, bare: bool, square: bool
+        self, softmax_call: Softmax, owner: Call, bare: bool, square: bool
     ) -> tuple[Any, Any, str]:
         """Find what queries and keys were made of, and whether it is the same."""
         if bare:
             import keras
 
             scale = (keras.layers.Rescaling, keras.layers.Lambda, keras.layers.Activation)
-            maker = self._lineage.behind(hit.logits, scale)
+            maker = self._lineage.behind(softmax_call.logits, scale)
             fed = [] if maker is None else tensors((maker.args, maker.kwargs))
             if maker is None or len(fed) < 2:
                 return None, None, "self" if square else "cross"

@@ -61,11 +61,11 @@ def pick(
     sites: list[tuple[str, Site]] = []
     others: list[tuple[str, Other]] = []
     seen: list[str] = []
-    for hit in trace.softmaxes:
-        call, operation = judge.owner(hit)
+    for softmax_call in trace.softmaxes:
+        call, operation = judge.owner(softmax_call)
         path = _path(call, operation, names, model)
         seen.append(path)
-        verdict = judge.judge(hit, forced=_matches(path, include))
+        verdict = judge.judge(softmax_call, forced=_matches(path, include))
         if isinstance(verdict, Other):
             others.append((path, verdict))
         elif not _matches(path, exclude):
@@ -113,7 +113,7 @@ class _Reader:
             module_class=type(site.operation).__name__,
             kind="cross" if len(group) > 1 else site.kind,
             framework=self._framework,
-            dtype=dtype_of(site.hit.weights),
+            dtype=dtype_of(site.softmax_call.weights),
             weights=weights,
             logits=logits,
             factors=factors,
@@ -139,18 +139,25 @@ class _Reader:
 
 def _factors(group: list[Site]) -> Factors | None:
     """Return a site's weights as vectors, where it is one softmax [example, head, query, key]."""
-    hit, order = group[0].hit, group[0].order
-    if len(group) > 1 or hit.factored is None or order != (0, 1, 2, 3) or not group[0].queries:
+    softmax_call, order = group[0].softmax_call, group[0].order
+    if (
+        len(group) > 1
+        or softmax_call.factored is None
+        or order != (0, 1, 2, 3)
+        or not group[0].queries
+    ):
         return None
-    return hit.factored()
+    return softmax_call.factored()
 
 
 def _dense(site: Site) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return a site's weights and logits as [example, head, query, key]."""
-    hit = site.hit
-    if hit.factored is None:
-        return _ordered(site, single(hit.weights)), _ordered(site, single(hit.logits))
-    found = hit.factored()
+    softmax_call = site.softmax_call
+    if softmax_call.factored is None:
+        return _ordered(site, single(softmax_call.weights)), _ordered(
+            site, single(softmax_call.logits)
+        )
+    found = softmax_call.factored()
     allowed = lazy_allowed(found.rule, found.shape).values
     allowed = allowed if found.rule.by_head else allowed[:, None]
     allowed = np.broadcast_to(allowed, found.shape)
@@ -162,7 +169,7 @@ def _ordered(site: Site, values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a softmax's values as [example, head, query, key]."""
     values = values.transpose(site.order)
     shape = values.shape
-    axes = site.hit.axes
+    axes = site.softmax_call.axes
     keys = int(np.prod(shape[len(shape) - axes :]))
     before = len(shape) - axes
     queries = int(np.prod(shape[before - axes : before])) if site.queries else 1
@@ -171,9 +178,9 @@ def _ordered(site: Site, values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _axes(site: Site) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
     """Return the layouts of a site whose queries and keys have two axes each."""
-    if site.hit.axes != 2:
+    if site.softmax_call.axes != 2:
         return None, None
-    shape = [int(size) for size in site.hit.weights.shape]
+    shape = [int(size) for size in site.softmax_call.weights.shape]
     return (shape[-4], shape[-3]), (shape[-2], shape[-1])
 
 
@@ -230,7 +237,7 @@ def _steps_joined(sites: list[tuple[str, Site]]) -> list[tuple[str, list[Site]]]
             joined.append((path, loops[key][1]))
         loops[key][1].append(site)
     for loop, group in loops.values():
-        shapes = {tuple(site.hit.weights.shape) for site in group}
+        shapes = {tuple(site.softmax_call.weights.shape) for site in group}
         tried = backend().TRIES_A_STEP and not loop.operation.unroll
         if tried and len(group) > 1 and len(shapes) == 1:
             del group[0]

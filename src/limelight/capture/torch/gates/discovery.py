@@ -16,7 +16,7 @@ from typing import Any
 from limelight.capture.torch.gates.products import Follower
 from limelight.capture.torch.intercept.intercept import Attend, Call, Event, Op, Softmax, opened
 from limelight.capture.torch.recognise.attention import judged
-from limelight.capture.torch.trace.recorder import Hit, _Recorder
+from limelight.capture.torch.trace.recorder import SoftmaxCall, _Recorder
 from limelight.capture.torch.trace.vectors import Vectors
 
 # What modules call the number of their heads.
@@ -53,7 +53,7 @@ class Site:
 class _Seen:
     """A softmax or attention of the rehearsal."""
 
-    hit: Hit
+    softmax_call: SoftmaxCall
     call: Call
     place: int
     lead: tuple[int, ...] = ()
@@ -95,10 +95,12 @@ def rehearse(
         outputs = run()
     # Whether capture could read it as [example, head, query, key] is no matter here.
     attention, _ = judged(model, watcher.trace, 1)
-    names = {id(hit): site.path for site in attention for hit in site.hits}
+    names = {
+        id(softmax_call): site.path for site in attention for softmax_call in site.softmax_calls
+    }
     sites = {
         (seen.call.path, seen.place): Site(
-            names[id(seen.hit)],
+            names[id(seen.softmax_call)],
             seen.call.path,
             seen.place,
             seen.scope,
@@ -106,7 +108,7 @@ def rehearse(
             seen.queries,
         )
         for seen in watcher.seen
-        if seen.scope is not None and id(seen.hit) in names
+        if seen.scope is not None and id(seen.softmax_call) in names
     }
     return sites, outputs
 
@@ -140,18 +142,18 @@ class _Watcher(_Recorder):
         self._places[path] = place + 1
         self._busy = True
         try:
-            hit = self._hit(event)
+            softmax_call = self._softmax_call(event)
             out = run()
         finally:
             self._busy = False
         if self._told is not None:
             alone = isinstance(event, Attend) and not isinstance(out, tuple)
             self._told((path, place), out if alone else None)
-        seen = _Seen(hit, event.call, place)
+        seen = _Seen(softmax_call, event.call, place)
         self._measure(event, seen, out)
-        self.trace.hits.append(hit)
+        self.trace.softmax_calls.append(softmax_call)
         self.seen.append(seen)
-        self._mark(event, hit, out)
+        self._mark(event, softmax_call, out)
         if isinstance(event, Softmax):
             self._follower.begin(out, event.axis, seen)
         return out
@@ -165,9 +167,12 @@ class _Watcher(_Recorder):
             seen.scope = seen.call.path
             seen.lead, seen.queries = tuple(rows.shape[:-2]), rows.shape[-2]
             shape = (1, math.prod(seen.lead), seen.queries, event.key.shape[-2])
-            seen.hit.vectors = Vectors(SimpleNamespace(shape=shape))  # type: ignore[arg-type]
+            seen.softmax_call.vectors = Vectors(SimpleNamespace(shape=shape))  # type: ignore[arg-type]
             return
-        seen.hit.logits, seen.hit.axis = torch.empty(()).expand(out.shape), event.axis
+        seen.softmax_call.logits, seen.softmax_call.axis = (
+            torch.empty(()).expand(out.shape),
+            event.axis,
+        )
         sizes = [size for axis, size in enumerate(out.shape) if axis != event.axis]
         if sizes:
             seen.lead, seen.queries = tuple(sizes[:-1]), sizes[-1]

@@ -15,7 +15,7 @@ from typing import Any
 from limelight.capture.torch.names import name_of
 from limelight.capture.torch.recognise.uncapturable import kind_of
 from limelight.capture.torch.trace.axes import Place, fits
-from limelight.capture.torch.trace.recorder import CallSite, Hit, Trace
+from limelight.capture.torch.trace.recorder import CallSite, SoftmaxCall, Trace
 from limelight.errors import UnsupportedModelError
 
 
@@ -27,17 +27,17 @@ class Site:
     ----------
     path : str
         Unique: ``encoder/attn``, and ``encoder/attn:1`` for what the same module did next.
-    hits : list of Hit
+    softmax_calls : list of SoftmaxCall
         More than one where a model generates, or a decoder takes step after step.
     """
 
     path: str
-    hits: list[Hit] = field(default_factory=list)
+    softmax_calls: list[SoftmaxCall] = field(default_factory=list)
 
     @property
     def call_sites(self) -> tuple[CallSite, ...]:
         """Where its attention happens, in every pass of the model."""
-        return tuple(dict.fromkeys(hit.call_site for hit in self.hits))
+        return tuple(dict.fromkeys(softmax_call.call_site for softmax_call in self.softmax_calls))
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,22 @@ def judged(
     sites: dict[CallSite, Site] = {}
     others: list[Other] = []
     taken: dict[str, int] = {}
-    plain = [hit.call_site.path or name_of(model) for hit in trace.hits]
-    for hit, path in zip(trace.hits, plain, strict=True):
+    plain = [softmax_call.call_site.path or name_of(model) for softmax_call in trace.softmax_calls]
+    for softmax_call, path in zip(trace.softmax_calls, plain, strict=True):
         wanted = _matches(path, include)
-        reason = unreadable(hit, examples) or (None if wanted else no_attention(hit))
+        reason = unreadable(softmax_call, examples) or (
+            None if wanted else no_attention(softmax_call)
+        )
         if reason is None and not _matches(path, exclude):
-            site = sites.get(hit.call_site) or _step_of(hit, sites)
+            site = sites.get(softmax_call.call_site) or _step_of(softmax_call, sites)
             if site is None:
                 number = taken.get(path, 0)
                 taken[path] = number + 1
                 site = Site(f"{path}:{number}" if number else path)
-            sites[hit.call_site] = site
-            site.hits.append(hit)
-        elif reason is not None and hit.call_site not in sites:
-            others.append(Other(path, hit.module, reason))
+            sites[softmax_call.call_site] = site
+            site.softmax_calls.append(softmax_call)
+        elif reason is not None and softmax_call.call_site not in sites:
+            others.append(Other(path, softmax_call.module, reason))
     _check_choices(include, exclude, plain)
     refused = next((other for other in others if _matches(other.path, include)), None)
     if refused is not None:
@@ -107,64 +109,68 @@ def judged(
     return list(dict.fromkeys(sites.values())), others
 
 
-def unreadable(hit: Hit, examples: int) -> str | None:
+def unreadable(softmax_call: SoftmaxCall, examples: int) -> str | None:
     """Say why a softmax cannot be brought to [example, head, query, key]; None if it can.
 
     Parameters
     ----------
-    hit : Hit
+    softmax_call : SoftmaxCall
     examples : int
 
     Returns
     -------
     str or None
     """
-    if hit.vectors is not None:
-        return hit.vectors.reason
-    shape = list(hit.logits.shape)
-    if placed(hit, examples) is not None:
+    if softmax_call.vectors is not None:
+        return softmax_call.vectors.reason
+    shape = list(softmax_call.logits.shape)
+    if placed(softmax_call, examples) is not None:
         return None
-    moved = [size for axis, size in enumerate(shape) if axis != hit.axis]
+    moved = [size for axis, size in enumerate(shape) if axis != softmax_call.axis]
     if not moved or moved[0] % examples:
         return f"its shape is {shape}, which does not begin with the {examples} examples"
     return None
 
 
-def placed(hit: Hit, examples: int) -> Place | None:
+def placed(softmax_call: SoftmaxCall, examples: int) -> Place | None:
     """Return where the examples are once the softmax's axis has been put last, where known.
 
     Parameters
     ----------
-    hit : Hit
+    softmax_call : SoftmaxCall
     examples : int
 
     Returns
     -------
     Place or None
     """
-    place = hit.place
-    if place is None or place.axis == hit.axis or not fits(place, hit.logits.shape, examples):
+    place = softmax_call.place
+    if (
+        place is None
+        or place.axis == softmax_call.axis
+        or not fits(place, softmax_call.logits.shape, examples)
+    ):
         return None
-    return Place(place.axis - (place.axis > hit.axis), place.inner)
+    return Place(place.axis - (place.axis > softmax_call.axis), place.inner)
 
 
-def no_attention(hit: Hit) -> str | None:
+def no_attention(softmax_call: SoftmaxCall) -> str | None:
     """Say why what ran is not attention; None if it is.
 
     Parameters
     ----------
-    hit : Hit
+    softmax_call : SoftmaxCall
 
     Returns
     -------
     str or None
     """
-    fate = hit.fate
-    if hit.vectors is not None:
+    fate = softmax_call.fate
+    if softmax_call.vectors is not None:
         return None
     if fate is None:
         return "the model failed there"
-    mapless = None if hit.module is None else kind_of(hit.module)
+    mapless = None if softmax_call.module is None else kind_of(softmax_call.module)
     if mapless is not None:
         return mapless.why
     if fate.features:
@@ -181,31 +187,37 @@ def no_attention(hit: Hit) -> str | None:
     return None
 
 
-def _step_of(hit: Hit, sites: dict[CallSite, Site]) -> Site | None:
+def _step_of(softmax_call: SoftmaxCall, sites: dict[CallSite, Site]) -> Site | None:
     """Return the site that a decoder's next step belongs to.
 
     Such a step is one query that attends to the same memory in the next call of the same module.
     """
-    call_site = hit.call_site
+    call_site = softmax_call.call_site
     site = sites.get(call_site._replace(turn=call_site.turn - 1)) if call_site.turn else None
-    if site is None or site.hits[-1].number != hit.number:
+    if site is None or site.softmax_calls[-1].number != softmax_call.number:
         return None
-    last = site.hits[-1]
-    if not (_single(hit) and _single(last)) or not (memory_of(hit) & memory_of(last)):
+    last = site.softmax_calls[-1]
+    if not (_single(softmax_call) and _single(last)) or not (
+        memory_of(softmax_call) & memory_of(last)
+    ):
         return None
     return site
 
 
-def memory_of(hit: Hit) -> frozenset[object]:
-    """Return the origin of what a hit's weights were applied to."""
-    return hit.fate.memory if hit.fate is not None else hit.memory
+def memory_of(softmax_call: SoftmaxCall) -> frozenset[object]:
+    """Return the origin of what a softmax_call's weights were applied to."""
+    return softmax_call.fate.memory if softmax_call.fate is not None else softmax_call.memory
 
 
-def _single(hit: Hit) -> bool:
+def _single(softmax_call: SoftmaxCall) -> bool:
     """Say whether there is one query."""
-    if hit.vectors is not None:
-        return hit.vectors.factors is not None and hit.vectors.factors.shape[2] == 1
-    sizes = [size for axis, size in enumerate(hit.logits.shape) if axis != hit.axis]
+    if softmax_call.vectors is not None:
+        return (
+            softmax_call.vectors.factors is not None and softmax_call.vectors.factors.shape[2] == 1
+        )
+    sizes = [
+        size for axis, size in enumerate(softmax_call.logits.shape) if axis != softmax_call.axis
+    ]
     return len(sizes) < 2 or sizes[-1] == 1
 
 

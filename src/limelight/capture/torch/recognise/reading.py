@@ -16,7 +16,7 @@ from limelight.capture.generation.joining import join, unjoinable
 from limelight.capture.site import CapturedAttention
 from limelight.capture.torch.recognise.attention import Site, placed
 from limelight.capture.torch.trace.axes import first
-from limelight.capture.torch.trace.recorder import Hit
+from limelight.capture.torch.trace.recorder import SoftmaxCall
 from limelight.capture.torch.trace.vectors import array
 
 
@@ -39,46 +39,52 @@ def captured(site: Site, examples: int, rows: Sequence[int] | None = None) -> Ca
     UnsupportedModelError
         If several calls do not go on from one another.
     """
-    if len(site.hits) > 1 and any(hit.batch not in {None, examples} for hit in site.hits):
+    if len(site.softmax_calls) > 1 and any(
+        softmax_call.batch not in {None, examples} for softmax_call in site.softmax_calls
+    ):
         raise unjoinable(site.path)  # beams would be taken for heads
-    whole = join([_read(site.path, hit, examples, rows) for hit in site.hits])
+    whole = join(
+        [_read(site.path, softmax_call, examples, rows) for softmax_call in site.softmax_calls]
+    )
     _, _, queries, keys = whole.shape
-    last = site.hits[-1]
+    last = site.softmax_calls[-1]
     kind = "pooling" if queries == 1 and keys > 1 else whole.kind
     return replace(whole, kind=kind, key_tokens=last.key_worded)
 
 
-def _read(path: str, hit: Hit, examples: int, rows: Sequence[int] | None) -> CapturedAttention:
+def _read(
+    path: str, softmax_call: SoftmaxCall, examples: int, rows: Sequence[int] | None
+) -> CapturedAttention:
     """Read one call."""
     import torch
 
     factors = sink = None
-    if hit.vectors is not None:
-        logits = hit.vectors.logits
-        factors = hit.vectors.factors if logits is None else None
+    if softmax_call.vectors is not None:
+        logits = softmax_call.vectors.logits
+        factors = softmax_call.vectors.factors if logits is None else None
     else:
-        logits = _ordered(hit, examples)
+        logits = _ordered(softmax_call, examples)
     weights = None if logits is None else softmax(logits)
-    kept = None if hit.fate is None else hit.fate.kept
+    kept = None if softmax_call.fate is None else softmax_call.fate.kept
     if weights is not None and logits is not None and kept is not None:
         weights, logits = weights[..., slice(*kept)], logits[..., slice(*kept)]
         sink = np.asarray(1 - weights.sum(axis=-1), np.float32).clip(min=0)
-    if rows is not None and not (hit.vectors is not None and hit.vectors.cut):
+    if rows is not None and not (softmax_call.vectors is not None and softmax_call.vectors.cut):
         weights, logits, sink = (
             None if x is None else x[list(rows)] for x in (weights, logits, sink)
         )
     return CapturedAttention(
         module=path,
-        module_class="" if hit.module is None else type(hit.module).__name__,
-        kind=hit.kind,
+        module_class="" if softmax_call.module is None else type(softmax_call.module).__name__,
+        kind=softmax_call.kind,
         framework=f"torch {torch.__version__}",
-        dtype=hit.dtype,
+        dtype=softmax_call.dtype,
         weights=weights,
         logits=logits,
         factors=factors,
         sink_weight=sink,
-        query_tokens=hit.query_worded,
-        key_tokens=hit.key_worded,
+        query_tokens=softmax_call.query_worded,
+        key_tokens=softmax_call.key_worded,
     )
 
 
@@ -100,10 +106,10 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(found / np.where(total == 0, np.float32(1), total), np.float32)
 
 
-def _ordered(hit: Hit, examples: int) -> NDArray[np.float32]:
+def _ordered(softmax_call: SoftmaxCall, examples: int) -> NDArray[np.float32]:
     """Return a softmax's logits as [example, head, query, key]."""
-    values = np.moveaxis(array(hit.logits), hit.axis, -1)
-    place = placed(hit, examples)
+    values = np.moveaxis(array(softmax_call.logits), softmax_call.axis, -1)
+    place = placed(softmax_call, examples)
     if place is not None:
         values = first(values, place, examples)
     keys = values.shape[-1]
@@ -111,13 +117,19 @@ def _ordered(hit: Hit, examples: int) -> NDArray[np.float32]:
     if values.ndim == 2:
         return values.reshape(examples, -1, 1, keys)
     middle, square = values.shape[1], values.shape[-2] == keys
-    if values.ndim == 3 and not many and not square and middle > 1 and middle not in hit.lengths:
+    if (
+        values.ndim == 3
+        and not many
+        and not square
+        and middle > 1
+        and middle not in softmax_call.lengths
+    ):
         return values[:, :, None]  # one query per head
     if (
         values.ndim == 4
         and not square
-        and values.shape[2] not in hit.lengths
-        and middle in hit.lengths
+        and values.shape[2] not in softmax_call.lengths
+        and middle in softmax_call.lengths
     ):
         values = values.swapaxes(1, 2)  # heads after queries
     return np.ascontiguousarray(values.reshape(examples, -1, *values.shape[-2:]))

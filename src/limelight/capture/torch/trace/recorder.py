@@ -87,7 +87,7 @@ def owner_of(call: Call | None) -> Call | None:
 
 
 @dataclass(eq=False)
-class Hit:
+class SoftmaxCall:
     """One attention or softmax that ran.
 
     Attributes
@@ -140,14 +140,14 @@ class Trace:
 
     Attributes
     ----------
-    hits : list of Hit
+    softmax_calls : list of SoftmaxCall
         In the order they ran.
     stack : Stack
     opaque : dict of str to str
         Kernels that compute attention but show none, and the module each ran in.
     """
 
-    hits: list[Hit] = field(default_factory=list)
+    softmax_calls: list[SoftmaxCall] = field(default_factory=list)
     stack: Stack = field(default_factory=Stack)
     opaque: dict[str, str] = field(default_factory=dict)
 
@@ -199,7 +199,7 @@ class _Recorder:
         self._examples = examples
         self._call_sites = CallSites()
         self._busy = False
-        self._logits: dict[int, list[Hit]] = {}
+        self._logits: dict[int, list[SoftmaxCall]] = {}
 
     def __call__(self, event: Event, run: Callable[[], Any]) -> Any:
         if self._busy:  # limelight's own computations
@@ -212,22 +212,24 @@ class _Recorder:
             return result
         self._busy = True
         try:
-            hit = self._hit(event)
+            softmax_call = self._softmax_call(event)
             if isinstance(event, Attend):
                 place = self._lineage.of(event.query).place
-                hit.vectors = vectors_of(event, self._examples, place, self._rows, self._rules)
+                softmax_call.vectors = vectors_of(
+                    event, self._examples, place, self._rows, self._rules
+                )
             else:
                 logits, levels = torch_functions.solid(event.logits.detach())
-                hit.logits, hit.axis = logits, event.axis + levels
-                hit.place = None if levels else self._lineage.of(event.logits).place
+                softmax_call.logits, softmax_call.axis = logits, event.axis + levels
+                softmax_call.place = None if levels else self._lineage.of(event.logits).place
         finally:
             self._busy = False
-        self.trace.hits.append(hit)
+        self.trace.softmax_calls.append(softmax_call)
         result = run()
-        self._mark(event, hit, result)
+        self._mark(event, softmax_call, result)
         return result
 
-    def _hit(self, event: Attend | Softmax) -> Hit:
+    def _softmax_call(self, event: Attend | Softmax) -> SoftmaxCall:
         call_site, call = self._call_sites.of(event)
         if isinstance(event, Attend):
             sides: tuple[Any, Any] | None = (
@@ -242,7 +244,7 @@ class _Recorder:
         scored = event.query if isinstance(event, Attend) else event.logits
         relation = related(call, sides, shape[0] == shape[1], self._lineage)
         words = worded(self._inputs, self._roots)
-        return Hit(
+        return SoftmaxCall(
             call_site,
             self.trace.stack.number if call is None else call.number,
             None if call is None else call.module,
@@ -255,7 +257,7 @@ class _Recorder:
             memory=memory,
         )
 
-    def _mark(self, event: Attend | Softmax, hit: Hit, result: Any) -> None:
+    def _mark(self, event: Attend | Softmax, softmax_call: SoftmaxCall, result: Any) -> None:
         fresh = frozenset([object()])
         for out in torch_functions.tensors(result):
             if isinstance(event, Attend):
@@ -265,9 +267,9 @@ class _Recorder:
                 continue
             known = self._lineage.of(event.logits)
             features = known.features and event.axis == event.logits.dim() - 1
-            hit.fate = Fate(int(event.logits.shape[event.axis]), features)
-            self._lineage.put(out, Mark(fresh, weights=(hit.fate,), place=known.place))
-            self._logits.setdefault(hit.logits.data_ptr(), []).append(hit)
+            softmax_call.fate = Fate(int(event.logits.shape[event.axis]), features)
+            self._lineage.put(out, Mark(fresh, weights=(softmax_call.fate,), place=known.place))
+            self._logits.setdefault(softmax_call.logits.data_ptr(), []).append(softmax_call)
 
     def _spare(self, event: Op) -> None:
         """Copy logits that are about to be overwritten."""
@@ -277,8 +279,8 @@ class _Recorder:
         if not self._logits or not hasattr(target, "data_ptr"):
             return
         target, _ = torch_functions.solid(target)
-        for hit in self._logits.pop(target.data_ptr(), []):
-            hit.logits = hit.logits.clone()
+        for softmax_call in self._logits.pop(target.data_ptr(), []):
+            softmax_call.logits = softmax_call.logits.clone()
 
     def _opaque(self, event: Op) -> None:
         name = str(getattr(event.function, "__name__", event.function)).removesuffix(".default")

@@ -165,22 +165,22 @@ def no_attention(softmax_call: SoftmaxCall) -> str | None:
     -------
     str or None
     """
-    fate = softmax_call.fate
+    use = softmax_call.use
     if softmax_call.vectors is not None:
         return None
-    if fate is None:
+    if use is None:
         return "the model failed there"
     mapless = None if softmax_call.module is None else kind_of(softmax_call.module)
     if mapless is not None:
         return mapless.why
-    if fate.features:
-        return f"it runs over {fate.width} outputs of a linear layer: classes, experts or features"
-    if fate.linear:
+    if use.features:
+        return f"it runs over {use.width} outputs of a linear layer: classes, experts or features"
+    if use.linear:
         return "it is one half of linear attention, which never forms a map"
-    if fate.width < 2:
+    if use.width < 2:
         return "it runs over a single value"
-    if not fate.used:
-        went = ", ".join(dict.fromkeys(fate.goes))
+    if not use.used:
+        went = ", ".join(dict.fromkeys(use.goes))
         if went:
             return f"its values weigh nothing that is then summed: they go to {went}"
         return "nothing is computed from it: it is an output"
@@ -206,7 +206,7 @@ def _step_of(softmax_call: SoftmaxCall, sites: dict[CallSite, Site]) -> Site | N
 
 def memory_of(softmax_call: SoftmaxCall) -> frozenset[object]:
     """Return the origin of what a softmax_call's weights were applied to."""
-    return softmax_call.fate.memory if softmax_call.fate is not None else softmax_call.memory
+    return softmax_call.use.memory if softmax_call.use is not None else softmax_call.memory
 
 
 def _single(softmax_call: SoftmaxCall) -> bool:

@@ -65,7 +65,7 @@ def _read(
     else:
         logits = _ordered(softmax_call, examples)
     weights = None if logits is None else softmax(logits)
-    kept = None if softmax_call.fate is None else softmax_call.fate.kept
+    kept = None if softmax_call.use is None else softmax_call.use.kept
     if weights is not None and logits is not None and kept is not None:
         weights, logits = weights[..., slice(*kept)], logits[..., slice(*kept)]
         sink = np.asarray(1 - weights.sum(axis=-1), np.float32).clip(min=0)

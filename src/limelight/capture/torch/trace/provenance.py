@@ -17,7 +17,7 @@ from limelight.capture.torch.trace.functions import Step
 
 
 @dataclass(eq=False)
-class Fate:
+class SoftmaxUse:
     """What became of the values of one softmax.
 
     Attributes
@@ -66,11 +66,11 @@ class Mark:
         Its last axis counts the outputs of a linear layer.
     streams : pair of frozenset, optional
         Origins of the two sides of the product it is: of the rows, of the columns.
-    weights : tuple of Fate
+    weights : tuple of SoftmaxUse
         Softmaxes whose values it holds, rearranged or rescaled.
-    terms : tuple of Fate
+    terms : tuple of SoftmaxUse
         Softmaxes whose values times others it holds, to be summed yet.
-    sums : tuple of Fate
+    sums : tuple of SoftmaxUse
         Softmaxes it holds weighted sums of.
     place : Place, optional
         Where the examples are, where known.
@@ -80,9 +80,9 @@ class Mark:
     learned: bool = False
     features: bool = False
     streams: tuple[frozenset[object], frozenset[object]] | None = None
-    weights: tuple[Fate, ...] = ()
-    terms: tuple[Fate, ...] = ()
-    sums: tuple[Fate, ...] = ()
+    weights: tuple[SoftmaxUse, ...] = ()
+    terms: tuple[SoftmaxUse, ...] = ()
+    sums: tuple[SoftmaxUse, ...] = ()
     place: Place | None = None
 
 
@@ -187,7 +187,7 @@ class Lineage:
     def _carried(self, step: Step, marks: list[Mark], out: Any) -> Mark:
         full = [m for m, t in zip(marks, step.fed, strict=True) if t.numel() == out.numel()]
         known = [mark for mark in full if not mark.learned] or full or marks[:1]
-        held = tuple(dict.fromkeys(fate for mark in marks for fate in mark.weights))
+        held = tuple(dict.fromkeys(use for mark in marks for use in mark.weights))
         first = marks[0]
         if step.rearranges:
             _cut(step, first, out)
@@ -199,12 +199,12 @@ class Lineage:
             origin = frozenset().union(*(mark.origin for mark in known))
             streams = next((mark.streams for mark in known if mark.streams), None)
             terms = held if held and _weighs_others(step, marks, held) else ()
-            terms = terms or tuple(fate for mark in marks for fate in mark.terms)
-            sums = tuple(fate for mark in marks for fate in mark.sums)
+            terms = terms or tuple(use for mark in marks for use in mark.terms)
+            sums = tuple(use for mark in marks for use in mark.sums)
             same = any(mark.weights for mark in full)
             return Mark(origin, False, features, streams, held if same else (), terms, sums)
-        for fate in held:
-            fate.goes.append(step.name)
+        for use in held:
+            use.goes.append(step.name)
         if step.name in kinds.LINEAR:
             place = 1 if step.name == "addmm" else 0
             return Mark(marks[min(place, len(marks) - 1)].origin, features=step.features(out))
@@ -223,15 +223,15 @@ def _product(step: Step, marks: list[Mark], out: Any) -> Mark:
     held = left.weights or right.weights
     if held:
         other, tensor = (right, pair[1]) if left.weights else (left, pair[0])
-        fitting = tuple(fate for fate in held if fate.keys in tuple(tensor.shape))
+        fitting = tuple(use for use in held if use.keys in tuple(tensor.shape))
         if not other.learned and fitting:
-            for fate in other.sums:
-                fate.linear |= any(one.features for one in held)
+            for use in other.sums:
+                use.linear |= any(one.features for one in held)
             return _fresh(sums=_settled(fitting, other.origin))
-        for fate in held:
-            if fate.width in tuple(out.shape):
+        for use in held:
+            if use.width in tuple(out.shape):
                 return _fresh(weights=held)  # mixed, such as by talking heads
-            fate.goes.append("weighing learned vectors")
+            use.goes.append("weighing learned vectors")
     if right.learned and (not left.learned or pair[1].dim() == 2):
         return Mark(left.origin, features=step.features(out))
     return _fresh(streams=(left.origin, right.origin))
@@ -247,21 +247,21 @@ def _cut(step: Step, mark: Mark, out: Any) -> None:
     if len(index) != rank and not (len(index) == 2 and index[0] is Ellipsis):
         return
     start, stop, stride = last.indices(width)
-    for fate in mark.weights:
-        if fate.width == width > out.shape[-1] and stride == 1:
-            fate.kept = (start, stop)
+    for use in mark.weights:
+        if use.width == width > out.shape[-1] and stride == 1:
+            use.kept = (start, stop)
 
 
-def _settled(fates: tuple[Fate, ...], memory: frozenset[object]) -> tuple[Fate, ...]:
-    for fate in fates:
-        fate.used, fate.memory = True, fate.memory or memory
-    return fates
+def _settled(uses: tuple[SoftmaxUse, ...], memory: frozenset[object]) -> tuple[SoftmaxUse, ...]:
+    for use in uses:
+        use.used, use.memory = True, use.memory or memory
+    return uses
 
 
-def _weighs_others(step: Step, marks: list[Mark], held: tuple[Fate, ...]) -> bool:
+def _weighs_others(step: Step, marks: list[Mark], held: tuple[SoftmaxUse, ...]) -> bool:
     """Say whether a multiplication weighs something that is no weight of the model."""
     others = [t for t, m in zip(step.fed, marks, strict=True) if not m.weights and not m.learned]
-    widths = {fate.width for fate in held}
+    widths = {use.width for use in held}
     return step.name in kinds.TIMES and any(widths & set(t.shape) for t in others)
 
 

@@ -23,7 +23,7 @@ from limelight.capture.torch.intercept.intercept import (
 from limelight.capture.torch.trace import functions as torch_functions
 from limelight.capture.torch.trace.axes import Place
 from limelight.capture.torch.trace.kinds import related, worded
-from limelight.capture.torch.trace.provenance import Fate, Lineage, Mark
+from limelight.capture.torch.trace.provenance import Lineage, Mark, SoftmaxUse
 from limelight.capture.torch.trace.vectors import Rules, Vectors, vectors_of
 
 
@@ -109,7 +109,7 @@ class SoftmaxCall:
         Of an attention.
     logits, axis : tensor, int
         Of a softmax.
-    fate : Fate, optional
+    use : SoftmaxUse, optional
         What became of a softmax's values.
     memory : frozenset
         Origin of an attention's values.
@@ -129,7 +129,7 @@ class SoftmaxCall:
     vectors: Vectors | None = None
     logits: Any = None
     axis: int = -1
-    fate: Fate | None = None
+    use: SoftmaxUse | None = None
     memory: frozenset[object] = frozenset()
     place: Place | None = None
 
@@ -267,8 +267,8 @@ class _Recorder:
                 continue
             known = self._lineage.of(event.logits)
             features = known.features and event.axis == event.logits.dim() - 1
-            softmax_call.fate = Fate(int(event.logits.shape[event.axis]), features)
-            self._lineage.put(out, Mark(fresh, weights=(softmax_call.fate,), place=known.place))
+            softmax_call.use = SoftmaxUse(int(event.logits.shape[event.axis]), features)
+            self._lineage.put(out, Mark(fresh, weights=(softmax_call.use,), place=known.place))
             self._logits.setdefault(softmax_call.logits.data_ptr(), []).append(softmax_call)
 
     def _spare(self, event: Op) -> None:

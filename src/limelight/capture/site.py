@@ -132,7 +132,7 @@ def _cells(
         return variables, rule.query_valid(examples), rule.key_valid(examples)
     if captured.weights is None or captured.logits is None:
         raise DimensionError(
-            f"Got a captured of {captured.module} without values.",
+            f"Got a capture of {captured.module} without values.",
             "Wanted weights and logits, or factors.",
             "Correct the adapter that made it.",
         )

@@ -23,7 +23,7 @@ from limelight.capture.keras.watch.arguments import (
     tensors,
     within,
 )
-from limelight.capture.keras.watch.provenance import Lineage
+from limelight.capture.keras.watch.provenance import ProvenanceTracker
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,18 @@ class Judge:
     Parameters
     ----------
     trace : Trace
-    lineage : Lineage
+    tracker : ProvenanceTracker
     examples : int
         How many examples ran.
     inputs : list of tensor
         What the model was called with.
     """
 
-    def __init__(self, trace: Trace, lineage: Lineage, examples: int, inputs: list[Any]) -> None:
+    def __init__(
+        self, trace: Trace, tracker: ProvenanceTracker, examples: int, inputs: list[Any]
+    ) -> None:
         self._trace = trace
-        self._lineage = lineage
+        self._tracker = tracker
         self._examples = examples
         self._lengths = lengths(inputs, also_ids=True)
         for call in trace.calls:
@@ -150,7 +152,7 @@ class Judge:
             return Other(softmax_call, owner, operation, _foreign_batch(shape, self._examples))
         query, key = query_and_key(owner)
         rank, axes = len(shape), softmax_call.axes
-        same = query is not None and key is not None and self._lineage.same_positions(query, key)
+        same = query is not None and key is not None and self._tracker.same_positions(query, key)
         kind = "self" if same else "cross"
         if all(size == 1 for size in shape[rank - 2 * axes : rank - axes]):
             kind = "pooling" if any(size > 1 for size in shape[rank - axes :]) else kind
@@ -185,7 +187,7 @@ class Judge:
             layers.Activation, layers.Dropout, layers.Flatten, layers.Lambda, layers.Masking,
             layers.Permute, layers.Reshape, layers.Softmax, layers.TimeDistributed,
         )  # fmt: skip
-        maker = self._lineage.behind(softmax_call.logits, through)
+        maker = self._tracker.behind(softmax_call.logits, through)
         if maker is None or not isinstance(maker.operation, _class_layers()):
             return False
         return any(t.shape[-1] == width for t in tensors(maker.outputs))
@@ -211,11 +213,11 @@ class Judge:
             import keras
 
             scale = (keras.layers.Rescaling, keras.layers.Lambda, keras.layers.Activation)
-            maker = self._lineage.behind(softmax_call.logits, scale)
+            maker = self._tracker.behind(softmax_call.logits, scale)
             fed = [] if maker is None else tensors((maker.args, maker.kwargs))
             if maker is None or len(fed) < 2:
                 return None, None, "self" if square else "cross"
-            same = self._lineage.same_positions(fed[0], fed[1])
+            same = self._tracker.same_positions(fed[0], fed[1])
             return fed[0], fed[1], "self" if same else "cross"
         query, key = query_and_key(owner)
         if not square:
@@ -223,7 +225,7 @@ class Judge:
         call: Call | None = owner
         while call is not None and not _is_container(call.operation):
             query, key = query_and_key(call)
-            if query is not None and self._lineage.same_positions(query, key):
+            if query is not None and self._tracker.same_positions(query, key):
                 return query, key, "self"
             call = call.parent
         single = _is_container(owner.operation) and len(sequences(owner)) <= 1

@@ -18,7 +18,7 @@ from limelight.capture.keras.backends.backend import backend, dtype_of, single
 from limelight.capture.keras.recognise.attention import Judge, Other, Site
 from limelight.capture.keras.trace import Call, Trace
 from limelight.capture.keras.watch.arguments import arguments, is_whole, loop_around
-from limelight.capture.keras.watch.provenance import Lineage
+from limelight.capture.keras.watch.provenance import ProvenanceTracker
 from limelight.capture.probe import Probe
 from limelight.capture.site import CapturedAttention
 from limelight.errors import UnsupportedModelError
@@ -55,8 +55,8 @@ def pick(
     UnsupportedModelError
         If none is attention, or ``include`` or ``exclude`` names a place without a softmax.
     """
-    lineage = Lineage(trace, inputs)
-    judge = Judge(trace, lineage, probe.examples, inputs)
+    tracker = ProvenanceTracker(trace, inputs)
+    judge = Judge(trace, tracker, probe.examples, inputs)
     names = keras_names.paths(model)
     sites: list[tuple[str, Site]] = []
     others: list[tuple[str, Other]] = []
@@ -74,7 +74,7 @@ def pick(
     refused = [path for path, _ in others if _matches(path, include)]
     if not sites or refused:
         raise _nothing(model, trace, others, names, refused)
-    read = _Reader(lineage, probe, inputs)
+    read = _Reader(tracker, probe, inputs)
     named: list[CapturedAttention] = []
     count: dict[str, int] = {}
     for path, group in _steps_joined(sites):
@@ -87,10 +87,10 @@ def pick(
 class _Reader:
     """Reads sites into NumPy."""
 
-    def __init__(self, lineage: Lineage, probe: Probe, inputs: list[Any]) -> None:
+    def __init__(self, tracker: ProvenanceTracker, probe: Probe, inputs: list[Any]) -> None:
         import keras
 
-        self._lineage = lineage
+        self._tracker = tracker
         self._several = len(probe.arrays) > 1
         ids = [i for i, t in enumerate(inputs) if len(t.shape) == 2 and is_whole(t)]
         self._worded = ids[0] if ids else 0
@@ -131,7 +131,7 @@ class _Reader:
             return True
         if tensor is None:
             return site.kind != "cross"
-        sources, known = self._lineage.sources(tensor)
+        sources, known = self._tracker.sources(tensor)
         if site.kind != "cross" and not known:
             return True
         return self._worded in sources and (len(sources) == 1 or site.kind != "cross")

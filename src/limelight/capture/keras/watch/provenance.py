@@ -15,7 +15,7 @@ from limelight.capture.keras.watch.arguments import tensors, within
 _FAR = 12
 
 
-class Lineage:
+class ProvenanceTracker:
     """Finds the way back from a tensor through one forward pass.
 
     Parameters

@@ -135,7 +135,7 @@ class _Watcher(_Recorder):
         if isinstance(event, Op):
             self._here = event.call
             result = self._follower(event, run)
-            self._lineage.follow(event.function, event.args, event.kwargs, result)
+            self._tracker.follow(event.function, event.args, event.kwargs, result)
             return result
         path = event.call.path
         place = self._places.get(path, 0)
@@ -153,7 +153,7 @@ class _Watcher(_Recorder):
         self._measure(event, seen, out)
         self.trace.softmax_calls.append(softmax_call)
         self.seen.append(seen)
-        self._mark(event, softmax_call, out)
+        self._provenance(event, softmax_call, out)
         if isinstance(event, Softmax):
             self._follower.begin(out, event.axis, seen)
         return out

@@ -208,10 +208,14 @@ class Step:
             return output[-1:] not in inputs.split(",")[0]
         return self.fed[-1].dim() > 1 or self.name == "linear"
 
-    def sides(self, marks: list[Any]) -> tuple[Any, Any, tuple[Any, Any]]:
-        """Return the marks and tensors of a product's two sides."""
-        place = 1 if self.name == "baddbmm" and len(marks) > 2 else 0
-        two = marks[place : place + 2] if len(marks) > 1 else [marks[0], marks[0]]
+    def sides(self, provenances: list[Any]) -> tuple[Any, Any, tuple[Any, Any]]:
+        """Return the provenances and tensors of a product's two sides."""
+        place = 1 if self.name == "baddbmm" and len(provenances) > 2 else 0
+        two = (
+            provenances[place : place + 2]
+            if len(provenances) > 1
+            else [provenances[0], provenances[0]]
+        )
         pair = self.fed[place : place + 2] if len(self.fed) > 1 else [self.fed[0]] * 2
         if self.name == "rmatmul":
             two, pair = two[::-1], pair[::-1]

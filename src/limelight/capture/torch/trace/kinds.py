@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from limelight.capture.torch.intercept.intercept import Call
-from limelight.capture.torch.trace.provenance import Lineage, Mark
+from limelight.capture.torch.trace.provenance import Provenance, ProvenanceTracker
 
 # Arguments with such words in their names are no sequences that are attended from or to.
 _BESIDE = ("mask", "bias", "position", "cache", "past", "cos", "sin", "rotary", "freq", "weight",
@@ -41,7 +41,7 @@ class Relation:
 
 
 def related(
-    call: Call | None, sides: tuple[Origin, Origin] | None, square: bool, lineage: Lineage
+    call: Call | None, sides: tuple[Origin, Origin] | None, square: bool, tracker: ProvenanceTracker
 ) -> Relation:
     """Say whether queries and keys are of one sequence.
 
@@ -57,7 +57,7 @@ def related(
         Origins of queries and keys, where known.
     square : bool
         Whether they are equally many.
-    lineage : Lineage
+    tracker : ProvenanceTracker
 
     Returns
     -------
@@ -69,7 +69,7 @@ def related(
         for tensor in given
         for size in (tensor.shape[1:-1] if tensor.dim() > 2 else tensor.shape[1:])
     )
-    origins = [lineage.of(tensor).origin for tensor in given]
+    origins = [tracker.of(tensor).origin for tensor in given]
     pair = (origins[0], origins[1] if len(origins) > 1 else origins[0]) if origins else None
     query, key = sides or pair or (frozenset(), frozenset())
     # Inside torch's own attention function, projections cannot be followed.
@@ -81,13 +81,13 @@ def related(
     return Relation("self" if met or own else "cross", query, key, lengths)
 
 
-def worded(inputs: list[Any], roots: list[Mark]) -> Callable[[Origin, str], bool]:
+def worded(inputs: list[Any], roots: list[Provenance]) -> Callable[[Origin, str], bool]:
     """Return what says whether positions may bear the probe's words.
 
     Parameters
     ----------
     inputs : list of tensor
-    roots : list of Mark
+    roots : list of Provenance
         Theirs.
 
     Returns

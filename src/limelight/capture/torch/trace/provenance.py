@@ -1,8 +1,8 @@
 """What the tensors of a torch forward pass are made of, and where a softmax's values go.
 
-Room: capture, torch. Comes in: every function a model calls, with what came out. Goes out: marks
-on tensors, kept beside them, that say which sequences' positions they hold and whose weights.
-Nothing is kept alive: a mark ends with its tensor.
+Room: capture, torch. Comes in: every function a model calls, with what came out. Goes out:
+provenances on tensors, kept beside them, that say which sequences' positions they hold and whose
+weights. Nothing is kept alive: a provenance ends with its tensor.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class SoftmaxUse:
 
 
 @dataclass(frozen=True, eq=False)
-class Mark:
+class Provenance:
     """What is known of one tensor.
 
     Attributes
@@ -86,8 +86,8 @@ class Mark:
     place: Place | None = None
 
 
-class Lineage:
-    """Keeps the marks of one pass.
+class ProvenanceTracker:
+    """Keeps the provenances of one pass.
 
     Parameters
     ----------
@@ -97,10 +97,10 @@ class Lineage:
 
     def __init__(self, examples: int) -> None:
         self._examples = examples
-        self._marks: dict[int, tuple[Any, Mark]] = {}
+        self._provenances: dict[int, tuple[Any, Provenance]] = {}
 
-    def of(self, tensor: Any) -> Mark:
-        """Return a tensor's mark, also of one never seen before.
+    def of(self, tensor: Any) -> Provenance:
+        """Return a tensor's provenance, also of one never seen before.
 
         Parameters
         ----------
@@ -108,9 +108,9 @@ class Lineage:
 
         Returns
         -------
-        Mark
+        Provenance
         """
-        kept = self._marks.get(id(tensor))
+        kept = self._provenances.get(id(tensor))
         if kept is not None and kept[0]() is tensor:
             return kept[1]
         import torch
@@ -119,23 +119,23 @@ class Lineage:
         weight = isinstance(tensor, torch.nn.Parameter)
         return self.put(tensor, _fresh(learned=weight or not tensor.is_floating_point()))
 
-    def put(self, tensor: Any, mark: Mark) -> Mark:
-        """Mark a tensor.
+    def put(self, tensor: Any, provenance: Provenance) -> Provenance:
+        """Provenance a tensor.
 
         Parameters
         ----------
         tensor : tensor
-        mark : Mark
+        provenance : Provenance
 
         Returns
         -------
-        Mark
+        Provenance
         """
-        self._marks[id(tensor)] = (weakref.ref(tensor), mark)
-        return mark
+        self._provenances[id(tensor)] = (weakref.ref(tensor), provenance)
+        return provenance
 
-    def root(self, tensor: Any) -> Mark:
-        """Mark an input of the model.
+    def root(self, tensor: Any) -> Provenance:
+        """Provenance an input of the model.
 
         Parameters
         ----------
@@ -143,14 +143,14 @@ class Lineage:
 
         Returns
         -------
-        Mark
+        Provenance
         """
         place = Place(0)
         known = fits(place, tensor.shape, self._examples)
         return self.put(tensor, _fresh(place=place if known else None))
 
     def follow(self, function: Any, args: Any, kwargs: dict[str, Any], result: Any) -> None:
-        """Mark what a function returned.
+        """Provenance what a function returned.
 
         Parameters
         ----------
@@ -163,63 +163,71 @@ class Lineage:
             for out in kinds.tensors(result):
                 self.put(out, _fresh(learned=True))
             return
-        marks = [self.of(tensor) for tensor in fed]
+        provenances = [self.of(tensor) for tensor in fed]
         step = Step(kinds.name_of(function), args, kwargs, fed, function)
         if step.name == "__setitem__":
-            if not all(mark.learned for mark in marks):
-                self.put(fed[0], replace(marks[0], learned=False))
+            if not all(provenance.learned for provenance in provenances):
+                self.put(fed[0], replace(provenances[0], learned=False))
             return
-        places = [mark.place for mark in marks]
+        places = [provenance.place for provenance in provenances]
         for out in kinds.tensors(result):
             place = moved(step, places, out, self._examples)
-            self.put(out, replace(self._made(step, marks, out), place=place))
+            self.put(out, replace(self._made(step, provenances, out), place=place))
 
-    def _made(self, step: Step, marks: list[Mark], out: Any) -> Mark:
-        learned = all(mark.learned for mark in marks)
+    def _made(self, step: Step, provenances: list[Provenance], out: Any) -> Provenance:
+        learned = all(provenance.learned for provenance in provenances)
         if step.name in kinds.PRODUCTS:
-            mark = _product(step, marks, out)
-        elif step.name in kinds.SUMS and any(mark.terms for mark in marks):
-            mark = _fresh(sums=_settled(marks[0].terms, marks[0].origin))
+            provenance = _product(step, provenances, out)
+        elif step.name in kinds.SUMS and any(provenance.terms for provenance in provenances):
+            provenance = _fresh(sums=_settled(provenances[0].terms, provenances[0].origin))
         else:
-            mark = self._carried(step, marks, out)
-        return replace(mark, learned=learned)
+            provenance = self._carried(step, provenances, out)
+        return replace(provenance, learned=learned)
 
-    def _carried(self, step: Step, marks: list[Mark], out: Any) -> Mark:
-        full = [m for m, t in zip(marks, step.fed, strict=True) if t.numel() == out.numel()]
-        known = [mark for mark in full if not mark.learned] or full or marks[:1]
-        held = tuple(dict.fromkeys(use for mark in marks for use in mark.weights))
-        first = marks[0]
+    def _carried(self, step: Step, provenances: list[Provenance], out: Any) -> Provenance:
+        full = [m for m, t in zip(provenances, step.fed, strict=True) if t.numel() == out.numel()]
+        known = (
+            [provenance for provenance in full if not provenance.learned] or full or provenances[:1]
+        )
+        held = tuple(dict.fromkeys(use for provenance in provenances for use in provenance.weights))
+        first = provenances[0]
         if step.rearranges:
             _cut(step, first, out)
             turned = step.name in kinds.TURNS or out.shape[-1:] != step.fed[0].shape[-1:]
             kept = replace(first, features=first.features and (not turned or step.regroups(out)))
             return kept if step.keeps_positions else replace(kept, origin=_new())
         if step.name in kinds.ELEMENTWISE:
-            features = all(mark.features for mark in known)
-            origin = frozenset().union(*(mark.origin for mark in known))
-            streams = next((mark.streams for mark in known if mark.streams), None)
-            terms = held if held and _weighs_others(step, marks, held) else ()
-            terms = terms or tuple(use for mark in marks for use in mark.terms)
-            sums = tuple(use for mark in marks for use in mark.sums)
-            same = any(mark.weights for mark in full)
-            return Mark(origin, False, features, streams, held if same else (), terms, sums)
+            features = all(provenance.features for provenance in known)
+            origin = frozenset().union(*(provenance.origin for provenance in known))
+            streams = next((provenance.streams for provenance in known if provenance.streams), None)
+            terms = held if held and _weighs_others(step, provenances, held) else ()
+            terms = terms or tuple(use for provenance in provenances for use in provenance.terms)
+            sums = tuple(use for provenance in provenances for use in provenance.sums)
+            same = any(provenance.weights for provenance in full)
+            return Provenance(origin, False, features, streams, held if same else (), terms, sums)
         for use in held:
             use.goes.append(step.name)
         if step.name in kinds.LINEAR:
             place = 1 if step.name == "addmm" else 0
-            return Mark(marks[min(place, len(marks) - 1)].origin, features=step.features(out))
+            return Provenance(
+                provenances[min(place, len(provenances) - 1)].origin, features=step.features(out)
+            )
         if step.name in kinds.JOINS:
             last = step.joins_last(out)
-            origin = frozenset().union(*(mark.origin for mark in marks)) if last else _new()
-            return Mark(origin, weights=held)
+            origin = (
+                frozenset().union(*(provenance.origin for provenance in provenances))
+                if last
+                else _new()
+            )
+            return Provenance(origin, weights=held)
         if step.keeps_shape(out):
-            return Mark(first.origin)
+            return Provenance(first.origin)
         return _fresh()
 
 
-def _product(step: Step, marks: list[Mark], out: Any) -> Mark:
-    """Mark a matrix product: scores, a weighted sum, or a layer's outputs."""
-    left, right, pair = step.sides(marks)
+def _product(step: Step, provenances: list[Provenance], out: Any) -> Provenance:
+    """Provenance a matrix product: scores, a weighted sum, or a layer's outputs."""
+    left, right, pair = step.sides(provenances)
     held = left.weights or right.weights
     if held:
         other, tensor = (right, pair[1]) if left.weights else (left, pair[0])
@@ -233,11 +241,11 @@ def _product(step: Step, marks: list[Mark], out: Any) -> Mark:
                 return _fresh(weights=held)  # mixed, such as by talking heads
             use.goes.append("weighing learned vectors")
     if right.learned and (not left.learned or pair[1].dim() == 2):
-        return Mark(left.origin, features=step.features(out))
+        return Provenance(left.origin, features=step.features(out))
     return _fresh(streams=(left.origin, right.origin))
 
 
-def _cut(step: Step, mark: Mark, out: Any) -> None:
+def _cut(step: Step, provenance: Provenance, out: Any) -> None:
     """Note that only a part of a softmax's values is used, as where one of them is a sink's."""
     index = step.args[1] if step.name == "getitem" else None
     if not isinstance(index, tuple) or not index or not isinstance(index[-1], slice):
@@ -247,7 +255,7 @@ def _cut(step: Step, mark: Mark, out: Any) -> None:
     if len(index) != rank and not (len(index) == 2 and index[0] is Ellipsis):
         return
     start, stop, stride = last.indices(width)
-    for use in mark.weights:
+    for use in provenance.weights:
         if use.width == width > out.shape[-1] and stride == 1:
             use.kept = (start, stop)
 
@@ -258,9 +266,11 @@ def _settled(uses: tuple[SoftmaxUse, ...], memory: frozenset[object]) -> tuple[S
     return uses
 
 
-def _weighs_others(step: Step, marks: list[Mark], held: tuple[SoftmaxUse, ...]) -> bool:
+def _weighs_others(step: Step, provenances: list[Provenance], held: tuple[SoftmaxUse, ...]) -> bool:
     """Say whether a multiplication weighs something that is no weight of the model."""
-    others = [t for t, m in zip(step.fed, marks, strict=True) if not m.weights and not m.learned]
+    others = [
+        t for t, m in zip(step.fed, provenances, strict=True) if not m.weights and not m.learned
+    ]
     widths = {use.width for use in held}
     return step.name in kinds.TIMES and any(widths & set(t.shape) for t in others)
 
@@ -269,5 +279,5 @@ def _new() -> frozenset[object]:
     return frozenset([object()])
 
 
-def _fresh(**known: Any) -> Mark:
-    return Mark(_new(), **known)
+def _fresh(**known: Any) -> Provenance:
+    return Provenance(_new(), **known)

@@ -23,7 +23,7 @@ from limelight.capture.torch.intercept.intercept import (
 from limelight.capture.torch.trace import functions as torch_functions
 from limelight.capture.torch.trace.axes import Place
 from limelight.capture.torch.trace.kinds import related, worded
-from limelight.capture.torch.trace.provenance import Lineage, Mark, SoftmaxUse
+from limelight.capture.torch.trace.provenance import Provenance, ProvenanceTracker, SoftmaxUse
 from limelight.capture.torch.trace.vectors import Rules, Vectors, vectors_of
 
 
@@ -193,8 +193,8 @@ class _Recorder:
         self._rows = rows
         self._rules: Rules = {}
         self.trace = Trace()
-        self._lineage = Lineage(examples)
-        self._roots = [self._lineage.root(tensor) for tensor in inputs]
+        self._tracker = ProvenanceTracker(examples)
+        self._roots = [self._tracker.root(tensor) for tensor in inputs]
         self._inputs = inputs
         self._examples = examples
         self._call_sites = CallSites()
@@ -207,42 +207,42 @@ class _Recorder:
         if isinstance(event, Op):
             self._spare(event)
             result = run()
-            self._lineage.follow(event.function, event.args, event.kwargs, result)
+            self._tracker.follow(event.function, event.args, event.kwargs, result)
             self._opaque(event)
             return result
         self._busy = True
         try:
             softmax_call = self._softmax_call(event)
             if isinstance(event, Attend):
-                place = self._lineage.of(event.query).place
+                place = self._tracker.of(event.query).place
                 softmax_call.vectors = vectors_of(
                     event, self._examples, place, self._rows, self._rules
                 )
             else:
                 logits, levels = torch_functions.solid(event.logits.detach())
                 softmax_call.logits, softmax_call.axis = logits, event.axis + levels
-                softmax_call.place = None if levels else self._lineage.of(event.logits).place
+                softmax_call.place = None if levels else self._tracker.of(event.logits).place
         finally:
             self._busy = False
         self.trace.softmax_calls.append(softmax_call)
         result = run()
-        self._mark(event, softmax_call, result)
+        self._provenance(event, softmax_call, result)
         return result
 
     def _softmax_call(self, event: Attend | Softmax) -> SoftmaxCall:
         call_site, call = self._call_sites.of(event)
         if isinstance(event, Attend):
             sides: tuple[Any, Any] | None = (
-                self._lineage.of(event.query).origin, self._lineage.of(event.key).origin
+                self._tracker.of(event.query).origin, self._tracker.of(event.key).origin
             )  # fmt: skip
             shape = (event.query.shape[-2], event.key.shape[-2])
-            memory = self._lineage.of(event.value).origin
+            memory = self._tracker.of(event.value).origin
         else:
-            sides, memory = self._lineage.of(event.logits).streams, frozenset()
+            sides, memory = self._tracker.of(event.logits).streams, frozenset()
             shape = (event.logits.shape[-2] if event.logits.dim() > 1 else 1,
                      event.logits.shape[event.axis])  # fmt: skip
         scored = event.query if isinstance(event, Attend) else event.logits
-        relation = related(call, sides, shape[0] == shape[1], self._lineage)
+        relation = related(call, sides, shape[0] == shape[1], self._tracker)
         words = worded(self._inputs, self._roots)
         return SoftmaxCall(
             call_site,
@@ -257,18 +257,20 @@ class _Recorder:
             memory=memory,
         )
 
-    def _mark(self, event: Attend | Softmax, softmax_call: SoftmaxCall, result: Any) -> None:
+    def _provenance(self, event: Attend | Softmax, softmax_call: SoftmaxCall, result: Any) -> None:
         fresh = frozenset([object()])
         for out in torch_functions.tensors(result):
             if isinstance(event, Attend):
-                place = self._lineage.of(event.query).place
+                place = self._tracker.of(event.query).place
                 known_place = place if place is None or place.axis == 0 else None
-                self._lineage.put(out, Mark(fresh, place=known_place))
+                self._tracker.put(out, Provenance(fresh, place=known_place))
                 continue
-            known = self._lineage.of(event.logits)
+            known = self._tracker.of(event.logits)
             features = known.features and event.axis == event.logits.dim() - 1
             softmax_call.use = SoftmaxUse(int(event.logits.shape[event.axis]), features)
-            self._lineage.put(out, Mark(fresh, weights=(softmax_call.use,), place=known.place))
+            self._tracker.put(
+                out, Provenance(fresh, weights=(softmax_call.use,), place=known.place)
+            )
             self._logits.setdefault(softmax_call.logits.data_ptr(), []).append(softmax_call)
 
     def _spare(self, event: Op) -> None:

@@ -135,9 +135,9 @@ def gradient(model, x, gates):
         import tensorflow as tf
 
         variable = tf.Variable(gates)
-        with tf.GradientTape() as tape, ll.gate(model, {"attention": variable}):
+        with tf.GradientTape() as replay, ll.gate(model, {"attention": variable}):
             loss = tf.reduce_sum(model(x) ** 2)
-        return tape.gradient(loss, variable).numpy()
+        return replay.gradient(loss, variable).numpy()
     if BACKEND == "jax":
         import jax
 

@@ -51,7 +51,7 @@ class Site:
 
 @dataclass(eq=False)
 class _Seen:
-    """A softmax or attention of the rehearsal."""
+    """A softmax or attention of the dry run."""
 
     softmax_call: SoftmaxCall
     call: Call
@@ -61,7 +61,7 @@ class _Seen:
     scope: str | None = None  # None while no product is known
 
 
-def rehearse(
+def dry_run(
     model: Any,
     inputs: Any,
     run: Callable[[], Any],

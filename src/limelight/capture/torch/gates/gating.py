@@ -22,7 +22,7 @@ from limelight.capture.torch.gates.blending import blend, digest, spread, stand_
 from limelight.capture.torch.gates.discovery import (
     Site,
     call,
-    rehearse,
+    dry_run,
     rows_of,
     tensors_in,
 )
@@ -301,7 +301,7 @@ class Gating:
         with untouched(self.model):
             self._muted = True
             try:
-                found, plain = rehearse(
+                found, plain = dry_run(
                     self.model, (args, kwargs), lambda: call(module, args, kwargs)
                 )
             finally:

@@ -18,7 +18,7 @@ from limelight.capture.probe import Probe
 from limelight.capture.torch import names as torch_names
 from limelight.capture.torch.calling import forward, prepared
 from limelight.capture.torch.gates.blending import strengths
-from limelight.capture.torch.gates.discovery import Site, examples_in, rehearse, tensors_in
+from limelight.capture.torch.gates.discovery import Site, dry_run, examples_in, tensors_in
 from limelight.capture.torch.gates.gating import Gating
 from limelight.capture.torch.state import untouched
 from limelight.errors import GateError
@@ -57,21 +57,21 @@ def swept(model: Any, probe: Probe, gates: Sequence[Gates], batched: Any = "auto
     run = forward(plain, wide if copies > 1 else given, None)
     results: list[Any] = [None] * len(gates)
     with untouched(plain), _without_caches(plain), _without_short_cuts():
-        tape = recorded(plain, wide, run)
-        known = {site.name: site.heads for site in tape.sites.values()}
+        replay = recorded(plain, wide, run)
+        known = {site.name: site.heads for site in replay.sites.values()}
         for one in gates:
             one.check(known)
-        starts = [min(tape.started[name] for name in one.sites) for one in gates]
-        gating = Gating(plain, gates[0], tape.sites)
+        starts = [min(replay.started[name] for name in one.sites) for one in gates]
+        gating = Gating(plain, gates[0], replay.sites)
         with gating.standing():
             for start in sorted(set(starts)):
                 places = [place for place, at in enumerate(starts) if at == start]
-                gating.remembered = tape.begun(start)
-                with _over(tape, start):
+                gating.remembered = replay.begun(start)
+                with _over(replay, start):
                     for first in range(0, len(places), copies):
                         group = places[first : first + copies]
                         some = [gates[place] for place in group]
-                        one = some[0] if copies == 1 else _joined(some, tape, copies, examples)
+                        one = some[0] if copies == 1 else _joined(some, replay, copies, examples)
                         outputs = _replayed(gating, one, run)
                         for row, place in enumerate(group):
                             results[place] = _part(outputs, row, copies) if copies > 1 else outputs
@@ -97,7 +97,7 @@ class Done:
 
 
 @dataclass(eq=False)
-class Tape:
+class Replay:
     """What a plain run left.
 
     Attributes
@@ -135,7 +135,7 @@ class Tape:
         }
 
 
-def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Tape:
+def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Replay:
     """Run a model plainly and remember what its modules returned.
 
     Parameters
@@ -146,14 +146,14 @@ def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Tape:
 
     Returns
     -------
-    Tape
+    Replay
 
     Raises
     ------
     GateError
         If the run changed the model's state.
     """
-    tape, clock = Tape(), count()
+    replay, clock = Replay(), count()
     begun: list[tuple[int, list[tuple[Any, int]], bool]] = []
     returned: list[tuple[Done, list[tuple[Any, int]]]] = []
     events: dict[tuple[str, int], int] = {}
@@ -165,13 +165,13 @@ def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Tape:
         began, versions, simple = begun.pop()
         clean = simple and _simple(outputs) and all(t._version == v for t, v in versions)
         done = Done(outputs, began, next(clock), clean)
-        tape.calls.setdefault(module, []).append(done)
+        replay.calls.setdefault(module, []).append(done)
         returned.append((done, _versions(outputs)))
 
     def met(key: tuple[str, int], out: Any) -> None:
         events[key] = next(clock)
         if out is not None:
-            tape.own[key] = out
+            replay.own[key] = out
 
     state = [(one, one._version) for one in [*model.buffers(), *model.parameters()]]
     with ExitStack() as undo:
@@ -180,7 +180,7 @@ def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Tape:
             post = module.register_forward_hook(after, with_kwargs=True)
             undo.callback(pre.remove)
             undo.callback(post.remove)
-        tape.sites, _ = rehearse(model, inputs, run, met)
+        replay.sites, _ = dry_run(model, inputs, run, met)
     if any(one._version != version for one, version in state):
         raise GateError(
             f"Got a {type(model).__name__} whose forward pass changes its own state.",
@@ -189,16 +189,16 @@ def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Tape:
         )
     for done, versions in returned:
         done.clean = done.clean and all(t._version == version for t, version in versions)
-    for key, site in tape.sites.items():
-        tape.started[site.name] = min(events[key], tape.started.get(site.name, events[key]))
-    return tape
+    for key, site in replay.sites.items():
+        replay.started[site.name] = min(events[key], replay.started.get(site.name, events[key]))
+    return replay
 
 
 @contextmanager
-def _over(tape: Tape, start: int) -> Iterator[None]:
+def _over(replay: Replay, start: int) -> Iterator[None]:
     """Let modules that were done before a moment return what they returned."""
     with ExitStack() as undo:
-        for module, outputs in tape.over(start).items():
+        for module, outputs in replay.over(start).items():
             own = module.__dict__.get("forward")
             if own is None:
                 undo.callback(module.__dict__.pop, "forward", None)
@@ -235,11 +235,11 @@ def _copies(given: Any, gates: Sequence[Gates], batched: Any) -> int:
     return max(1, min(alike, most))
 
 
-def _joined(gates: Sequence[Gates], tape: Tape, copies: int, examples: int) -> Gates:
+def _joined(gates: Sequence[Gates], replay: Replay, copies: int, examples: int) -> Gates:
     """Join gatings into one, a gate for each row of the batch; rows left over are not gated."""
     import torch
 
-    heads = {site.name: site.heads for site in tape.sites.values()}
+    heads = {site.name: site.heads for site in replay.sites.values()}
     like = torch.ones(())
     sites: dict[str, tuple[Piece, ...]] = {}
     for name in dict.fromkeys(name for one in gates for name in one.sites):

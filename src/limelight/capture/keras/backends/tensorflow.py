@@ -107,8 +107,8 @@ def observed(model: Any, trace: Trace, stack: list[Call]) -> Iterator[Scope]:  #
     """
     import tensorflow as tf
 
-    # Not public, but the only door that sees a softmax however it was bound: keras.ops, tf.nn,
-    # a name imported early, a Lambda.
+    # Not public, but the only interceptor that sees a softmax however it was bound: keras.ops,
+    # tf.nn, a name imported early, a Lambda.
     from tensorflow.python.framework import op_callbacks
 
     observe = _observer(trace, stack)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from limelight.capture.keras.backends.backend import Scope
 from limelight.capture.keras.backends.kernels import attention
 from limelight.capture.keras.trace import Call, Softmax, Trace
-from limelight.capture.torch.intercept.intercept import Attend, Event, opened
-from limelight.capture.torch.intercept.intercept import Softmax as SoftmaxEvent
+from limelight.capture.torch.intercept.modes import Attend, Event, intercepted
+from limelight.capture.torch.intercept.modes import Softmax as SoftmaxEvent
 from limelight.errors import UnsupportedModelError
 
 TRIES_A_STEP: Final = True
@@ -103,7 +103,7 @@ def observed(model: Any, trace: Trace, stack: list[Call]) -> Iterator[Scope]:
     """
     import torch
 
-    def door(event: Event, run: Any) -> Any:
+    def interceptor(event: Event, run: Any) -> Any:
         output = run()
         if not trace.muted:
             _note(trace, stack[-1] if stack else None, event, output)
@@ -111,7 +111,7 @@ def observed(model: Any, trace: Trace, stack: list[Call]) -> Iterator[Scope]:
 
     with ExitStack() as undo:
         undo.enter_context(torch.no_grad())
-        undo.enter_context(opened(model, door))
+        undo.enter_context(intercepted(model, interceptor))
         yield lambda _: nullcontext()
 
 

@@ -34,7 +34,7 @@ def attending(
     replace : callable
         Puts an attribute into a layer, for as long as the caller likes.
     asleep : callable
-        Says whether others are to be left alone at the doors just now.
+        Says whether others are to be left alone just now.
     """
     for name in ("_compute_attention", "_apply_scores"):
         method = getattr(layer, name, None)
@@ -70,7 +70,7 @@ def _doors(seen: Seen) -> Iterator[None]:
     inside = False
     products = Products()
 
-    def door(function: Callable[..., Any], features: bool) -> Callable[..., Any]:
+    def interceptor(function: Callable[..., Any], features: bool) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             nonlocal inside
             if inside:
@@ -98,7 +98,7 @@ def _doors(seen: Seen) -> Iterator[None]:
         ]:
             original = getattr(owner, name)
             undo.callback(setattr, owner, name, original)
-            setattr(owner, name, door(original, features))
+            setattr(owner, name, interceptor(original, features))
         undo.enter_context(products.watched())
         yield
     products.finish()

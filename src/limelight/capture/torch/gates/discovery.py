@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from limelight.capture.torch.gates.products import Follower
-from limelight.capture.torch.intercept.intercept import Attend, Call, Event, Op, Softmax, opened
+from limelight.capture.torch.intercept.modes import Attend, Call, Event, Op, Softmax, intercepted
 from limelight.capture.torch.recognise.attention import judged
 from limelight.capture.torch.trace.recorder import SoftmaxCall, _Recorder
 from limelight.capture.torch.trace.vectors import Vectors
@@ -90,7 +90,7 @@ def dry_run(
     tensors = list(tensors_in(inputs))
     examples = examples_in(tensors)
     watcher = _Watcher(tensors, examples, met)
-    with opened(model, watcher) as stack:
+    with intercepted(model, watcher) as stack:
         watcher.trace.stack = stack
         outputs = run()
     # Whether capture could read it as [example, head, query, key] is no matter here.

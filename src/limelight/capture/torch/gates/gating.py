@@ -27,8 +27,8 @@ from limelight.capture.torch.gates.discovery import (
     tensors_in,
 )
 from limelight.capture.torch.gates.products import Follower
-from limelight.capture.torch.intercept import intercept as torch_doors
-from limelight.capture.torch.intercept.intercept import Attend, Call, Event, Op, Stack
+from limelight.capture.torch.intercept import modes as intercept_modes
+from limelight.capture.torch.intercept.modes import Attend, Call, Event, Op, Stack
 from limelight.capture.torch.state import untouched
 from limelight.errors import GateError
 
@@ -103,8 +103,8 @@ class Gating:
             gates.check({site.name: site.heads for site in self.sites.values()})
         self._thread = threading.get_ident()
         self._stack = Stack()
-        self._mode: Any = torch_doors.mode(self._door, self._stack)
-        self._depth = 0  # of modules within which the doors are open
+        self._mode: Any = intercept_modes.interception(self._interceptor, self._stack)
+        self._depth = 0  # of modules within which calls are intercepted
         self._scopes: set[str] = set()
         self._counts: dict[str, int] = {}
         self._muted = False
@@ -129,7 +129,7 @@ class Gating:
 
     @contextmanager
     def standing(self) -> Iterator[None]:
-        """Follow the modules that matter, and stand at the doors within them.
+        """Follow the modules that matter, and intercept what happens within them.
 
         Yields
         ------
@@ -138,7 +138,7 @@ class Gating:
         import torch
 
         # Patches of two threads that overlap crosswise would leave one behind.
-        with torch_doors._one_at_a_time, ExitStack() as undo:
+        with intercept_modes._one_at_a_time, ExitStack() as undo:
             before = torch.backends.mha.get_fastpath_enabled()
             undo.callback(torch.backends.mha.set_fastpath_enabled, before)
             torch.backends.mha.set_fastpath_enabled(False)  # would compute all in one piece
@@ -147,7 +147,9 @@ class Gating:
             if "transformers" in sys.modules:
                 from limelight.capture.torch.intercept import transformers as torch_transformers
 
-                undo.enter_context(torch_transformers.interfaces_opened(self._door, self._stack))
+                undo.enter_context(
+                    torch_transformers.interfaces_intercepted(self._interceptor, self._stack)
+                )
             followed = self._followed()
             for module, path in torch_names.paths(self.model):
                 if self._ready and path not in followed:
@@ -220,7 +222,7 @@ class Gating:
 
     # ---------------------------------------------------------------------------------------- doors
 
-    def _door(self, event: Event, run: Callable[[], Any]) -> Any:
+    def _interceptor(self, event: Event, run: Callable[[], Any]) -> Any:
         here = event.call
         if self._muted or here is None or threading.get_ident() != self._thread:
             return run()

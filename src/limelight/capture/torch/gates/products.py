@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from limelight.capture.torch.intercept.intercept import Op
+from limelight.capture.torch.intercept.modes import Op
 
 _SAME_FORM = frozenset(
     {"dropout", "dropout_", "to", "type", "type_as", "float", "half", "bfloat16", "double",

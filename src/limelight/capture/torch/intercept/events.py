@@ -1,4 +1,4 @@
-"""What happens at the doors of torch: calls of modules, attentions, softmaxes, other functions.
+"""What is intercepted in torch: calls of modules, attentions, softmaxes, other functions.
 
 Room: capture, torch. Comes in: the arguments of a torch function. Goes out: the event that it is.
 """
@@ -106,7 +106,7 @@ class Op:
 Event = Attend | Softmax | Op
 
 #: Takes an event and a function of no arguments that does it; returns what the model gets.
-Door = Callable[[Event, Callable[[], Any]], Any]
+Interceptor = Callable[[Event, Callable[[], Any]], Any]
 
 
 @dataclass(eq=False)
@@ -119,7 +119,7 @@ class Stack:
     number : int
         How many calls of the model have begun, less one.
     quiet : int
-        Above 0 while what runs was handed to the door already, as a whole.
+        Above 0 while what runs was handed to the interceptor already, as a whole.
     """
 
     running: list[Call] = field(default_factory=list)
@@ -177,14 +177,18 @@ def softmax_event(call: Call | None, args: tuple[Any, ...], kwargs: dict[str, An
 
 
 def flexed(
-    call: Call | None, door: Door, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    call: Call | None,
+    interceptor: Interceptor,
+    function: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Any:
-    """Hand a call of the operator behind ``flex_attention`` to a door.
+    """Hand a call of the operator behind ``flex_attention`` to a interceptor.
 
     Parameters
     ----------
     call : Call or None
-    door : callable
+    interceptor : callable
     function : callable
     args, kwargs : tuple, dict
 
@@ -200,4 +204,4 @@ def flexed(
         return output
 
     event = Attend(call, function=function, **taken_apart(args, kwargs))
-    return (door(event, run), *rest)
+    return (interceptor(event, run), *rest)

@@ -1,9 +1,9 @@
-"""The doors of Hugging Face transformers: the functions its attention interface names.
+"""Intercepts Hugging Face transformers: the functions its attention interface names.
 
 Room: capture, torch. The values of the interface's tables are replaced while a context lasts, never
 its names: masks are built by name, and a new name would get none. What comes through here still
 has its keys un-repeated, and says its window, soft cap and sinks, whichever kernel follows. Eager
-attention is not in the tables; its softmax comes through the other doors.
+attention is not in the tables; its softmax is intercepted as that of any other function.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any
 
-from limelight.capture.torch.intercept.intercept import Attend, Call, Door, Stack
+from limelight.capture.torch.intercept.modes import Attend, Call, Interceptor, Stack
 from limelight.capture.torch.intercept.transformers_kernels import Reader, reader
 
 
 @contextmanager
-def interfaces_opened(door: Door, stack: Stack) -> Iterator[None]:
-    """Hand what the attention interface computes to a door.
+def interfaces_intercepted(interceptor: Interceptor, stack: Stack) -> Iterator[None]:
+    """Hand what the attention interface computes to a interceptor.
 
     Where a version of transformers has no such tables, or a function in them is of an unknown
-    kind, attention comes through the doors of torch alone.
+    kind, attention is that of torch alone.
 
     Parameters
     ----------
-    door : callable
+    interceptor : callable
     stack : Stack
-        What a kernel calls while it runs is kept from the door: it was reported already.
+        What a kernel calls while it runs is kept from the interceptor: it was reported already.
 
     Yields
     ------
@@ -43,7 +43,7 @@ def interfaces_opened(door: Door, stack: Stack) -> Iterator[None]:
                 read = reader(str(name))
                 if read is not None and callable(function):
                     undo.callback(table.__setitem__, name, function)
-                    table[name] = _watched(function, read, door, stack)
+                    table[name] = _watched(function, read, interceptor, stack)
         yield
 
 
@@ -61,7 +61,7 @@ def _tables() -> list[dict[str, Any]]:
 
 
 def _watched(
-    function: Callable[..., Any], read: Reader, door: Door, stack: Stack
+    function: Callable[..., Any], read: Reader, interceptor: Interceptor, stack: Stack
 ) -> Callable[..., Any]:
     """Wrap one attention function."""
     thread = threading.get_ident()
@@ -83,7 +83,7 @@ def _watched(
         try:
             event = _event(function, read, stack, args, kwargs)
             if event is not None:
-                output = door(event, run)
+                output = interceptor(event, run)
                 return (output, *(rest or [None]))
         finally:
             stack.quiet -= 1

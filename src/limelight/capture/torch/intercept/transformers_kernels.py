@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from limelight.capture.torch.intercept.intercept import Attend
+from limelight.capture.torch.intercept.modes import Attend
 
 #: Fills in an event from a call's arguments by name.
 Reader = Callable[[Attend, dict[str, Any]], None]

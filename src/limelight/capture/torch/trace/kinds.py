@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from limelight.capture.torch.intercept.intercept import Call
+from limelight.capture.torch.intercept.modes import Call
 from limelight.capture.torch.trace.provenance import Provenance, ProvenanceTracker
 
 # Arguments with such words in their names are no sequences that are attended from or to.

@@ -1,4 +1,4 @@
-"""Watches one pass of a torch model: the door that records.
+"""Watches one pass of a torch model: the interceptor that records.
 
 Room: capture, torch. Comes in: a model and a function that runs it. Goes out: a :class:`Trace` of
 every attention and softmax, in order, with what is needed to judge and to read them later. Nothing
@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from limelight.capture.torch.intercept.intercept import (
+from limelight.capture.torch.intercept.modes import (
     Attend,
     Call,
     Event,
     Op,
     Softmax,
     Stack,
-    opened,
+    intercepted,
 )
 from limelight.capture.torch.trace import functions as torch_functions
 from limelight.capture.torch.trace.axes import Place
@@ -179,15 +179,15 @@ def watched(
     object
         What ``forward`` returned.
     """
-    door = _Recorder(list(inputs), examples, rows)
-    with opened(model, door) as stack:
-        door.trace.stack = stack
+    interceptor = _Recorder(list(inputs), examples, rows)
+    with intercepted(model, interceptor) as stack:
+        interceptor.trace.stack = stack
         result = forward()
-    return door.trace, result
+    return interceptor.trace, result
 
 
 class _Recorder:
-    """The door."""
+    """The interceptor."""
 
     def __init__(self, inputs: list[Any], examples: int, rows: Sequence[int] | None) -> None:
         self._rows = rows

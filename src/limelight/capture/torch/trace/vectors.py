@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.capture.site import allowed_in
-from limelight.capture.torch.intercept.intercept import Attend
+from limelight.capture.torch.intercept.modes import Attend
 from limelight.capture.torch.trace.axes import Place, first, fits
 from limelight.capture.torch.trace.functions import solid
 from limelight.factors import Factors, factored

@@ -1,9 +1,10 @@
-"""The doors attention goes through in torch, and who stands at them.
+"""Intercepts every place where a torch model attends.
 
-Room: capture, torch. While :func:`opened` lasts, every scaled dot-product attention, every softmax
-and every other torch function that a model calls is handed to a *door*: a function that may look,
-and may change what comes back. Watching and gating are two such functions; how calls are found is
-told here once. Nothing stays patched afterwards, also after an error; other threads pass unseen.
+Room: capture, torch. While :func:`intercepted` lasts, every scaled dot-product attention, every
+softmax and every other torch function that a model calls is handed to a *interceptor*: a function
+that may look, and may change what comes back. Watching and gating are two such functions; how calls
+are found is told here once. Nothing stays patched afterwards, also after an error; other threads
+pass unseen.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import Any
 
 from limelight.capture.torch.intercept.events import Attend as Attend
 from limelight.capture.torch.intercept.events import Call as Call
-from limelight.capture.torch.intercept.events import Door as Door
 from limelight.capture.torch.intercept.events import Event as Event
+from limelight.capture.torch.intercept.events import Interceptor as Interceptor
 from limelight.capture.torch.intercept.events import Op as Op
 from limelight.capture.torch.intercept.events import Softmax as Softmax
 from limelight.capture.torch.intercept.events import Stack as Stack
@@ -36,15 +37,15 @@ _one_at_a_time = threading.RLock()
 
 
 @contextmanager
-def opened(model: Any, door: Door) -> Iterator[Stack]:
-    """Hand every attention, softmax and torch function of a model to a door.
+def intercepted(model: Any, interceptor: Interceptor) -> Iterator[Stack]:
+    """Hand every attention, softmax and torch function of a model to a interceptor.
 
     What is compiled runs uncompiled meanwhile, and is not compiled anew afterwards.
 
     Parameters
     ----------
     model : torch.nn.Module
-    door : callable
+    interceptor : callable
 
     Yields
     ------
@@ -54,11 +55,11 @@ def opened(model: Any, door: Door) -> Iterator[Stack]:
     with _one_at_a_time, ExitStack() as undo:
         undo.enter_context(_uncompiled())
         undo.enter_context(modules_followed(model, stack))
-        undo.enter_context(mode(door, stack))
+        undo.enter_context(interception(interceptor, stack))
         if "transformers" in sys.modules:
             from limelight.capture.torch.intercept import transformers as torch_transformers
 
-            undo.enter_context(torch_transformers.interfaces_opened(door, stack))
+            undo.enter_context(torch_transformers.interfaces_intercepted(interceptor, stack))
         yield stack
 
 
@@ -131,12 +132,12 @@ def _uncompiled() -> Iterator[None]:
         yield
 
 
-def mode(door: Door, stack: Stack) -> Any:
-    """Return a context that hands torch functions to a door; it may be entered again and again.
+def interception(interceptor: Interceptor, stack: Stack) -> Any:
+    """Return a context that hands torch functions to a interceptor; it may be entered again and again.
 
     Parameters
     ----------
-    door : callable
+    interceptor : callable
     stack : Stack
         Tells in which module call they happen.
 
@@ -163,14 +164,14 @@ def mode(door: Door, stack: Stack) -> Any:
         if stack.quiet or attribute or name == "__set__":
             return run()
         if function in attention:
-            return door(sdpa_event(stack.top, function, args, kwargs), run)
+            return interceptor(sdpa_event(stack.top, function, args, kwargs), run)
         if function in softmaxes:
-            return door(softmax_event(stack.top, args, kwargs), run)
+            return interceptor(softmax_event(stack.top, args, kwargs), run)
         if function is functional.multi_head_attention_forward:
             return inside(run)
         if name == "flex_attention" and not hasattr(function, "__code__"):
-            return flexed(stack.top, door, function, args, kwargs)
-        return door(Op(stack.top, function, args, kwargs), run)
+            return flexed(stack.top, interceptor, function, args, kwargs)
+        return interceptor(Op(stack.top, function, args, kwargs), run)
 
     def inside(run: Callable[[], Any]) -> Any:
         """Stand at the doors within a function whose own calls a mode does not see."""

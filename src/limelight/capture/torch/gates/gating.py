@@ -220,7 +220,7 @@ class Gating:
         self._counts.clear()
         self._scopes = {s.scope for s in self.sites.values() if s.name in self._pieces}
 
-    # ---------------------------------------------------------------------------------------- doors
+    # -------------------------------------------------------------------------------- intercepting
 
     def _interceptor(self, event: Event, run: Callable[[], Any]) -> Any:
         here = event.call

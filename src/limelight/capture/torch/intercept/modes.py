@@ -1,7 +1,7 @@
 """Intercepts every place where a torch model attends.
 
 Room: capture, torch. While :func:`intercepted` lasts, every scaled dot-product attention, every
-softmax and every other torch function that a model calls is handed to a *interceptor*: a function
+softmax and every other torch function that a model calls is handed to an *interceptor*: a function
 that may look, and may change what comes back. Watching and gating are two such functions; how calls
 are found is told here once. Nothing stays patched afterwards, also after an error; other threads
 pass unseen.
@@ -133,7 +133,7 @@ def _uncompiled() -> Iterator[None]:
 
 
 def interception(interceptor: Interceptor, stack: Stack) -> Any:
-    """Return a context that hands torch functions to a interceptor; it may be entered again and again.
+    """Return a context that hands torch functions to an interceptor, again and again.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def interception(interceptor: Interceptor, stack: Stack) -> Any:
         return interceptor(Op(stack.top, function, args, kwargs), run)
 
     def inside(run: Callable[[], Any]) -> Any:
-        """Stand at the doors within a function whose own calls a mode does not see."""
+        """Intercept the calls within a function whose own calls a mode does not see."""
         with ExitStack() as undo:
             for owner, name in ((functional, "scaled_dot_product_attention"),
                                 (functional, "softmax"), (functional, "dropout"),

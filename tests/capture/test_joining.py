@@ -47,10 +47,10 @@ def whole(window=T):
     return dense(step(0, T, window))
 
 
-@pytest.provenance.parametrize("as_map", [False, True], ids=["vectors", "maps"])
-@pytest.provenance.parametrize("window", [T, 3, 2])
-@pytest.provenance.parametrize("room", [0, 1], ids=["grows", "has room"])
-@pytest.provenance.parametrize("cuts", [(4, 5, 6, 7), (2, 4, 7), (1, 2, 3, 4, 5, 6, 7)])
+@pytest.mark.parametrize("as_map", [False, True], ids=["vectors", "maps"])
+@pytest.mark.parametrize("window", [T, 3, 2])
+@pytest.mark.parametrize("room", [0, 1], ids=["grows", "has room"])
+@pytest.mark.parametrize("cuts", [(4, 5, 6, 7), (2, 4, 7), (1, 2, 3, 4, 5, 6, 7)])
 def test_steps_become_one_map(as_map, window, room, cuts):
     starts = (0, *cuts[:-1])
     parts = [
@@ -101,7 +101,7 @@ def other_examples(part):
     return CapturedAttention("m", "M", "self", "none", "float32", factors=factors)
 
 
-@pytest.provenance.parametrize("later", [step(4, 5), step(5, 6)], ids=["memory", "cross"])
+@pytest.mark.parametrize("later", [step(4, 5), step(5, 6)], ids=["memory", "cross"])
 def test_examples_that_change_places_are_refused(later):
     with pytest.raises(UnsupportedModelError, match="do not go on"):
         join([step(0, 4), other_examples(later)])

@@ -12,7 +12,7 @@ from limelight.errors import ProbeError
 IDS = np.array([[3, 1, 0], [2, 2, 1]])
 
 
-@pytest.provenance.parametrize(
+@pytest.mark.parametrize(
     "tokens",
     [
         ["", "a", "b", "c"],
@@ -39,7 +39,7 @@ def test_a_vocabulary_reads_ids_kept_as_floats():
     assert Probe(IDS.astype("float32"), tokens=["", "a", "b", "c"]).tokens_of(0) == ("c", "a", "")
 
 
-@pytest.provenance.parametrize("value", [IDS, IDS.tolist(), tf.constant(IDS)])
+@pytest.mark.parametrize("value", [IDS, IDS.tolist(), tf.constant(IDS)])
 def test_inputs_become_numpy(value):
     probe = Probe(value)
     assert isinstance(probe.inputs, np.ndarray)
@@ -53,7 +53,7 @@ def test_several_inputs():
     assert Probe({"a": np.ones((4, 2))}).arrays[0].shape == (4, 2)
 
 
-@pytest.provenance.parametrize("shape", [(2, 6), (2, 6, 1), (2, 2, 3), (2, 2, 3, 1), (2, 2, 3, 3)])
+@pytest.mark.parametrize("shape", [(2, 6), (2, 6, 1), (2, 2, 3), (2, 2, 3, 1), (2, 2, 3, 3)])
 def test_images(shape):
     pixels = np.arange(np.prod(shape), dtype="float64").reshape(shape)
     probe = Probe(pixels, layout=(2, 3))
@@ -73,7 +73,7 @@ def test_it_cannot_be_changed():
         Probe(IDS).inputs = None
 
 
-@pytest.provenance.parametrize(
+@pytest.mark.parametrize(
     ("inputs", "options", "message"),
     [
         (

@@ -99,7 +99,7 @@ def test_the_room_is_its_function():
     assert capture is limelight.capture
 
 
-@pytest.provenance.parametrize(("kind", "valid"), [("self", False), ("cross", True)])
+@pytest.mark.parametrize(("kind", "valid"), [("self", False), ("cross", True)])
 def test_a_position_that_none_may_attend_to_is_no_query_of_self_attention(kind, valid):
     logits = np.zeros((1, 2, 3, 3), np.float32)
     logits[..., 2] = -np.inf

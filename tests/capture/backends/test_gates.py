@@ -69,7 +69,7 @@ def without_head(model, head, x):
     return found
 
 
-@pytest.provenance.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", LAYERS)
 def test_zero_is_a_head_whose_output_nothing_weighs(kind, sequence):
     model = model_of(kind)
     plain, wanted = array(model(sequence)), without_head(model, 1, sequence)
@@ -80,7 +80,7 @@ def test_zero_is_a_head_whose_output_nothing_weighs(kind, sequence):
     np.testing.assert_array_equal(array(model(sequence)), plain)
 
 
-@pytest.provenance.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", LAYERS)
 def test_one_changes_nothing(kind, sequence):
     model = model_of(kind)
     plain = array(model(sequence))
@@ -88,7 +88,7 @@ def test_one_changes_nothing(kind, sequence):
         np.testing.assert_array_equal(array(model(sequence)), plain)
 
 
-@pytest.provenance.parametrize("layer", [layers.Attention, layers.AdditiveAttention])
+@pytest.mark.parametrize("layer", [layers.Attention, layers.AdditiveAttention])
 def test_layers_of_one_head(layer, sequence):
     x = keras.Input((T, D))
     model = keras.Model(x, layer(name="attention")([x, x]))
@@ -161,7 +161,7 @@ def gradient(model, x, gates):
     return tensor.grad.numpy()
 
 
-@pytest.provenance.parametrize("kind", ["heads", "heads dropout", "custom"])
+@pytest.mark.parametrize("kind", ["heads", "heads dropout", "custom"])
 def test_gradients_reach_the_gates(kind, sequence):
     model = model_of(kind)
     found = gradient(model, sequence, np.array([1.0, 0.5], "float32"))
@@ -217,7 +217,7 @@ MULTIPLIES = {
 }
 
 
-@pytest.provenance.parametrize("name", MULTIPLIES)
+@pytest.mark.parametrize("name", MULTIPLIES)
 def test_heads_that_multiply_themselves_are_replaced(name, sequence):
     x = keras.Input((T, D))
     layer = Own(MULTIPLIES[name], name="attention")
@@ -275,8 +275,8 @@ def test_weights_that_meet_no_product_can_only_be_scaled(sequence):
     np.testing.assert_array_equal(array(model(sequence)), own)
 
 
-@pytest.provenance.parametrize("before", [False, True])
-@pytest.provenance.filterwarnings("ignore:Even though the `tf.config", "ignore:__array__ impl")
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config", "ignore:__array__ impl")
 def test_predict_and_fit_are_gated_inside_and_not_afterwards(before, sequence):
     model = model_of("heads")
     model.compile(loss="mse", optimizer=keras.optimizers.SGD(0.0))

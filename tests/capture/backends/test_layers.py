@@ -45,7 +45,7 @@ LISTED = {
 }
 
 
-@pytest.provenance.parametrize("variant", LISTED)
+@pytest.mark.parametrize("variant", LISTED)
 def test_listed_layers_give_their_own_scores(variant, sequence):
     make, options, call = LISTED[variant]
     layer = make(**options)
@@ -74,7 +74,7 @@ NAMED = {
 }
 
 
-@pytest.provenance.parametrize("variant", NAMED)
+@pytest.mark.parametrize("variant", NAMED)
 def test_headed_layers_give_their_own_scores(variant, sequence):
     make, options, call = NAMED[variant]
     layer = make(**options)
@@ -105,7 +105,7 @@ def test_half_precision_equals_the_softmax_of_the_same_queries_and_keys(sequence
     np.testing.assert_allclose(got.values, wanted, atol=bound)
 
 
-@pytest.provenance.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_explicit_mask_per_head(dropout, sequence):
     layer = heads(dropout=dropout)
     inputs, mask = keras.Input((T, D)), keras.Input((2, T, T), dtype="bool")
@@ -119,7 +119,7 @@ def test_explicit_mask_per_head(dropout, sequence):
     np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
 
 
-@pytest.provenance.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_padding_from_an_embedding(dropout, ids):
     inputs = keras.Input((T,), dtype="int32")
     x = layers.Embedding(20, D, mask_zero=True)(inputs)
@@ -141,7 +141,7 @@ def test_padding_of_a_listed_layer(ids):
     assert (site["allowed"].values == np.broadcast_to((ids != 0)[:, None], (3, T, T))).all()
 
 
-@pytest.provenance.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_cross_attention(dropout, sequence):
     memory = np.random.default_rng(1).normal(size=(3, 4, D)).astype("float32")
     first, second = keras.Input((T, D)), keras.Input((4, D))
@@ -164,7 +164,7 @@ def test_two_attention_axes():
     np.testing.assert_allclose(site["weights"].values, array(own).reshape(2, 6, 4, 4), atol=1e-6)
 
 
-@pytest.provenance.filterwarnings("ignore:__array__:DeprecationWarning")  # Keras' own, while saving
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # Keras' own, while saving
 def test_a_reloaded_model(tmp_path, sequence):
     inputs = keras.Input((T, D))
     model = keras.Model(inputs, heads()(inputs, inputs))
@@ -212,10 +212,8 @@ class Calling(layers.Layer):
         return keras.KerasTensor(x.shape)
 
 
-@pytest.provenance.parametrize(
-    "call", [{}, {"use_causal_mask": True}, {"attention_mask": CAUSAL[None]}]
-)
-@pytest.provenance.parametrize("make", [heads, grouped])
+@pytest.mark.parametrize("call", [{}, {"use_causal_mask": True}, {"attention_mask": CAUSAL[None]}])
+@pytest.mark.parametrize("make", [heads, grouped])
 def test_flash_attention(make, call, sequence, monkeypatch):
     layer = make(flash_attention=True)
     inputs = keras.Input((T, D))
@@ -230,7 +228,7 @@ def test_flash_attention(make, call, sequence, monkeypatch):
     assert (site["allowed"].values == (CAUSAL if call else np.ones((T, T), bool))).all()
 
 
-@pytest.provenance.parametrize(
+@pytest.mark.parametrize(
     ("examples", "kept"), [(slice(2), [0, 1]), ([2, 0], [2, 0]), (slice(None, None, 2), [0, 2])]
 )
 def test_some_examples_are_as_among_all(examples, kept):

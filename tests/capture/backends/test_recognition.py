@@ -59,7 +59,7 @@ class Pooling(layers.Layer):
         return softmax(np.tanh(x @ array(self.w))[..., 0])
 
 
-@pytest.provenance.parametrize("recurrent", ["LSTM", "GRU"])
+@pytest.mark.parametrize("recurrent", ["LSTM", "GRU"])
 def test_pooling_over_a_recurrent_layer(recurrent, ids):
     inputs = keras.Input((T,), dtype="int32")
     steps = getattr(layers, recurrent)(5, return_sequences=True)(layers.Embedding(20, D)(inputs))
@@ -141,8 +141,8 @@ class AttendingCell(layers.Layer):
         return context, [context]
 
 
-@pytest.provenance.parametrize("masked", [False, True])
-@pytest.provenance.parametrize("unroll", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("unroll", [False, True])
 def test_steps_of_a_recurrent_cell_are_queries(unroll, masked, sequence):
     memory = np.random.default_rng(5).normal(size=(3, T, D)).astype("float32")
     inputs = keras.Input((4, D))
@@ -178,7 +178,7 @@ class Block(layers.Layer):
         return shape  # Keras on TensorFlow cannot trace its own remat to find out
 
 
-@pytest.provenance.parametrize("mode", ["full", "larger_than", "list_of_layers"])
+@pytest.mark.parametrize("mode", ["full", "larger_than", "list_of_layers"])
 def test_rematerialised_layers(mode, sequence):
     options = {"larger_than": {"output_size_threshold": 1},
                "list_of_layers": {"layer_names": ["first"]}}.get(mode, {})  # fmt: skip
@@ -295,7 +295,7 @@ class Looping(layers.Layer):
         return keras.KerasTensor(x.shape)
 
 
-@pytest.provenance.parametrize("how", ["scan", "while", "fori"])
+@pytest.mark.parametrize("how", ["scan", "while", "fori"])
 def test_loops_of_the_framework(how, sequence):
     inputs = keras.Input((T, D))
     layer = Looping(how, name="looping")
@@ -326,7 +326,7 @@ class Subclassed(keras.Model):
         return self.head(ops.mean(x, axis=1))
 
 
-@pytest.provenance.parametrize("built", [False, True])
+@pytest.mark.parametrize("built", [False, True])
 def test_a_subclassed_model(built, ids):
     model = Subclassed()
     if built:

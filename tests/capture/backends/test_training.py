@@ -12,8 +12,8 @@ import limelight as ll
 from .conftest import array, bits
 
 pytestmark = [
-    pytest.provenance.training,
-    pytest.provenance.filterwarnings("ignore:__array__:DeprecationWarning"),  # Keras' own
+    pytest.mark.training,
+    pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning"),  # Keras' own
 ]
 
 T = 5
@@ -40,8 +40,8 @@ def fit(model, *callbacks):
     ).history
 
 
-@pytest.provenance.parametrize("options", [{}, {"run_eagerly": True}])
-@pytest.provenance.parametrize(
+@pytest.mark.parametrize("options", [{}, {"run_eagerly": True}])
+@pytest.mark.parametrize(
     ("every", "steps"), [("epoch", [0, 3, 6, 9]), (2, [0, 2, 4, 6, 8, 9])], ids=["epoch", "steps"]
 )
 def test_training_is_the_same_with_and_without(every, steps, options, tmp_path):

@@ -68,7 +68,7 @@ def hooks():
     return found
 
 
-@pytest.provenance.filterwarnings("ignore:__array__:DeprecationWarning")  # Keras' convert_to_numpy
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # Keras' convert_to_numpy
 def test_outputs_and_weights_are_the_same_bit_for_bit(ids):
     for dropout in (0.0, 0.1):
         model = model_with(layers.GRU(D, return_sequences=True), dropout=dropout)
@@ -81,7 +81,7 @@ def test_outputs_and_weights_are_the_same_bit_for_bit(ids):
         assert bits(model) == weights
 
 
-@pytest.provenance.filterwarnings("ignore:__array__:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_restless_layers_are_put_back(ids):
     model = model_with(Restless())
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -129,7 +129,7 @@ class Broken(layers.Layer):
         return x
 
 
-@pytest.provenance.parametrize("error", [ValueError("out of order"), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [ValueError("out of order"), KeyboardInterrupt()])
 def test_hooks_are_gone_after_an_exception(error, ids, monkeypatch):
     model = model_with(Broken())
     before = hooks()
@@ -149,7 +149,7 @@ def test_hooks_are_gone_when_no_attention_is_found(sequence):
     assert hooks() == before
 
 
-@pytest.provenance.skipif(keras.backend.backend() != "torch", reason="torch's own")
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="torch's own")
 def test_torch_modules_stay_in_their_mode():
     import torch
 

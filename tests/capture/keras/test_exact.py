@@ -49,7 +49,7 @@ LISTED = {
 }
 
 
-@pytest.provenance.parametrize("variant", LISTED)
+@pytest.mark.parametrize("variant", LISTED)
 def test_listed_layers_give_their_own_scores(variant, sequence):
     make, options, call = LISTED[variant]
     layer = make(**options)
@@ -97,7 +97,7 @@ NAMED = {
 }
 
 
-@pytest.provenance.parametrize("variant", NAMED)
+@pytest.mark.parametrize("variant", NAMED)
 def test_headed_layers_give_their_own_scores(variant, sequence):
     make, options, call = NAMED[variant]
     layer = make(**options)
@@ -127,7 +127,7 @@ def test_multi_head_weights_equal_numpy(sequence):
     assert got.dtype == np.float32
 
 
-@pytest.provenance.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_explicit_mask_per_head(dropout, sequence):
     layer = heads(dropout=dropout)
     inputs, mask = keras.Input((T, D)), keras.Input((2, T, T), dtype="bool")
@@ -141,7 +141,7 @@ def test_explicit_mask_per_head(dropout, sequence):
     np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
 
 
-@pytest.provenance.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_a_row_without_any_key_is_not_valid(dropout, sequence):
     layer = heads(dropout=dropout)
     inputs, mask = keras.Input((T, D)), keras.Input((T, T), dtype="bool")
@@ -165,7 +165,7 @@ def test_a_row_masked_in_one_head_only_stays(sequence):
     np.testing.assert_allclose(site["weights"].values[0, 1, 3], 1 / T, atol=1e-6)
 
 
-@pytest.provenance.parametrize("make", [dot_layer, additive_layer])
+@pytest.mark.parametrize("make", [dot_layer, additive_layer])
 def test_padding_reaches_listed_layers(make, ids):
     inputs = keras.Input((T,), dtype="int32")
     x = keras.layers.Embedding(20, D, mask_zero=True)(inputs)
@@ -181,7 +181,7 @@ def test_padding_reaches_listed_layers(make, ids):
     np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
 
 
-@pytest.provenance.parametrize("dropout", [0.0, 0.2])
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_padding_reaches_headed_layers(dropout, ids):
     inputs = keras.Input((T,), dtype="int32")
     x = keras.layers.Embedding(20, D, mask_zero=True)(inputs)

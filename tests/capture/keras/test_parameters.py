@@ -95,7 +95,7 @@ def test_a_large_tensor_with_values_on_every_edge():
     np.testing.assert_array_equal(count, np.histogram(values, bins=BINS)[0])
 
 
-@pytest.provenance.parametrize("value", [0.0, 0.25, -3.0])
+@pytest.mark.parametrize("value", [0.0, 0.25, -3.0])
 def test_a_constant_tensor(value):
     found = statistics(np.full((200, 200), value, np.float32))
     count, edges = np.histogram(np.full(40_000, value, np.float32), bins=BINS)
@@ -146,7 +146,7 @@ def test_weights_that_diverged(model):
     assert np.isfinite(float(one["mean"]))
 
 
-@pytest.provenance.parametrize("dtype", ["float16", "bfloat16", "float64", "mixed_float16"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "mixed_float16"])
 def test_any_precision(dtype):
     inputs = keras.Input((7,), dtype="float32")
     model = keras.Model(inputs, layers.Dense(5, name="dense", dtype=dtype)(inputs))

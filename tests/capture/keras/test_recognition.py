@@ -80,7 +80,7 @@ class PoolingBoth(Pooling):
 POOLINGS = [Pooling, PoolingFlat, PoolingFunction, PoolingKeras, PoolingLayer, PoolingBoth]
 
 
-@pytest.provenance.parametrize("kind", POOLINGS)
+@pytest.mark.parametrize("kind", POOLINGS)
 def test_a_custom_pooling_layer_is_seen(kind, ids):
     inputs = keras.Input((T,), dtype="int32")
     lstm = layers.LSTM(5, return_sequences=True)
@@ -176,7 +176,7 @@ class Heads(layers.Layer):
         return ops.reshape(ops.transpose(weights @ value, (0, 2, 1, 3)), (-1, x.shape[1], D))
 
 
-@pytest.provenance.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", [False, True])
 def test_hand_written_heads(after, sequence):
     inputs = keras.Input((T, D))
     layer = Heads(after, name="heads")
@@ -408,7 +408,7 @@ class AttendingCell(layers.Layer):
         return context, [context]
 
 
-@pytest.provenance.parametrize("unroll", [False, True])
+@pytest.mark.parametrize("unroll", [False, True])
 def test_steps_of_a_recurrent_cell_are_queries(unroll, sequence):
     memory = np.random.default_rng(5).normal(size=(3, T, D)).astype("float32")
     inputs = keras.Input((4, D))
@@ -463,7 +463,7 @@ def test_lambda_with_plain_tensorflow(sequence):
     assert tree["attend"].attrs["kind"] == "self"
 
 
-@pytest.provenance.filterwarnings("ignore:__array__:DeprecationWarning")  # Keras' own, while saving
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # Keras' own, while saving
 def test_reloaded_model(tmp_path, sequence):
     inputs = keras.Input((T, D))
     model = keras.Model(inputs, layers.MultiHeadAttention(2, 4, name="attention")(inputs, inputs))

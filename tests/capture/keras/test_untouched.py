@@ -66,7 +66,7 @@ def hooks():
     )
 
 
-@pytest.provenance.filterwarnings("ignore:__array__:DeprecationWarning")  # Keras' convert_to_numpy
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # Keras' convert_to_numpy
 def test_outputs_are_the_same_bit_for_bit(ids):
     for model in (model_with(), model_with(layers.GRU(D, return_sequences=True))):
         before = model(ids, training=False).numpy()
@@ -79,7 +79,7 @@ def test_outputs_are_the_same_bit_for_bit(ids):
             np.testing.assert_array_equal(now, then)
 
 
-@pytest.provenance.filterwarnings("ignore:__array__:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_restless_layers_are_put_back(ids):
     model = model_with(Restless(), layers.LSTM(D, stateful=False, return_sequences=True))
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -129,7 +129,7 @@ class Broken(layers.Layer):
         return x
 
 
-@pytest.provenance.parametrize("interrupt", [False, True])
+@pytest.mark.parametrize("interrupt", [False, True])
 def test_hooks_are_gone_after_an_exception(interrupt, ids, monkeypatch):
     model = model_with(Broken())
     if interrupt:
@@ -230,9 +230,9 @@ def test_two_threads_capture_at_once(ids):
     assert hooks() == before
 
 
-@pytest.provenance.training
-@pytest.provenance.parametrize("jit", [False, True])
-@pytest.provenance.filterwarnings("ignore:__array__:DeprecationWarning")
+@pytest.mark.training
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_training_goes_on_as_if_nothing_happened(jit, ids):
     def trained(with_capture):
         keras.utils.set_random_seed(11)

@@ -200,7 +200,7 @@ class TestT5(TestBert):
         return Plainest()
 
 
-@pytest.provenance.parametrize("kind", [TestEncoder, TestModelsOfOnesOwn, TestBert, TestT5])
+@pytest.mark.parametrize("kind", [TestEncoder, TestModelsOfOnesOwn, TestBert, TestT5])
 def test_the_models_have_dropout_or_could_not_show_it(kind):
     model = kind().model()
     own = kind is not TestT5

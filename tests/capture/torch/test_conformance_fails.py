@@ -70,7 +70,7 @@ HARMS = {
 }
 
 
-@pytest.provenance.parametrize("harm", HARMS, ids=lambda harm: harm.__name__)
+@pytest.mark.parametrize("harm", HARMS, ids=lambda harm: harm.__name__)
 def test_a_capture_that_errs_is_found_out(harm, monkeypatch):
     test, real = getattr(Example(), HARMS[harm]), adapter.watch
     test()

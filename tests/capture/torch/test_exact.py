@@ -52,9 +52,9 @@ PADDED = torch.tensor([[0] * 5, [0, 0, 0, 1, 1], [0, 0, 0, 0, 1]]).bool()
 FLOATS = torch.linspace(-1, 1, T * T).view(T, T)
 
 
-@pytest.provenance.parametrize("asked", [True, False], ids=["weights", "no weights"])
-@pytest.provenance.parametrize("batch_first", [True, False])
-@pytest.provenance.parametrize(
+@pytest.mark.parametrize("asked", [True, False], ids=["weights", "no weights"])
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize(
     ("made", "called"),
     [
         ({}, {}),
@@ -96,7 +96,7 @@ def test_multihead_attention(x, asked, batch_first, made, called):
     assert site.attrs["kind"] == "self"
 
 
-@pytest.provenance.parametrize("asked", [True, False])
+@pytest.mark.parametrize("asked", [True, False])
 def test_other_keys_and_values(x, asked):
     part = attention(batch_first=True, kdim=6, vdim=7)
     keys, values = torch.randn(B, 4, 6), torch.randn(B, 4, 7)
@@ -107,8 +107,8 @@ def test_other_keys_and_values(x, asked):
     assert site.attrs["kind"] == "cross"
 
 
-@pytest.provenance.parametrize("norm_first", [True, False])
-@pytest.provenance.parametrize("padding", [None, PADDED], ids=["", "padded"])
+@pytest.mark.parametrize("norm_first", [True, False])
+@pytest.mark.parametrize("padding", [None, PADDED], ids=["", "padded"])
 def test_encoder_with_its_fast_path(x, norm_first, padding):
     layer = nn.TransformerEncoderLayer(D, H, 32, batch_first=True, norm_first=norm_first)
     with warnings.catch_warnings():
@@ -147,7 +147,7 @@ def test_written_by_hand(x):
     close(only(ll.capture(model, x)), model.expected(x))
 
 
-@pytest.provenance.parametrize(
+@pytest.mark.parametrize(
     ("options", "bias"),
     [
         ({}, 0.0),
@@ -222,8 +222,8 @@ def test_heads_folded_into_the_examples(x):
     close(only(ll.capture(Made(forward), x)), wanted)
 
 
-@pytest.provenance.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.provenance.parametrize("kind", [Written, Fused])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kind", [Written, Fused])
 def test_half_precision_is_recomputed_in_single(x, kind, dtype):
     model = kind().to(dtype)
     site = only(ll.capture(model, x.to(dtype)))
@@ -257,9 +257,9 @@ def bent(score, b, h, q, k):
     return score + 0.1 * (q - k) * (h + 1)
 
 
-@pytest.provenance.parametrize("compiled", [False, True])
-@pytest.provenance.parametrize("mask", [False, True])
-@pytest.provenance.parametrize("mod", [None, bent])
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("mask", [False, True])
+@pytest.mark.parametrize("mod", [None, bent])
 def test_flex_attention(x, compiled, mask, mod):
     block = create_block_mask(lambda b, h, q, k: q >= k, None, None, T, T, "cpu") if mask else None
     called = torch.compile(flex_attention, backend="eager") if compiled else flex_attention

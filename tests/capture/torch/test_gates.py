@@ -109,7 +109,7 @@ def without(head):
     return change
 
 
-@pytest.provenance.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", MODELS)
 def test_zero_is_the_same_as_zeroing_what_the_output_projection_gets(kind, x):
     model = model_of(kind)
     plain = model(x)
@@ -121,8 +121,8 @@ def test_zero_is_the_same_as_zeroing_what_the_output_projection_gets(kind, x):
     assert torch.equal(model(x), plain)
 
 
-@pytest.provenance.parametrize("kind", MODELS)
-@pytest.provenance.parametrize("replace", [None, "mean", "sample"])
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("replace", [None, "mean", "sample"])
 def test_one_leaves_every_bit_as_it_was(kind, replace, x):
     model = model_of(kind)
     with ll.gate(model, {(SITE, None): 1.0}, replace=replace):
@@ -131,7 +131,7 @@ def test_one_leaves_every_bit_as_it_was(kind, replace, x):
     assert torch.equal(gated, model(x))
 
 
-@pytest.provenance.parametrize("kind", ["sdpa", "einsum", "merged", "flipped"])
+@pytest.mark.parametrize("kind", ["sdpa", "einsum", "merged", "flipped"])
 def test_other_is_the_mean_or_another_example(kind, x):
     model = model_of(kind)
 
@@ -174,8 +174,8 @@ def test_other_is_taken_from_a_reference(x):
         model(x[:1])
 
 
-@pytest.provenance.parametrize("need_weights", [False, True])
-@pytest.provenance.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("need_weights", [False, True])
+@pytest.mark.parametrize("batch_first", [False, True])
 def test_multi_head_attention_of_torch_and_the_weights_it_returns(need_weights, batch_first, x):
     model = nn.MultiheadAttention(WIDE, HEADS, batch_first=batch_first).eval()
     inputs = (x, x, x) if batch_first else (x.transpose(0, 1),) * 3
@@ -234,8 +234,8 @@ def test_cross_attention_of_a_decoder(x):
     torch.testing.assert_close(got, model(x, memory), rtol=0, atol=1e-6)
 
 
-@pytest.provenance.parametrize("kind", ["sdpa", "einsum", "merged"])
-@pytest.provenance.parametrize("replace", [None, "mean", "sample"])
+@pytest.mark.parametrize("kind", ["sdpa", "einsum", "merged"])
+@pytest.mark.parametrize("replace", [None, "mean", "sample"])
 def test_gradients_reach_the_gates(kind, replace):
     model = model_of(kind).double()
     x = torch.randn(2, 3, WIDE, dtype=torch.float64)

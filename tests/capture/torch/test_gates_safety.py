@@ -71,7 +71,7 @@ def test_unknown_sites_and_heads_are_told_with_those_there_are(x):
     assert hooks(model) == 0
 
 
-@pytest.provenance.parametrize(
+@pytest.mark.parametrize(
     "gates", [{}, {("1", "a"): 0.0}, {1: 0.0}, {("1", 0): torch.ones(2, 2)}, 3, None]
 )
 def test_what_is_no_mapping_of_gates_is_refused_at_once(gates):
@@ -264,7 +264,7 @@ def test_attention_is_captured_as_the_gates_leave_it(x):
     assert not plain["1"]["weights"].equals(gated["1"]["weights"])
 
 
-@pytest.provenance.filterwarnings("ignore")  # torch deprecates what flex attention loads
+@pytest.mark.filterwarnings("ignore")  # torch deprecates what flex attention loads
 def test_flex_attention_is_gated(x):
     from torch.nn.attention.flex_attention import flex_attention
 

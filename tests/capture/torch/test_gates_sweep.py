@@ -46,7 +46,7 @@ def test_every_bit_is_that_of_separate_runs(model, x):
     assert all("forward" not in vars(module) for module in model.modules())
 
 
-@pytest.provenance.parametrize("batched", [True, "auto"])
+@pytest.mark.parametrize("batched", [True, "auto"])
 def test_in_batches_it_differs_by_rounding_only(model, x, batched):
     gatings = [*EVERY, {(SITES[1], 1): torch.tensor([0.0, 0.5])}]
     found = sweep(model, x, gatings, batched=batched)
@@ -67,7 +67,7 @@ def test_what_comes_before_the_gate_is_not_run_again(model, x):
     assert all("forward" in vars(m) for m in model.modules() if isinstance(m, nn.Linear))
 
 
-@pytest.provenance.parametrize("batched", [False, True])
+@pytest.mark.parametrize("batched", [False, True])
 def test_models_of_transformers_and_what_they_return(batched):
     config = transformers.GPT2Config(n_embd=16, n_layer=2, n_head=4, vocab_size=30, n_positions=16)
     model = transformers.GPT2LMHeadModel(config).eval()

@@ -54,7 +54,7 @@ def silenced(model, path, head, run, size=4):
         handle.remove()
 
 
-@pytest.provenance.parametrize("way", ["sdpa", "eager"])
+@pytest.mark.parametrize("way", ["sdpa", "eager"])
 def test_encoders(way):
     model, given = bert(way), {"input_ids": ids(), "attention_mask": torch.ones(2, 6)}
     given["attention_mask"][1, 4:] = 0
@@ -72,7 +72,7 @@ def test_encoders(way):
     assert not torch.equal(got, plain)
 
 
-@pytest.provenance.parametrize("way", ["sdpa", "eager"])
+@pytest.mark.parametrize("way", ["sdpa", "eager"])
 def test_grouped_queries_have_a_gate_each(way):
     model, words = llama(way), ids()
     for head in (1, 2):
@@ -95,7 +95,7 @@ def test_self_and_cross_attention_of_an_encoder_decoder():
         assert torch.equal(got, wanted)
 
 
-@pytest.provenance.parametrize("cache", [None, "static"])
+@pytest.mark.parametrize("cache", [None, "static"])
 def test_generation_is_gated_at_every_step(cache):
     model, words = llama(), ids(2, 5)
     options = {

@@ -40,7 +40,7 @@ class Asked(nn.Module):
         return self.attn(self.words(ids) * (1 if scale is None else scale))
 
 
-@pytest.provenance.parametrize("kind", [dict, UserDict])
+@pytest.mark.parametrize("kind", [dict, UserDict])
 def test_a_mapping_is_keywords(kind):
     ids = torch.randint(0, 9, (B, T))
     ll.capture(Asked(), kind(ids=ids, scale=torch.ones(B, T, 1)))
@@ -56,7 +56,7 @@ def test_a_tuple_is_positional(x):
     np.testing.assert_allclose(weights(only(both)), weights(only(one)), atol=1e-6)
 
 
-@pytest.provenance.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float32])
 def test_numbers_follow_the_models_precision(x, dtype):
     model = Written().to(dtype)
     got = []
@@ -65,7 +65,7 @@ def test_numbers_follow_the_models_precision(x, dtype):
     assert got == [dtype]
 
 
-@pytest.provenance.parametrize(
+@pytest.mark.parametrize(
     "given",
     [
         lambda x: x.numpy(),
@@ -122,7 +122,7 @@ class MambaMixer(nn.Linear):
     """A stand-in that bears the name of a state-space module."""
 
 
-@pytest.provenance.parametrize(
+@pytest.mark.parametrize(
     ("part", "told"),
     [
         (MambaMixer(D, D), r"'1' is a MambaMixer: .*state"),
@@ -139,8 +139,8 @@ def kernel(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
     return (q @ k.mT).softmax(-1) @ k
 
 
-@pytest.provenance.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
-@pytest.provenance.parametrize(
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+@pytest.mark.parametrize(
     ("forward", "told"),
     [
         (lambda self, x: self.part(x, x), "flash_attention in the module 'part'.*torch's own"),

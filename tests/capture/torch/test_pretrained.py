@@ -21,9 +21,9 @@ SENTENCES = [
 ]
 
 pytestmark = [
-    pytest.provenance.pretrained,
+    pytest.mark.pretrained,
     # What torch and transformers say of files written by their older selves.
-    pytest.provenance.filterwarnings("ignore"),
+    pytest.mark.filterwarnings("ignore"),
 ]
 
 
@@ -76,7 +76,7 @@ DIFFERENCES = {
 }
 
 
-@pytest.provenance.parametrize("name", pretrained.MODELS)
+@pytest.mark.parametrize("name", pretrained.MODELS)
 def test_maps_are_those_of_eager_attention(name, record_property):
     model, eager = pretrained.load(name), pretrained.load(name, attn_implementation="eager")
     inputs = examples_of(name)
@@ -100,7 +100,7 @@ def test_maps_are_those_of_eager_attention(name, record_property):
 ROUNDING = {"rxnmapper": float(np.spacing(np.float32(41)))}
 
 
-@pytest.provenance.parametrize("name", pretrained.MODELS)
+@pytest.mark.parametrize("name", pretrained.MODELS)
 def test_the_same_hidden_states_give_the_same_maps(name):
     """One layer's eager attention, fed what the layer above saw under SDPA, gives our map."""
     model = pretrained.load(name)
@@ -192,7 +192,7 @@ def test_unknown_name_says_which_there_are():
         pretrained.load("gpt5")
 
 
-@pytest.provenance.parametrize("data", [b"\6\0\0\0\4\0abc\0", b"\7\0\0\0"])
+@pytest.mark.parametrize("data", [b"\6\0\0\0\4\0abc\0", b"\7\0\0\0"])
 def test_another_file_is_no_whisper(data):
     with pytest.raises(UnavailableError, match="CTranslate2"):
         pretrained_whisper.read(data)

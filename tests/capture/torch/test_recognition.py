@@ -98,7 +98,7 @@ WAYS = {
 }  # fmt: skip
 
 
-@pytest.provenance.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS)
 def test_attention_written_by_hand(way, x):
     site = only(ll.capture(WAYS[way](), x))
     assert site.attrs["kind"] == "self"
@@ -115,7 +115,7 @@ POOLINGS = {
 }
 
 
-@pytest.provenance.parametrize("way", POOLINGS)
+@pytest.mark.parametrize("way", POOLINGS)
 def test_pooling(way, x):
     model = Made(POOLINGS[way], w=nn.Linear(D, 1, bias=False))
     site = only(ll.capture(model, x))
@@ -244,14 +244,14 @@ def other(name):
     )  # fmt: skip
 
 
-@pytest.provenance.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", OTHERS)
 def test_what_is_no_attention(name, x):
     with pytest.raises(UnsupportedModelError) as error:
         ll.capture(other(name), x)
     assert OTHERS[name][1] in str(error.value)
 
 
-@pytest.provenance.parametrize("name", ["router", "classifier", "best experts"])
+@pytest.mark.parametrize("name", ["router", "classifier", "best experts"])
 def test_attention_beside_it_is_taken_alone(name, x):
     model = nn.Sequential(Written(), other(name))
     assert list(sites(ll.capture(model, x))) == ["0"]
@@ -264,7 +264,7 @@ def test_the_user_decides(x):
     assert list(sites(ll.capture(two, x, exclude=["*1"]))) == ["0"]
 
 
-@pytest.provenance.parametrize("name", ["include", "exclude"])
+@pytest.mark.parametrize("name", ["include", "exclude"])
 def test_a_pattern_that_meets_nothing_is_refused(name, x):
     with pytest.raises(UnsupportedModelError, match=r"Softmaxes ran in: written\."):
         ll.capture(Written(), x, **{name: "encoder*"})
@@ -329,9 +329,9 @@ def folded(order):
     return forward
 
 
-@pytest.provenance.parametrize("examples", [1, B])
-@pytest.provenance.parametrize("fused", [False, True])
-@pytest.provenance.parametrize("order", ["heads first", "chunks", "examples first"])
+@pytest.mark.parametrize("examples", [1, B])
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("order", ["heads first", "chunks", "examples first"])
 def test_heads_folded_into_the_examples(order, fused, examples, x):
     model = Made(folded(order), **linears("q", "k", "v"), fused=fused, mask=None)
     with torch.no_grad():
@@ -351,7 +351,7 @@ def test_a_mask_of_folded_heads_goes_with_them(x):
     np.testing.assert_array_equal(site["allowed"], allowed)
 
 
-@pytest.provenance.parametrize("examples", [1, B])
+@pytest.mark.parametrize("examples", [1, B])
 def test_positions_before_examples_inside_the_model(examples, x):
     """As recurrent models of old have it: [position, example, feature]."""
 

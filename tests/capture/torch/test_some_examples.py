@@ -42,7 +42,7 @@ def inputs():
     return torch.randn(6, 60, 16, generator=torch.Generator().manual_seed(1)), padded
 
 
-@pytest.provenance.parametrize(
+@pytest.mark.parametrize(
     ("examples", "kept"),
     [(slice(2), [0, 1]), ([4, 2, -1], [4, 2, 5]), (slice(1, None, 2), [1, 3, 5])],
 )
@@ -64,7 +64,7 @@ def test_no_more_than_them_is_copied(model, inputs):
     assert factors.query.shape[0] == factors.key.shape[0] == 1
 
 
-@pytest.provenance.parametrize("examples", [[6], [], slice(9, None)])
+@pytest.mark.parametrize("examples", [[6], [], slice(9, None)])
 def test_there_must_be_such_examples(model, inputs, examples):
     with pytest.raises(ProbeError, match=r"inputs of 6.*numbered 0 to 5"):
         ll.capture(model, inputs, examples=examples)

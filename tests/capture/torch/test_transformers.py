@@ -54,7 +54,7 @@ def own_maps(architecture, model, tree, inputs):
 
 
 @torch.no_grad()  # with gradients, torch chooses among other kernels
-@pytest.provenance.parametrize("architecture", HONEST, ids=named)
+@pytest.mark.parametrize("architecture", HONEST, ids=named)
 def test_maps_are_those_of_eager_attention(architecture):
     model, inputs = architecture.build(), architecture.inputs()
     before, bare = patched(model), model(**inputs)
@@ -70,7 +70,7 @@ def test_maps_are_those_of_eager_attention(architecture):
         assert all(map(torch.equal, flat(outputs), flat(bare)))
 
 
-@pytest.provenance.parametrize("architecture", PADDED, ids=named)
+@pytest.mark.parametrize("architecture", PADDED, ids=named)
 def test_maps_with_padding_are_those_of_eager_attention(architecture):
     model, inputs = architecture.build(), architecture.inputs()
     for padding in (slice(None, 2), slice(LENGTH - 2, None)):
@@ -90,7 +90,7 @@ def test_maps_with_padding_are_those_of_eager_attention(architecture):
                 assert not site["key_valid"].values[1, padding].any()
 
 
-@pytest.provenance.parametrize("alibi", [False, True], ids=["rotary", "ALiBi"])
+@pytest.mark.parametrize("alibi", [False, True], ids=["rotary", "ALiBi"])
 def test_falcon_is_what_its_vectors_say(alibi):
     """Its own answer is another one: it adds its bias twice, or a mask of booleans."""
     architecture = BY_NAME["falcon with ALiBi" if alibi else "falcon"]
@@ -130,7 +130,7 @@ def test_heads_share_keys_instead_of_copies():
     assert factors.key.shape[1] == 2
 
 
-@pytest.provenance.parametrize("name", ["mixtral", "gpt-oss", "deepseek-v3"])
+@pytest.mark.parametrize("name", ["mixtral", "gpt-oss", "deepseek-v3"])
 def test_routers_are_no_attention(name):
     architecture = BY_NAME[name]
     tree = ll.capture(architecture.build(), architecture.inputs())
@@ -208,7 +208,7 @@ def with_kernel(architecture, kernel, monkeypatch):
 MANY_KERNELS = ("bert", "llama", "mistral", "gemma2", "gpt-oss", "modernbert", "opt", "whisper")
 
 
-@pytest.provenance.parametrize("name", MANY_KERNELS)
+@pytest.mark.parametrize("name", MANY_KERNELS)
 def test_flash_attention_gives_the_same_sites_and_maps(name, monkeypatch):
     architecture = BY_NAME[name]
     model = with_kernel(architecture, "flash_attention_2", monkeypatch)
@@ -233,8 +233,8 @@ def test_flash_attention_gives_the_same_sites_and_maps(name, monkeypatch):
             assert np.abs((site["weights"].values - own) * valid).max() <= EXACT
 
 
-@pytest.provenance.filterwarnings("ignore")  # torch deprecates what flex attention loads
-@pytest.provenance.parametrize("name", ["bert", "llama", "mistral", "gemma2", "opt"])
+@pytest.mark.filterwarnings("ignore")  # torch deprecates what flex attention loads
+@pytest.mark.parametrize("name", ["bert", "llama", "mistral", "gemma2", "opt"])
 def test_flex_attention_gives_the_same_sites_and_maps(name, monkeypatch):
     architecture = BY_NAME[name]
     model = with_kernel(architecture, "flex_attention", monkeypatch)
@@ -320,8 +320,8 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.provenance.filterwarnings("ignore")
-@pytest.provenance.parametrize("name", REFUSED)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", REFUSED)
 def test_what_has_no_map_is_refused_with_the_reason(name):
     kind, options, culprit = REFUSED[name]
     config = getattr(transformers, kind).config_class(vocab_size=VOCABULARY, **options)

@@ -79,8 +79,8 @@ def teacher_forced(architecture, model, inputs, text):
     return twin(**inputs, decoder_input_ids=text, output_attentions=True, use_cache=False)
 
 
-@pytest.provenance.filterwarnings("ignore")  # what transformers says about its own caches
-@pytest.provenance.parametrize(
+@pytest.mark.filterwarnings("ignore")  # what transformers says about its own caches
+@pytest.mark.parametrize(
     ("name", "kind", "options"),
     CASES,
     ids=["-".join([name, *map(str, options.values())]) for name, _, options in CASES],
@@ -155,10 +155,8 @@ def test_words_that_are_taken_back_leave_no_row():
         assert np.abs(site["weights"].values - whole["weights"].values).max() <= EXACT
 
 
-@pytest.provenance.parametrize("name", ["llama", "t5", "gemma2"])
-@pytest.provenance.parametrize(
-    "options", [{"num_beams": 2}, {"num_beams": 2, "num_return_sequences": 2}]
-)
+@pytest.mark.parametrize("name", ["llama", "t5", "gemma2"])
+@pytest.mark.parametrize("options", [{"num_beams": 2}, {"num_beams": 2, "num_return_sequences": 2}])
 def test_beams_are_refused(name, options):
     kinds = {"llama": "LlamaForCausalLM", "t5": "T5ForConditionalGeneration",
              "gemma2": "Gemma2ForCausalLM"}  # fmt: skip

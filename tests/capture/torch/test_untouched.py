@@ -92,8 +92,8 @@ def same(before, after):
             assert value == after[name], name
 
 
-@pytest.provenance.parametrize("made", [encoder, Written, Fused, Careless])
-@pytest.provenance.parametrize("training", [True, False])
+@pytest.mark.parametrize("made", [encoder, Written, Fused, Careless])
+@pytest.mark.parametrize("training", [True, False])
 def test_nothing_changes(made, training, x):
     model = made().train(training)
     first = next(iter(model.parameters()))
@@ -106,7 +106,7 @@ def test_nothing_changes(made, training, x):
     same(before, snapshot(model))
 
 
-@pytest.provenance.parametrize("made", [encoder, Written, Fused])
+@pytest.mark.parametrize("made", [encoder, Written, Fused])
 def test_later_outputs_are_the_same_bit_for_bit(made, x):
     model = made()
     torch.manual_seed(1)
@@ -247,7 +247,7 @@ def test_exported_programs(x):
     assert weights(only(ll.capture(program, x))).shape == (B, H, T, T)
 
 
-@pytest.provenance.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_scripts_are_refused(x):
     script = torch.jit.script(nn.Linear(D, D))
     with pytest.raises(UnsupportedModelError, match="TorchScript"):

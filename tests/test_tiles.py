@@ -18,7 +18,7 @@ from recordings import record, site
 from limelight.answer import answer, extent, tiles
 from limelight.capture import Probe
 from limelight.capture.generation.joining import join
-from limelight.capture.site import Sighting, label
+from limelight.capture.site import CapturedAttention, label
 from limelight.errors import NotRecordedError, QueryError
 from limelight.factors import factored
 from limelight.query import Query
@@ -196,7 +196,7 @@ def test_generated_text_is_one_map(tmp_path):
     def call(begin, end):
         rule = Rule.causal(end - begin, end, offset=begin)
         made = factored(query[:, :, begin:end], key[:, :, :end], rule, 0.5)
-        return Sighting("a", "Attention", "self", "torch", "float32", factors=made)
+        return CapturedAttention("a", "Attention", "self", "torch", "float32", factors=made)
 
     calls = [call(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
     probe = Probe(np.zeros((1, length), np.int64), tokens=[[f"w{i}" for i in range(length)]])

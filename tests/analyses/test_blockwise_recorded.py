@@ -10,7 +10,7 @@ import xarray as xr
 
 from limelight import record, schema
 from limelight.capture.probe import Probe
-from limelight.capture.site import Sighting, assemble, label
+from limelight.capture.site import CapturedAttention, assemble, label
 from limelight.factors import Factors, factored, factors_of
 from limelight.record import measures_of, null_of
 from limelight.rule import Rule
@@ -41,7 +41,7 @@ def site(rule, module="a", length=40, seed=0):
     query, key = random.normal(size=(2, 2, 4, length, 5))
     factors = factored(query, key, rule, 1.0)
     probe = Probe(np.zeros((2, length), np.int64))
-    return label(Sighting(module, "M", "self", "none", "float32", factors=factors), probe)
+    return label(CapturedAttention(module, "M", "self", "none", "float32", factors=factors), probe)
 
 
 def dense(one):

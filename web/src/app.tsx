@@ -1,15 +1,15 @@
 /** The page as a whole: header, the page chosen, and what is said when there is nothing to show. */
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { catalogue, catalogueProblem } from "./client.ts";
+import { catalogue, catalogueProblem } from "./client/client.ts";
 import { Header } from "./controls/header.tsx";
 import { KeyList } from "./controls/key_list.tsx";
+import { onKey } from "./controls/keys.ts";
 import { Notice, ProblemNotice } from "./controls/notice.tsx";
-import { onKey } from "./keys.ts";
-import { t } from "./language.ts";
-import { pages } from "./pages.ts";
-import { accepts } from "./run.ts";
-import { selection } from "./state.ts";
+import { pages } from "./controls/pages.ts";
+import { t } from "./state/language.ts";
+import { accepts } from "./state/run.ts";
+import { selection } from "./state/selection.ts";
 
 export const keysShown = signal(false);
 

@@ -1,10 +1,10 @@
 /** The front end's one door: TensorBoard imports this module and calls `render()`. */
 import { render as mount } from "preact";
 import { App } from "./app.tsx";
-import { bindLanguage } from "./language.ts";
-import { bindLife } from "./life.ts";
-import { bindAddress } from "./state.ts";
-import { bindTheme } from "./theme.ts";
+import { bindLanguage } from "./state/language.ts";
+import { bindLife } from "./state/life.ts";
+import { bindAddress } from "./state/selection.ts";
+import { bindTheme } from "./state/theme.ts";
 
 const styles = import.meta.glob<string>("./**/*.css", {
   query: "?inline",

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Marks, mark, paint, slots } from "../src/draw/cells.ts";
-import { BARRED } from "../src/draw/scale.ts";
-import { at, cividis, css, pixel, viridis } from "../src/draw/tables.ts";
+import { type Marks, mark, paint, slots } from "../src/cells/paint.ts";
+import { BARRED } from "../src/cells/scale.ts";
+import { at, cividis, css, pixel, viridis } from "../src/cells/tables.ts";
 
 const marks: Marks = { ground: 1, barred: 2, barredLine: 3, nan: 4, nanLine: 5, pitch: 5 };
 

@@ -1,6 +1,6 @@
 /** Golden answers that Python wrote, and what they hold in plain JSON. */
 import { readFileSync } from "node:fs";
-import { type Answer, decode } from "../src/wire.ts";
+import { type Answer, decode } from "../src/answers/wire.ts";
 
 const folder = new URL("../../tests/golden/", import.meta.url);
 

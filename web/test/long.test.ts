@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { excerptsOf, rowFrom, strongestOf, telling } from "../src/answers/strongest.ts";
 import { bytesOf, peaksOf, tileOf } from "../src/answers/tile.ts";
+import type { Answer, Numbers } from "../src/answers/wire.ts";
+import { BARRED, floorOf, shade, ticks } from "../src/cells/scale.ts";
+import { at, viridis } from "../src/cells/tables.ts";
+import { form } from "../src/client/tensorboard.ts";
 import { INKS } from "../src/draw/inks.ts";
 import { cellUnder, labelled, layOut, number, pixelsOf, roundUp } from "../src/draw/long_map.ts";
-import { BARRED, floorOf, shade, ticks } from "../src/draw/scale.ts";
-import { at, viridis } from "../src/draw/tables.ts";
-import { form } from "../src/sources/tensorboard.ts";
-import type { Answer, Numbers } from "../src/wire.ts";
 
 function answer(
   rows: number,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cellAt, every, fit, within, zoomed } from "../src/draw/plot.ts";
+import { cellAt, every, fit, within, zoomed } from "../src/cells/plot.ts";
 
 const whole = { row: 0, column: 0, rows: 18, columns: 18 };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pool } from "../src/draw/pool.ts";
-import { BARRED } from "../src/draw/scale.ts";
+import { pool } from "../src/cells/pool.ts";
+import { BARRED } from "../src/cells/scale.ts";
 
 const whole = { row: 0, column: 0, rows: 4, columns: 6 };
 const values = Float32Array.from({ length: 24 }, (_, index) => index / 24);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { decode } from "../src/answers/wire.ts";
 import {
   across,
   baseline,
@@ -17,8 +18,7 @@ import {
   ridgesOf,
   stage,
   ticks,
-} from "../src/draw/ridges.ts";
-import { decode } from "../src/wire.ts";
+} from "../src/cells/ridges.ts";
 
 const golden = new URL("../../tests/golden/", import.meta.url);
 const bytes = readFileSync(new URL("parameters.safetensors", golden));

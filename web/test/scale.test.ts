@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BARRED, LOG_FLOOR, ranks, shade, shades, ticks } from "../src/draw/scale.ts";
+import { BARRED, LOG_FLOOR, ranks, shade, shades, ticks } from "../src/cells/scale.ts";
 
 test("each scale runs from 0 to 1 and keeps the order of weights", () => {
   for (const scale of ["linear", "sqrt", "log"] as const) {

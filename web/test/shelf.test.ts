@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Fetching, Shelf } from "../src/draw/shelf.ts";
+import { Fetching, Shelf } from "../src/cells/shelf.ts";
 
 /** A source that answers when told to. */
 function source() {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULTS, read, type Selection, write } from "../src/state.ts";
+import { DEFAULTS, read, type Selection, write } from "../src/state/selection.ts";
 
 const full: Selection = {
   page: "weights",

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { headGrid } from "../src/answers/head_grid.ts";
+import { at, viridis } from "../src/cells/tables.ts";
+import { hit, paintMaps, place, type Strip } from "../src/cells/thumbs.ts";
 import { INKS } from "../src/draw/inks.ts";
-import { at, viridis } from "../src/draw/tables.ts";
-import { hit, paintMaps, place, type Strip } from "../src/draw/thumbs.ts";
 import { golden } from "./golden.ts";
 
 function square(heads: number, side: number): Strip {

@@ -13,7 +13,7 @@ import {
   viewOf,
   written,
   zoomedAround,
-} from "../src/draw/tiles.ts";
+} from "../src/cells/tiles.ts";
 
 const T = 131_072;
 const whole = { row: 0, column: 0, rows: T, columns: T };

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { decode } from "../src/answers/wire.ts";
 import type { Parameter } from "../src/types.ts";
 import {
   COLUMNS,
@@ -16,8 +17,7 @@ import {
   shown,
   sorted,
   toggled,
-} from "../src/views/weights_table.ts";
-import { decode } from "../src/wire.ts";
+} from "../src/views/parts/parameter_rows.ts";
 
 const golden = new URL("../../tests/golden/", import.meta.url);
 const load = (name: string) => {

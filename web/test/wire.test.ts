@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { buffers, decode, halves } from "../src/wire.ts";
+import { buffers, decode, halves } from "../src/answers/wire.ts";
 import { bytesOf, expected, golden } from "./golden.ts";
 
 const SPELT: Record<string, number> = {

@@ -1,8 +1,8 @@
 /** Every head in small, from the answer to `what: "grid"`. */
-import { BARRED } from "../draw/scale.ts";
-import type { Strip } from "../draw/thumbs.ts";
-import type { Answer, Numbers } from "../wire.ts";
+import { BARRED } from "../cells/scale.ts";
+import type { Strip } from "../cells/thumbs.ts";
 import { validRange } from "./head_map.ts";
+import type { Answer, Numbers } from "./wire.ts";
 
 export interface GridSite {
   readonly site: string;

@@ -1,8 +1,8 @@
 /** One head's map as views draw it, from the answer to `what: "map"`. */
-import type { Window } from "../draw/pool.ts";
-import { BARRED, ranks } from "../draw/scale.ts";
+import type { Window } from "../cells/pool.ts";
+import { BARRED, ranks } from "../cells/scale.ts";
 import type { Layout } from "../types.ts";
-import type { Answer, Numbers } from "../wire.ts";
+import type { Answer, Numbers } from "./wire.ts";
 
 export interface Picture {
   readonly values: Numbers;

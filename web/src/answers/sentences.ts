@@ -1,7 +1,7 @@
 /** Every example's tokens with one head's weights, from the answer to `what: "map"` for all. */
-import { BARRED } from "../draw/scale.ts";
-import type { Answer } from "../wire.ts";
+import { BARRED } from "../cells/scale.ts";
 import { withBars } from "./head_map.ts";
+import type { Answer } from "./wire.ts";
 
 export interface Word {
   readonly key: number;

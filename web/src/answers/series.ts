@@ -1,5 +1,5 @@
 /** A site's measures over steps, from the answer to `what: "measures"`. */
-import type { Answer, Numbers } from "../wire.ts";
+import type { Answer, Numbers } from "./wire.ts";
 
 export interface Series {
   readonly name: string;

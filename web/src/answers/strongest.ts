@@ -1,5 +1,5 @@
 /** The strongest weights of a part of a map, from the answer to `what: "map"` with `strongest`. */
-import type { Answer, Numbers } from "../wire.ts";
+import type { Answer, Numbers } from "./wire.ts";
 
 export interface Strongest {
   readonly queries: Numbers;

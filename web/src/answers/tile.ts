@@ -1,10 +1,10 @@
 /** A part of a long map, cells joined, from the answer to `what: "map"` with ranges. */
-import { pool } from "../draw/pool.ts";
-import { BARRED } from "../draw/scale.ts";
-import type { Steps } from "../draw/tiles.ts";
-import type { Reduce } from "../state.ts";
-import type { Answer } from "../wire.ts";
+import { pool } from "../cells/pool.ts";
+import { BARRED } from "../cells/scale.ts";
+import type { Steps } from "../cells/tiles.ts";
+import type { Reduce } from "../state/selection.ts";
 import { withBars } from "./head_map.ts";
+import type { Answer } from "./wire.ts";
 
 /** A cell far stronger than those around it, which must not be lost in a picture. */
 export interface Peak {

@@ -1,6 +1,6 @@
 /** The Python line that gives the array in view; a click copies it. */
 import { useState } from "preact/hooks";
-import { t } from "../language.ts";
+import { t } from "../state/language.ts";
 
 export function CopyLine({ line }: { line: string }) {
   const words = t.value.attention;

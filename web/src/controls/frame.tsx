@@ -1,7 +1,7 @@
 /** A page's frame: runs and controls on the left, the picture on the right, or why there is none. */
 import type { ComponentChildren } from "preact";
-import { t } from "../language.ts";
-import { facts, runCard, runGone, runName, runOutcome } from "../run.ts";
+import { t } from "../state/language.ts";
+import { facts, runCard, runGone, runName, runOutcome } from "../state/run.ts";
 import { Notice, ProblemNotice } from "./notice.tsx";
 import { Runs } from "./runs.tsx";
 

@@ -1,10 +1,10 @@
 /** The row on top: pages, whether the run is training, language, keys. */
-import { language, speak, t } from "../language.ts";
-import { isLive } from "../life.ts";
-import { type Page, pages } from "../pages.ts";
-import { runCard, step } from "../run.ts";
-import { select } from "../state.ts";
+import { language, speak, t } from "../state/language.ts";
+import { isLive } from "../state/life.ts";
+import { runCard, step } from "../state/run.ts";
+import { select } from "../state/selection.ts";
 import { count } from "./format.ts";
+import { type Page, pages } from "./pages.ts";
 
 export function Header({ current, onKeys }: { current: Page | undefined; onKeys: () => void }) {
   const words = t.value.shell;

@@ -1,6 +1,6 @@
 /** The list of keys, as a dialog. */
 import { useEffect, useRef } from "preact/hooks";
-import { t } from "../language.ts";
+import { t } from "../state/language.ts";
 
 export function KeyList({ onClose }: { onClose: () => void }) {
   const words = t.value.shell;

@@ -1,6 +1,6 @@
 /** What colours stand for: a stretch of the table with its numbers and units, and the marks. */
 import type { ComponentChildren } from "preact";
-import { t } from "../language.ts";
+import { t } from "../state/language.ts";
 
 interface LegendProps {
   /** The colour of a shade from 0 to 1. */

@@ -1,6 +1,6 @@
 /** What is said where there is nothing to draw. */
 import type { ComponentChildren } from "preact";
-import { t } from "../language.ts";
+import { t } from "../state/language.ts";
 import type { Problem } from "../types.ts";
 
 interface NoticeProps {

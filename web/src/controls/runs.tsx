@@ -1,9 +1,9 @@
 /** The runs, newest first; one is in view. */
-import { catalogue } from "../client.ts";
-import { t } from "../language.ts";
-import { isLive } from "../life.ts";
-import { accepts, runName } from "../run.ts";
-import { DEFAULTS, select } from "../state.ts";
+import { catalogue } from "../client/client.ts";
+import { t } from "../state/language.ts";
+import { isLive } from "../state/life.ts";
+import { accepts, runName } from "../state/run.ts";
+import { DEFAULTS, select } from "../state/selection.ts";
 import { useInSight } from "./in_sight.ts";
 
 export function Runs() {

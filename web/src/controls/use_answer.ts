@@ -1,7 +1,7 @@
 /** A view's way to ask: the outcome of a question, followed as it changes. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import { follow, type Outcome } from "../client.ts";
+import { follow, type Outcome } from "../client/client.ts";
 import type { Query } from "../types.ts";
 
 export function useAnswer(query: Query | null): Outcome {

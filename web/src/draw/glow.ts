@@ -1,6 +1,6 @@
 /** Weights laid over an image: the image in grey, the accent on top as strong as the weight. */
 import type { Picture } from "../answers/head_map.ts";
-import { BARRED } from "./scale.ts";
+import { BARRED } from "../cells/scale.ts";
 
 /** The accent laid over images, red, green, blue. */
 export const GLOW = [255, 122, 0] as const;

@@ -1,7 +1,8 @@
 /** The colours of light and dark that pixels need; CSS holds the same ones for the page. */
-import type { Theme } from "../state.ts";
-import type { Marks } from "./cells.ts";
-import { pixel } from "./tables.ts";
+
+import type { Marks } from "../cells/paint.ts";
+import { pixel } from "../cells/tables.ts";
+import type { Theme } from "../state/selection.ts";
 
 /** Marks what is pointed at, on light and dark alike. */
 export const ACCENT = "#e8710a";

@@ -1,8 +1,8 @@
 /** The strongest weights as lines from queries, left, to keys, right. */
 import type { Strongest } from "../answers/strongest.ts";
-import type { Box } from "./cells.ts";
+import type { Box } from "../cells/paint.ts";
+import type { Window } from "../cells/pool.ts";
 import { FONT, fitted, labelled, type Name, tokenOr } from "./long_map.ts";
-import type { Window } from "./pool.ts";
 
 /** Room for the names on both sides. */
 const SIDES = 112;

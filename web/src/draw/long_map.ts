@@ -1,12 +1,12 @@
 /** A view of a long map on a canvas: tiles, what stands alone in them, lines, labels, frames. */
 import type { Tile } from "../answers/tile.ts";
-import type { Scale } from "../state.ts";
-import type { Box, Marks } from "./cells.ts";
+import type { Box, Marks } from "../cells/paint.ts";
+import { every } from "../cells/plot.ts";
+import type { Window } from "../cells/pool.ts";
+import { shade } from "../cells/scale.ts";
+import { at, css, type Table } from "../cells/tables.ts";
+import type { Scale } from "../state/selection.ts";
 import type { Inks } from "./inks.ts";
-import { every } from "./plot.ts";
-import type { Window } from "./pool.ts";
-import { shade } from "./scale.ts";
-import { at, css, type Table } from "./tables.ts";
 
 /** A view laid out: `view` is in weights and may begin within one. */
 export interface LongPlot {

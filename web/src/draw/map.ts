@@ -1,12 +1,12 @@
 /** A head's map with its labels, on a canvas. */
 import { type HeadMap, nameOf } from "../answers/head_map.ts";
-import type { Reduce, Scale } from "../state.ts";
-import { paint } from "./cells.ts";
+import { paint } from "../cells/paint.ts";
+import { every, type Plot } from "../cells/plot.ts";
+import { pool } from "../cells/pool.ts";
+import { shades } from "../cells/scale.ts";
+import { viridis } from "../cells/tables.ts";
+import type { Reduce, Scale } from "../state/selection.ts";
 import type { Inks } from "./inks.ts";
-import { every, type Plot } from "./plot.ts";
-import { pool } from "./pool.ts";
-import { shades } from "./scale.ts";
-import { viridis } from "./tables.ts";
 
 const FONT = "12px system-ui, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
 const LABEL_ROOM = 14;

@@ -1,8 +1,8 @@
 /** Pictures of tiles, one pixel per cell, and of what may not be attended. */
 import type { Tile } from "../answers/tile.ts";
+import { css, pixel } from "../cells/tables.ts";
 import type { Inks } from "./inks.ts";
 import { type Look, pixelsOf } from "./long_map.ts";
-import { css, pixel } from "./tables.ts";
 
 /** Milliseconds a frame may spend on pictures of tiles; the rest waits for the next. */
 const BUDGET = 10;

@@ -1,251 +1,233 @@
-/**
- * Histograms over steps as ridges: one line of hills per step, the oldest at the back. Heights are
- * densities (share of the values per unit of weight), so that an area means the same whatever the
- * width of the bins. This file knows where everything lies; `ridges_paint.ts` puts it on a canvas.
- */
-import { scaleLinear } from "d3-scale";
-import type { Answer, Variable } from "../wire.ts";
+/** Ridges on a canvas: from back to front, coloured by step, the chosen and the pointed-at on top. */
+import {
+  across,
+  type Bin,
+  baseline,
+  labelled,
+  lift,
+  type Ridge,
+  type Ridges,
+  type Stage,
+  ticks,
+} from "../cells/ridges.ts";
+import { at, css, viridis } from "../cells/tables.ts";
 
-/** One parameter's histogram at one step. */
-export interface Ridge {
-  readonly step: number;
-  /** Lower edge of the first bin, upper edge of the last. */
-  readonly low: number;
-  readonly high: number;
-  /** Width of a bin, in units of the weight. */
-  readonly bin: number;
-  readonly counts: ArrayLike<number>;
-  /** Finite values counted. */
-  readonly total: number;
-  /** Share of the values per unit of weight, for each bin. */
-  readonly density: Float64Array;
-  readonly peak: number;
+/** Colours of everything that is not data. */
+export interface PageInks {
+  readonly ground: string;
+  readonly line: string;
+  readonly text: string;
+  readonly muted: string;
+  readonly accent: string;
+  readonly dark: boolean;
 }
 
-/** One parameter's histograms over steps, oldest first. */
-export interface Ridges {
-  readonly parameter: string;
-  readonly rows: readonly Ridge[];
+export interface Sight {
+  /** First and last step of the colour scale. */
+  readonly first: number;
+  readonly last: number;
+  /** Row of the step in view. */
+  readonly chosen: number | null;
+  readonly pointed: Bin | null;
+  /** Words for the two axes. */
+  readonly weight: string;
+  readonly step: string;
+  readonly density: string;
+  /** Says that taller ridges are cut, and how tall they are. */
+  readonly cut: (density: string) => string;
 }
 
-export interface Domain {
-  readonly low: number;
-  readonly high: number;
-}
+const WHOLE = new Intl.NumberFormat("en-US");
+const FONT =
+  '11px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", sans-serif';
 
-/** One bin of one ridge, and what it holds. */
-export interface Bin {
-  readonly row: number;
-  readonly bin: number;
-  readonly step: number;
-  readonly low: number;
-  readonly high: number;
-  readonly count: number;
-  /** Of the finite values at that step, 0 to 1. */
-  readonly share: number;
-  /** The last bin holds its upper edge too. */
-  readonly last: boolean;
-}
-
-/** Where things lie in a picture of ridges. */
-export interface Stage {
-  readonly domain: Domain;
-  /** Edges of the part that the ridges fill, in pixels. */
-  readonly left: number;
-  readonly right: number;
-  /** Where the oldest ridge stands, and where the newest does. */
-  readonly back: number;
-  readonly front: number;
-  /** How many pixels a ridge rises at most, and the density that reaches there. */
-  readonly rise: number;
-  readonly peak: number;
-  /** The greatest density of all where it is beyond that, and so cut off; else null. */
-  readonly cut: number | null;
-}
-
-const MARGIN = { left: 44, right: 52, top: 18, bottom: 34 };
-/** Share of the height that the tallest ridge takes. */
-const RISE = 0.42;
-/** A ridge this many times taller than the middle one is cut off, or it would flatten the rest. */
-const TALLEST = 3;
-
-/** The ridges of every parameter that an answer to `what: "parameters"` holds. */
-export function ridgesOf(answer: Answer): readonly Ridges[] {
-  const { step, parameter, count, low, high } = answer.variables;
-  if (!step || !count || !low || !high) return [];
-  const names = Array.isArray(parameter?.text) ? parameter.text : [];
-  return names.map((name, column) => ({
-    parameter: String(name),
-    rows: Array.from(step.data, (at, row) =>
-      ridge(at, counts(count, row, column), cell(low, row, column), cell(high, row, column)),
-    ),
-  }));
-}
-
-/** A ridge from its counts in equal bins between two edges. */
-export function ridge(step: number, own: ArrayLike<number>, low: number, high: number): Ridge {
-  const bin = (high - low) / own.length;
-  let total = 0;
-  for (let i = 0; i < own.length; i++) total += own[i] as number;
-  const density = new Float64Array(own.length);
-  let peak = 0;
-  if (total > 0 && bin > 0) {
-    for (let i = 0; i < own.length; i++) density[i] = (own[i] as number) / total / bin;
-    peak = density.reduce((most, one) => Math.max(most, one), 0);
-  }
-  return { step, low, high, bin, counts: own, total, density, peak };
-}
-
-/**
- * Ridges in bins as wide as so few values need: 64 bins of a hundred values are a comb, not a hill.
- * At most 3 times the cube root of the values (one and a half times the Rice rule), by halving.
- */
-export function readable(ridges: Ridges): Ridges {
-  return { ...ridges, rows: ridges.rows.map(merged) };
-}
-
-function merged(one: Ridge): Ridge {
-  // All values in one bin are a constant: wider, it would claim a spread that is not there.
-  if (Array.from(one.counts).filter((count) => count > 0).length < 2) return one;
-  let counts = Array.from(one.counts);
-  while (counts.length > 8 && counts.length % 2 === 0 && counts.length > 3 * Math.cbrt(one.total)) {
-    counts = counts.flatMap((count, at) => (at % 2 ? [] : count + (counts[at + 1] as number)));
-  }
-  return ridge(one.step, counts, one.low, one.high);
-}
-
-/** The weights that any bin which is not empty covers, or null where there is none. */
-export function extent(all: readonly Ridges[]): Domain | null {
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (const one of all.flatMap((each) => each.rows)) {
-    const first = one.density.findIndex((value) => value > 0);
-    if (first < 0) continue;
-    const last = one.density.findLastIndex((value) => value > 0);
-    low = Math.min(low, one.low + first * one.bin);
-    high = Math.max(high, one.low + (last + 1) * one.bin);
-  }
-  return low < high ? { low, high } : null;
-}
-
-/** Place ridges in a picture of a size in pixels. */
-export function stage(ridges: Ridges, domain: Domain, width: number, height: number): Stage {
-  const front = height - MARGIN.bottom;
-  const peaks = ridges.rows.flatMap((one) => (one.peak > 0 ? one.peak : [])).sort((a, b) => a - b);
-  const most = peaks.at(-1) ?? 0;
-  const peak = Math.min(most, TALLEST * (peaks[peaks.length >> 1] ?? 0));
-  const room = Math.max(1, front - MARGIN.top);
-  const rise = ridges.rows.length > 1 ? RISE * room : 0.9 * room;
+/** The inks that a page's style sheet sets for the theme it is in. */
+export function inksOf(element: Element, dark: boolean): PageInks {
+  const style = getComputedStyle(element);
+  const ink = (name: string) => style.getPropertyValue(`--${name}`).trim();
   return {
-    domain,
-    left: MARGIN.left,
-    right: Math.max(MARGIN.left + 1, width - MARGIN.right),
-    back: ridges.rows.length > 1 ? MARGIN.top + rise : front,
-    front,
-    rise,
-    peak,
-    cut: most > peak ? most : null,
+    ground: ink("ground"),
+    line: ink("line"),
+    text: ink("text"),
+    muted: ink("muted"),
+    accent: ink("accent"),
+    dark,
   };
 }
 
-/** Horizontal place of a weight. */
-export function across(place: Stage, weight: number): number {
-  const { low, high } = place.domain;
-  return place.left + ((weight - low) / (high - low)) * (place.right - place.left);
+/** The colour of a step: the newer, the further from the ground it stands on. */
+export function stepColour(step: number, first: number, last: number, dark: boolean): string {
+  const share = last > first ? (step - first) / (last - first) : 1;
+  return css(at(viridis, dark ? 0.22 + 0.7 * share : 0.9 - 0.75 * share));
 }
 
-/** Vertical place that a ridge stands on. */
-export function baseline(place: Stage, row: number, rows: number): number {
-  return rows < 2 ? place.front : place.back + ((place.front - place.back) * row) / (rows - 1);
-}
-
-/** Pixels above its baseline that a density reaches, cut off where the scale ends. */
-export function lift(place: Stage, density: number): number {
-  return place.peak > 0 ? Math.min(1, density / place.peak) * place.rise : 0;
-}
-
-/** A bin's numbers, or null beyond the ridge. */
-export function binAt(ridges: Ridges, row: number, bin: number): Bin | null {
-  const one = ridges.rows[row];
-  const count = one?.counts[bin];
-  if (!one || count === undefined || one.total === 0) return null;
-  const low = one.low + bin * one.bin;
-  const last = bin === one.counts.length - 1;
-  return {
-    row,
-    bin,
-    step: one.step,
-    low,
-    high: last ? one.high : one.low + (bin + 1) * one.bin,
-    count,
-    share: count / one.total,
-    last,
-  };
-}
-
-/** How near a baseline, in pixels, a pointer counts as on a ridge whose hill it is not in. */
-const NEAR = 9;
-
-/** The bin under a pointer: of the foremost ridge whose hill covers it, else of the nearest line. */
-export function hit(ridges: Ridges, place: Stage, x: number, y: number): Bin | null {
-  if (x < place.left || x > place.right) return null;
-  const { low, high } = place.domain;
-  const weight = low + ((x - place.left) / (place.right - place.left)) * (high - low);
+/** Paint one panel. The context's units are those of the stage. */
+export function paintRidges(
+  context: CanvasRenderingContext2D,
+  size: { readonly width: number; readonly height: number },
+  ridges: Ridges,
+  place: Stage,
+  sight: Sight,
+  inks: PageInks,
+): void {
+  context.clearRect(0, 0, size.width, size.height);
+  context.font = FONT;
+  context.lineJoin = "round";
+  axes(context, ridges, place, sight, inks);
   const rows = ridges.rows.length;
-  let nearest: Bin | null = null;
-  let distance = NEAR;
-  for (let row = rows - 1; row >= 0; row--) {
-    const one = ridges.rows[row] as Ridge;
-    const bin = binAt(ridges, row, Math.floor((weight - one.low) / one.bin));
-    if (!bin) continue;
-    const stands = baseline(place, row, rows);
-    const top = stands - lift(place, one.density[bin.bin] as number);
-    if (y <= stands && y >= top) return bin;
-    const away = Math.min(Math.abs(y - stands), Math.abs(y - top));
-    if (away < distance) {
-      nearest = bin;
-      distance = away;
-    }
+  // Lines between ridges that stand a few pixels apart would leave nothing of the ridges.
+  const apart = (place.front - place.back) / Math.max(1, rows - 1);
+  const firm = rows < 2 ? 1 : Math.min(1, Math.max(0.25, (apart - 1) / 5));
+  for (const [row, one] of ridges.rows.entries()) {
+    if (one.total === 0) continue;
+    const colour = stepColour(one.step, sight.first, sight.last, inks.dark);
+    const own = row === sight.chosen;
+    trace(context, one, place, baseline(place, row, rows));
+    context.fillStyle = own ? inks.accent : colour;
+    context.fill();
+    context.globalAlpha = firm;
+    context.lineWidth = 0.4 + 0.5 * firm;
+    context.strokeStyle = inks.ground;
+    context.stroke();
+    context.globalAlpha = 1;
   }
-  return nearest;
+  if (sight.chosen !== null) outline(context, ridges, place, sight.chosen, inks.accent);
+  if (sight.pointed) block(context, ridges, place, sight.pointed, inks);
 }
 
-/** Numbers to write along an axis of weights, each as short as still tells it from the next. */
-export function ticks(domain: Domain, most: number): { at: number; text: string }[] {
-  const scale = scaleLinear([domain.low, domain.high], [0, 1]);
-  const format = scale.tickFormat(most);
-  return scale.ticks(most).map((at) => ({ at, text: format(at) }));
+// Through the middle of each bin, and down to nothing half a bin outside the outer ones.
+function trace(context: CanvasRenderingContext2D, one: Ridge, place: Stage, stands: number) {
+  const first = one.density.findIndex((value) => value > 0);
+  const last = one.density.findLastIndex((value) => value > 0);
+  const middle = (bin: number) =>
+    Math.min(place.right, Math.max(place.left, across(place, one.low + (bin + 0.5) * one.bin)));
+  context.beginPath();
+  context.moveTo(middle(first - 1), stands);
+  for (let bin = first; bin <= last; bin++) {
+    context.lineTo(middle(bin), stands - lift(place, one.density[bin] as number));
+  }
+  context.lineTo(middle(last + 1), stands);
 }
 
-/** Rows whose step is written beside them: `chosen`, first, last, and what fits between. */
-export function labelled(place: Stage, rows: number, chosen: number | null): number[] {
-  const gap = 14;
-  const taken = new Set<number>();
-  const fits = (row: number) =>
-    [...taken].every(
-      (other) => Math.abs(baseline(place, row, rows) - baseline(place, other, rows)) >= gap,
-    );
-  const ends = [chosen, rows - 1, 0].filter((row) => row !== null);
-  const stride = Math.max(1, Math.ceil(rows / 6));
-  const between = Array.from({ length: rows }, (_, row) => row).filter((row) => row % stride === 0);
-  for (const row of [...ends, ...between]) if (row >= 0 && row < rows && fits(row)) taken.add(row);
-  return [...taken].sort((a, b) => a - b);
+// Ridges in front may hide the chosen one; its line shines through.
+function outline(
+  context: CanvasRenderingContext2D,
+  ridges: Ridges,
+  place: Stage,
+  row: number,
+  colour: string,
+) {
+  const one = ridges.rows[row];
+  if (!one || one.total === 0) return;
+  trace(context, one, place, baseline(place, row, ridges.rows.length));
+  context.lineWidth = 1.4;
+  context.strokeStyle = colour;
+  context.stroke();
 }
 
-/** A bin's edge, to a tenth of the bin's width and no finer. */
-export function edge(value: number, bin: number): string {
-  const digits = Math.ceil(-Math.log10(bin)) + 1;
-  const wide = Math.abs(value) >= 1e6 || bin < 1e-6;
-  const text = wide ? value.toExponential(3) : value.toFixed(Math.max(0, Math.min(9, digits)));
-  return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−");
+function block(
+  context: CanvasRenderingContext2D,
+  ridges: Ridges,
+  place: Stage,
+  bin: Bin,
+  inks: PageInks,
+) {
+  const one = ridges.rows[bin.row] as Ridge;
+  const stands = baseline(place, bin.row, ridges.rows.length);
+  outline(context, ridges, place, bin.row, inks.text);
+  const left = across(place, bin.low);
+  const width = Math.max(2, across(place, bin.high) - left);
+  const height = Math.max(2, lift(place, one.density[bin.bin] as number));
+  context.fillStyle = inks.text;
+  context.globalAlpha = 0.85;
+  context.fillRect(left, stands - height, width, height);
+  context.globalAlpha = 1;
 }
 
-function counts(variable: Variable, row: number, column: number): ArrayLike<number> {
-  const [, columns = 0, bins = 0] = variable.shape;
-  const from = (row * columns + column) * bins;
-  return variable.data.subarray(from, from + bins);
+function axes(
+  context: CanvasRenderingContext2D,
+  ridges: Ridges,
+  place: Stage,
+  sight: Sight,
+  inks: PageInks,
+) {
+  const { left, right, front } = place;
+  context.lineWidth = 1;
+  context.strokeStyle = inks.line;
+  context.fillStyle = inks.muted;
+  context.textBaseline = "top";
+  context.textAlign = "center";
+  for (const tick of ticks(place.domain, Math.max(4, Math.floor((right - left) / 50)))) {
+    const x = Math.round(across(place, tick.at)) + 0.5;
+    line(context, x, place.back, x, front + 4);
+    context.fillText(tick.text, x, front + 6);
+  }
+  context.fillText(sight.weight, (left + right) / 2, front + 20);
+  steps(context, ridges, place, sight, inks);
+  height(context, place, sight, inks);
 }
 
-function cell(variable: Variable, row: number, column: number): number {
-  return variable.data[row * (variable.shape[1] ?? 0) + column] ?? Number.NaN;
+function steps(
+  context: CanvasRenderingContext2D,
+  ridges: Ridges,
+  place: Stage,
+  sight: Sight,
+  inks: PageInks,
+) {
+  const rows = ridges.rows.length;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  for (const row of labelled(place, rows, sight.chosen)) {
+    const y = baseline(place, row, rows);
+    context.fillStyle = row === sight.chosen ? inks.text : inks.muted;
+    context.fillText(compact(ridges.rows[row]?.step ?? 0), place.left - 7, y);
+    line(context, place.left - 4, Math.round(y) + 0.5, place.left, Math.round(y) + 0.5);
+  }
+  context.fillStyle = inks.muted;
+  context.textBaseline = "bottom";
+  context.textAlign = "left";
+  if (place.back > 26) context.fillText(sight.step, 2, place.back - 9);
+}
+
+/** The scale of the heights: a bar as tall as the tallest ridge, with its density. */
+function height(context: CanvasRenderingContext2D, place: Stage, sight: Sight, inks: PageInks) {
+  const x = Math.round(place.right) + 8.5;
+  const top = place.front - place.rise;
+  line(context, x, top, x, place.front);
+  line(context, x, Math.round(top) + 0.5, x + 4, Math.round(top) + 0.5);
+  line(context, x, Math.round(place.front) - 0.5, x + 4, Math.round(place.front) - 0.5);
+  context.fillStyle = inks.muted;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  context.fillText(tall(place.peak), x + 7, top);
+  context.fillText("0", x + 7, place.front);
+  if (place.cut !== null) {
+    context.textAlign = "right";
+    context.fillText(sight.cut(tall(place.cut)), x + 36, 7);
+    context.textAlign = "left";
+  }
+  context.save();
+  context.translate(x + 13, (top + place.front) / 2);
+  context.rotate(-Math.PI / 2);
+  context.textAlign = "center";
+  context.fillText(sight.density, 0, 0);
+  context.restore();
+}
+
+function line(context: CanvasRenderingContext2D, x: number, y: number, toX: number, toY: number) {
+  context.beginPath();
+  context.moveTo(x, y);
+  context.lineTo(toX, toY);
+  context.stroke();
+}
+
+function compact(step: number): string {
+  if (step < 1e5) return WHOLE.format(step);
+  return step < 1e6 ? `${+(step / 1e3).toFixed(1)}k` : `${+(step / 1e6).toFixed(2)}M`;
+}
+
+function tall(density: number): string {
+  return density >= 1e4 || (density > 0 && density < 0.01)
+    ? density.toExponential(0).replace("+", "")
+    : String(+density.toPrecision(3));
 }

@@ -1,0 +1,100 @@
+/**
+ * From a weight to a shade between 0 and 1. The scale is a visible choice, because one key that
+ * takes most of the attention hides everything else on a linear one.
+ */
+import type { Scale } from "../state/selection.ts";
+
+/** Stands for "may not be attended" among weights and shades, which are never negative. */
+export const BARRED = -1;
+
+/** Lowest weight that the logarithmic scale tells apart. */
+export const LOG_FLOOR = 1e-4;
+
+/** The lowest share of the strongest weight that a map of so many keys needs told apart. */
+export function floorOf(keys: number): number {
+  return Math.min(LOG_FLOOR, 10 ** Math.floor(-Math.log10(Math.max(1, keys)) - 0.5));
+}
+
+/** The shade of one weight where `most` is the strongest; NaN and BARRED stay what they are. */
+export function shade(value: number, scale: Scale, most = 1, floor = LOG_FLOOR): number {
+  if (!(value >= 0)) return value;
+  if (scale === "percentile") return value;
+  const share = Math.min(1, value / most);
+  if (scale === "sqrt") return Math.sqrt(share);
+  if (scale === "log") return share <= floor ? 0 : 1 - Math.log(share) / Math.log(floor);
+  return share;
+}
+
+/** All shades of an array of weights. `percentile` expects `ranks` and passes them through. */
+export function shades(
+  values: Float32Array,
+  scale: Scale,
+  most = 1,
+  floor = LOG_FLOOR,
+): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) out[i] = shade(values[i] as number, scale, most, floor);
+  return out;
+}
+
+/**
+ * Each weight's rank within its row, as a share: 0 for the least of the keys allowed, 1 for the
+ * greatest; equal weights share the middle of their ranks, and a row all alike lies at 1/2.
+ */
+export function ranks(values: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    const from = row * columns;
+    const line = values.subarray(from, from + columns);
+    const sorted = line.filter((value) => value >= 0).sort();
+    const last = sorted.length - 1;
+    for (let column = 0; column < columns; column++) {
+      const value = line[column] as number;
+      if (!(value >= 0)) {
+        out[from + column] = value;
+        continue;
+      }
+      const low = firstAtLeast(sorted, value);
+      const high = firstAtLeast(sorted, value, true) - 1;
+      out[from + column] = last > 0 ? (low + high) / 2 / last : 0.5;
+    }
+  }
+  return out;
+}
+
+function firstAtLeast(sorted: Float32Array, value: number, above = false): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const one = sorted[middle] as number;
+    if (one < value || (above && one === value)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Numbers to write along a scale's legend, each with the shade it has. */
+export function ticks(
+  scale: Scale,
+  most = 1,
+  floor = LOG_FLOOR,
+): { text: string; shade: number }[] {
+  if (scale === "percentile") {
+    return [0, 25, 50, 75, 100].map((one) => ({ text: String(one), shade: one / 100 }));
+  }
+  const text = (share: number) => {
+    const value = share * most;
+    return value > 0 && value < 1e-3
+      ? value.toExponential(0)
+      : String(Number(value.toPrecision(2)));
+  };
+  const marks = { linear: [0, 0.25, 0.5, 0.75, 1], sqrt: [0, 0.05, 0.25, 0.5, 1] };
+  const decades = Math.round(-Math.log10(floor));
+  const steps = Array.from({ length: 5 }, (_, at) => 10 ** Math.round((at / 4 - 1) * decades));
+  const shares = scale === "log" ? steps : marks[scale];
+  return shares.map((one, at) => ({
+    text: scale === "log" && at === 0 ? `≤ ${text(one)}` : text(one),
+    shade: shade(one, scale, 1, floor),
+  }));
+}

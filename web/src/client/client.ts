@@ -1,0 +1,216 @@
+/**
+ * The one place that asks. It keeps answers, decodes them off the main thread, drops stale ones,
+ * and knows whether anything is still under way.
+ */
+import { effect, type ReadonlySignal, signal } from "@preact/signals";
+import { type Grain, type Tile, tileOf } from "../answers/tile.ts";
+import { type Answer, decode } from "../answers/wire.ts";
+import type { Steps } from "../cells/tiles.ts";
+import type { Catalogue, Problem, Query, RunCard } from "../types.ts";
+import { busy, settled } from "./ready.ts";
+import { Refusal } from "./source.ts";
+import { form, tensorboard } from "./tensorboard.ts";
+
+/** What a view gets: the newest good answer, and how the question now stands. */
+export interface Outcome {
+  /** Kept while the next one loads, so that pictures don't flicker. */
+  readonly answer: Answer | null;
+  /** The question that `answer` answers. */
+  readonly query: Query | null;
+  /** The answer is to an earlier question. */
+  readonly stale: boolean;
+  /** Loading for longer than 100 ms. */
+  readonly slow: boolean;
+  readonly problem: Problem | null;
+}
+
+const NOTHING: Outcome = { answer: null, query: null, stale: false, slow: false, problem: null };
+const KEPT_BYTES = 256 * 2 ** 20;
+
+export const catalogue = signal<Catalogue | null>(null);
+export const catalogueProblem = signal<Problem | null>(null);
+
+const kept = new Map<string, { answer: Answer; bytes: number }>();
+const generation = new Map<string, number>();
+
+/** Read the catalogue once more; keeps the old one when the server is away. */
+export async function refresh(signalled: AbortSignal = new AbortController().signal) {
+  const done = catalogue.value === null ? busy() : () => {};
+  try {
+    const fresh = await tensorboard.catalogue(signalled);
+    forget(catalogue.value, fresh);
+    if (JSON.stringify(fresh) !== JSON.stringify(catalogue.value)) catalogue.value = fresh;
+    catalogueProblem.value = null;
+  } catch (cause) {
+    if (!signalled.aborted) catalogueProblem.value = problemOf(cause);
+  } finally {
+    done();
+  }
+}
+
+export function card(run: string | null): RunCard | null {
+  return catalogue.value?.runs.find((one) => one.name === run) ?? null;
+}
+
+// A run that went back in time was written anew under its old name: its kept answers are void.
+function forget(old: Catalogue | null, fresh: Catalogue) {
+  for (const before of old?.runs ?? []) {
+    const now = fresh.runs.find((one) => one.name === before.name);
+    const back = !now || now.steps < before.steps || now.written < before.written;
+    if (back) generation.set(before.name, (generation.get(before.name) ?? 0) + 1);
+  }
+}
+
+/** The name an answer is kept under: what grows with the run carries the time it was written. */
+export function keyOf(query: Query): string {
+  const grows = query.what === "run" || query.what === "measures" || query.what === "parameters";
+  const newest = query.step === undefined || query.step < 0;
+  const written = card(query.run)?.written;
+  return `${generation.get(query.run) ?? 0}|${grows || newest ? written : ""}|${form(query)}`;
+}
+
+/** Ask one question. Rejects with a Refusal, or with the signal's reason when aborted. */
+export async function ask(query: Query, signalled: AbortSignal): Promise<Answer> {
+  const key = keyOf(query);
+  const hit = kept.get(key);
+  if (hit) {
+    kept.delete(key);
+    kept.set(key, hit);
+    return hit.answer;
+  }
+  const bytes = await tensorboard.answer(query, signalled);
+  const size = bytes.byteLength;
+  const answer = await worked(bytes, null, decode);
+  signalled.throwIfAborted();
+  keep(key, answer, size);
+  return answer;
+}
+
+/** Ask for a part of a long map, in cells no finer than so many weights; whoever asks keeps it. */
+export async function askTile(query: Query, steps: Steps, signalled: AbortSignal): Promise<Tile> {
+  const bytes = await tensorboard.answer(query, signalled);
+  const { down, across } = steps;
+  const task = { down, across, reduce: query.reduce ?? "max" };
+  const tile = await worked(bytes, task, (all) => tileOf(decode(all), task));
+  signalled.throwIfAborted();
+  return tile;
+}
+
+function keep(key: string, answer: Answer, bytes: number) {
+  kept.set(key, { answer, bytes });
+  let total = 0;
+  for (const one of kept.values()) total += one.bytes;
+  for (const [oldest, one] of kept) {
+    if (total <= KEPT_BYTES || oldest === key) break;
+    kept.delete(oldest);
+    total -= one.bytes;
+  }
+}
+
+/** Follow a question: the outcome changes whenever the question or the run behind it does. */
+export function follow(question: () => Query | null): {
+  outcome: ReadonlySignal<Outcome>;
+  stop: () => void;
+} {
+  const outcome = signal<Outcome>(NOTHING);
+  let asked: string | null = null;
+  let abort = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stop = effect(() => {
+    const query = question();
+    void catalogueProblem.value; // a server that is back is asked again
+    const key = query && keyOf(query);
+    if (key === asked) return;
+    asked = key;
+    abort.abort();
+    clearTimeout(timer);
+    if (!query) {
+      outcome.value = NOTHING;
+      return;
+    }
+    abort = new AbortController();
+    const mine = abort;
+    const done = busy();
+    const before = outcome.peek();
+    const same = before.query?.run === query.run;
+    outcome.value = same ? { ...before, stale: true, problem: null } : { ...NOTHING, stale: true };
+    timer = setTimeout(() => {
+      if (!mine.signal.aborted) outcome.value = { ...outcome.peek(), slow: true };
+    }, 100);
+    const finish = (last: Outcome) => {
+      if (mine.signal.aborted) return;
+      clearTimeout(timer);
+      outcome.value = last;
+    };
+    ask(query, mine.signal)
+      .then(
+        (answer) => finish({ answer, query, stale: false, slow: false, problem: null }),
+        (cause) => {
+          asked = mine.signal.aborted ? asked : null; // the same question may be asked again
+          finish({ ...NOTHING, problem: problemOf(cause) });
+        },
+      )
+      .finally(done);
+  });
+  return {
+    outcome,
+    stop: () => {
+      stop();
+      abort.abort();
+      clearTimeout(timer);
+      settled();
+    },
+  };
+}
+
+export function problemOf(cause: unknown): Problem {
+  if (cause instanceof Refusal) return cause.problem;
+  return {
+    code: "page",
+    came: cause instanceof Error ? cause.message : String(cause),
+    wanted: "Wanted an answer this page can read.",
+    fix: "Reload the page; if it persists, TensorBoard and this page differ in version.",
+  };
+}
+
+type Waiting = { resolve(done: unknown): void; reject(cause: Error): void };
+const waiting = new Map<number, Waiting>();
+let worker: Worker | null | undefined;
+let tickets = 0;
+
+/** What the worker makes of bytes, a tile or the answer; `here` does the same without it. */
+function worked<T>(
+  bytes: ArrayBuffer,
+  grain: Grain | null,
+  here: (bytes: ArrayBuffer) => T,
+): Promise<T> {
+  if (worker === undefined) worker = startWorker();
+  // A small answer decodes faster than a message travels.
+  if (!worker || bytes.byteLength < 65536) return Promise.resolve(bytes).then(here);
+  const id = ++tickets;
+  const promise = new Promise<T>((resolve, reject) =>
+    waiting.set(id, { resolve: resolve as Waiting["resolve"], reject }),
+  );
+  worker.postMessage({ id, grain, bytes }, [bytes]);
+  return promise;
+}
+
+function startWorker(): Worker | null {
+  try {
+    const made = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+    made.onmessage = ({ data }) => {
+      const one = waiting.get(data.id);
+      waiting.delete(data.id);
+      if (data.done) one?.resolve(data.done);
+      else one?.reject(new Error(data.message));
+    };
+    made.onerror = () => {
+      worker = null;
+      for (const one of waiting.values()) one.reject(new Error("The decoding worker stopped."));
+      waiting.clear();
+    };
+    return made;
+  } catch {
+    return null;
+  }
+}

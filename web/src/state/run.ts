@@ -1,0 +1,90 @@
+/** The run in view: its facts, its steps, and which of each the selection comes to. */
+import { computed, signal } from "@preact/signals";
+import { nearest } from "../answers/series.ts";
+import type { Answer } from "../answers/wire.ts";
+import { card, catalogue, follow } from "../client/client.ts";
+import type { Example, Parameter, RunCard, RunFacts, Site } from "../types.ts";
+import { type Selection, select, selection } from "./selection.ts";
+
+export { nearest };
+
+/** Whether a run has what the page in view shows; the page says so. */
+export const accepts = signal<(run: RunCard) => boolean>(() => true);
+
+/** The chosen run, else the newest that has what the page shows, else the newest. */
+export const runName = computed<string | null>(() => {
+  const { run } = selection.value;
+  if (run !== null) return run;
+  const runs = catalogue.value?.runs ?? [];
+  return (runs.find(accepts.value) ?? runs[0])?.name ?? null;
+});
+
+export const runCard = computed<RunCard | null>(() => card(runName.value));
+
+/** Chosen, but no longer (or never) among the runs. */
+export const runGone = computed(
+  () => catalogue.value !== null && runName.value !== null && runCard.value === null,
+);
+
+const asked = follow(() => {
+  const run = runCard.value;
+  return run && !run.problem && run.steps > 0 ? { what: "run", run: run.name } : null;
+});
+
+export const runOutcome = asked.outcome;
+
+export const facts = computed<RunFacts | null>(() => {
+  const answer = runOutcome.value.answer;
+  return answer && factsOf(answer);
+});
+
+/** The step in view: the newest while following, else the recorded step nearest the chosen one. */
+export const step = computed<number | null>(() => {
+  const steps = facts.value?.steps ?? [];
+  const { follow: following, step: chosen } = selection.value;
+  const newest = steps.at(-1) ?? null;
+  if (following || chosen === null || newest === null) return newest;
+  return nearest(steps, chosen);
+});
+
+export const site = computed<Site | null>(() => {
+  const sites = facts.value?.sites ?? [];
+  return sites.find((one) => one.name === selection.value.site) ?? sites[0] ?? null;
+});
+
+export const head = computed(() =>
+  Math.min(selection.value.head, Math.max(0, (site.value?.heads ?? 1) - 1)),
+);
+
+export const example = computed<Example | null>(() => {
+  const examples = facts.value?.examples ?? [];
+  return examples.find((one) => one.index === selection.value.example) ?? examples[0] ?? null;
+});
+
+/** Change the selection as a person's deed: the run in view is then the chosen one. */
+export function choose(change: Partial<Selection>): void {
+  select({ run: runName.value, ...change });
+}
+
+/** Go `by` recorded steps on or back; stops following. */
+export function stepBy(by: number): void {
+  const steps = facts.value?.steps ?? [];
+  const at = steps.indexOf(step.value ?? Number.NaN);
+  const to = steps[Math.max(0, Math.min(steps.length - 1, at + by))];
+  if (to !== undefined) choose({ step: to, follow: false });
+}
+
+/** The facts of a run, from the answer to `what: "run"`. */
+export function factsOf(answer: Answer): RunFacts {
+  const attrs = answer.attrs;
+  return {
+    run: String(attrs.run),
+    steps: Array.from(answer.variables.step?.data ?? []),
+    epochs: Array.from(answer.variables.epoch?.data ?? []),
+    sites: attrs.sites as readonly Site[],
+    examples: attrs.examples as readonly Example[],
+    parameters: attrs.parameters as readonly Parameter[],
+    precision: attrs.precision as RunFacts["precision"],
+    problems: (attrs.problems ?? []) as readonly string[],
+  };
+}

@@ -1,0 +1,176 @@
+/**
+ * One selection for every view: what is looked at, and how. It lives in the address of the page
+ * around us as `p.limelight.*`, so that a copied link opens the same view.
+ */
+import { effect, type ReadonlySignal, signal } from "@preact/signals";
+import { settled } from "../client/ready.ts";
+
+export type Scale = "linear" | "sqrt" | "log" | "percentile";
+export type Reduce = "max" | "mean";
+export type Language = "en" | "zh";
+export type Theme = "light" | "dark";
+export type Lens = "map" | "image" | "tokens" | "links";
+export type Axis = "shared" | "own";
+
+export interface Selection {
+  readonly page: string;
+  /** null: the newest run, whichever that is. */
+  readonly run: string | null;
+  /** null: not chosen; the newest while `follow`, else the nearest recorded step. */
+  readonly step: number | null;
+  readonly follow: boolean;
+  readonly example: number;
+  readonly site: string | null;
+  readonly head: number;
+  /** The pinned row and cell. */
+  readonly query: number | null;
+  readonly key: number | null;
+  /** The part of a long map in view, "from:to"; null: all of it. */
+  readonly rows: string | null;
+  readonly columns: string | null;
+  readonly parameters: readonly string[];
+  /** Whether all histograms have one axis of weights, so that widths compare. */
+  readonly axis: Axis;
+  readonly scale: Scale;
+  readonly reduce: Reduce;
+  /** What the heads grid's colour means: "map", or the name of a measure. */
+  readonly colour: string;
+  /** How the chosen head is shown; null: as suits it. */
+  readonly lens: Lens | null;
+  /** null: as TensorBoard's. */
+  readonly theme: Theme | null;
+  /** null: as remembered, else as the browser's. */
+  readonly language: Language | null;
+}
+
+export const DEFAULTS: Selection = {
+  page: "attention",
+  run: null,
+  step: null,
+  follow: true,
+  example: 0,
+  site: null,
+  head: 0,
+  query: null,
+  key: null,
+  rows: null,
+  columns: null,
+  parameters: [],
+  axis: "shared",
+  scale: "sqrt",
+  reduce: "max",
+  colour: "map",
+  lens: null,
+  theme: null,
+  language: null,
+};
+
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  scale: ["linear", "sqrt", "log", "percentile"],
+  reduce: ["max", "mean"],
+  lens: ["map", "image", "tokens", "links"],
+  axis: ["shared", "own"],
+  theme: ["light", "dark"],
+  language: ["en", "zh"],
+};
+const RANGES = new Set(["rows", "columns"]);
+const NUMBERS = new Set(["step", "example", "head", "query", "key"]);
+const PREFIX = "p.limelight.";
+const TAB = "limelight";
+
+const current = signal<Selection>(DEFAULTS);
+
+export const selection: ReadonlySignal<Selection> = current;
+
+/** Change part of the selection. */
+export function select(change: Partial<Selection>): void {
+  const next = { ...current.value, ...change };
+  if (same(next, current.value)) return;
+  settled();
+  current.value = next;
+}
+
+/** A selection as text for a URL's hash, beside whatever else the hash holds. */
+export function write(chosen: Selection, hash: string): string {
+  const others = parts(hash).filter((part) => !part.startsWith(PREFIX));
+  const ours: string[] = [];
+  for (const name of Object.keys(DEFAULTS) as (keyof Selection)[]) {
+    const value = chosen[name];
+    if (value === null || String(value) === String(DEFAULTS[name])) continue;
+    const list = Array.isArray(value) ? value : [value];
+    for (const one of list) ours.push(`${PREFIX}${name}=${encodeURIComponent(String(one))}`);
+  }
+  return `#${[...(others.length ? others : [TAB]), ...ours].join("&")}`;
+}
+
+/** The selection a URL's hash holds; what it lacks or garbles keeps its default. */
+export function read(hash: string): Selection {
+  const found: Record<string, unknown> = { ...DEFAULTS };
+  const parameters: string[] = [];
+  for (const part of parts(hash)) {
+    if (!part.startsWith(PREFIX)) continue;
+    const at = part.indexOf("=");
+    const name = part.slice(PREFIX.length, at);
+    const value = text(part.slice(at + 1));
+    if (at < 0 || value === null || !(name in DEFAULTS)) continue;
+    if (name === "parameters") parameters.push(value);
+    else if (NUMBERS.has(name)) found[name] = whole(value) ?? found[name];
+    else if (RANGES.has(name)) found[name] = /^\d{1,10}:\d{1,10}$/.test(value) ? value : null;
+    else if (name === "follow") found[name] = value === "true";
+    else if (!CHOICES[name] || CHOICES[name].includes(value)) found[name] = value;
+  }
+  return { ...(found as unknown as Selection), parameters };
+}
+
+function parts(hash: string): string[] {
+  return hash.replace(/^#/, "").split("&").filter(Boolean);
+}
+
+function whole(value: string): number | null {
+  return /^\d{1,15}$/.test(value) ? Number(value) : null;
+}
+
+function text(value: string): string | null {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return null;
+  }
+}
+
+function same(a: Selection, b: Selection): boolean {
+  return (Object.keys(DEFAULTS) as (keyof Selection)[]).every(
+    (name) =>
+      a[name] === b[name] || (Array.isArray(a[name]) && String(a[name]) === String(b[name])),
+  );
+}
+
+/** The window whose address is seen: TensorBoard's around us, or our own. */
+export function outer(): Window {
+  try {
+    void window.parent.location.hash; // throws when the page around us is of another origin
+    return window.parent;
+  } catch {
+    return window;
+  }
+}
+
+/** Read the address now, keep it up to date from now on, and heed links pasted into it. */
+export function bindAddress(): void {
+  const host = outer();
+  current.value = read(host.location.hash);
+  const put = (chosen: Selection) => {
+    const first = parts(host.location.hash)[0];
+    // Another tab's address is not ours to write; ours comes back when its tab does.
+    if (first !== undefined && first !== TAB && host !== window) return;
+    const hash = write(chosen, host.location.hash);
+    if (hash !== host.location.hash) host.history.replaceState(host.history.state, "", hash);
+  };
+  effect(() => put(current.value));
+  host.addEventListener("hashchange", () => {
+    const hash = host.location.hash;
+    if (parts(hash)[0] !== TAB && host !== window) return;
+    if (hash.includes(PREFIX)) select(read(hash));
+    else put(current.value);
+  });
+}

@@ -1,0 +1,213 @@
+/** The chosen head's map at any length: from all of it to any cell, at the screen's resolution. */
+import { effect } from "@preact/signals";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { floorOf, ticks } from "../../cells/scale.ts";
+import { at, css, viridis } from "../../cells/tables.ts";
+import { inside, revealing } from "../../cells/tiles.ts";
+import { ask, problemOf } from "../../client/client.ts";
+import { useSize } from "../../controls/canvas.tsx";
+import { onKey } from "../../controls/keys.ts";
+import { Legend } from "../../controls/legend.tsx";
+import { ProblemNotice } from "../../controls/notice.tsx";
+import { INKS } from "../../draw/inks.ts";
+import { cellUnder } from "../../draw/long_map.ts";
+import { t } from "../../state/language.ts";
+import { head } from "../../state/run.ts";
+import { type Scale, selection } from "../../state/selection.ts";
+import { theme } from "../../state/theme.ts";
+import type { Site } from "../../types.ts";
+import { Camera } from "../parts/camera.ts";
+import { headQuery, scaleOf, strongestQuery, subject } from "../parts/long_head.ts";
+import { LongReadout } from "../parts/long_readout.tsx";
+import { Stage } from "../parts/long_stage.ts";
+import { hover, pin, pinned, pointed } from "../parts/pointing.ts";
+
+/** Weights a side that a double click comes down to. */
+const CLOSE = 48;
+
+export function LongMap({ site }: { site: Site }) {
+  const words = t.value.attention;
+  const room = useSize<HTMLDivElement>();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const moving = useStage(canvas, site);
+  const stage = moving?.stage;
+  const camera = moving?.camera;
+  const { reduce, rows, columns } = selection.value;
+  const scale = scaleOf(selection.value.scale);
+  const inks = INKS[theme.value];
+  const now = subject.value;
+  useLayoutEffect(() => {
+    if (!now || !stage || !camera || room.width === 0) return;
+    camera.heed(now.whole, rows, columns);
+    const style = { scale, reduce, inks, width: room.width, height: room.height };
+    stage.show(now, style, camera.view);
+  }, [stage, camera, now, scale, reduce, inks, room.width, room.height, rows, columns]);
+  useMoves(camera);
+  return (
+    <>
+      <div class="room" ref={room.ref} aria-busy={stage?.shown.value.slow}>
+        <canvas
+          ref={canvas}
+          class="long"
+          role="img"
+          tabIndex={0}
+          aria-label={words.mapLabel(site.name, head.value, site.queries, site.keys)}
+          style={{ width: `${room.width}px`, height: `${room.height}px` }}
+          onWheel={(event) => {
+            const plot = stage?.plot;
+            if (plot) camera?.wheel(event, plot);
+          }}
+          onPointerDown={(event) => camera?.down(event)}
+          onPointerUp={(event) => camera?.up(event)}
+          onPointerCancel={(event) => camera?.up(event)}
+          onPointerLeave={() => hover(null)}
+          onPointerMove={(event) => {
+            const plot = stage?.plot;
+            if (!plot || camera?.drag(event, plot)) return;
+            hover(cellUnder(plot, event.offsetX, event.offsetY));
+          }}
+          onClick={(event) => {
+            const plot = stage?.plot;
+            const cell = plot && cellUnder(plot, event.offsetX, event.offsetY);
+            if (cell && event.detail === 1 && !camera?.dragged) pin(cell);
+          }}
+          onDblClick={(event) => {
+            const plot = stage?.plot;
+            const cell = plot && cellUnder(plot, event.offsetX, event.offsetY);
+            if (cell && stage && camera) void comeClose(stage, camera, cell);
+          }}
+          onKeyDown={(event) => move(event, camera)}
+        />
+      </div>
+      <Below stage={stage} scale={scale} site={site} />
+    </>
+  );
+}
+
+/** The stage and camera of a canvas; both live as long as the canvas does. */
+function useStage(canvas: { readonly current: HTMLCanvasElement | null }, site: Site) {
+  const [made, keep] = useState<{ stage: Stage; camera: Camera } | null>(null);
+  const whole = useMemo(
+    () => ({ row: 0, column: 0, rows: site.queries, columns: site.keys }),
+    [site.queries, site.keys],
+  );
+  useLayoutEffect(() => {
+    if (!canvas.current) return undefined;
+    const stage = new Stage(canvas.current);
+    const camera = new Camera(whole, () => stage.look(camera.view));
+    keep({ stage, camera });
+    let seen = "";
+    const stops = [
+      effect(() => stage.point(pointed.value)),
+      // A cell pinned by keys, or by a link, is brought into sight.
+      effect(() => {
+        const spot = pinned.value;
+        const name = JSON.stringify(spot);
+        if (name === seen || spot?.key == null) return;
+        seen = name;
+        const view = revealing(camera.view, whole, spot.query, spot.key);
+        if (view !== camera.view) camera.go(view);
+      }),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+      stage.stop();
+      camera.stop();
+    };
+  }, [whole]);
+  return made;
+}
+
+function useMoves(camera: Camera | undefined): void {
+  useEffect(() => {
+    const stops = [
+      ...["+", "="].map((key) => onKey(key, () => camera?.press(1))),
+      ...["-", "−", "_"].map((key) => onKey(key, () => camera?.press(-1))),
+      onKey("0", () => camera?.all()),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }, [camera]);
+}
+
+const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+};
+
+/** On the map itself arrows move the view; elsewhere they choose another head. */
+function move(event: KeyboardEvent, camera: Camera | undefined): void {
+  const arrow = ARROWS[event.key];
+  if (!arrow || !camera || event.shiftKey || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  camera.stride(...arrow);
+}
+
+/** Go to the strongest weight of the cell pointed at; from there, back to the whole map. */
+async function comeClose(
+  stage: Stage,
+  camera: Camera,
+  cell: { query: number; key: number },
+): Promise<void> {
+  const coarse = stage.coarse(cell.query, cell.key);
+  if (coarse && Math.max(coarse.down, coarse.across) === 1) return camera.all();
+  const base = headQuery.peek();
+  const whole = subject.peek()?.whole;
+  if (!base || !whole) return;
+  const { down = 1, across = 1 } = coarse ?? {};
+  // What stands alone is drawn larger than its cell, and nobody points at single pixels.
+  const row = Math.floor(cell.query / down - 1) * down;
+  const column = Math.floor(cell.key / across - 1) * across;
+  const part = inside({ row, column, rows: 3 * down, columns: 3 * across }, whole);
+  let spot = cell;
+  try {
+    const { variables } = await ask(strongestQuery(base, part, 1, 3), AbortSignal.timeout(5000));
+    const query = variables.strong_query?.data[0];
+    const key = variables.strong_key?.data[0];
+    if (query !== undefined && key !== undefined) spot = { query, key };
+  } catch {
+    // the place pointed at will do
+  }
+  camera.go({
+    row: spot.query + 0.5 - CLOSE / 2,
+    column: spot.key + 0.5 - CLOSE / 2,
+    rows: Math.min(CLOSE, whole.rows),
+    columns: Math.min(CLOSE, whole.columns),
+  });
+}
+
+function Below({ stage, scale, site }: { stage: Stage | undefined; scale: Scale; site: Site }) {
+  const words = t.value.attention;
+  const { reduce } = selection.value;
+  const shown = stage?.shown.value;
+  if (!stage || !shown) return <div class="readout" data-readout="" />;
+  const { steps, most } = shown;
+  const joined = Math.max(steps.down, steps.across) > 1;
+  return (
+    <>
+      {shown.problem !== null && <ProblemNotice problem={problemOf(shown.problem)} />}
+      <LongReadout
+        site={site}
+        spot={pointed.value}
+        hint={words.hoverRow}
+        drawn={(query, key) => stage.coarse(query, key)}
+      />
+      <Legend
+        colour={(one) => css(at(viridis, one))}
+        ticks={ticks(scale, most, floorOf(site.keys))}
+        meaning={words.weightScale[scale]}
+        barred={shown.barred}
+        nan={shown.nan}
+      >
+        <span class="key" data-joined={`${steps.down}x${steps.across}`}>
+          {joined ? words.joinedCells(reduce, steps.down, steps.across) : words.everyCell}
+        </span>
+        {selection.value.scale === "percentile" && <span class="key">{words.noRanks}</span>}
+      </Legend>
+      <p class="sub">{words.zoomKeys}</p>
+    </>
+  );
+}

@@ -1,0 +1,113 @@
+/** The chosen head as a heat map: queries down, keys across. */
+import { useMemo, useState } from "preact/hooks";
+import type { HeadMap } from "../../answers/head_map.ts";
+import { cellAt, fit, type Plot } from "../../cells/plot.ts";
+import { ticks } from "../../cells/scale.ts";
+import { at, css, viridis } from "../../cells/tables.ts";
+import { Canvas, measure, useSize } from "../../controls/canvas.tsx";
+import { Legend } from "../../controls/legend.tsx";
+import { px } from "../../controls/px.ts";
+import { INKS } from "../../draw/inks.ts";
+import { labelRoom, paintMap, writeLabels } from "../../draw/map.ts";
+import { t } from "../../state/language.ts";
+import { selection } from "../../state/selection.ts";
+import { theme } from "../../state/theme.ts";
+import { hover, pin, pointed } from "../parts/pointing.ts";
+import { Readout } from "../parts/readout.tsx";
+import { useZoom } from "../parts/zoom.ts";
+
+export function HeadMapLens({ map }: { map: HeadMap }) {
+  const words = t.value.attention;
+  const { scale, reduce } = selection.value;
+  const room = useSize<HTMLDivElement>();
+  const labels = useMemo(() => labelRoom(measure(), map), [map]);
+  const zoom = useZoom(map.window);
+  const [pooled, setPooled] = useState(false);
+  const plot = useMemo(
+    () => fit(zoom.window, room.width - labels.right, room.height, labels.left, labels.top),
+    [zoom.window, room.width, room.height, labels],
+  );
+  const inks = INKS[theme.value];
+  const marks = useMemo(() => marksIn(map), [map]);
+  return (
+    <>
+      <div class="room" ref={room.ref}>
+        {room.width > 0 && (
+          <div class="plot" style={px({ width: plot.width + labels.right, height: plot.height })}>
+            <Canvas
+              width={plot.width + labels.right}
+              height={plot.height}
+              label={words.mapLabel(map.site, map.head, map.queries, map.keys)}
+              paint={(context, ratio) => {
+                setPooled(paintMap(context, map, plot, { scale, reduce, ratio, inks }));
+                writeLabels(context, map, plot, inks);
+              }}
+              when={[map, plot, scale, reduce, inks]}
+              data-box={JSON.stringify({ ...plot.box, ...plot.window })}
+              {...zoom.handlers(plot)}
+              onPointerLeave={() => hover(null)}
+              onPointerMove={(event) => {
+                if (!zoom.drag(event, plot)) hover(cellAt(plot, event.offsetX, event.offsetY));
+              }}
+              onClick={(event) => {
+                const cell = cellAt(plot, event.offsetX, event.offsetY);
+                if (cell && !zoom.dragged()) pin(cell);
+              }}
+            />
+            <Outline plot={plot} />
+          </div>
+        )}
+      </div>
+      <Readout map={map} spot={pointed.value} hint={words.hoverRow} />
+      <Legend
+        colour={(shade) => css(at(viridis, shade))}
+        ticks={ticks(scale)}
+        meaning={words.weightScale[scale]}
+        {...marks}
+      >
+        {pooled && <span class="key">{words.joined[reduce]}</span>}
+        {zoom.zoomable(plot) && <span class="key">{words.zoomHow}</span>}
+      </Legend>
+    </>
+  );
+}
+
+/** The row and cell pointed at, as two frames over the canvas. */
+function Outline({ plot }: { plot: Plot }) {
+  const spot = pointed.value;
+  const { window, box, cellWidth, cellHeight } = plot;
+  const row = spot ? spot.query - window.row : -1;
+  if (!spot || row < 0 || row >= window.rows) return null;
+  const top = box.y + row * cellHeight;
+  const column = spot.key === null ? -1 : spot.key - window.column;
+  return (
+    <>
+      <i class="frame-row" style={px({ left: box.x, top, width: box.width, height: cellHeight })} />
+      {column >= 0 && column < window.columns && (
+        <i
+          class="frame-cell"
+          style={px({
+            left: box.x + column * cellWidth,
+            top,
+            width: Math.max(3, cellWidth),
+            height: Math.max(3, cellHeight),
+          })}
+        />
+      )}
+    </>
+  );
+}
+
+function marksIn(map: HeadMap): { barred: boolean; nan: boolean } {
+  const { row, rows, column, columns } = map.window;
+  let barred = false;
+  let nan = false;
+  for (let query = row; query < row + rows; query++) {
+    for (let key = column; key < column + columns; key++) {
+      const value = map.marked[query * map.keys + key] as number;
+      if (value < 0) barred = true;
+      else if (Number.isNaN(value)) nan = true;
+    }
+  }
+  return { barred, nan };
+}

@@ -1,0 +1,157 @@
+/** A head with one query, as text: every example's tokens, each as strong as its weight. */
+import { signal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
+import { type Sentence, sentencesOf, type Word } from "../../answers/sentences.ts";
+import type { Answer } from "../../answers/wire.ts";
+import { BARRED, ranks, shade, ticks } from "../../cells/scale.ts";
+import { short } from "../../controls/format.ts";
+import { Legend } from "../../controls/legend.tsx";
+import { visible } from "../../draw/map.ts";
+import { t } from "../../state/language.ts";
+import { choose, example, facts } from "../../state/run.ts";
+import { type Scale, selection } from "../../state/selection.ts";
+
+/** Longest sentence written out in full. */
+const LONGEST = 600;
+/** How opaque the greatest weight's ground is. */
+const STRONGEST = 0.85;
+
+/** The first letter is Hebrew or Arabic; dir="auto" would overlook it, since it skips every bdi. */
+const fromRight = /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
+
+const over = signal<{ sentence: Sentence; word: Word } | null>(null);
+
+export function HeadTokensLens({ answer }: { answer: Answer }) {
+  const words = t.value.attention;
+  const sentences = useMemo(() => sentencesOf(answer), [answer]);
+  const { scale } = selection.value;
+  return (
+    <>
+      <ol class="sentences" onPointerLeave={() => (over.value = null)}>
+        {sentences.map((sentence) => (
+          <Line key={sentence.example} sentence={sentence} scale={scale} />
+        ))}
+      </ol>
+      <WordReadout sentences={sentences} />
+      <Legend
+        colour={(one) =>
+          `color-mix(in srgb, var(--accent) ${100 * STRONGEST * one}%, var(--ground))`
+        }
+        ticks={ticks(scale)}
+        meaning={words.weightScale[scale]}
+        barred={sentences.some((one) => one.words.some((word) => word.weight === BARRED))}
+        nan={sentences.some((one) => one.words.some((word) => Number.isNaN(word.weight)))}
+      />
+    </>
+  );
+}
+
+function Line({ sentence, scale }: { sentence: Sentence; scale: Scale }) {
+  const words = t.value.attention;
+  const shown = sentence.words.slice(0, LONGEST);
+  const strengths = useMemo(() => strengthsOf(sentence.words, scale), [sentence, scale]);
+  const title = facts.value?.examples[sentence.example];
+  const chosen = sentence.example === example.value?.index;
+  return (
+    <li aria-current={chosen || undefined} data-example={sentence.example}>
+      <button
+        type="button"
+        class="number"
+        aria-label={words.exampleNumber(sentence.example)}
+        onClick={() => choose({ example: sentence.example, query: null, key: null })}
+      >
+        {sentence.example}
+      </button>
+      <p dir={fromRight.test(sentence.words.map((one) => one.token).join("")) ? "rtl" : "ltr"}>
+        {shown.map((word, index) => (
+          // biome-ignore lint/a11y/noStaticElementInteractions: Shift and the arrow keys do the same
+          // biome-ignore lint/a11y/useKeyWithClickEvents: Shift and the arrow keys do the same
+          <bdi
+            key={word.key}
+            class={className(word)}
+            data-key={word.key}
+            style={ground(strengths[index] ?? 0)}
+            onPointerEnter={() => {
+              over.value = { sentence, word };
+            }}
+            onClick={() => choose({ example: sentence.example, query: 0, key: word.key })}
+          >
+            {visible(word.token) || word.key}
+          </bdi>
+        ))}
+        {sentence.words.length > LONGEST && (
+          <span class="sub">{words.more(sentence.words.length - LONGEST)}</span>
+        )}
+      </p>
+      {title?.label != null && <span class="label">{title.label}</span>}
+    </li>
+  );
+}
+
+/** The word under the pointer, else the pinned one. */
+function WordReadout({ sentences }: { sentences: readonly Sentence[] }) {
+  const words = t.value.attention;
+  const { query, key } = selection.value;
+  const own = sentences.find((one) => one.example === example.value?.index);
+  const word = query === null ? undefined : own?.words.find((one) => one.key === key);
+  const hovering = over.value;
+  const still = hovering && sentences.includes(hovering.sentence);
+  const spot = still ? hovering : own && word ? { sentence: own, word } : null;
+  const sentence = spot?.sentence ?? own;
+  if (!sentence) return <div class="readout" data-readout="" />;
+  const top = sentence.words.filter((one) => one.weight > 0);
+  top.sort((a, b) => b.weight - a.weight);
+  return (
+    <div
+      class="readout"
+      data-readout=""
+      data-example={sentence.example}
+      data-query={spot ? 0 : undefined}
+      data-key={spot?.word.key}
+      data-value={spot ? String(Math.max(0, spot.word.weight)) : undefined}
+      data-sum={sentence.sum}
+    >
+      <p>
+        {words.exampleNumber(sentence.example)}
+        {": "}
+        {top.slice(0, 4).map((one, index) => (
+          <span key={one.key}>
+            {index > 0 && " · "}
+            <bdi>{visible(one.token) || one.key}</bdi> {short(one.weight)}
+          </span>
+        ))}
+        <span class="sum">Σ = {sentence.sum.toFixed(2)}</span>
+      </p>
+      <p>
+        {spot ? (
+          <>
+            <span class="sub">{words.position(spot.word.key)} </span>
+            <b>
+              <bdi>{visible(spot.word.token) || spot.word.key}</bdi>
+            </b>{" "}
+            {spot.word.weight === BARRED ? words.barred : <b>{String(spot.word.weight)}</b>}
+          </>
+        ) : (
+          <span class="sub">{words.hoverToken}</span>
+        )}
+      </p>
+    </div>
+  );
+}
+
+function strengthsOf(words: readonly Word[], scale: Scale): ArrayLike<number> {
+  const values = Float32Array.from(words, (one) => one.weight);
+  if (scale === "percentile") return ranks(values, 1, values.length);
+  return values.map((one) => shade(one, scale));
+}
+
+function ground(strength: number): Record<string, string> {
+  if (!(strength >= 0)) return {};
+  const share = (100 * STRONGEST * strength).toFixed(1);
+  return { background: `color-mix(in srgb, var(--accent) ${share}%, transparent)` };
+}
+
+function className(word: Word): string {
+  if (word.weight === BARRED) return "word barred";
+  return Number.isNaN(word.weight) ? "word nan" : "word";
+}

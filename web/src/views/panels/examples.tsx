@@ -1,0 +1,33 @@
+/** The probe's examples; one is in view. */
+
+import { useInSight } from "../../controls/in_sight.ts";
+import { t } from "../../state/language.ts";
+import { choose, example, facts } from "../../state/run.ts";
+
+export function Examples() {
+  const words = t.value.attention;
+  const list = useInSight<HTMLUListElement>(example.value?.index ?? null);
+  const examples = facts.value?.examples ?? [];
+  return (
+    <section class="grow">
+      <h3 id="examples">{words.examples}</h3>
+      <ul ref={list} class="list" aria-labelledby="examples">
+        {examples.map((one) => (
+          <li key={one.index}>
+            <button
+              type="button"
+              class="row"
+              aria-pressed={one.index === example.value?.index}
+              title={one.title}
+              onClick={() => choose({ example: one.index, query: null, key: null })}
+            >
+              <span class="number">{one.index}</span>
+              <bdi>{one.title}</bdi>
+              {one.label !== null && <span class="label">{one.label}</span>}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,50 @@
+/** The chosen head in numbers: each measure, its 95 % interval, and what uniform attention gives. */
+import { pointOf, type Series } from "../../answers/series.ts";
+import { catalogue } from "../../client/client.ts";
+import { count, short } from "../../controls/format.ts";
+import { t } from "../../state/language.ts";
+
+interface ThisHeadProps {
+  series: readonly Series[];
+  head: number;
+  step: number;
+  examples: number;
+}
+
+export function ThisHead({ series, head, step, examples }: ThisHeadProps) {
+  const words = t.value.attention;
+  return (
+    <section class="this-head">
+      <h3>{words.thisHead}</h3>
+      <dl>
+        {series.map((one) => {
+          const point = pointOf(one, head, step);
+          return (
+            <div key={one.name} data-measure={one.name} data-value={point.value}>
+              <dt title={answers(one.name)}>{words.measure(one.name)}</dt>
+              <dd>
+                {short(point.value)} <span class="sub">{words.unit(one.units)}</span>
+              </dd>
+              <dd class="sub">
+                {Number.isFinite(point.low) && (
+                  <span title={words.intervalWhat(examples)}>
+                    {short(point.low)} – {short(point.high)}
+                  </span>
+                )}
+                <span title={words.uniformWhat}>
+                  {words.uniformShort} {short(point.uniform)}
+                </span>
+              </dd>
+            </div>
+          );
+        })}
+      </dl>
+      <p class="sub">{words.meanOf(count(examples))}</p>
+    </section>
+  );
+}
+
+function answers(name: string): string {
+  const told = t.value.attention.answers(name);
+  return told || (catalogue.value?.analyses.find((one) => one.name === name)?.answers ?? "");
+}

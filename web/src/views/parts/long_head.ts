@@ -1,0 +1,98 @@
+/** The chosen head where its map is too long to be had in one piece: what to ask, and its names. */
+import { computed, signal } from "@preact/signals";
+import type { Stored } from "../../answers/tile.ts";
+import type { Window } from "../../cells/pool.ts";
+import { rangesOf, type TileSpot } from "../../cells/tiles.ts";
+import { askTile, keyOf } from "../../client/client.ts";
+import { useAnswer } from "../../controls/use_answer.ts";
+import { example, head, runName, site, step } from "../../state/run.ts";
+import { type Scale, selection } from "../../state/selection.ts";
+import type { Query, Site } from "../../types.ts";
+import type { Subject } from "./long_stage.ts";
+import { positionsOf } from "./positions.ts";
+
+/** Longest side of a map that is fetched in full. */
+const LONGEST = 1024;
+
+export function isLong(one: Site | null): boolean {
+  return one !== null && Math.max(one.queries, one.keys) > LONGEST;
+}
+
+/** The question about the chosen head, ranges still to be added; null until a run is there. */
+export const headQuery = computed<Query | null>(() => {
+  if (runName.value === null || step.value === null || !site.value) return null;
+  return {
+    what: "map",
+    run: runName.value,
+    step: step.value,
+    site: site.value.name,
+    head: head.value,
+    example: example.value?.index ?? 0,
+  };
+});
+
+/** A rank within a row needs the whole row; the logarithm shows as much of a long one. */
+export function scaleOf(scale: Scale): Scale {
+  return scale === "percentile" ? "log" : scale;
+}
+
+/** The query to look at: the one given, else the one with the strongest weight of all. */
+export function useFirstQuery(one: Site, given: number | undefined): number | null {
+  const base = headQuery.value;
+  const whole = { row: 0, column: 0, rows: one.queries, columns: one.keys };
+  const needed = base && given === undefined && one.queries > 1;
+  const { answer, problem } = useAnswer(needed ? strongestQuery(base, whole, 1) : null);
+  if (one.queries === 1) return 0;
+  if (given !== undefined) return Math.min(given, one.queries - 1);
+  if (problem) return 0;
+  return answer ? (answer.variables.strong_query?.data[0] ?? 0) : null;
+}
+
+/** One weight, exactly. */
+export function cellQuery(base: Query, query: number, key: number): Query {
+  return { ...base, rows: [query, query + 1], columns: [key, key + 1] };
+}
+
+/**
+ * The strongest weights of a stretch of the map. Stretches are widened to whole cells, so a stretch
+ * that is neither one position nor a whole axis wants some.
+ */
+export function strongestQuery(base: Query, part: Window, strongest: number, cells = 1): Query {
+  const end = { row: part.row + part.rows, column: part.column + part.columns };
+  return {
+    ...base,
+    rows: [Math.floor(part.row), Math.ceil(end.row)],
+    columns: [Math.floor(part.column), Math.ceil(end.column)],
+    cells,
+    strongest,
+  };
+}
+
+/** What is known of positions' names, kept for as long as site and example stay the same. */
+export const positions = computed(() =>
+  site.value ? positionsOf(site.value, example.value?.tokens ?? null) : null,
+);
+
+/** How exactly the weights of a long map are kept, as its tiles say. */
+export const storedAs = signal<Stored | null>(null);
+
+/** The chosen head's map as a stage shows it. */
+export const subject = computed<Subject | null>(() => {
+  const base = headQuery.value;
+  const names = positions.value;
+  if (!base || !site.value || !names) return null;
+  const query: Query = { ...base, reduce: selection.value.reduce };
+  const { queries, keys } = site.value;
+  const whole = { row: 0, column: 0, rows: queries, columns: keys };
+  return {
+    name: keyOf(query),
+    whole,
+    names,
+    learn: (tile) => {
+      names.learn(tile);
+      storedAs.value = tile.stored;
+    },
+    load: (spot: TileSpot, signal: AbortSignal) =>
+      askTile({ ...query, ...rangesOf(spot, whole) }, spot, signal),
+  };
+});

@@ -1,0 +1,307 @@
+/**
+ * A long map's view as it moves: which tiles it wants, what is drawn meanwhile, and one picture per
+ * frame. Nothing here renders components; they are told of changes through signals.
+ */
+import { signal } from "@preact/signals";
+import { bytesOf, type Tile } from "../../answers/tile.ts";
+import type { Window } from "../../cells/pool.ts";
+import { floorOf } from "../../cells/scale.ts";
+import { Fetching, Shelf } from "../../cells/shelf.ts";
+import { css, viridis } from "../../cells/tables.ts";
+import {
+  type Levels,
+  levelsOf,
+  type Steps,
+  spotName,
+  stepName,
+  type TileSpot,
+} from "../../cells/tiles.ts";
+import { busy } from "../../client/ready.ts";
+import type { Inks } from "../../draw/inks.ts";
+import { ACCENT } from "../../draw/inks.ts";
+import {
+  framePoint,
+  type LongPlot,
+  type Look,
+  layOut,
+  type Name,
+  placePeaks,
+  placeTile,
+  roundUp,
+  ruleCells,
+  writeAxes,
+} from "../../draw/long_map.ts";
+import { type Held, hatching, pictured } from "../../draw/pictures.ts";
+import type { Reduce, Scale } from "../../state/selection.ts";
+import type { Spot } from "./pointing.ts";
+
+/** What is asked about: everything that tells one map from another. */
+export interface Subject {
+  readonly name: string;
+  readonly whole: Window;
+  readonly load: (spot: TileSpot, signal: AbortSignal) => Promise<Tile>;
+  readonly names: { query: Name; key: Name };
+  readonly learn: (tile: Tile) => void;
+}
+
+export interface Style {
+  readonly scale: Scale;
+  readonly reduce: Reduce;
+  readonly inks: Inks;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What the words below the picture need to know. */
+export interface Shown {
+  readonly steps: Steps;
+  readonly most: number;
+  readonly barred: boolean;
+  readonly nan: boolean;
+  readonly slow: boolean;
+  readonly problem: unknown;
+}
+
+const KEPT = 192 * 2 ** 20;
+/** Fetches at a time; more only queue up at the server. */
+const LANES = 4;
+/** Milliseconds that a moving view gathers wishes before they are asked for. */
+const STILL = 70;
+
+const shelf = new Shelf<Held>(KEPT);
+
+export class Stage {
+  readonly shown = signal<Shown>({
+    steps: { down: 1, across: 1 },
+    most: 1,
+    barred: false,
+    nan: false,
+    slow: false,
+    problem: null,
+  });
+  plot: LongPlot | null = null;
+  private readonly canvas: HTMLCanvasElement;
+  private readonly fetching = new Fetching(LANES, () => this.draw());
+  private subject: Subject | null = null;
+  private style: Style | null = null;
+  private view: Window | null = null;
+  private spot: Spot | null = null;
+  private coarser = new Map<string, Steps>();
+  /** Names of the tiles last asked for. */
+  private asked = "";
+  private frame = 0;
+  private asking: ReturnType<typeof setTimeout> | undefined;
+  private slow: ReturnType<typeof setTimeout> | undefined;
+  private done: (() => void) | null = null;
+
+  constructor(canvas: HTMLCanvasElement) {
+    this.canvas = canvas;
+  }
+
+  show(subject: Subject, style: Style, view: Window): void {
+    if (this.subject?.name !== subject.name) {
+      this.coarser = new Map();
+      this.asked = "";
+    }
+    this.subject = subject;
+    this.style = style;
+    this.view = view;
+    this.draw();
+  }
+
+  look(view: Window): void {
+    this.view = view;
+    this.draw();
+  }
+
+  point(spot: Spot | null): void {
+    this.spot = spot;
+    this.draw();
+  }
+
+  stop(): void {
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.asking);
+    clearTimeout(this.slow);
+    this.fetching.stop();
+    this.rest();
+  }
+
+  /** What the picture shows at a cell now: a value that may stand for several cells. */
+  coarse(query: number, key: number): { value: number; down: number; across: number } | null {
+    for (const level of [...(this.levels()?.all ?? [])].reverse()) {
+      for (const spot of level) {
+        const tile = this.held(spot)?.tile;
+        if (!tile) continue;
+        const row = Math.floor((query - tile.row) / tile.down);
+        const column = Math.floor((key - tile.column) / tile.across);
+        if (row < 0 || column < 0 || row >= tile.tall || column >= tile.wide) continue;
+        const value = tile.values[row * tile.wide + column] as number;
+        return { value, down: tile.down, across: tile.across };
+      }
+    }
+    return null;
+  }
+
+  /** Draw in the next frame, and then ask for what is missing. */
+  draw(): void {
+    this.done ??= busy();
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.paint());
+  }
+
+  private levels(): Levels | null {
+    const { subject, view, plot } = this;
+    if (!subject || !view || !plot) return null;
+    const ratio = window.devicePixelRatio || 1;
+    const pixels = { width: plot.box.width * ratio, height: plot.box.height * ratio };
+    return levelsOf(view, subject.whole, pixels, (steps) => this.coarser.get(stepName(steps)));
+  }
+
+  private held(spot: TileSpot): Held | undefined {
+    return shelf.get(`${this.subject?.name}|${spotName(spot)}`);
+  }
+
+  private missing(levels: Levels): TileSpot[] {
+    const wanted = new Map([...levels.root, ...levels.target].map((one) => [spotName(one), one]));
+    return [...wanted.values()].filter((spot) => !this.held(spot));
+  }
+
+  private ask(): void {
+    this.asking = undefined;
+    const levels = this.levels();
+    const { subject } = this;
+    if (!levels || !subject) return;
+    const missing = this.missing(levels);
+    this.asked = missing.map(spotName).join();
+    this.fetching.want(
+      missing.map((spot) => ({
+        name: `${subject.name}|${spotName(spot)}`,
+        load: (signal) => this.load(subject, spot, signal),
+      })),
+    );
+    this.draw();
+  }
+
+  private async load(subject: Subject, spot: TileSpot, signal: AbortSignal): Promise<void> {
+    const tile = await subject.load(spot, signal);
+    subject.learn(tile);
+    const steps = { down: tile.down, across: tile.across };
+    const coarser = steps.down > spot.down || steps.across > spot.across;
+    if (coarser && subject.name === this.subject?.name) this.coarser.set(stepName(spot), steps);
+    const held = { tile, picture: null, painted: "" };
+    shelf.put(`${subject.name}|${spotName(spot)}`, held, bytesOf(tile));
+  }
+
+  private paint(): void {
+    const { subject, style, view, canvas } = this;
+    const context = canvas.getContext("2d");
+    if (!subject || !style || !view || !context) {
+      this.rest();
+      return;
+    }
+    const plot = layOut(view, subject.whole, style.width, style.height);
+    this.plot = plot;
+    const levels = this.levels() as Levels;
+    const ready = levels.target.every((spot) => this.held(spot));
+    const shown = ready ? [levels.target] : levels.all;
+    const held = shown.flatMap((level) => level.flatMap((spot) => this.held(spot) ?? []));
+    const tops = levels.target.flatMap((spot) => this.held(spot) ?? []);
+    const look = this.lookOf(style, levels, tops.length ? tops : held);
+    const late = pictured(held, look);
+    // Until something of another map is there, the one before stays.
+    if (held.length) this.paintOn(context, plot, held, tops.length ? tops : held, look);
+    this.tell(levels, tops, look);
+    this.settle(levels, late);
+  }
+
+  private lookOf(style: Style, levels: Levels, tops: readonly Held[]): Look {
+    // The greatest of all is known from the coarsest maxima; means differ with what they join.
+    const root = levels.root.flatMap((spot) => this.held(spot) ?? []);
+    const basis = style.reduce === "max" && root.length ? root : tops;
+    // Rounding may take a weight a hair above 1.
+    const most = Math.min(1, roundUp(Math.max(0, ...basis.map((one) => one.tile.most))));
+    return {
+      scale: style.scale,
+      most,
+      floor: floorOf(this.subject?.whole.columns ?? 1),
+      table: viridis,
+      inks: style.inks,
+      ratio: window.devicePixelRatio || 1,
+    };
+  }
+
+  private paintOn(
+    context: CanvasRenderingContext2D,
+    plot: LongPlot,
+    held: readonly Held[],
+    tops: readonly Held[],
+    look: Look,
+  ): void {
+    const { style, canvas, subject, spot } = this;
+    if (!style || !subject) return;
+    const { ratio, inks } = look;
+    const width = Math.round(style.width * ratio);
+    const height = Math.round(style.height * ratio);
+    if (canvas.width !== width || canvas.height !== height)
+      Object.assign(canvas, { width, height });
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, style.width, style.height);
+    const { box } = plot;
+    context.save();
+    context.beginPath();
+    context.rect(box.x, box.y, box.width, box.height);
+    context.clip();
+    context.imageSmoothingEnabled = false;
+    const hatch = hatching(context, inks, ratio);
+    for (const one of held) {
+      if (one.picture) placeTile(context, plot, one.tile, one.picture, hatch, ratio);
+    }
+    for (const one of tops) if (one.picture) placePeaks(context, plot, one.tile, look);
+    ruleCells(context, plot, css(inks.marks(ratio).ground));
+    if (spot) framePoint(context, plot, spot, ACCENT);
+    context.restore();
+    writeAxes(context, plot, subject.whole, subject.names, inks.text);
+    canvas.dataset.box = JSON.stringify({ ...box, ...plot.view });
+  }
+
+  private tell(levels: Levels, tops: readonly Held[], look: Look): void {
+    const finest = tops[0]?.tile;
+    const next: Shown = {
+      steps: finest ? { down: finest.down, across: finest.across } : levels.steps,
+      most: look.most,
+      barred: tops.some((one) => one.tile.barred),
+      nan: tops.some((one) => one.tile.nan),
+      slow: this.shown.peek().slow && this.fetching.pending,
+      problem: this.fetching.problem,
+    };
+    const old = this.shown.peek();
+    const same = JSON.stringify({ ...next, problem: 0 }) === JSON.stringify({ ...old, problem: 0 });
+    if (!same || next.problem !== old.problem) this.shown.value = next;
+  }
+
+  /** Go on with what is missing: pictures in the next frame, tiles a little later, all at once. */
+  private settle(levels: Levels, late: boolean): void {
+    if (late) {
+      this.draw();
+      return;
+    }
+    if (this.missing(levels).map(spotName).join() !== this.asked) {
+      this.asking ??= setTimeout(() => this.ask(), this.asked === "" ? 0 : STILL);
+    }
+    if (this.fetching.pending) {
+      this.slow ??= setTimeout(() => {
+        if (this.fetching.pending) this.shown.value = { ...this.shown.peek(), slow: true };
+      }, 100);
+      return;
+    }
+    clearTimeout(this.slow);
+    this.slow = undefined;
+    if (this.asking === undefined) this.rest();
+  }
+
+  private rest(): void {
+    this.done?.();
+    this.done = null;
+  }
+}

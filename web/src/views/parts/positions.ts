@@ -1,0 +1,47 @@
+/** How the positions of a long map are called, as far as their tokens are known. */
+import type { Tile } from "../../answers/tile.ts";
+import { type Name, number } from "../../draw/long_map.ts";
+import { visible } from "../../draw/map.ts";
+import type { Layout, Site } from "../../types.ts";
+
+export interface Positions {
+  /** The token as written, or its place in an image; null while it is not known. */
+  readonly query: Name;
+  readonly key: Name;
+  /** Take in the tokens that came with a tile. */
+  readonly learn: (tile: Pick<Tile, "row" | "column" | "queryTokens" | "keyTokens">) => void;
+}
+
+/** `tokens`: the example's, which name an axis of the same length. */
+export function positionsOf(site: Site, tokens: readonly string[] | null): Positions {
+  const query = axis(site.queries, site.query_layout, tokens);
+  const key = axis(site.keys, site.key_layout, tokens);
+  return {
+    query: query.name,
+    key: key.name,
+    learn: (tile) => {
+      query.learn(tile.row, tile.queryTokens);
+      key.learn(tile.column, tile.keyTokens);
+    },
+  };
+}
+
+/** A position's name, else its number. */
+export function called(name: Name, index: number): string {
+  return name(index) ?? number(index);
+}
+
+function axis(length: number, layout: Layout | null, tokens: readonly string[] | null) {
+  const learnt = new Map<number, string>();
+  const known = tokens?.length === length ? tokens : null;
+  return {
+    name: (index: number) => {
+      const token = known?.[index] ?? learnt.get(index);
+      if (token) return visible(token);
+      return layout ? `(${Math.floor(index / layout[1])}, ${index % layout[1]})` : null;
+    },
+    learn: (from: number, found: readonly string[] | null) => {
+      if (!known) found?.forEach((token, at) => void learnt.set(from + at, token));
+    },
+  };
+}

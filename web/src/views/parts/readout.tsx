@@ -1,0 +1,76 @@
+/** The numbers of the row and cell pointed at, equal to the array's. */
+import { type HeadMap, isBarred, rowOf, weightAt } from "../../answers/head_map.ts";
+import { fewest, short } from "../../controls/format.ts";
+import { keyName, queryName } from "../../draw/map.ts";
+import { t } from "../../state/language.ts";
+import type { Spot } from "./pointing.ts";
+
+interface ReadoutProps {
+  map: HeadMap;
+  spot: Spot | null;
+  hint: string;
+}
+
+export function Readout({ map, spot, hint }: ReadoutProps) {
+  const words = t.value.attention;
+  const inside =
+    spot && spot.query < map.queries && (spot.key === null || spot.key < map.keys) ? spot : null;
+  if (!inside) {
+    return (
+      <div class="readout" data-readout="">
+        <p class="sub">{hint}</p>
+        <p class="sub">&nbsp;</p>
+      </div>
+    );
+  }
+  const { query, key } = inside;
+  const row = rowOf(map, query);
+  return (
+    <div
+      class="readout"
+      data-readout=""
+      data-query={query}
+      data-key={key ?? undefined}
+      data-value={key === null ? undefined : String(weightAt(map, query, key))}
+      data-sum={row.sum}
+    >
+      <p>
+        {map.queries > 1 && (
+          <>
+            {words.row(query)} <Token>{queryName(map, query)}</Token>
+          </>
+        )}
+        {" → "}
+        {row.top.map((one, index) => (
+          <span key={one.key}>
+            {index > 0 && " · "}
+            <bdi>{keyName(map, one.key)}</bdi> {short(one.weight)}
+          </span>
+        ))}
+        <span class="sum">Σ = {row.sum.toFixed(2)}</span>
+      </p>
+      <p>{key === null ? <>&nbsp;</> : <Cell map={map} query={query} key_={key} />}</p>
+    </div>
+  );
+}
+
+function Cell({ map, query, key_ }: { map: HeadMap; query: number; key_: number }) {
+  const words = t.value.attention;
+  const value = weightAt(map, query, key_);
+  return (
+    <>
+      <span class="sub">{words.cell(query, key_)} </span>
+      {map.queries > 1 && <bdi>{queryName(map, query)} → </bdi>}
+      <Token>{keyName(map, key_)}</Token>{" "}
+      {isBarred(map, query, key_) ? words.barred : <b>{fewest(value)}</b>}
+    </>
+  );
+}
+
+function Token({ children }: { children: string }) {
+  return (
+    <b>
+      <bdi>{children}</bdi>
+    </b>
+  );
+}

@@ -239,7 +239,7 @@ class TestMeasures:
 
     def test_intervals_hold_the_mean(self, words):
         found = answer(words, Query("measures", site="decoder/cross"))
-        for name in ("entropy", "maximum", "sink"):
+        for name in ("entropy", "maximum", "first_key_share"):
             assert bool((found[f"{name}_low"] <= found[name]).all())
             assert bool((found[name] <= found[f"{name}_high"]).all())
 

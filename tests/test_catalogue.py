@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import limelight
 from limelight import analyses as room
 from limelight import catalogue, schema
 from limelight.catalogue import analyses, analysis, modules
@@ -22,9 +23,12 @@ CARDS = list(analyses().values())
 @pytest.fixture
 def asked_anew():
     """What is installed is looked up once in a process; here it seems to change."""
-    catalogue._found.cache_clear()
+    asked = (catalogue._found, catalogue.registered)
+    for looked_up in asked:
+        looked_up.cache_clear()
     yield
-    catalogue._found.cache_clear()
+    for looked_up in asked:
+        looked_up.cache_clear()
 
 
 def test_every_file_of_the_folder_is_found_in_order() -> None:
@@ -92,6 +96,12 @@ def test_another_packages_broken_import_hides_nothing(monkeypatch: pytest.Monkey
     point = types.SimpleNamespace(load=load)
     monkeypatch.setattr(catalogue, "entry_points", lambda group: [point])
     assert "entropy" in analyses()
+
+
+def test_a_measures_old_name_works_and_says_the_new_one() -> None:
+    with pytest.warns(DeprecationWarning, match=r"limelight\.sink .*limelight\.first_key_share"):
+        before = limelight.sink
+    assert before is limelight.first_key_share
 
 
 def test_a_private_module_is_no_member() -> None:

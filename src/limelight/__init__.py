@@ -10,12 +10,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from limelight import errors as errors
+from limelight import renamed
 
 if TYPE_CHECKING:
     from limelight.analyses.distance import distance as distance
     from limelight.analyses.entropy import entropy as entropy
+    from limelight.analyses.first_key_share import first_key_share as first_key_share
     from limelight.analyses.maximum import maximum as maximum
-    from limelight.analyses.sink import sink as sink
     from limelight.apps.keras import KerasCallback as KerasCallback
     from limelight.apps.lightning import LightningCallback as LightningCallback
     from limelight.apps.transformers import TrainerCallback as TrainerCallback
@@ -38,12 +39,15 @@ _HOMES = {
     "capture": "limelight.capture",
     "distance": "limelight.analyses.distance",
     "entropy": "limelight.analyses.entropy",
+    "first_key_share": "limelight.analyses.first_key_share",
     "gate": "limelight.capture",
     "maximum": "limelight.analyses.maximum",
     "open_run": "limelight.store",
-    "sink": "limelight.analyses.sink",
     "stack": "limelight.capture",
 }
+
+# Names of the release before; they go with the next one.
+_RENAMED = {"sink": "first_key_share"}
 
 __all__ = [
     "KerasCallback",
@@ -55,15 +59,18 @@ __all__ = [
     "distance",
     "entropy",
     "errors",
+    "first_key_share",
     "gate",
     "maximum",
     "open_run",
-    "sink",
     "stack",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        renamed.warn(f"limelight.{name}", f"limelight.{_RENAMED[name]}")
+        return __getattr__(_RENAMED[name])
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'limelight' has no attribute {name!r}")

@@ -10,8 +10,8 @@ import pytest
 
 from limelight.analyses.distance import distance
 from limelight.analyses.entropy import entropy
+from limelight.analyses.first_key_share import first_key_share
 from limelight.analyses.maximum import maximum
-from limelight.analyses.sink import sink
 
 
 def uniform(size: int) -> np.ndarray[Any, Any]:
@@ -38,7 +38,7 @@ class TestUniform:
         np.testing.assert_allclose(maximum(causal(size)), 1 / np.arange(1, size + 1))
 
     def test_the_first_key_gets_its_even_share(self, size: int) -> None:
-        np.testing.assert_allclose(sink(uniform(size)), 1 / size)
+        np.testing.assert_allclose(first_key_share(uniform(size)), 1 / size)
 
     def test_distance_of_a_causal_row_is_half_its_position(self, size: int) -> None:
         np.testing.assert_allclose(distance(causal(size)), np.arange(size) / 2, atol=1e-12)
@@ -58,8 +58,8 @@ class TestOneHot:
     def test_maximum_is_one(self) -> None:
         assert maximum(self.weights).tolist() == [1.0] * 5
 
-    def test_sink_tells_the_first_key_from_the_others(self) -> None:
-        assert sink(self.weights).tolist() == [1.0, 1.0, 0.0, 0.0, 0.0]
+    def test_first_key_share_tells_the_first_key_from_the_others(self) -> None:
+        assert first_key_share(self.weights).tolist() == [1.0, 1.0, 0.0, 0.0, 0.0]
 
     def test_distance_counts_tokens_in_both_directions(self) -> None:
         assert distance(self.weights).tolist() == [0.0, 1.0, 2.0, 0.0, 2.0]

@@ -137,7 +137,14 @@ class TestCatalogue:
         assert catalogue["schema"] == schema.SCHEMA_VERSION
         cards = {card["name"]: card for card in catalogue["analyses"]}
         assert cards["entropy"]["units"] == "nat"
-        assert set(cards["sink"]) == {"name", "answers", "units", "bounds", "kinds", "tier"}
+        assert set(cards["first_key_share"]) == {
+            "name",
+            "answers",
+            "units",
+            "bounds",
+            "kinds",
+            "tier",
+        }
 
     def test_a_run_of_other_plugins_only_is_not_ours(self, own):
         from tensorboard.summary.writer.event_file_writer import EventFileWriter

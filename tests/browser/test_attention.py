@@ -125,7 +125,7 @@ def test_slider_and_brackets_change_the_step_and_numbers_follow(tab, run):
 
 def test_this_head_in_numbers(words, run):
     measures = run.measures(-1)
-    for name in ("entropy", "distance", "maximum", "sink"):
+    for name in ("entropy", "distance", "maximum", "first_key_share"):
         said = words.inside.locator(f".this-head [data-measure={name}]").get_attribute("data-value")
         wanted = measures[name].sel(site="layer_0").isel(head=0).mean().item()
         assert float(said) == pytest.approx(wanted, rel=1e-5)

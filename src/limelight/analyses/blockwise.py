@@ -242,7 +242,7 @@ _FORMS: dict[str, Callable[[_State], NDArray[np.float64]]] = {
     "entropy": _State.entropy,
     "distance": lambda state: state.raw[APART] * state.best,
     "maximum": lambda state: state.best,
-    "sink": lambda state: state.weight(state.raw[FIRST]),
+    "first_key_share": lambda state: state.weight(state.raw[FIRST]),
     "diagonal": lambda state: state.weight(state.raw[NEAR["diagonal"]]),
     "previous": lambda state: state.weight(state.raw[NEAR["previous"]]),
     "next": lambda state: state.weight(state.raw[NEAR["next"]]),

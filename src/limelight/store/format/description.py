@@ -212,7 +212,8 @@ def merged(old: Description, new: Description) -> Description:
     Parameters
     ----------
     old, new : Description
-        One may lack attention, or parameters, or a probe, which then follow the other.
+        One may lack attention, or parameters, or a probe, which then follow the other. Measures
+        are those of ``old``: a limelight that knows others continues a recording without them.
 
     Returns
     -------
@@ -229,7 +230,7 @@ def merged(old: Description, new: Description) -> Description:
         before, after = getattr(old, name), getattr(new, name)
         if name == "sites":
             after = _as_before(old.sites, new.sites)
-        if before and after and before != after:
+        if before and after and before != after and name != "measures":
             raise StoreError(
                 f"Got other {name} than those recorded before.",
                 "Wanted the same model and probe as before.",

@@ -28,6 +28,9 @@ from limelight.store.format.precision import precision
 _MOST_CELLS: Final = 1 << 28
 _MOST_PARTS: Final = 1 << 24
 
+#: Measures by the names under which an earlier limelight recorded them.
+RENAMED_MEASURES: Final = {"sink": "first_key_share"}
+
 
 def loads(text: str, where: str) -> Description:
     """Read the text of ``limelight.json`` and believe nothing in it unchecked.
@@ -74,7 +77,7 @@ def _checked(facts: Mapping[str, Any]) -> Description:
         sites=tuple(_site(site, len(texts)) for site in facts["sites"]),
         examples=tuple(_example(example, at) for at, example in enumerate(facts["examples"])),
         parameters=tuple(_parameter(parameter) for parameter in facts["parameters"]),
-        measures=_texts(facts["measures"]),
+        measures=tuple(RENAMED_MEASURES.get(name, name) for name in _texts(facts["measures"])),
         texts=texts,
         images=_pair(facts["images"]),
         images_digest=_text(facts["images_digest"]),

@@ -145,11 +145,16 @@ def _over(values: np.ndarray[Any, Any] | None, examples: int) -> np.ndarray[Any,
 def table_of(
     spec: ArraySpec, description: Description, measures: Mapping[str, xr.Dataset]
 ) -> np.ndarray[Any, Any]:
-    """Lay measures out as [site, example, (head,) measure], NaN where there is none."""
+    """Lay measures out as [site, example, (head,) measure], NaN where there is none.
+
+    Measures that a recording does not have, because an earlier limelight began it, are left out.
+    """
     table = np.full(spec.tail, np.nan, "<f4")
     dims = [dim for dim in spec.dims if dim in (schema.EXAMPLE, schema.HEAD)]
     for place, site in enumerate(description.sites):
         for name, values in measures.get(site.name, xr.Dataset()).data_vars.items():
+            if name not in description.measures:
+                continue
             numbers = values.transpose(*dims).values
             column = table[place, ..., description.measures.index(str(name))]
             column[tuple(map(slice, numbers.shape))] = numbers

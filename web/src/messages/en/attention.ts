@@ -2,7 +2,7 @@ const measures: Readonly<Record<string, string>> = {
   entropy: "entropy",
   distance: "distance",
   maximum: "greatest weight",
-  sink: "first-key sink",
+  first_key_share: "first-key share",
 };
 const units: Readonly<Record<string, string>> = { token: "tokens" };
 

@@ -8,10 +8,10 @@ from limelight.catalogue import analysis
 
 
 @analysis(over=("key",), units="share", bounds=(0.0, 1.0))
-def sink(weights: xr.DataArray) -> xr.DataArray:
+def first_key_share(weights: xr.DataArray) -> xr.DataArray:
     r"""Share of each query's attention that rests on the first key.
 
-    .. math:: S_q = a_{q0}
+    .. math:: F_q = a_{q0}
 
     Zero when the first key gets nothing, one when it gets everything.
 
@@ -43,7 +43,7 @@ def sink(weights: xr.DataArray) -> xr.DataArray:
     Examples
     --------
     >>> import numpy as np
-    >>> sink(np.array([[0.75, 0.25], [0.5, 0.5]])).tolist()
+    >>> first_key_share(np.array([[0.75, 0.25], [0.5, 0.5]])).tolist()
     [0.75, 0.5]
     """
     return weights.isel(key=0, drop=True)

@@ -16,14 +16,14 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from limelight import ranks as processes
 from limelight import schema
 from limelight.analyses import blockwise
 from limelight.capture import Probe, capture, parameters
 from limelight.catalogue import Analysis, analyses
 from limelight.errors import LimelightError, LimelightWarning
 from limelight.factors import Factors, factors_of
-from limelight.ranks import Ranks
+from limelight.processes import Processes, folder, unwrapped
+from limelight.renamed import arguments
 from limelight.rule import Rule
 from limelight.store import Writer
 from limelight.store.format.precision import Form
@@ -50,14 +50,14 @@ class Recorder:
         byte each.
     weights : bool
         Also record the model's own weights: histograms and statistics.
-    ranks : str
+    processes : str
         Where several processes train one model: ``first``, only the first records; ``all``, each
         into a folder of its own, ``rank-1`` and so on below the first one's.
 
     Raises
     ------
     LimelightError
-        If ``ranks`` or ``precision`` is unknown.
+        If ``processes`` or ``precision`` is unknown.
     ProbeError
         If ``probe`` is no good in itself.
 
@@ -81,6 +81,7 @@ class Recorder:
     True
     """
 
+    @arguments(ranks="processes")
     def __init__(
         self,
         log_dir: str | os.PathLike[str],
@@ -89,15 +90,15 @@ class Recorder:
         *,
         precision: Form = "float16",
         weights: bool = True,
-        ranks: Ranks = "first",
+        processes: Processes = "first",
     ) -> None:
-        folder = processes.folder(log_dir, ranks)
-        self._log_dir = log_dir if folder is None else folder
+        recorded = folder(log_dir, processes)  # None: another process records
+        self._log_dir = log_dir if recorded is None else recorded
         self._model = model
         self._probe = probe if probe is None or isinstance(probe, Probe) else Probe(probe)
         writer = Writer(self._log_dir, precision=precision)
-        self._writer = None if folder is None else writer  # another process records
-        self._bare = False
+        self._writer = None if recorded is None else writer
+        self._unwrapped = False
         self._release: Callable[[], object] | None = None
         self._attention = self._probe is not None
         self._weights = weights
@@ -160,12 +161,12 @@ class Recorder:
 
     def _prepared(self) -> bool:
         """Take the model out of what wraps it for several processes, once."""
-        if not self._bare:
-            model = self._tried(lambda: processes.bare(self._model), "anything")
+        if not self._unwrapped:
+            model = self._tried(lambda: unwrapped(self._model), "anything")
             if model is None:
                 self.close()
                 return False
-            self._model, self._bare = model, True
+            self._model, self._unwrapped = model, True
         return True
 
     def _claim(self) -> None:

@@ -266,15 +266,15 @@ def test_every_must_make_sense(every, tmp_path):
 
 
 def test_ranks_must_make_sense(tmp_path):
-    with pytest.raises(LimelightError, match="Got ranks='some'"):
-        ll.KerasCallback(tmp_path, None, ranks="some")
+    with pytest.raises(LimelightError, match="Got processes='some'"):
+        ll.KerasCallback(tmp_path, None, processes="some")
 
 
 def test_every_process_records_where_it_is_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     fit(build(), ll.KerasCallback(tmp_path / "first", PROBE))
     assert not (tmp_path / "first").exists()
-    fit(build(), ll.KerasCallback(tmp_path / "all", PROBE, ranks="all"))
+    fit(build(), ll.KerasCallback(tmp_path / "all", PROBE, processes="all"))
     assert ll.open_run(tmp_path / "all" / "rank-1").steps.tolist() == [0, 3, 6]
 
 

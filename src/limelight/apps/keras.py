@@ -13,6 +13,7 @@ import keras
 
 from limelight.apps.pace import OMITTED, Pace
 from limelight.capture import Probe
+from limelight.renamed import arguments
 
 
 class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -31,14 +32,14 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         When to record: after each epoch, or each time this many optimizer steps are done.
     precision : str
         How weights of attention are stored: ``"float16"``, or ``"compact"``.
-    ranks : str
+    processes : str
         On several processes: ``"first"``, only the first records; ``"all"``, each into a folder of
         its own, ``rank-1`` and so on below ``log_dir``.
 
     Raises
     ------
     LimelightError
-        If ``every``, ``precision`` or ``ranks`` makes no sense.
+        If ``every``, ``precision`` or ``processes`` makes no sense.
     ProbeError
         If ``probe`` is no good in itself.
 
@@ -53,6 +54,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     >>> _ = model.fit(x, y, verbose=0, callbacks=[KerasCallback(log_dir, Probe(x[:2]))])
     """
 
+    @arguments(ranks="processes")
     def __init__(
         self,
         log_dir: str | PathLike[str],
@@ -60,11 +62,16 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         *,
         every: Literal["epoch"] | int = "epoch",
         precision: Literal["float16", "compact"] = "float16",
-        ranks: Literal["first", "all"] = "first",
+        processes: Literal["first", "all"] = "first",
     ) -> None:
         super().__init__()
         self._pace = Pace(
-            log_dir, probe, every=every, precision=precision, ranks=ranks, name="KerasCallback"
+            log_dir,
+            probe,
+            every=every,
+            precision=precision,
+            processes=processes,
+            name="KerasCallback",
         )
         self._begun = False
         self._epochs_done = 0.0

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 from limelight.apps.pace import OMITTED, Pace
 from limelight.capture import Probe
 from limelight.errors import LimelightError
+from limelight.renamed import arguments
 
 #: Two packages of the same code; a program uses one, and its classes are not the other's.
 _PACKAGES: Final = ("lightning.pytorch", "pytorch_lightning")
@@ -50,7 +51,7 @@ class LightningCallback(*_bases()):  # type: ignore[misc]  # known when it runs
         When to record: after each epoch, or each time this many optimizer steps are done.
     precision : str
         How weights of attention are stored: ``"float16"``, or ``"compact"``.
-    ranks : str
+    processes : str
         On several processes: ``"first"``, only the first records; ``"all"``, each into a folder of
         its own, ``rank-1`` and so on below ``log_dir``.
     model : str, optional
@@ -59,7 +60,7 @@ class LightningCallback(*_bases()):  # type: ignore[misc]  # known when it runs
     Raises
     ------
     LimelightError
-        If ``every``, ``precision`` or ``ranks`` makes no sense, or, when training starts, the
+        If ``every``, ``precision`` or ``processes`` makes no sense, or, when training starts, the
         LightningModule has no such ``model``.
     ProbeError
         If ``probe`` is no good in itself.
@@ -72,6 +73,7 @@ class LightningCallback(*_bases()):  # type: ignore[misc]  # known when it runs
     and then ``lightning.Trainer(callbacks=[callback]).fit(module, data)``.
     """
 
+    @arguments(ranks="processes")
     def __init__(
         self,
         log_dir: str | PathLike[str],
@@ -79,12 +81,17 @@ class LightningCallback(*_bases()):  # type: ignore[misc]  # known when it runs
         *,
         every: Literal["epoch"] | int = "epoch",
         precision: Literal["float16", "compact"] = "float16",
-        ranks: Literal["first", "all"] = "first",
+        processes: Literal["first", "all"] = "first",
         model: str | None = None,
     ) -> None:
         super().__init__()
         self._pace = Pace(
-            log_dir, probe, every=every, precision=precision, ranks=ranks, name="LightningCallback"
+            log_dir,
+            probe,
+            every=every,
+            precision=precision,
+            processes=processes,
+            name="LightningCallback",
         )
         self._path = model
         self._epoch = 0.0

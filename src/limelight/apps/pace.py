@@ -11,10 +11,9 @@ from numbers import Integral
 from os import PathLike
 from typing import Any, Final, Literal
 
-from limelight import ranks as processes
 from limelight.capture import Probe
 from limelight.errors import LimelightError, LimelightWarning
-from limelight.ranks import Ranks
+from limelight.processes import Processes, folder
 from limelight.record import Recorder
 from limelight.store.format.precision import Form
 from limelight.store.format.precision import precision as form_of
@@ -38,7 +37,7 @@ class Pace:
         The run's folder.
     probe : Probe, array, None or OMITTED
     every : ``"epoch"`` or int
-    precision, ranks : str
+    precision, processes : str
         As in :class:`~limelight.record.Recorder`.
     name : str
         Of the callback, for its messages.
@@ -46,7 +45,7 @@ class Pace:
     Raises
     ------
     LimelightError
-        If ``every``, ``precision`` or ``ranks`` makes no sense.
+        If ``every``, ``precision`` or ``processes`` makes no sense.
     ProbeError
         If ``probe`` is no good in itself.
     """
@@ -58,7 +57,7 @@ class Pace:
         *,
         every: Every,
         precision: Form,
-        ranks: Ranks,
+        processes: Processes,
         name: str,
     ) -> None:
         if every != "epoch" and not (_is_whole(every) and every >= 1):
@@ -68,7 +67,7 @@ class Pace:
                 "Write every='epoch' or, say, every=100.",
             )
         form_of(precision)  # now, not in the middle of a training run
-        processes.folder(log_dir, ranks)
+        folder(log_dir, processes)  # raises if it is neither
         if probe is OMITTED:
             warnings.warn(
                 LimelightWarning(
@@ -76,14 +75,14 @@ class Pace:
                     "Pass a few examples, such as limelight.Probe(x[:8]); or probe=None if "
                     "weights are all you want."
                 ),
-                stacklevel=3,
+                stacklevel=4,  # past the callback and what takes its old names
             )
             probe = None
         self._probe = probe if probe is None or isinstance(probe, Probe) else Probe(probe)
         self._log_dir = log_dir
         self._every = every
         self._precision = precision
-        self._ranks = ranks
+        self._processes = processes
         self._recorder: Recorder | None = None
         self._last: int | None = None  # newest recorded step
 
@@ -101,7 +100,7 @@ class Pace:
         """
         self.close()
         self._recorder = Recorder(
-            self._log_dir, model, self._probe, precision=self._precision, ranks=self._ranks
+            self._log_dir, model, self._probe, precision=self._precision, processes=self._processes
         )
         self.record(step, epoch)
 

@@ -13,6 +13,7 @@ import transformers
 
 from limelight.apps.pace import OMITTED, Pace
 from limelight.capture import Probe
+from limelight.renamed import arguments
 
 
 class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of no type here
@@ -33,14 +34,14 @@ class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of
         When to record: after each epoch, or each time this many optimizer steps are done.
     precision : str
         How weights of attention are stored: ``"float16"``, or ``"compact"``.
-    ranks : str
+    processes : str
         On several processes: ``"first"``, only the first records; ``"all"``, each into a folder of
         its own, ``rank-1`` and so on below ``log_dir``.
 
     Raises
     ------
     LimelightError
-        If ``every``, ``precision`` or ``ranks`` makes no sense.
+        If ``every``, ``precision`` or ``processes`` makes no sense.
     ProbeError
         If ``probe`` is no good in itself.
 
@@ -52,6 +53,7 @@ class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of
     and then ``Trainer(model, args, train_dataset=data, callbacks=[callback]).train()``.
     """
 
+    @arguments(ranks="processes")
     def __init__(
         self,
         log_dir: str | PathLike[str],
@@ -59,10 +61,15 @@ class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of
         *,
         every: Literal["epoch"] | int = "epoch",
         precision: Literal["float16", "compact"] = "float16",
-        ranks: Literal["first", "all"] = "first",
+        processes: Literal["first", "all"] = "first",
     ) -> None:
         self._pace = Pace(
-            log_dir, probe, every=every, precision=precision, ranks=ranks, name="TrainerCallback"
+            log_dir,
+            probe,
+            every=every,
+            precision=precision,
+            processes=processes,
+            name="TrainerCallback",
         )
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -34,7 +34,7 @@ def main(rank: int, meeting: str, log_dir: str) -> None:
     data = torch.randn(4, 5, 8, generator=torch.Generator().manual_seed(rank))
     with (
         ll.Recorder(f"{log_dir}/first", model, data[:2]) as first,
-        ll.Recorder(f"{log_dir}/all", model, data[:2], ranks="all") as each,
+        ll.Recorder(f"{log_dir}/all", model, data[:2], processes="all") as each,
     ):
         for step in range(3):
             print(rank, first.record(step), each.record(step), flush=True)

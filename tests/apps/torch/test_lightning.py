@@ -151,10 +151,15 @@ def test_a_failure_is_one_warning_and_training_goes_on(tmp_path):
 
 
 def test_a_second_process_records_nothing_unless_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr("limelight.ranks.rank", lambda: 1)
+    monkeypatch.setattr("limelight.processes.rank", lambda: 1)
     fit(Module(), tmp_path, ll.LightningCallback(tmp_path / "a", PROBE), max_steps=1)
     assert not (tmp_path / "a").exists()
-    fit(Module(), tmp_path, ll.LightningCallback(tmp_path / "b", PROBE, ranks="all"), max_steps=1)
+    fit(
+        Module(),
+        tmp_path,
+        ll.LightningCallback(tmp_path / "b", PROBE, processes="all"),
+        max_steps=1,
+    )
     assert ll.open_run(tmp_path / "b" / "rank-1").steps.tolist() == [0, 1]
 
 

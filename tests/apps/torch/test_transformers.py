@@ -150,7 +150,7 @@ def test_a_second_process_records_nothing_unless_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_PROCID", "1")
     trainer(build(), tmp_path, ll.TrainerCallback(tmp_path / "a", PROBE), max_steps=1).train()
     assert not (tmp_path / "a").exists()
-    callback = ll.TrainerCallback(tmp_path / "b", PROBE, ranks="all")
+    callback = ll.TrainerCallback(tmp_path / "b", PROBE, processes="all")
     trainer(build(), tmp_path, callback, max_steps=1).train()
     assert ll.open_run(tmp_path / "b" / "rank-1").steps.tolist() == [0, 1]
 
@@ -161,7 +161,7 @@ def test_a_second_process_records_nothing_unless_asked(tmp_path, monkeypatch):
         ({"every": 0}, LimelightError),
         ({"every": "batch"}, LimelightError),
         ({"precision": "tiny"}, LimelightError),
-        ({"ranks": "some"}, LimelightError),
+        ({"processes": "some"}, LimelightError),
         ({"probe": np.zeros((0, 3))}, ProbeError),
     ],
 )

@@ -61,7 +61,7 @@ def claim(run_dir: str | os.PathLike[str]) -> Path | None:
                 raise StoreError(
                     f"Another process is recording into {run_dir}.",
                     "Wanted a folder with one recorder.",
-                    "Give each process a folder of its own, as ranks='all' does.",
+                    "Give each process a folder of its own, as processes='all' does.",
                 ) from None
             except OSError:  # some network file systems
                 os.close(descriptor)

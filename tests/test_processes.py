@@ -10,40 +10,40 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from limelight import ranks
+from limelight import processes
 from limelight.errors import LimelightError, LimelightWarning, UnsupportedModelError
 from limelight.record import Recorder
 from limelight.store import open_run
 from limelight.store.write.claim import claim, release
 
-TOLD = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "LOCAL_RANK")
+VARIABLES = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "LOCAL_RANK")
 
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch):
-    for name in (*TOLD, "TF_CONFIG"):
+    for name in (*VARIABLES, "TF_CONFIG"):
         monkeypatch.delenv(name, raising=False)
 
 
 def test_alone_it_is_the_first():
-    assert ranks.rank() == 0
+    assert processes.rank() == 0
 
 
-@pytest.mark.parametrize("name", TOLD)
+@pytest.mark.parametrize("name", VARIABLES)
 def test_a_launcher_says_which(name, monkeypatch):
     monkeypatch.setenv(name, "3")
-    assert ranks.rank() == 3
+    assert processes.rank() == 3
 
 
 def test_the_world_counts_before_the_machine(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "0")
     monkeypatch.setenv("RANK", "8")
-    assert ranks.rank() == 8
+    assert processes.rank() == 8
 
 
 def test_what_is_no_number_is_ignored(monkeypatch):
     monkeypatch.setenv("RANK", "first")
-    assert ranks.rank() == 0
+    assert processes.rank() == 0
 
 
 @pytest.mark.parametrize(
@@ -53,26 +53,28 @@ def test_tensorflow_counts_the_chief_before_the_workers(kind, index, rank, monke
     cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"], "ps": ["d:1"]}
     config = {"cluster": cluster, "task": {"type": kind, "index": index}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    assert ranks.rank() == rank
+    assert processes.rank() == rank
 
 
 @pytest.mark.parametrize("config", ["", "{", "[]", "3", '{"task": {"type": "worker"}}'])
 def test_a_config_without_a_task_is_ignored(config, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", config)
     monkeypatch.setenv("RANK", "4")
-    assert ranks.rank() == 4
+    assert processes.rank() == 4
 
 
 def test_folders(monkeypatch):
-    assert ranks.folder("logs/a", "first") == ranks.folder("logs/a", "all") == Path("logs/a")
+    assert (
+        processes.folder("logs/a", "first") == processes.folder("logs/a", "all") == Path("logs/a")
+    )
     monkeypatch.setenv("RANK", "2")
-    assert ranks.folder("logs/a", "first") is None
-    assert ranks.folder("logs/a", "all") == Path("logs/a/rank-2")
+    assert processes.folder("logs/a", "first") is None
+    assert processes.folder("logs/a", "all") == Path("logs/a/rank-2")
 
 
 def test_an_unknown_choice(tmp_path):
-    with pytest.raises(LimelightError, match=r"Got ranks='some'.*ranks='all'"):
-        Recorder(tmp_path, None, ranks="some")
+    with pytest.raises(LimelightError, match=r"Got processes='some'.*processes='all'"):
+        Recorder(tmp_path, None, processes="some")
 
 
 def test_others_record_nothing_and_say_nothing(tmp_path, monkeypatch):
@@ -92,7 +94,7 @@ def test_a_sharded_model_is_refused_before_it_waits_for_others(tmp_path, monkeyp
 
     monkeypatch.setitem(sys.modules, "torch", sys.modules.get("torch", sys))
     with pytest.raises(UnsupportedModelError, match="sharded"):
-        ranks.bare(FSDPModule())
+        processes.unwrapped(FSDPModule())
     recorder = Recorder(tmp_path, FSDPModule(), np.ones((2, 3)))
     with pytest.warns(LimelightWarning, match="records nothing .* sharded") as caught:
         done = [recorder.record(0), recorder.record(1)]
@@ -135,7 +137,7 @@ def test_two_processes_that_record_into_one_folder(tmp_path, model):
         assert str(warning.message) == (
             "limelight records nothing of this run from here on. Another process is recording "
             f"into {tmp_path}. Wanted a folder with one recorder. Give each process a folder of "
-            "its own, as ranks='all' does."
+            "its own, as processes='all' does."
         )
         assert open_run(tmp_path).steps.tolist() == [0]
         other.stdin.close()

@@ -14,10 +14,10 @@ from typing import Any, Final, Literal
 
 from limelight.errors import LimelightError, UnsupportedModelError
 
-Ranks = Literal["first", "all"]
+Processes = Literal["first", "all"]
 
 #: What launchers tell a process, the world's count before a machine's own.
-_TOLD: Final = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "LOCAL_RANK")
+_VARIABLES: Final = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "LOCAL_RANK")
 
 #: Wrappers whose own forward talks to the other processes; inside is the same model.
 _WRAPPERS: Final = {"DistributedDataParallel", "DataParallel"}
@@ -49,15 +49,15 @@ def rank() -> int:
     number = _configured(os.environ.get("TF_CONFIG", ""))
     if number is not None:
         return number
-    told = (os.environ.get(name, "") for name in _TOLD)
-    return next((int(number) for number in told if number.isdecimal()), 0)
+    texts = (os.environ.get(name, "") for name in _VARIABLES)
+    return next((int(text) for text in texts if text.isdecimal()), 0)
 
 
 def _configured(config: str) -> int | None:
     """Return the number of a task of TensorFlow's among those that train; None if it tells none."""
     try:
-        told = json.loads(config)
-        cluster, task = told["cluster"], told["task"]
+        settings = json.loads(config)
+        cluster, task = settings["cluster"], settings["task"]
         kind, index = task["type"], int(task["index"])
     except (KeyError, TypeError, ValueError):
         return None
@@ -65,17 +65,17 @@ def _configured(config: str) -> int | None:
     if kind not in training:  # such as a parameter server, which runs no callback
         return None
     before = training[: training.index(kind)]
-    return index + sum(len(cluster.get(one, ())) for one in before)
+    return index + sum(len(cluster.get(role, ())) for role in before)
 
 
-def folder(log_dir: str | os.PathLike[str], ranks: Ranks) -> Path | None:
+def folder(log_dir: str | os.PathLike[str], processes: Processes) -> Path | None:
     """Return where this process records.
 
     Parameters
     ----------
     log_dir : str or path
         The run's folder.
-    ranks : str
+    processes : str
         ``first`` or ``all``.
 
     Returns
@@ -87,26 +87,26 @@ def folder(log_dir: str | os.PathLike[str], ranks: Ranks) -> Path | None:
     Raises
     ------
     LimelightError
-        If ``ranks`` is neither.
+        If ``processes`` is neither.
 
     Examples
     --------
     >>> folder("logs/bert", "all").name
     'bert'
     """
-    if ranks not in ("first", "all"):
+    if processes not in ("first", "all"):
         raise LimelightError(
-            f"Got ranks={ranks!r}.",
+            f"Got processes={processes!r}.",
             "Wanted 'first', only rank 0 records, or 'all', each into a folder of its own.",
-            "Leave it out, or write ranks='all'.",
+            "Leave it out, or write processes='all'.",
         )
     number = rank()
     if number == 0:
         return Path(log_dir)
-    return Path(log_dir) / f"rank-{number}" if ranks == "all" else None
+    return Path(log_dir) / f"rank-{number}" if processes == "all" else None
 
 
-def bare(model: Any) -> Any:
+def unwrapped(model: Any) -> Any:
     """Return the model inside what wraps it for several processes.
 
     Parameters
@@ -125,7 +125,7 @@ def bare(model: Any) -> Any:
 
     Examples
     --------
-    >>> bare("a model without a wrapper")
+    >>> unwrapped("a model without a wrapper")
     'a model without a wrapper'
     """
     while type(model).__name__ in _WRAPPERS:

@@ -1,0 +1,71 @@
+"""Names of the release before: each works for one release, and says what it is called now."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+#: Framework to what was written against the release before, and the name it has now. Each
+#: framework's rows run in a process of their own; ``ll`` and ``folder`` are there.
+CALLS = {
+    "no framework": [
+        ("ll.Recorder(folder, None, ranks='all')", "Recorder(processes=…)"),
+    ],
+    "tensorflow": [
+        ("ll.KerasCallback(folder, None, ranks='all')", "KerasCallback(processes=…)"),
+    ],
+    "torch": [
+        ("ll.LightningCallback(folder, None, ranks='all')", "LightningCallback(processes=…)"),
+        ("ll.TrainerCallback(folder, None, ranks='all')", "TrainerCallback(processes=…)"),
+    ],
+}
+
+PROGRAM = """
+import json, sys, tempfile, traceback, warnings
+import limelight as ll
+
+answers, folder = {}, tempfile.mkdtemp()
+for line in json.loads(sys.argv[1]):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DeprecationWarning)
+        try:
+            exec(compile(line, "<user>", "exec"), {"ll": ll, "folder": folder})
+        except Exception:
+            answers[line] = [traceback.format_exc()]
+            continue
+    answers[line] = [
+        str(warning.message)
+        for warning in caught
+        if warning.filename == "<user>" and warning.category is DeprecationWarning
+    ]
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def warned():
+    """Run a framework's rows once; what each line of a user's was told."""
+    answers: dict[str, list[str]] = {}
+
+    def of(framework: str, line: str) -> list[str]:
+        if line not in answers:
+            lines = json.dumps([line for line, _ in CALLS[framework]])
+            done = subprocess.run(
+                [sys.executable, "-c", PROGRAM, lines], capture_output=True, text=True, check=True
+            )
+            answers.update(json.loads(done.stdout.splitlines()[-1]))
+        return answers[line]
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("framework", "line", "now"),
+    [(framework, *row) for framework, rows in CALLS.items() for row in rows],
+)
+def test_an_old_name_works_and_names_the_new_one(framework, line, now, warned):
+    (message,) = warned(framework, line)
+    assert f" is called {now} now" in message

@@ -26,19 +26,20 @@ HEAVY = (
 )
 
 
-def _loaded_after(statement: str) -> set[str]:
-    """Run a statement in a fresh Python and return the top-level packages it loaded."""
+def _modules_after(statement: str) -> set[str]:
+    """Run a statement in a fresh Python and return the modules it loaded."""
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})",
-        ],
+        [sys.executable, "-c", f"{statement}\nimport sys\nprint(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
     )
     return set(done.stdout.split())
+
+
+def _loaded_after(statement: str) -> set[str]:
+    """Run a statement in a fresh Python and return the top-level packages it loaded."""
+    return {name.partition(".")[0] for name in _modules_after(statement)}
 
 
 def test_import_is_light():
@@ -62,6 +63,26 @@ def test_looking_for_adapters_loads_no_framework():
     program = "from limelight.capture.adapter import adapters; list(adapters())"
     frameworks = {"tensorflow", "keras", "torch", "jax", "transformers"}
     assert not _loaded_after(program) & frameworks
+
+
+def test_looking_for_adapters_loads_their_faces_and_nothing_of_their_rooms():
+    program = "from limelight.capture.adapter import adapters; list(adapters())"
+    ours = re.compile(r"limelight\.capture\.(torch|keras)\b")
+    loaded = {name for name in _modules_after(program) if ours.match(name)}
+    assert loaded == {"limelight.capture.keras", "limelight.capture.torch"}
+
+
+def test_importing_limelight_loads_no_adapter():
+    assert not [name for name in _modules_after("import limelight") if ".capture" in name]
+
+
+@pytest.mark.parametrize("name", ["keras", "torch"])
+def test_no_room_of_an_adapter_bears_the_name_of_a_member(name, root):
+    """Once a room is loaded, Python puts it into the face under its name, over the member."""
+    from limelight.capture.adapter import MEMBERS
+
+    folder = root / "src" / "limelight" / "capture" / name
+    assert not {path.stem for path in folder.iterdir()} & set(MEMBERS)
 
 
 def test_the_conformance_class_loads_neither_pytest_nor_a_framework():

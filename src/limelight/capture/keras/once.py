@@ -14,9 +14,9 @@ import xarray as xr
 
 from limelight.capture.keras.backends.backend import backend
 from limelight.capture.keras.calling import run as call
+from limelight.capture.keras.listen.listening import listening
 from limelight.capture.keras.recognise.reading import pick
 from limelight.capture.keras.state import untouched
-from limelight.capture.keras.watch.listening import listening
 from limelight.capture.probe import Probe
 from limelight.capture.site import assemble, label
 from limelight.errors import UnsupportedModelError

@@ -14,8 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from limelight.capture.keras.trace import Call, Softmax, Trace
-from limelight.capture.keras.watch.arguments import (
+from limelight.capture.keras.listen.arguments import (
     lengths,
     loop_around,
     query_and_key,
@@ -23,7 +22,8 @@ from limelight.capture.keras.watch.arguments import (
     tensors,
     within,
 )
-from limelight.capture.keras.watch.provenance import ProvenanceTracker
+from limelight.capture.keras.listen.provenance import ProvenanceTracker
+from limelight.capture.keras.trace import Call, Softmax, Trace
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from limelight.capture.keras import names as keras_names
 from limelight.capture.keras.backends.backend import backend, dtype_of, single
+from limelight.capture.keras.listen.arguments import arguments, is_whole, loop_around
+from limelight.capture.keras.listen.provenance import ProvenanceTracker
 from limelight.capture.keras.recognise.attention import Judge, Other, Site
 from limelight.capture.keras.trace import Call, Trace
-from limelight.capture.keras.watch.arguments import arguments, is_whole, loop_around
-from limelight.capture.keras.watch.provenance import ProvenanceTracker
 from limelight.capture.probe import Probe
 from limelight.capture.site import CapturedAttention
 from limelight.errors import UnsupportedModelError

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from limelight.capture.keras.listen.arguments import tensors, within
 from limelight.capture.keras.trace import Call, Trace
-from limelight.capture.keras.watch.arguments import tensors, within
 
 # A chain longer than this is no chain of projections any more.
 _FAR = 12

@@ -6,15 +6,21 @@ import { Header } from "./controls/header.tsx";
 import { KeyList } from "./controls/key_list.tsx";
 import { onKey } from "./controls/keys.ts";
 import { Notice, ProblemNotice } from "./controls/notice.tsx";
-import { pages } from "./controls/pages.ts";
+import { type Page, pages } from "./controls/pages.ts";
 import { t } from "./state/language.ts";
 import { accepts } from "./state/run.ts";
 import { selection } from "./state/selection.ts";
 
+const files = import.meta.glob<{ page?: Page }>("./views/pages/*.tsx", { eager: true });
+
+pages.value = Object.values(files)
+  .flatMap((file) => file.page ?? [])
+  .sort((a, b) => a.order - b.order);
+
 export const keysShown = signal(false);
 
 export function App() {
-  const page = pages.find((one) => one.name === selection.value.page) ?? pages[0];
+  const page = pages.value.find(({ name }) => name === selection.value.page) ?? pages.value[0];
   useEffect(() => {
     if (page) accepts.value = page.accepts;
   }, [page]);

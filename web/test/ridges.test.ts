@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { ridgesOf } from "../src/answers/ridges.ts";
 import { decode } from "../src/answers/wire.ts";
 import {
   across,
@@ -15,7 +16,6 @@ import {
   type Ridges,
   readable,
   ridge,
-  ridgesOf,
   stage,
   ticks,
 } from "../src/cells/ridges.ts";

@@ -2,7 +2,7 @@
 import { pool } from "../cells/pool.ts";
 import { BARRED } from "../cells/scale.ts";
 import type { Steps } from "../cells/tiles.ts";
-import type { Reduce } from "../state/selection.ts";
+import type { Reduce } from "../contract.ts";
 import { withBars } from "./head_map.ts";
 import type { Answer } from "./wire.ts";
 

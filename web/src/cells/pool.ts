@@ -1,5 +1,5 @@
 /** Fewer cells from many: what is drawn when a picture has less than a pixel for each cell. */
-import type { Reduce } from "../state/selection.ts";
+import type { Reduce } from "../contract.ts";
 import { BARRED } from "./scale.ts";
 
 /** A rectangle of cells. */

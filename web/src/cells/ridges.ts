@@ -1,10 +1,9 @@
 /**
  * Histograms over steps as ridges: one line of hills per step, the oldest at the back. Heights are
  * densities (share of the values per unit of weight), so that an area means the same whatever the
- * width of the bins. This file knows where everything lies; `ridges_paint.ts` puts it on a canvas.
+ * width of the bins. This file knows where everything lies; `draw/ridges.ts` puts it on a canvas.
  */
 import { scaleLinear } from "d3-scale";
-import type { Answer, Variable } from "../answers/wire.ts";
 
 /** One parameter's histogram at one step. */
 export interface Ridge {
@@ -68,19 +67,6 @@ const MARGIN = { left: 44, right: 52, top: 18, bottom: 34 };
 const RISE = 0.42;
 /** A ridge this many times taller than the middle one is cut off, or it would flatten the rest. */
 const TALLEST = 3;
-
-/** The ridges of every parameter that an answer to `what: "parameters"` holds. */
-export function ridgesOf(answer: Answer): readonly Ridges[] {
-  const { step, parameter, count, low, high } = answer.variables;
-  if (!step || !count || !low || !high) return [];
-  const names = Array.isArray(parameter?.text) ? parameter.text : [];
-  return names.map((name, column) => ({
-    parameter: String(name),
-    rows: Array.from(step.data, (at, row) =>
-      ridge(at, counts(count, row, column), cell(low, row, column), cell(high, row, column)),
-    ),
-  }));
-}
 
 /** A ridge from its counts in equal bins between two edges. */
 export function ridge(step: number, own: ArrayLike<number>, low: number, high: number): Ridge {
@@ -238,14 +224,4 @@ export function edge(value: number, bin: number): string {
   const wide = Math.abs(value) >= 1e6 || bin < 1e-6;
   const text = wide ? value.toExponential(3) : value.toFixed(Math.max(0, Math.min(9, digits)));
   return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−");
-}
-
-function counts(variable: Variable, row: number, column: number): ArrayLike<number> {
-  const [, columns = 0, bins = 0] = variable.shape;
-  const from = (row * columns + column) * bins;
-  return variable.data.subarray(from, from + bins);
-}
-
-function cell(variable: Variable, row: number, column: number): number {
-  return variable.data[row * (variable.shape[1] ?? 0) + column] ?? Number.NaN;
 }

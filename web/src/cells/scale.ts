@@ -2,7 +2,8 @@
  * From a weight to a shade between 0 and 1. The scale is a visible choice, because one key that
  * takes most of the attention hides everything else on a linear one.
  */
-import type { Scale } from "../state/selection.ts";
+
+export type Scale = "linear" | "sqrt" | "log" | "percentile";
 
 /** Stands for "may not be attended" among weights and shades, which are never negative. */
 export const BARRED = -1;

@@ -1,5 +1,7 @@
 /** The heads grid: where each thumbnail lies, which one is under the pointer, and its pixels. */
-import type { Reduce, Scale } from "../state/selection.ts";
+
+import type { Scale } from "../cells/scale.ts";
+import type { Reduce } from "../contract.ts";
 import { type Box, type Marks, type Pixels, paint } from "./paint.ts";
 import { pool, type Window } from "./pool.ts";
 import { ranks, shades } from "./scale.ts";

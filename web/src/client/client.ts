@@ -6,8 +6,8 @@ import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import { type Grain, type Tile, tileOf } from "../answers/tile.ts";
 import { type Answer, decode } from "../answers/wire.ts";
 import type { Steps } from "../cells/tiles.ts";
+import { busy, settled } from "../ready.ts";
 import type { Catalogue, Problem, Query, RunCard } from "../types.ts";
-import { busy, settled } from "./ready.ts";
 import { Refusal } from "./source.ts";
 import { form, tensorboard } from "./tensorboard.ts";
 

@@ -11,7 +11,7 @@ export function Header({ current, onKeys }: { current: Page | undefined; onKeys:
   return (
     <header class="top">
       <nav aria-label={words.pages}>
-        {pages.map((page) => (
+        {pages.value.map((page) => (
           <button
             type="button"
             key={page.name}

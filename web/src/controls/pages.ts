@@ -1,4 +1,5 @@
-/** The pages: every file in views/pages/ that exports a `page` is one; nothing else lists them. */
+/** The pages there are, as the app found them. */
+import { signal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import type { t } from "../state/language.ts";
 import type { RunCard } from "../types.ts";
@@ -6,7 +7,7 @@ import type { RunCard } from "../types.ts";
 export interface Page {
   /** Its name in the address. */
   readonly name: string;
-  /** Place in the row of tabs. */
+  /** Its rank in the row of tabs. */
   readonly order: number;
   readonly title: (messages: typeof t.value) => string;
   /** Whether a run has what the page shows. */
@@ -14,8 +15,5 @@ export interface Page {
   readonly component: ComponentType;
 }
 
-const files = import.meta.glob<{ page?: Page }>("../views/pages/*.tsx", { eager: true });
-
-export const pages: readonly Page[] = Object.values(files)
-  .flatMap((file) => file.page ?? [])
-  .sort((a, b) => a.order - b.order);
+/** In the order of their tabs. */
+export const pages = signal<readonly Page[]>([]);

@@ -1,8 +1,7 @@
 /** The runs, newest first; one is in view. */
-import { catalogue } from "../client/client.ts";
 import { t } from "../state/language.ts";
 import { isLive } from "../state/life.ts";
-import { accepts, runName } from "../state/run.ts";
+import { accepts, runName, runs } from "../state/run.ts";
 import { DEFAULTS, select } from "../state/selection.ts";
 import { useInSight } from "./in_sight.ts";
 
@@ -13,7 +12,7 @@ export function Runs() {
     <section>
       <h3 id="runs">{words.runs}</h3>
       <ul ref={list} class="list" aria-labelledby="runs">
-        {catalogue.value?.runs.map((run) => (
+        {runs.value.map((run) => (
           <li key={run.name}>
             <button
               type="button"

@@ -2,7 +2,8 @@
 
 import type { Marks } from "../cells/paint.ts";
 import { pixel } from "../cells/tables.ts";
-import type { Theme } from "../state/selection.ts";
+
+export type Theme = "light" | "dark";
 
 /** Marks what is pointed at, on light and dark alike. */
 export const ACCENT = "#e8710a";

@@ -3,9 +3,9 @@ import type { Tile } from "../answers/tile.ts";
 import type { Box, Marks } from "../cells/paint.ts";
 import { every } from "../cells/plot.ts";
 import type { Window } from "../cells/pool.ts";
+import type { Scale } from "../cells/scale.ts";
 import { shade } from "../cells/scale.ts";
 import { at, css, type Table } from "../cells/tables.ts";
-import type { Scale } from "../state/selection.ts";
 import type { Inks } from "./inks.ts";
 
 /** A view laid out: `view` is in weights and may begin within one. */

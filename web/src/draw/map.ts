@@ -3,9 +3,10 @@ import { type HeadMap, nameOf } from "../answers/head_map.ts";
 import { paint } from "../cells/paint.ts";
 import { every, type Plot } from "../cells/plot.ts";
 import { pool } from "../cells/pool.ts";
+import type { Scale } from "../cells/scale.ts";
 import { shades } from "../cells/scale.ts";
 import { viridis } from "../cells/tables.ts";
-import type { Reduce, Scale } from "../state/selection.ts";
+import type { Reduce } from "../contract.ts";
 import type { Inks } from "./inks.ts";
 
 const FONT = "12px system-ui, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";

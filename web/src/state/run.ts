@@ -8,6 +8,14 @@ import { type Selection, select, selection } from "./selection.ts";
 
 export { nearest };
 
+/** Every run that the server lists, newest first. */
+export const runs = computed<readonly RunCard[]>(() => catalogue.value?.runs ?? []);
+
+/** What an analysis answers, in the server's own words; empty if it does not know it. */
+export function answersOf(analysis: string): string {
+  return catalogue.value?.analyses.find(({ name }) => name === analysis)?.answers ?? "";
+}
+
 /** Whether a run has what the page in view shows; the page says so. */
 export const accepts = signal<(run: RunCard) => boolean>(() => true);
 
@@ -15,8 +23,7 @@ export const accepts = signal<(run: RunCard) => boolean>(() => true);
 export const runName = computed<string | null>(() => {
   const { run } = selection.value;
   if (run !== null) return run;
-  const runs = catalogue.value?.runs ?? [];
-  return (runs.find(accepts.value) ?? runs[0])?.name ?? null;
+  return (runs.value.find(accepts.value) ?? runs.value[0])?.name ?? null;
 });
 
 export const runCard = computed<RunCard | null>(() => card(runName.value));

@@ -3,12 +3,12 @@
  * around us as `p.limelight.*`, so that a copied link opens the same view.
  */
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
-import { settled } from "../client/ready.ts";
+import type { Scale } from "../cells/scale.ts";
+import type { Reduce } from "../contract.ts";
+import type { Theme } from "../draw/inks.ts";
+import { settled } from "../ready.ts";
 
-export type Scale = "linear" | "sqrt" | "log" | "percentile";
-export type Reduce = "max" | "mean";
 export type Language = "en" | "zh";
-export type Theme = "light" | "dark";
 export type Lens = "map" | "image" | "tokens" | "links";
 export type Axis = "shared" | "own";
 

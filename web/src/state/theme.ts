@@ -1,6 +1,7 @@
 /** Light or dark, as TensorBoard is. */
 import { effect, signal } from "@preact/signals";
-import { selection, type Theme } from "./selection.ts";
+import type { Theme } from "../draw/inks.ts";
+import { selection } from "./selection.ts";
 
 const around = signal<Theme>("light");
 

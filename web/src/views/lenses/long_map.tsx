@@ -1,23 +1,25 @@
 /** The chosen head's map at any length: from all of it to any cell, at the screen's resolution. */
 import { effect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Window } from "../../cells/pool.ts";
+import type { Scale } from "../../cells/scale.ts";
 import { floorOf, ticks } from "../../cells/scale.ts";
 import { at, css, viridis } from "../../cells/tables.ts";
 import { inside, revealing } from "../../cells/tiles.ts";
-import { ask, problemOf } from "../../client/client.ts";
 import { useSize } from "../../controls/canvas.tsx";
 import { onKey } from "../../controls/keys.ts";
 import { Legend } from "../../controls/legend.tsx";
 import { ProblemNotice } from "../../controls/notice.tsx";
+import { problemOf, useAnswer } from "../../controls/use_answer.ts";
 import { INKS } from "../../draw/inks.ts";
 import { cellUnder } from "../../draw/long_map.ts";
 import { t } from "../../state/language.ts";
 import { head } from "../../state/run.ts";
-import { type Scale, selection } from "../../state/selection.ts";
+import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
 import type { Site } from "../../types.ts";
 import { Camera } from "../parts/camera.ts";
-import { headQuery, scaleOf, strongestQuery, subject } from "../parts/long_head.ts";
+import { headQuery, scaleOf, strongestQuery, useSubject } from "../parts/long_head.ts";
 import { LongReadout } from "../parts/long_readout.tsx";
 import { Stage } from "../parts/long_stage.ts";
 import { hover, pin, pinned, pointed } from "../parts/pointing.ts";
@@ -35,7 +37,8 @@ export function LongMap({ site }: { site: Site }) {
   const { reduce, rows, columns } = selection.value;
   const scale = scaleOf(selection.value.scale);
   const inks = INKS[theme.value];
-  const now = subject.value;
+  const now = useSubject();
+  const comeClose = useApproach(camera, site);
   useLayoutEffect(() => {
     if (!now || !stage || !camera || room.width === 0) return;
     camera.heed(now.whole, rows, columns);
@@ -74,7 +77,7 @@ export function LongMap({ site }: { site: Site }) {
           onDblClick={(event) => {
             const plot = stage?.plot;
             const cell = plot && cellUnder(plot, event.offsetX, event.offsetY);
-            if (cell && stage && camera) void comeClose(stage, camera, cell);
+            if (cell && stage) comeClose(cell, stage.coarse(cell.query, cell.key));
           }}
           onKeyDown={(event) => move(event, camera)}
         />
@@ -146,37 +149,43 @@ function move(event: KeyboardEvent, camera: Camera | undefined): void {
   camera.stride(...arrow);
 }
 
-/** Go to the strongest weight of the cell pointed at; from there, back to the whole map. */
-async function comeClose(
-  stage: Stage,
-  camera: Camera,
-  cell: { query: number; key: number },
-): Promise<void> {
-  const coarse = stage.coarse(cell.query, cell.key);
-  if (coarse && Math.max(coarse.down, coarse.across) === 1) return camera.all();
-  const base = headQuery.peek();
-  const whole = subject.peek()?.whole;
-  if (!base || !whole) return;
-  const { down = 1, across = 1 } = coarse ?? {};
-  // What stands alone is drawn larger than its cell, and nobody points at single pixels.
-  const row = Math.floor(cell.query / down - 1) * down;
-  const column = Math.floor(cell.key / across - 1) * across;
-  const part = inside({ row, column, rows: 3 * down, columns: 3 * across }, whole);
-  let spot = cell;
-  try {
-    const { variables } = await ask(strongestQuery(base, part, 1, 3), AbortSignal.timeout(5000));
-    const query = variables.strong_query?.data[0];
-    const key = variables.strong_key?.data[0];
-    if (query !== undefined && key !== undefined) spot = { query, key };
-  } catch {
-    // the place pointed at will do
-  }
-  camera.go({
-    row: spot.query + 0.5 - CLOSE / 2,
-    column: spot.key + 0.5 - CLOSE / 2,
-    rows: Math.min(CLOSE, whole.rows),
-    columns: Math.min(CLOSE, whole.columns),
-  });
+type Cell = { query: number; key: number };
+
+/**
+ * Go to the strongest weight of the cell pointed at; from there, back to the whole map. Where that
+ * weight cannot be had, the cell pointed at will do.
+ */
+function useApproach(camera: Camera | undefined, site: Site) {
+  const [aim, aimAt] = useState<{ cell: Cell; part: Window } | null>(null);
+  const base = headQuery.value;
+  const { answer, stale, problem } = useAnswer(
+    aim && base ? strongestQuery(base, aim.part, 1, 3) : null,
+  );
+  useEffect(() => {
+    if (!aim || !camera || stale || !(answer || problem)) return;
+    const query = answer?.variables.strong_query?.data[0] ?? aim.cell.query;
+    const key = answer?.variables.strong_key?.data[0] ?? aim.cell.key;
+    camera.go({
+      row: query + 0.5 - CLOSE / 2,
+      column: key + 0.5 - CLOSE / 2,
+      rows: Math.min(CLOSE, site.queries),
+      columns: Math.min(CLOSE, site.keys),
+    });
+    aimAt(null);
+  }, [aim, camera, answer, stale, problem, site]);
+  return (cell: Cell, coarse: ReturnType<Stage["coarse"]>) => {
+    if (coarse && Math.max(coarse.down, coarse.across) === 1) {
+      camera?.all();
+      return;
+    }
+    const { down = 1, across = 1 } = coarse ?? {};
+    // What stands alone is drawn larger than its cell, and nobody points at single pixels.
+    const row = Math.floor(cell.query / down - 1) * down;
+    const column = Math.floor(cell.key / across - 1) * across;
+    const whole = { row: 0, column: 0, rows: site.queries, columns: site.keys };
+    const part = inside({ row, column, rows: 3 * down, columns: 3 * across }, whole);
+    aimAt({ cell, part });
+  };
 }
 
 function Below({ stage, scale, site }: { stage: Stage | undefined; scale: Scale; site: Site }) {

@@ -3,13 +3,14 @@ import { signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { type Sentence, sentencesOf, type Word } from "../../answers/sentences.ts";
 import type { Answer } from "../../answers/wire.ts";
+import type { Scale } from "../../cells/scale.ts";
 import { BARRED, ranks, shade, ticks } from "../../cells/scale.ts";
 import { short } from "../../controls/format.ts";
 import { Legend } from "../../controls/legend.tsx";
 import { visible } from "../../draw/map.ts";
 import { t } from "../../state/language.ts";
 import { choose, example, facts } from "../../state/run.ts";
-import { type Scale, selection } from "../../state/selection.ts";
+import { selection } from "../../state/selection.ts";
 
 /** Longest sentence written out in full. */
 const LONGEST = 600;

@@ -1,6 +1,8 @@
 /** The Attention page: where does each head look, on this input, at this step? */
 import { useEffect, useMemo } from "preact/hooks";
 import { type Series, seriesOf } from "../../answers/series.ts";
+import type { Scale } from "../../cells/scale.ts";
+import type { Reduce } from "../../contract.ts";
 import { CopyLine } from "../../controls/copy_line.tsx";
 import { Field } from "../../controls/field.tsx";
 import { Frame } from "../../controls/frame.tsx";
@@ -10,7 +12,7 @@ import { type Page, pages } from "../../controls/pages.ts";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { t } from "../../state/language.ts";
 import { choose, facts, head, runCard, runName, site, step } from "../../state/run.ts";
-import { type Reduce, type Scale, select, selection } from "../../state/selection.ts";
+import { select, selection } from "../../state/selection.ts";
 import { ChosenHead, pythonLine } from "../panels/chosen_head.tsx";
 import { Examples } from "../panels/examples.tsx";
 import { HeadsGrid } from "../panels/heads_grid.tsx";
@@ -110,7 +112,7 @@ function Colours({ series }: { series: readonly Series[] }) {
 function NoAttention() {
   const words = t.value.attention;
   const run = runCard.value;
-  const other = pages.find((one) => one.name !== page.name && run && one.accepts(run));
+  const other = pages.value.find((one) => one.name !== page.name && run && one.accepts(run));
   return (
     <Frame>
       <Notice title={words.none} code={words.noneLine} action={other && <Onward page={other} />}>

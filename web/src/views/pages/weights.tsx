@@ -1,7 +1,8 @@
 /** The Weights page: how is each layer's distribution changing? */
 import { useMemo } from "preact/hooks";
+import { ridgesOf } from "../../answers/ridges.ts";
 import { nearest } from "../../answers/series.ts";
-import { extent, type Ridges, readable, ridgesOf } from "../../cells/ridges.ts";
+import { extent, type Ridges, readable } from "../../cells/ridges.ts";
 import { CopyLine } from "../../controls/copy_line.tsx";
 import { count } from "../../controls/format.ts";
 import { Frame } from "../../controls/frame.tsx";

@@ -1,9 +1,9 @@
 /** The step in view: a slider over the recorded steps that follows the newest until it is moved. */
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { atRest } from "../../client/ready.ts";
 import { count } from "../../controls/format.ts";
 import { onKey } from "../../controls/keys.ts";
+import { atRest } from "../../ready.ts";
 import { t } from "../../state/language.ts";
 import { hidden } from "../../state/life.ts";
 import { choose, facts, step, stepBy } from "../../state/run.ts";

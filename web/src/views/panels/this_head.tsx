@@ -1,8 +1,8 @@
 /** The chosen head in numbers: each measure, its 95 % interval, and what uniform attention gives. */
 import { pointOf, type Series } from "../../answers/series.ts";
-import { catalogue } from "../../client/client.ts";
 import { count, short } from "../../controls/format.ts";
 import { t } from "../../state/language.ts";
+import { answersOf } from "../../state/run.ts";
 
 interface ThisHeadProps {
   series: readonly Series[];
@@ -46,5 +46,5 @@ export function ThisHead({ series, head, step, examples }: ThisHeadProps) {
 
 function answers(name: string): string {
   const told = t.value.attention.answers(name);
-  return told || (catalogue.value?.analyses.find((one) => one.name === name)?.answers ?? "");
+  return told || answersOf(name);
 }

@@ -2,8 +2,8 @@
 
 import type { Window } from "../../cells/pool.ts";
 import { inside, viewOf, written, zoomedAround } from "../../cells/tiles.ts";
-import { busy } from "../../client/ready.ts";
 import { cellUnder, type LongPlot } from "../../draw/long_map.ts";
+import { busy } from "../../ready.ts";
 import { choose } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 

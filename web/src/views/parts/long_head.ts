@@ -1,12 +1,13 @@
 /** The chosen head where its map is too long to be had in one piece: what to ask, and its names. */
 import { computed, signal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import type { Stored } from "../../answers/tile.ts";
 import type { Window } from "../../cells/pool.ts";
+import type { Scale } from "../../cells/scale.ts";
 import { rangesOf, type TileSpot } from "../../cells/tiles.ts";
-import { askTile, keyOf } from "../../client/client.ts";
-import { useAnswer } from "../../controls/use_answer.ts";
+import { useAnswer, useTiles } from "../../controls/use_answer.ts";
 import { example, head, runName, site, step } from "../../state/run.ts";
-import { type Scale, selection } from "../../state/selection.ts";
+import { selection } from "../../state/selection.ts";
 import type { Query, Site } from "../../types.ts";
 import type { Subject } from "./long_stage.ts";
 import { positionsOf } from "./positions.ts";
@@ -77,22 +78,25 @@ export const positions = computed(() =>
 export const storedAs = signal<Stored | null>(null);
 
 /** The chosen head's map as a stage shows it. */
-export const subject = computed<Subject | null>(() => {
+export function useSubject(): Subject | null {
   const base = headQuery.value;
   const names = positions.value;
-  if (!base || !site.value || !names) return null;
-  const query: Query = { ...base, reduce: selection.value.reduce };
-  const { queries, keys } = site.value;
-  const whole = { row: 0, column: 0, rows: queries, columns: keys };
-  return {
-    name: keyOf(query),
-    whole,
-    names,
-    learn: (tile) => {
-      names.learn(tile);
-      storedAs.value = tile.stored;
-    },
-    load: (spot: TileSpot, signal: AbortSignal) =>
-      askTile({ ...query, ...rangesOf(spot, whole) }, spot, signal),
-  };
-});
+  const { reduce } = selection.value;
+  const tiles = useTiles(base && { ...base, reduce });
+  const { queries = 0, keys = 0 } = site.value ?? {};
+  return useMemo(() => {
+    if (!tiles || !names) return null;
+    const whole = { row: 0, column: 0, rows: queries, columns: keys };
+    return {
+      name: tiles.name,
+      whole,
+      names,
+      learn: (tile) => {
+        names.learn(tile);
+        storedAs.value = tile.stored;
+      },
+      load: (spot: TileSpot, signal: AbortSignal) =>
+        tiles.load(rangesOf(spot, whole), spot, signal),
+    };
+  }, [tiles, names, queries, keys]);
+}

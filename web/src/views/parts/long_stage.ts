@@ -5,6 +5,7 @@
 import { signal } from "@preact/signals";
 import { bytesOf, type Tile } from "../../answers/tile.ts";
 import type { Window } from "../../cells/pool.ts";
+import type { Scale } from "../../cells/scale.ts";
 import { floorOf } from "../../cells/scale.ts";
 import { Fetching, Shelf } from "../../cells/shelf.ts";
 import { css, viridis } from "../../cells/tables.ts";
@@ -16,7 +17,7 @@ import {
   stepName,
   type TileSpot,
 } from "../../cells/tiles.ts";
-import { busy } from "../../client/ready.ts";
+import type { Reduce } from "../../contract.ts";
 import type { Inks } from "../../draw/inks.ts";
 import { ACCENT } from "../../draw/inks.ts";
 import {
@@ -32,7 +33,7 @@ import {
   writeAxes,
 } from "../../draw/long_map.ts";
 import { type Held, hatching, pictured } from "../../draw/pictures.ts";
-import type { Reduce, Scale } from "../../state/selection.ts";
+import { busy } from "../../ready.ts";
 import type { Spot } from "./pointing.ts";
 
 /** What is asked about: everything that tells one map from another. */

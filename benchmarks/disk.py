@@ -1,7 +1,7 @@
 """Bytes on disk for a recorded training run, against raw float16.
 
 A Transformer is trained for real. The same captured states are recorded twice, exact to float16
-and compact; every byte of the recording counts: maps, overviews, measures, weights' histograms,
+and compact; every byte of the recording counts: maps, overviews, measures, parameters' histograms,
 index. Also checks how far what is read back is from what was captured.
 """
 

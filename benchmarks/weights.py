@@ -1,6 +1,6 @@
-"""Logging all weights of a model against ``keras.callbacks.TensorBoard(histogram_freq=1)``.
+"""Logging all parameters of a model against ``keras.callbacks.TensorBoard(histogram_freq=1)``.
 
-Ours is all the recorder does for weights: histograms of 64 bins and seven numbers for each, into
+Ours is all the recorder does for parameters: histograms of 64 bins and seven numbers for each, into
 the store, flushed to disk, and as histogram summaries into an event file. Keras' callback writes
 histograms of 30 bins into an event file. Memory is taken in a process for each.
 """
@@ -35,7 +35,7 @@ def measure(tiny: bool = False) -> list[Figure]:
     """Measure time in turns, then memory in a process each."""
     scale = TINY if tiny else Scale()
     model = models.transformer(scale.sizes)
-    kind = f"all weights of a model of {model.count_params() / 1e6:.1f} M parameters"
+    kind = f"all {model.count_params() / 1e6:.1f} M parameters of a model"
     return [_time(model, kind, scale), _memory(kind, tiny)]
 
 

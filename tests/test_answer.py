@@ -57,7 +57,7 @@ class TestRun:
         assert cross["module_class"] == "MultiHeadAttention"
         assert facts.attrs["examples"][0]["tokens"] == planted.TOKENS[0]
         assert facts.attrs["examples"][0]["image"] is False
-        assert [p["name"] for p in facts.attrs["parameters"]] == list(planted.weights_of(0))
+        assert [p["name"] for p in facts.attrs["parameters"]] == list(planted.parameters_of(0))
         assert facts.attrs["parameters"][0]["shape"] == "64×8"
         assert facts.attrs["problems"] == []
 
@@ -261,7 +261,7 @@ class TestParameters:
     def test_histograms_are_numpys(self, words):
         found = answer(words, Query("parameters", parameter=("dense/kernel",)))
         for step in planted.STEPS:
-            values = planted.weights_of(step)["dense/kernel"]
+            values = planted.parameters_of(step)["dense/kernel"]
             count, edges = np.histogram(values, 64)
             one = found.sel(step=step, parameter="dense/kernel")
             np.testing.assert_array_equal(one["count"], count)
@@ -271,13 +271,13 @@ class TestParameters:
 
     def test_none_named_means_all_in_their_order(self, words):
         found = answer(words, Query("parameters"))
-        assert found["parameter"].values.tolist() == list(planted.weights_of(0))
+        assert found["parameter"].values.tolist() == list(planted.parameters_of(0))
 
     def test_names_come_in_the_order_asked(self, words):
         names = ("层/<b>scale</b>", "dense/kernel")
         found = answer(words, Query("parameters", parameter=names))
         assert found["parameter"].values.tolist() == list(names)
-        expected = planted.weights_of(0)["dense/kernel"].astype(np.float64)
+        expected = planted.parameters_of(0)["dense/kernel"].astype(np.float64)
         np.testing.assert_allclose(found["std"].sel(step=0)[1], expected.std(), rtol=1e-5)
 
     def test_nan_and_infinity_are_counted_and_left_out(self, words):

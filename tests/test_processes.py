@@ -113,7 +113,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def model(monkeypatch):
-    """Stand in for a model with one weight."""
+    """Stand in for a model with one parameter."""
     from limelight import record
     from limelight.capture.parameters import summarise
 

@@ -39,10 +39,10 @@ def model(monkeypatch):
 
     class Model:
         tree = staticmethod(lambda: xr.DataTree.from_dict({"a": site()}))
-        weights = staticmethod(lambda: summarise({"w": np.arange(5.0)}))
+        parameters = staticmethod(lambda: summarise({"w": np.arange(5.0)}))
 
     monkeypatch.setattr(module, "capture", lambda model, probe: model.tree())
-    monkeypatch.setattr(module, "parameters", lambda model: model.weights())
+    monkeypatch.setattr(module, "parameters", lambda model: model.parameters())
     return Model()
 
 
@@ -66,7 +66,7 @@ def silent():
 
 class TestWhatIsWritten:
     @pytest.mark.usefixtures("silent")
-    def test_steps_epochs_maps_measures_and_weights(self, model, tmp_path):
+    def test_steps_epochs_maps_measures_and_parameters(self, model, tmp_path):
         with Recorder(tmp_path, model, Probe(PROBE, labels=["x", "y"])) as recorder:
             assert recorder.record(0)
             assert recorder.record(5, epoch=0.5)
@@ -80,15 +80,15 @@ class TestWhatIsWritten:
         assert [example.label for example in run.examples] == ["x", "y"]
 
     @pytest.mark.usefixtures("silent")
-    def test_without_a_probe_only_weights(self, model, tmp_path):
+    def test_without_a_probe_only_parameters(self, model, tmp_path):
         with Recorder(tmp_path, model) as recorder:
             assert recorder.record(0)
         run = open_run(tmp_path)
         assert (run.sites, run.parameter_names) == ({}, ("w",))
 
     @pytest.mark.usefixtures("silent")
-    def test_weights_can_be_left_out(self, model, tmp_path):
-        with Recorder(tmp_path, model, PROBE, weights=False) as recorder:
+    def test_parameters_can_be_left_out(self, model, tmp_path):
+        with Recorder(tmp_path, model, PROBE, parameters=False) as recorder:
             assert recorder.record(0)
         assert open_run(tmp_path).parameter_names == ()
 
@@ -120,7 +120,7 @@ class TestWhatIsWritten:
         one = site()
         one["weights"][:] = broken
         model.tree = lambda: xr.DataTree.from_dict({"a": one})
-        model.weights = lambda: summarise({"w": np.full(5, np.nan)})
+        model.parameters = lambda: summarise({"w": np.full(5, np.nan)})
         with Recorder(tmp_path, model, PROBE) as recorder:
             assert recorder.record(0)
         run = open_run(tmp_path)
@@ -155,7 +155,7 @@ class TestMeasures:
 
 
 class TestTrainingGoesOn:
-    def test_without_attention_weights_go_on_after_one_warning(self, model, tmp_path):
+    def test_without_attention_parameters_go_on_after_one_warning(self, model, tmp_path):
         error = UnsupportedModelError("Saw no attention.", "Wanted some.", "Name the layer.")
         model.tree = fail(error)
         recorder = Recorder(tmp_path, model, PROBE)
@@ -171,15 +171,15 @@ class TestTrainingGoesOn:
         assert (run.steps.tolist(), run.sites) == ([0, 1], {})
 
     def test_a_bug_of_ours_is_a_warning_too(self, model, tmp_path):
-        model.weights = fail(ZeroDivisionError("division by zero"))
+        model.parameters = fail(ZeroDivisionError("division by zero"))
         recorder = Recorder(tmp_path, model, PROBE)
-        with pytest.warns(LimelightWarning, match="no weights .* ZeroDivisionError: division"):
+        with pytest.warns(LimelightWarning, match="no parameters .* ZeroDivisionError: division"):
             assert recorder.record(0)
         assert open_run(tmp_path).steps.tolist() == [0]
 
     def test_when_all_fails_nothing_is_written(self, model, tmp_path):
         model.tree = fail(ValueError("no"))
-        model.weights = fail(ValueError("no"))
+        model.parameters = fail(ValueError("no"))
         recorder = Recorder(tmp_path / "run", model, PROBE)
         with pytest.warns(LimelightWarning) as caught:
             done = [recorder.record(step) for step in range(2)]

@@ -12,6 +12,7 @@ import pytest
 #: framework's rows run in a process of their own; ``ll`` and ``folder`` are there.
 CALLS = {
     "no framework": [
+        ("ll.Recorder(folder, None, weights=False)", "Recorder(parameters=…)"),
         ("ll.Recorder(folder, None, ranks='all')", "Recorder(processes=…)"),
     ],
     "tensorflow": [

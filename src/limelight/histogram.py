@@ -1,4 +1,4 @@
-"""What one tensor of weights looks like: a histogram and a few numbers.
+"""What one tensor of parameters looks like: a histogram and a few numbers.
 
 Room: capture. Comes in: a NumPy array. Goes out: :class:`Statistics`. Works block by block, so
 that a large tensor is never copied; the counts are exactly those of :func:`numpy.histogram`.

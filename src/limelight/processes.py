@@ -121,7 +121,7 @@ def unwrapped(model: Any) -> Any:
     Raises
     ------
     UnsupportedModelError
-        If each process holds only a part of the weights.
+        If each process holds only a part of the parameters.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def unwrapped(model: Any) -> Any:
     parts = getattr(model, "modules", None)
     if "torch" in sys.modules and callable(parts) and any(map(_is_sharded, parts())):
         raise UnsupportedModelError(
-            f"Got a {type(model).__name__} whose weights are sharded over processes (FSDP).",
+            f"Got a {type(model).__name__} whose parameters are sharded over processes (FSDP).",
             "Wanted a model that one process can run alone.",
             "Record a checkpoint of it instead, gathered into one process.",
         )

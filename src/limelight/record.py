@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 
 
 class Recorder:
-    """Records a model's attention and weights, one step at a time, in any training loop.
+    """Records a model's attention and parameters, one step at a time, in any training loop.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class Recorder:
     precision : str
         How attention weights are stored: ``float16``, exact to half precision, or ``compact``, one
         byte each.
-    weights : bool
-        Also record the model's own weights: histograms and statistics.
+    parameters : bool
+        Also record the model's own parameters: histograms and statistics.
     processes : str
         Where several processes train one model: ``first``, only the first records; ``all``, each
         into a folder of its own, ``rank-1`` and so on below the first one's.
@@ -64,7 +64,7 @@ class Recorder:
     Notes
     -----
     Whatever goes wrong inside becomes one :class:`~limelight.errors.LimelightWarning`, and what
-    failed is not tried again: without attention, weights go on; without a disk, nothing does.
+    failed is not tried again: without attention, parameters go on; without a disk, nothing does.
 
     Examples
     --------
@@ -81,7 +81,7 @@ class Recorder:
     True
     """
 
-    @arguments(ranks="processes")
+    @arguments(weights="parameters", ranks="processes")
     def __init__(
         self,
         log_dir: str | os.PathLike[str],
@@ -89,7 +89,7 @@ class Recorder:
         probe: Probe | Any | None = None,
         *,
         precision: Form = "float16",
-        weights: bool = True,
+        parameters: bool = True,
         processes: Processes = "first",
     ) -> None:
         recorded = folder(log_dir, processes)  # None: another process records
@@ -101,7 +101,7 @@ class Recorder:
         self._unwrapped = False
         self._release: Callable[[], object] | None = None
         self._attention = self._probe is not None
-        self._weights = weights
+        self._parameters = parameters
         self._nulls = _Nulls()
 
     def __enter__(self) -> Recorder:
@@ -133,9 +133,9 @@ class Recorder:
             self._attention = attended is not None
             if attended is not None:
                 tree, measured, null = attended
-        if self._weights:
-            found = self._tried(lambda: parameters(self._model), "weights")
-            self._weights = found is not None
+        if self._parameters:
+            found = self._tried(lambda: parameters(self._model), "parameters")
+            self._parameters = found is not None
         if tree is None and found is None:
             return False
         writer = self._writer

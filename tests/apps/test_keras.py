@@ -181,8 +181,9 @@ def test_without_a_probe_one_warning(tmp_path):
         callback = ll.KerasCallback(tmp_path)
     assert [str(one.message) for one in caught] == [
         (
-            "KerasCallback got no probe, so only weights are recorded, no attention. Pass a few "
-            "examples, such as limelight.Probe(x[:8]); or probe=None if weights are all you want."
+            "KerasCallback got no probe, so only parameters are recorded, no attention. Pass a few "
+            "examples, such as limelight.Probe(x[:8]); or probe=None if parameters are all you "
+            "want."
         )
     ]
     assert caught[0].filename == __file__
@@ -203,7 +204,7 @@ def test_an_array_is_a_probe(tmp_path):
     assert list(ll.open_run(tmp_path).sites) == ["attention"]
 
 
-def test_a_model_without_attention_gives_one_warning_and_its_weights(tmp_path):
+def test_a_model_without_attention_gives_one_warning_and_its_parameters(tmp_path):
     with pytest.warns(LimelightWarning, match="No attention was seen") as caught:
         fit(build(attention=False), ll.KerasCallback(tmp_path, PROBE))
     assert len(caught) == 1
@@ -225,7 +226,7 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path):
     assert len(history.history["loss"]) == 2
 
 
-def test_weights_that_turn_nan_stop_nothing(tmp_path):
+def test_parameters_that_turn_nan_stop_nothing(tmp_path):
     model = build()
     model.optimizer.learning_rate = 1e38
     fit(model, ll.KerasCallback(tmp_path, PROBE))

@@ -125,7 +125,7 @@ def images() -> np.ndarray[Any, Any]:
     return (np.arange(32).reshape(2, 4, 4) / 32).astype(np.float32)
 
 
-def weights_of(step: int) -> dict[str, np.ndarray[Any, Any]]:
+def parameters_of(step: int) -> dict[str, np.ndarray[Any, Any]]:
     """Return a model's weights at one step: a matrix, a constant bias, and one with NaN and inf."""
     at = STEPS.index(step)
     kernel = ((np.arange(64 * 8) * 37 + at * 11) % 101 - 50).reshape(64, 8) / 64
@@ -162,7 +162,7 @@ def writer(
                 tree=maps,
                 measures={name: measures_of(site) for name, site in sites.items()},
                 null={name: null_of(site) for name, site in sites.items()},
-                parameters=summarise(weights_of(step)),
+                parameters=summarise(parameters_of(step)),
                 probe=None if tree is None else probe,
                 epoch=EPOCHS[at],
                 time=WALL_TIMES[at],

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from limelight.answer import attention, maps, overview, weights
+from limelight.answer import attention, maps, overview, parameters
 from limelight.answer.facts import run_facts
 from limelight.query import Query
 from limelight.store import Run
@@ -20,8 +20,8 @@ _ANSWERS = {
     "grid": overview.grid,
     "map": maps.chosen_map,
     "measures": attention.measures,
-    "parameters": weights.parameters,
-    "summary": weights.summary,
+    "parameters": parameters.parameters,
+    "summary": parameters.summary,
 }
 
 

@@ -58,7 +58,7 @@ def _fail(message: str, status: int) -> NoReturn:
 @click.version_option(__version__, prog_name="limelight")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Watch attention and weights in TensorBoard."""
+    """Watch attention and parameters in TensorBoard."""
     if context.invoked_subcommand is None:
         names = ", ".join(sorted(_OneLine.list_commands(main, context)))
         raise click.UsageError(f"Missing command: one of {names}.", context)

@@ -17,7 +17,7 @@ from limelight.renamed import arguments
 
 
 class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Record a model's attention and weights while ``fit`` trains it.
+    """Record a model's attention and parameters while ``fit`` trains it.
 
     The untrained model is recorded first, then every epoch or every so many steps, and last the
     state training ended with. A failure becomes one warning; training is never stopped.
@@ -27,7 +27,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     log_dir : str or path
         The run's directory, such as ``logs/lstm``; the one TensorBoard's own callback may share.
     probe : Probe, array, or None
-        The fixed examples the model is run on. None records weights only.
+        The fixed examples the model is run on. None records parameters only.
     every : ``"epoch"`` or int
         When to record: after each epoch, or each time this many optimizer steps are done.
     precision : str

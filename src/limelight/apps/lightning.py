@@ -34,7 +34,7 @@ def _bases() -> tuple[type, ...]:
 
 
 class LightningCallback(*_bases()):  # type: ignore[misc]  # known when it runs
-    """Record a model's attention and weights while Lightning's ``Trainer`` trains it.
+    """Record a model's attention and parameters while Lightning's ``Trainer`` trains it.
 
     The untrained model is recorded first (or the one a checkpoint held), then every epoch or every
     so many optimizer steps, and last the state training ended with. A failure becomes one warning;
@@ -45,8 +45,8 @@ class LightningCallback(*_bases()):  # type: ignore[misc]  # known when it runs
     log_dir : str or path
         The run's folder, such as ``logs/vit``.
     probe : Probe, tuple, mapping, array, or None
-        The fixed examples, as the watched model's ``forward`` takes them. None records weights
-        only.
+        The fixed examples, as the watched model's ``forward`` takes them. None records
+        parameters only.
     every : ``"epoch"`` or int
         When to record: after each epoch, or each time this many optimizer steps are done.
     precision : str

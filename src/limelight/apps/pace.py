@@ -71,9 +71,9 @@ class Pace:
         if probe is OMITTED:
             warnings.warn(
                 LimelightWarning(
-                    f"{name} got no probe, so only weights are recorded, no attention. "
+                    f"{name} got no probe, so only parameters are recorded, no attention. "
                     "Pass a few examples, such as limelight.Probe(x[:8]); or probe=None if "
-                    "weights are all you want."
+                    "parameters are all you want."
                 ),
                 stacklevel=4,  # past the callback and what takes its old names
             )

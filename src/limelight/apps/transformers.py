@@ -17,7 +17,7 @@ from limelight.renamed import arguments
 
 
 class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of no type here
-    """Record a model's attention and weights while ``Trainer`` trains it.
+    """Record a model's attention and parameters while ``Trainer`` trains it.
 
     The untrained model is recorded first (or the one a checkpoint held), then every epoch or every
     so many optimizer steps, and last the state training ended with. A failure becomes one warning;
@@ -29,7 +29,7 @@ class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of
         The run's folder, such as ``logs/bert``.
     probe : Probe, mapping, array, or None
         The fixed examples the model is run on, such as what a tokenizer returns. None records
-        weights only.
+        parameters only.
     every : ``"epoch"`` or int
         When to record: after each epoch, or each time this many optimizer steps are done.
     precision : str
@@ -113,7 +113,7 @@ class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Record the last state if an evaluation has just ended training.
 
-        Better weights of an earlier step may replace it before the Trainer says that it is over.
+        Better parameters of an earlier step may replace it before the Trainer says that it is over.
 
         Parameters
         ----------
@@ -135,6 +135,6 @@ class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of
         **kwargs : object
             Not used.
         """
-        if not args.load_best_model_at_end:  # else these are the weights of an earlier step
+        if not args.load_best_model_at_end:  # else these are the parameters of an earlier step
             self._pace.record(int(state.global_step), state.epoch)
         self._pace.close()

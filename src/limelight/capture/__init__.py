@@ -1,7 +1,7 @@
 """Live model in, labelled arrays out.
 
-Room: capture. Comes in: a model and a probe. Goes out: attention per site, weights summed up. One
-adapter per framework; no framework is imported before a model of its own comes in.
+Room: capture. Comes in: a model and a probe. Goes out: attention per site, parameters summed up.
+One adapter per framework; no framework is imported before a model of its own comes in.
 
 The room is also its main function: ``limelight.capture(model, inputs)`` is
 :func:`limelight.capture.capture`.

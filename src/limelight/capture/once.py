@@ -28,7 +28,7 @@ def capture(
 ) -> xr.DataTree:
     """Run a model once and return the attention of every module in it.
 
-    The model stays as it is: outputs, weights, state and compiled functions.
+    The model stays as it is: outputs, parameters, state and compiled functions.
 
     Parameters
     ----------

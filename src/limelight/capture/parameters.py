@@ -1,4 +1,4 @@
-"""Every trainable weight of a model, summed up.
+"""Every trainable parameter of a model, summed up.
 
 Room: capture. Comes in: a live model. Goes out: one labelled dataset of histograms and moments.
 """
@@ -19,12 +19,12 @@ _NUMBERS = ("low", "high", "mean", "std", "min", "max", "norm", "near_zero", "no
 
 
 def parameters(model: Any) -> xr.Dataset:
-    """Sum up every trainable weight of a model.
+    """Sum up every trainable parameter of a model.
 
     Parameters
     ----------
     model : keras.Model
-        A built model. Its weights are read, never copied and never changed.
+        A built model. Its parameters are read, never copied and never changed.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A dense classifier, for its weights: do they concentrate while it learns?
+"""A dense classifier, for its parameters: do they concentrate while it learns?
 
 Room: cases. Comes in: images. Goes out: one recorded run and what was measured of it. May import
 Keras, and of limelight its public names and this room.
@@ -65,8 +65,8 @@ def train(
     Returns
     -------
     tuple of Result
-        Accuracy beside that of always saying one digit; how each hidden layer's weights are spread
-        beside the same of the untrained model. Near zero is a tenth of the untrained std.
+        Accuracy beside that of always saying one digit; how the parameters of each hidden layer
+        are spread, beside the same of the untrained model. Near zero is a tenth of its std.
     """
     images, labels = corpora.digits()
     pixels = images.reshape(len(images), -1)
@@ -91,14 +91,14 @@ def train(
         before, after = spread(untrained[name], near), spread(trained, near)
         results += [
             Result("weights", f"{name}: {what}", after[what], before[what], "untrained",
-                   trained.size, "weights")
+                   trained.size, "parameters")
             for what in after
         ]  # fmt: skip
     return tuple(results)
 
 
 def kernels(model: Any) -> dict[str, Kernel]:
-    """Return a copy of each hidden layer's weights.
+    """Return a copy of each hidden layer's parameters.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def kernels(model: Any) -> dict[str, Kernel]:
 
 
 def spread(kernel: Kernel, near: float) -> dict[str, float]:
-    """Return how a layer's weights are spread.
+    """Return how a layer's parameters are spread.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def spread(kernel: Kernel, near: float) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``std``; ``share near 0``; ``excess kurtosis``: -1.2 when weights are spread evenly between
+        ``std``; ``share near 0``; ``excess kurtosis``: -1.2 when they are spread evenly between
         two bounds, 0 for a bell curve, more when most are close to the mean and a few far away.
 
     Examples
@@ -145,7 +145,7 @@ def spread(kernel: Kernel, near: float) -> dict[str, float]:
 CASE = Case(
     name="weights",
     title="Weights of a dense classifier",
-    shows="How each layer's weights are spread, from before training on.",
+    shows="How each layer's parameters are spread, from before training on.",
     data=f"handwritten digits; {packages.DIGITS.licence}",
     seconds=10,
     memory_mb=700,

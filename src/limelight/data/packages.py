@@ -21,7 +21,7 @@ from pathlib import Path
 
 from limelight.errors import UnavailableError
 
-#: Largest file taken out of an archive, in bytes; the largest wanted one, the weights of a
+#: Largest file taken out of an archive, in bytes; the largest wanted one, the parameters of a
 #: pretrained model, has 104 million.
 LARGEST_FILE = 128 * 1024 * 1024
 

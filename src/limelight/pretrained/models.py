@@ -2,7 +2,7 @@
 
 Room: cases. Each is pinned by version and SHA-256, downloaded once, and built without network and
 without importing the package that carried it. They are what attention is checked on that training
-has shaped: random weights attend to everything alike.
+has shaped: random parameters attend to everything alike.
 """
 
 from __future__ import annotations
@@ -147,19 +147,19 @@ def _images(folder: Path, **options: Any) -> Any:
 def _filled(
     kind: Any, config: Any, arrays: dict[str, Any], missing: set[str], options: dict[str, Any]
 ) -> Any:
-    """Build a model with given weights: all of them, but for those it ties or never uses here."""
+    """Build a model with given parameters: all but those it ties or never uses here."""
     import torch
 
     state = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
-    # Through from_pretrained, which knows what weights were called in other versions.
+    # Through from_pretrained, which knows what parameters were called in other versions.
     model, found = kind.from_pretrained(
         None, config=config, state_dict=state, output_loading_info=True, **options
     )
     lost = set(found["missing_keys"]) - missing
     if found["unexpected_keys"] or found["mismatched_keys"] or lost:
         raise UnavailableError(
-            f"Got weights that leave out {sorted(lost)[:3]}.",
-            f"Wanted the weights of a {kind.__name__}.",
+            f"Got parameters that leave out {sorted(lost)[:3]}.",
+            f"Wanted the parameters of a {kind.__name__}.",
             "Use a version of transformers from 5 to below 6.",
         )
     return model

@@ -1,7 +1,7 @@
-"""Reads weights out of an ONNX file, without ONNX.
+"""Reads parameters out of an ONNX file, without ONNX.
 
 Room: cases. Comes in: the bytes of a file. Goes out: its constants, and for a DINOv2 the names that
-transformers gives them. Of the protocol buffer only what holds weights is read: graph (7) with
+transformers gives them. Of the protocol buffer only what holds parameters is read: graph (7) with
 nodes (1) and initialisers (5).
 """
 
@@ -49,7 +49,7 @@ def constants(data: bytes) -> tuple[dict[str, NDArray[np.float32]], dict[str, li
 
 
 def dinov2_state(data: bytes) -> dict[str, NDArray[np.float32]]:
-    """Return the weights of a DINOv2 backbone under the names of ``Dinov2Model``.
+    """Return the parameters of a DINOv2 backbone under the names of ``Dinov2Model``.
 
     Parameters
     ----------

@@ -125,7 +125,7 @@ def config(arrays: dict[str, NDArray[Any]]) -> Any:
 
 
 def state(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-    """Return the weights under the names of ``WhisperForConditionalGeneration``.
+    """Return the parameters under the names of ``WhisperForConditionalGeneration``.
 
     Parameters
     ----------

@@ -159,7 +159,7 @@ class AdapterConformance:
     # ------------------------------------------------------------------- what is left as it was
 
     def test_the_model_is_left_as_it_was(self) -> None:
-        """Output, weights, modes, random numbers, hooks and functions, to the bit."""
+        """Output, parameters, modes, random numbers, hooks and functions, to the bit."""
         model, inputs = self.model(), self.inputs()
         with _unchanged(self, model, inputs):
             ll.capture(model, inputs)
@@ -206,7 +206,7 @@ class AdapterConformance:
         assert error.wanted, "the error does not say what was wanted"
         assert error.fix, "the error does not say what to do"
 
-    def test_weights_of_the_model_have_stable_names(self) -> None:
+    def test_parameters_have_stable_names(self) -> None:
         """Each is there once, and two models of one kind name theirs alike."""
         model, other = self.model(), self.model()
         for one in (model, other):
@@ -216,8 +216,8 @@ class AdapterConformance:
             for name, value in _adapter(model).named_parameters(model).items()
         }
         assert list(named) == list(_adapter(other).named_parameters(other))
-        own = frameworks.weights(model)
-        assert len(named) == len(own), f"{len(named)} names for {len(own)} weights"
+        own = frameworks.parameters(model)
+        assert len(named) == len(own), f"{len(named)} names for {len(own)} parameters"
         for name, value, wanted in zip(named, named.values(), own, strict=True):
             np.testing.assert_array_equal(np.asarray(value, wanted.dtype), wanted, name)
 
@@ -266,16 +266,16 @@ def _unchanged(test: AdapterConformance, model: Any, inputs: Any) -> Iterator[No
     """Compare a model with what it was before the block inside."""
 
     def look() -> tuple[Any, ...]:
-        return frameworks.randomness(), frameworks.footprint(model), frameworks.weights(model)
+        return frameworks.randomness(), frameworks.footprint(model), frameworks.parameters(model)
 
     output = test.output(model, inputs)  # builds it, if need be
-    chance, prints, weights = look()
+    chance, prints, parameters = look()
     yield
-    chance_now, prints_now, weights_now = look()
+    chance_now, prints_now, parameters_now = look()
     differing = [name for name in prints | prints_now if prints.get(name) != prints_now.get(name)]
     assert not differing, f"left behind or taken away: {differing}"
     assert chance_now == chance, "a generator of random numbers has moved"
-    for now, then in zip(weights_now, weights, strict=True):
+    for now, then in zip(parameters_now, parameters, strict=True):
         np.testing.assert_array_equal(now, then, "a weight changed")
     for now, then in zip(test.output(model, inputs), output, strict=True):
         np.testing.assert_array_equal(now, then, "the output changed")

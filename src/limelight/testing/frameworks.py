@@ -105,8 +105,8 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def weights(model: Any) -> list[NDArray[Any]]:
-    """Return copies of a model's trainable weights, in its own order.
+def parameters(model: Any) -> list[NDArray[Any]]:
+    """Return copies of a model's trainable parameters, in its own order.
 
     Parameters
     ----------

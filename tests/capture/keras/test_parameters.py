@@ -178,7 +178,7 @@ def test_an_unbuilt_model_says_how_to_build_it():
     with pytest.raises(UnsupportedModelError) as caught:
         parameters(keras.Sequential([layers.Dense(2)], name="late"))
     assert str(caught.value) == (
-        "Got the model 'late', which has no weights yet. Wanted a built model. "
+        "Got the model 'late', which has no parameters yet. Wanted a built model. "
         "Call it once on a batch, or give it a keras.Input."
     )
 

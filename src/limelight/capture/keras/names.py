@@ -1,4 +1,4 @@
-"""Names of a Keras model's layers and weights that stay the same from run to run.
+"""Names of a Keras model's layers and parameters that stay the same from run to run.
 
 Room: capture, Keras. Comes in: a model. Goes out: a path for each layer, a name for each weight.
 Keras numbers unnamed layers over the whole process (``dense_10``), so the second model of a
@@ -33,7 +33,7 @@ def paths(model: Any) -> dict[int, str]:
     return found
 
 
-def weights(model: Any) -> Iterator[tuple[str, Any]]:
+def parameters(model: Any) -> Iterator[tuple[str, Any]]:
     """Yield each trainable variable once, with its stable name.
 
     Parameters
@@ -43,7 +43,7 @@ def weights(model: Any) -> Iterator[tuple[str, Any]]:
     Yields
     ------
     (str, keras.Variable)
-        Such as ``encoder/attention/query/kernel``, in the model's own order of weights. A weight
+        Such as ``encoder/attention/query/kernel``, in the model's own order. A parameter
         that sits on the model itself has no slash.
     """
     owners = _owners(model)

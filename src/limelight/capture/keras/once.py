@@ -1,7 +1,7 @@
 """Adapter for Keras 3, on TensorFlow, JAX or torch.
 
 Room: capture, Keras. Comes in: a live model and a probe. Goes out: one labelled dataset per
-attention module, and the model's weights by stable names. Nothing here imports Keras before a
+attention module, and the model's parameters by stable names. Nothing here imports Keras before a
 Keras model has come in.
 """
 
@@ -35,7 +35,7 @@ def watch(
     Parameters
     ----------
     model : keras.Model
-        Stays as it is: weights, state, compiled functions.
+        Stays as it is: parameters, state, compiled functions.
     probe : Probe
     include, exclude : sequence of str
         Paths (``*`` matches anything) of softmaxes that are attention, or are not, whatever

@@ -17,7 +17,7 @@ from limelight.errors import UnsupportedModelError
 
 
 def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
-    """Return every trainable weight under a name that stays the same from run to run.
+    """Return every trainable parameter under a name that stays the same from run to run.
 
     Parameters
     ----------
@@ -32,14 +32,14 @@ def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
     Raises
     ------
     UnsupportedModelError
-        If the model has no weights yet, or Keras runs on a backend that limelight does not know.
+        If the model has no parameters yet, or Keras runs on a backend that limelight does not know.
     """
     knows = backend()
     knows.ready(model)
     if not model.built:
         raise UnsupportedModelError(
-            f"Got the model {model.name!r}, which has no weights yet.",
+            f"Got the model {model.name!r}, which has no parameters yet.",
             "Wanted a built model.",
             "Call it once on a batch, or give it a keras.Input.",
         )
-    return {name: np.asarray(knows.read(v)) for name, v in names.weights(model)}
+    return {name: np.asarray(knows.read(v)) for name, v in names.parameters(model)}

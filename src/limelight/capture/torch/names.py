@@ -1,4 +1,4 @@
-"""Names of a torch model's modules and weights, whatever they are wrapped in.
+"""Names of a torch model's modules and parameters, whatever they are wrapped in.
 
 Room: capture, torch. Comes in: a model. Goes out: a path for each module, a name for each weight,
 the same whether or not the model is compiled or spread over devices.
@@ -68,7 +68,7 @@ def paths(model: Any) -> Iterator[tuple[Any, str]]:
         yield module, _stripped(name, parallel)
 
 
-def weights(model: Any) -> Iterator[tuple[str, Any]]:
+def parameters(model: Any) -> Iterator[tuple[str, Any]]:
     """Yield every trainable parameter once, with its stable name.
 
     Parameters
@@ -93,8 +93,8 @@ def weights(model: Any) -> Iterator[tuple[str, Any]]:
         reason = absence(parameter)
         if reason:
             raise UnsupportedModelError(
-                f"Got a model whose weight {path!r} {reason}.",
-                "Wanted weights with all their values in this process.",
+                f"Got a model whose parameter {path!r} {reason}.",
+                "Wanted parameters with all their values in this process.",
                 "Load or gather the whole model first, or call it once if it is lazy.",
             )
         yield path, parameter

@@ -1,7 +1,7 @@
 """Adapter for PyTorch models, Hugging Face transformers among them.
 
 Room: capture, torch. Comes in: a live model and a probe. Goes out: one labelled dataset per
-attention module, and the model's weights by stable names. Nothing here imports torch before a
+attention module, and the model's parameters by stable names. Nothing here imports torch before a
 torch model has come in.
 """
 
@@ -36,7 +36,7 @@ def watch(
     Parameters
     ----------
     model : torch.nn.Module
-        Stays as it is: weights, buffers, training flags, compiled code.
+        Stays as it is: parameters, buffers, training flags, compiled code.
     probe : Probe
         A tuple holds positional arguments, a mapping keyword arguments.
     include, exclude : sequence of str

@@ -15,7 +15,7 @@ from limelight.capture.torch import names
 
 
 def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
-    """Return every trainable weight under a name that stays the same from run to run.
+    """Return every trainable parameter under a name that stays the same from run to run.
 
     Parameters
     ----------
@@ -29,13 +29,13 @@ def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
     Raises
     ------
     UnsupportedModelError
-        If a weight has no values in this process.
+        If a parameter has no values in this process.
     """
-    return {name: _array(weight) for name, weight in names.weights(model)}
+    return {name: _array(parameter) for name, parameter in names.parameters(model)}
 
 
-def _array(weight: Any) -> NDArray[Any]:
-    values = weight.detach().cpu()
+def _array(parameter: Any) -> NDArray[Any]:
+    values = parameter.detach().cpu()
     if values.is_floating_point() and values.itemsize < 4:
         values = values.float()  # NumPy knows no bfloat16
     return np.asarray(values.numpy())

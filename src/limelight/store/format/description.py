@@ -87,7 +87,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One of the model's own weights.
+    """One of the model's own parameters.
 
     Attributes
     ----------

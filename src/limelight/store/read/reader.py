@@ -128,12 +128,12 @@ class Run:
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
-        """Names of the model's own weights, in its order."""
+        """Names of the model's own parameters, in its order."""
         return tuple(parameter.name for parameter in self._opened.description.parameters)
 
     @property
     def parameter_facts(self) -> tuple[dict[str, Any], ...]:
-        """``name``, ``module``, ``shape`` and ``size`` of each of the model's own weights."""
+        """``name``, ``module``, ``shape`` and ``size`` of each of the model's own parameters."""
         return tuple(vars(parameter).copy() for parameter in self._opened.description.parameters)
 
     @property
@@ -366,12 +366,12 @@ class Run:
             self._images = self._opened.arrays.read(spec, 0, None)
         return np.asarray(self._images[example])
 
-    # -------------------------------------------------------------------- the model's weights
+    # -------------------------------------------------------------------- the model's parameters
 
     def parameters(
         self, names: str | Sequence[str] | None = None, step: Steps = slice(None)
     ) -> xr.Dataset:
-        """Return histograms and statistics of the model's own weights.
+        """Return histograms and statistics of the model's own parameters.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Numbers over steps, read from a recording: measures of maps, the model's own weights.
+"""Numbers over steps, read from a recording: measures of maps, the model's own parameters.
 
 Room: store. Comes in: an opened recording and lines of its index. Goes out: labelled datasets.
 """
@@ -42,7 +42,7 @@ def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
 
 
 def parameters(opened: Opened, names: Sequence[str], lines: Sequence[Line]) -> xr.Dataset:
-    """Return histograms and statistics [step, parameter] of the model's own weights."""
+    """Return histograms and statistics [step, parameter] of the model's own parameters."""
     known = {one.name: place for place, one in enumerate(opened.description.parameters)}
     for name in names:
         if name not in known:

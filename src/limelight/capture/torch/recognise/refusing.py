@@ -48,15 +48,15 @@ def check(model: Any) -> None:
         raise UnsupportedModelError(
             f"Got the model {name!r} as a TorchScript program, which runs outside Python.",
             "Wanted the torch.nn.Module it was made from.",
-            "Pass that, with load_state_dict if only the script's weights are at hand.",
+            "Pass that, with load_state_dict if only the script's parameters are at hand.",
         )
     for place, parameter in model.named_parameters():
         reason = absence(parameter)
         if reason and "shard" not in reason:
             raise UnsupportedModelError(
-                f"Got the model {name!r}, whose weight {place.replace('.', '/')!r} {reason}.",
+                f"Got the model {name!r}, whose parameter {place.replace('.', '/')!r} {reason}.",
                 "Wanted a model that can run.",
-                "Load its weights, or call it once on a batch if it is lazy.",
+                "Load its parameters, or call it once on a batch if it is lazy.",
             )
 
 

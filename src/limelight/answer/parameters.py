@@ -1,4 +1,4 @@
-"""A model's own weights: their histograms over steps, and all of them at one step.
+"""A model's own parameters: their histograms over steps, and all of them at one step.
 
 Room: the read path. Comes in: an open run and a query. Goes out: a labelled dataset.
 """
@@ -41,7 +41,7 @@ def parameters(run: Run, query: Query) -> xr.Dataset:
     names = list(query.parameter) or list(run.parameter_names)
     recorded = _recorded(run, names, thinned(run.steps, query.steps))
     count = recorded["count"].transpose("step", "parameter", "bin")
-    # JavaScript has typed arrays of 32-bit integers; a bin of more than 2**31 weights is none yet.
+    # JavaScript has typed arrays of 32-bit integers; a bin of more than 2**31 numbers is none yet.
     variables = {"count": (count.dims, count.values.astype(np.int32))}
     for name in (*_EDGES, *_STATISTICS):
         numbers = recorded[name].transpose("step", "parameter")

@@ -47,7 +47,7 @@ def test_any_rule_gives_the_textbook_softmax(seed, density, softcap, with_sink):
     random = np.random.default_rng(seed)
     allowed = random.random((2, 1, 5, 7)) < density
     sink = random.normal(size=4).astype(np.float32) if with_sink else None
-    found = factored(query, key, Rule.of(allowed), 0.7, softcap=softcap, sink=sink)
+    found = factored(query, key, Rule.of(allowed), 0.7, softcap=softcap, sink_logit=sink)
     expected = plain(query, key, allowed, 0.7, softcap, sink)
     np.testing.assert_allclose(found.dense(), expected, atol=1e-6)
     assert (found.dense()[~np.broadcast_to(allowed, found.shape)] == 0).all()

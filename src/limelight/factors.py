@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from limelight import schema
+from limelight import renamed, schema
 from limelight.rule import Rule
 
 #: Largest number of weights computed at once while walking over whole maps: few enough to stay in
@@ -46,7 +46,7 @@ class Factors:
         What products are multiplied by.
     softcap : float, optional
         Scores are then ``softcap · tanh(score / softcap)``.
-    sink : array [head], optional
+    sink_logit : array [head], optional
         One more score per head that takes a share of each row and belongs to no key.
     """
 
@@ -55,7 +55,7 @@ class Factors:
     rule: Rule
     scale: float
     softcap: float | None = None
-    sink: NDArray[np.float32] | None = None
+    sink_logit: NDArray[np.float32] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -70,7 +70,7 @@ class Factors:
 
     @cached_property
     def normaliser(self) -> NDArray[np.float64]:
-        """Log of the sum of ``exp(score)`` over the allowed keys and the sink, in nats.
+        """Log of the sum of ``exp(score)`` over the allowed keys and the sink logit, in nats.
 
         float64 [example, head, query]; ``-inf`` where nothing is allowed. Computed when it is
         first asked for, unless :meth:`keep` gave it.
@@ -80,7 +80,9 @@ class Factors:
         for example, heads, queries in blocks(self.shape):
             scores = self.scores(example, heads, queries, every)
             _forbid(scores, self.rule.allowed(example, heads, queries, every), -np.inf)
-            extra = None if self.sink is None else self.sink[heads, None].astype(np.float64)
+            extra = (
+                None if self.sink_logit is None else self.sink_logit[heads, None].astype(np.float64)
+            )
             found[example, heads, queries] = _log_sum(scores, extra)
         return found
 
@@ -170,13 +172,14 @@ class Factors:
         return found
 
     def sink_weights(self) -> NDArray[np.float32] | None:
-        """Return what each query gives to no key, [example, head, query]; None without a sink."""
-        if self.sink is None:
+        """Return each query's share for no key [example, head, query]; None without the logit."""
+        if self.sink_logit is None:
             return None
-        found = np.exp(self.sink[None, :, None].astype(np.float64) - self.normaliser)
+        found = np.exp(self.sink_logit[None, :, None].astype(np.float64) - self.normaliser)
         return np.where(np.isneginf(self.normaliser), 0, found).astype(np.float32)
 
 
+@renamed.arguments(sink="sink_logit")
 def factored(
     query: NDArray[np.float32],
     key: NDArray[np.float32],
@@ -184,7 +187,7 @@ def factored(
     scale: float,
     *,
     softcap: float | None = None,
-    sink: NDArray[np.float32] | None = None,
+    sink_logit: NDArray[np.float32] | None = None,
 ) -> Factors:
     """Build factors of any floating vectors.
 
@@ -195,7 +198,7 @@ def factored(
     rule : Rule
     scale : float
     softcap : float, optional
-    sink : array [head], optional
+    sink_logit : array [head], optional
 
     Returns
     -------
@@ -210,7 +213,7 @@ def factored(
     """
     query = np.ascontiguousarray(query, np.float32)
     key = np.ascontiguousarray(key, np.float32)
-    return Factors(query, key, rule, float(scale), softcap, sink)
+    return Factors(query, key, rule, float(scale), softcap, sink_logit)
 
 
 def blocks(

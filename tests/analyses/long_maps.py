@@ -24,8 +24,8 @@ def plain(factors):
     ])  # fmt: skip
     exponentials = np.where(allowed, np.exp(scores), 0)
     total = exponentials.sum(-1, keepdims=True)
-    if factors.sink is not None:
-        total = total + np.exp(factors.sink.astype(float))[None, :, None, None]
+    if factors.sink_logit is not None:
+        total = total + np.exp(factors.sink_logit.astype(float))[None, :, None, None]
     weights = np.divide(exponentials, total, out=np.zeros_like(exponentials), where=total > 0)
     with np.errstate(divide="ignore"):
         return xr.DataArray(weights, dims=("example", "head", "query", "key")), np.log(
@@ -69,7 +69,7 @@ def any_factors(draw):
     sink = random.normal(size=heads).astype(np.float32) if draw(st.booleans()) else None
     softcap = draw(st.sampled_from([None, 2.0, 30.0]))
     rule = rule_of(kind, random, examples, heads, queries, max(keys, queries))
-    return factored(query, key, rule, 0.6, softcap=softcap, sink=sink)
+    return factored(query, key, rule, 0.6, softcap=softcap, sink_logit=sink)
 
 
 def shrunk(weights, side):

@@ -83,7 +83,7 @@ def test_a_sink_takes_all_of_a_row_that_may_look_nowhere():
     cells = np.ones((1, 1, 3, 4), bool)
     cells[0, 0, 1] = False
     query, key = np.ones((1, 1, 3, 2)), np.ones((1, 1, 4, 2))
-    with_it = factored(query, key, Rule.of(cells), 1.0, sink=np.float32([0.5]))
+    with_it = factored(query, key, Rule.of(cells), 1.0, sink_logit=np.float32([0.5]))
     without = factored(query, key, Rule.of(cells), 1.0)
     assert blockwise.rows(with_it, ["normaliser"])["normaliser"].values[0, 0, 1] == 0.5
     for factors in (with_it, without):
@@ -150,7 +150,7 @@ def test_an_overview_of_several_tiles_blocks_and_pieces(kind, side):
     random = np.random.default_rng(4)
     query, key = random.normal(size=(1, 4, 700, 20)), random.normal(size=(1, 2, 1700, 20))
     rule = rule_of(kind, random, 1, 4, 700, 1700)
-    factors = factored(query, key, rule, 0.6, sink=np.float32([0, 1, 2, -np.inf]))
+    factors = factored(query, key, rule, 0.6, sink_logit=np.float32([0, 1, 2, -np.inf]))
     _, maps = blockwise.everything(factors, ["maximum"], side)
     for name, expected in shrunk(plain(factors)[0].values, side).items():
         np.testing.assert_allclose(maps[name], expected, rtol=1e-5, atol=1e-6, err_msg=name)

@@ -73,7 +73,7 @@ def test_without_numba_torch_measures_maps_of_several_blocks(kind, walks, monkey
     random = np.random.default_rng(4)
     query, key = random.normal(size=(1, 4, 70, 20)), random.normal(size=(1, 2, 1700, 20))
     rule = rule_of(kind, random, 1, 4, 70, 1700)
-    factors = factored(query, key, rule, 0.6, sink=np.float32([0, 1, 2, -np.inf]))
+    factors = factored(query, key, rule, 0.6, sink_logit=np.float32([0, 1, 2, -np.inf]))
     measures, maps = blockwise.everything(replace(factors), CARDS, 16)
     weights, _ = plain(factors)
     for name, card in CARDS.items():

@@ -41,7 +41,7 @@ def vectors(
     key = random.normal(size=(examples, key_heads, positions, features))
     rule = rule_of(kind, examples, heads, positions, seed)
     extra = random.normal(size=heads).astype(np.float32) if sink else None
-    return factored(query, key, rule, features**-0.5, softcap=softcap, sink=extra)
+    return factored(query, key, rule, features**-0.5, softcap=softcap, sink_logit=extra)
 
 
 def site_of(factors, **attrs):

@@ -63,7 +63,11 @@ def walk(
     logs = np.zeros((1, 1, 1)) if known is None else np.ascontiguousarray(known)
     limit = 0.0 if factors.softcap is None else float(factors.softcap)
     holes = not bool(rule.valid.all())
-    sink = np.full(heads, -np.inf) if factors.sink is None else factors.sink.astype(np.float64)
+    sink = (
+        np.full(heads, -np.inf)
+        if factors.sink_logit is None
+        else factors.sink_logit.astype(np.float64)
+    )
     query, key = np.ascontiguousarray(factors.query), np.ascontiguousarray(factors.key)
     # Whole maps for each core; parts of maps where there are few.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

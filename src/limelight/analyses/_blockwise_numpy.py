@@ -120,7 +120,7 @@ def walk(
             scores *= found
             into[SLOPE] = scores.sum(axis=-1, dtype=np.float64)
             if grid is not None and shrunk is not None:
-                sink = None if factors.sink is None else factors.sink[None, heads]
+                sink = None if factors.sink_logit is None else factors.sink_logit[None, heads]
                 logs = logs_of(into[:, None], sink)[0] if known is None else (
                     known[example, heads, queries]
                 )  # fmt: skip

@@ -130,7 +130,7 @@ def _share(
 ) -> NDArray[np.float64]:
     """Return what the exponentials of each row are to be multiplied with."""
     if known is None:
-        sink = None if factors.sink is None else factors.sink[None, heads]
+        sink = None if factors.sink_logit is None else factors.sink_logit[None, heads]
         logs = logs_of(into[:, None], sink)[0]
     else:
         logs = known[example, heads, queries]

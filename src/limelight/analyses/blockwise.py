@@ -192,7 +192,7 @@ def _measured(
 
 
 def _sinks(factors: Factors) -> NDArray[np.float32] | None:
-    return None if factors.sink is None else factors.sink[None]
+    return None if factors.sink_logit is None else factors.sink_logit[None]
 
 
 def _grid(factors: Factors, side: int) -> Grid:

@@ -246,9 +246,9 @@ def _vector_specs(group: Group, examples: int) -> dict[str, ArraySpec]:
     """Return the arrays of sites kept as vectors.
 
     ``query`` and ``key``, or ``query_wide`` and ``key_wide`` where halves would not do;
-    ``normaliser``, ``constants``, ``sinks``; ``shrunk`` for large maps. What may be attended to, in
-    rows of its own: ``runs`` and ``reachable``, or ``allowed`` where no runs describe it;
-    ``barred``, ``shrunk_allowed``.
+    ``normaliser``, ``constants``, ``sink_logits``; ``shrunk`` for large maps. What may be
+    attended to, in rows of its own: ``runs`` and ``reachable``, or ``allowed`` where no runs
+    describe it; ``barred``, ``shrunk_allowed``.
     """
     sites, heads, queries, keys = len(group.sites), group.heads, group.queries, group.keys
     features, key_heads = group.features or 0, group.key_heads or 0
@@ -266,7 +266,8 @@ def _vector_specs(group: Group, examples: int) -> dict[str, ArraySpec]:
                                 "float32", "NaN", (1, 1, 1, min(queries, 4 * PART)), True),
         "constants": ArraySpec("constants", ("row", "site", "constant"), (sites, len(CONSTANTS)),
                                "float64", "NaN"),
-        "sinks": ArraySpec("sinks", ("row", "site", "head"), (sites, heads), "float32", "NaN"),
+        "sink_logits": ArraySpec("sinks", ("row", "site", "head"), (sites, heads), "float32",
+                                 "NaN"),
         "runs": ArraySpec("runs", (*_HEADS[:3], "end", "query"), (sites, examples, 2, queries),
                           "int32", 0, (1, 1, 2, queries), True),
         "reachable": ArraySpec("reachable", (*_HEADS[:3], "key"), (sites, examples, keys),

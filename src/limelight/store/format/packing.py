@@ -189,7 +189,7 @@ def _rounded(factors: Factors, dtype: Any) -> tuple[NDArray[Any], NDArray[Any], 
         parts.append((vectors * np.float32(power)).astype(dtype))
         scale /= power
     query, key = (part.astype(np.float32) for part in parts)
-    again = Factors(query, key, factors.rule, scale, factors.softcap, factors.sink)
+    again = Factors(query, key, factors.rule, scale, factors.softcap, factors.sink_logit)
     return parts[0], parts[1], again
 
 

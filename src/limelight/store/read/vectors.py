@@ -105,11 +105,12 @@ class Vectors:
         if len(some) < count:
             key = key[:, own - low]
         scale, softcap, _ = self._read("constants").tolist()
-        sink = self._read("sinks")[heads]
+        sink_logit = self._read("sink_logits")[heads]
         made = Factors(
             self._read(f"query{suffix}", examples, heads, queries).astype(np.float32),
             key.astype(np.float32), self.rule(examples, heads, queries, keys), scale,
-            None if math.isnan(softcap) else softcap, None if np.isnan(sink).any() else sink,
+            None if math.isnan(softcap) else softcap,
+            None if np.isnan(sink_logit).any() else sink_logit,
         )  # fmt: skip
         made.keep(self._read("normaliser", examples, heads, queries).astype(np.float64))
         return made
@@ -148,12 +149,12 @@ class Vectors:
         return Rule(ends[:, 0], ends[:, 1], valid, cells)
 
     def sink_weights(self) -> NDArray[np.float32] | None:
-        """Return what each query gives to no key [example, head, query]; None without a sink."""
-        sink = self._read("sinks")
-        if np.isnan(sink).any():
+        """Return what each query gives to no key [example, head, query]; None without the logit."""
+        logits = self._read("sink_logits")
+        if np.isnan(logits).any():
             return None
         log = self._read("normaliser").astype(np.float64)
-        found = np.exp(sink[None, :, None] - log)
+        found = np.exp(logits[None, :, None] - log)
         return np.where(np.isneginf(log), 0, found).astype(np.float32)
 
     def weights(self) -> xr.Variable:

@@ -94,8 +94,10 @@ def vector_rows(stored: Sequence[Packed]) -> dict[str, Rows]:
     facts = [(one.factors.scale, one.factors.softcap, one.max_error) for one in stored]
     rows["constants"] = np.array(facts, np.float64)  # None becomes NaN
     none = np.full(stored[0].factors.shape[1], np.nan, np.float32)
-    sinks = [one.factors.sink for one in stored]
-    rows["sinks"] = np.stack([none if sink is None else sink for sink in sinks]).astype(np.float32)
+    logits = [one.factors.sink_logit for one in stored]
+    rows["sink_logits"] = np.stack([none if logit is None else logit for logit in logits]).astype(
+        np.float32
+    )
     drawn = [one.pictures for one in stored]
     rows["overview"] = np.stack([cells for cells, _, _ in drawn], 1)
     if any(nan.any() for _, nan, _ in drawn):

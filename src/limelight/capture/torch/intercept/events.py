@@ -60,7 +60,7 @@ class Attend:
     window : int, optional
         Only the newest so many keys.
     softcap : float, optional
-    sink : tensor [head], optional
+    sink_logit : tensor [head], optional
     function : callable
         What computes it.
     heads_last : bool
@@ -78,7 +78,7 @@ class Attend:
     scale: float | None = None
     window: int | None = None
     softcap: float | None = None
-    sink: Any = None
+    sink_logit: Any = None
     function: Any = None
     heads_last: bool = False
     score: Callable[[Any], Any] | None = None

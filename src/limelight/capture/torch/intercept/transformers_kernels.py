@@ -49,14 +49,14 @@ def _flex(event: Attend, given: dict[str, Any]) -> None:
         mask = mask[..., : event.key.shape[-2]]
     event.bias = mask
     event.softcap = given.get("softcap")
-    event.sink = given.get("s_aux")
+    event.sink_logit = given.get("s_aux")
     _add_position_bias(event, given.get("position_bias"))
 
 
 def _flash(event: Attend, given: dict[str, Any]) -> None:
     queries, keys = event.query.shape[-2], event.key.shape[-2]
     event.softcap = given.get("softcap")
-    event.sink = given.get("s_aux")
+    event.sink_logit = given.get("s_aux")
     mask, parts = given.get("attention_mask"), _parts(event, given)
     if mask is not None and mask.dim() == 4:  # what falls back on another kernel brings its mask
         event.bias = mask

@@ -96,10 +96,10 @@ def vectors_of(
     scale = event.scale if event.scale is not None else 1 / math.sqrt(query.shape[-1])
     sizes = int(query.shape[-2]), int(key.shape[-2])
     rule, bias = _known_rule(event, examples, lead, *sizes, {} if rules is None else rules)
-    sink = None if event.sink is None else array(event.sink).reshape(-1)
+    sink_logit = None if event.sink_logit is None else array(event.sink_logit).reshape(-1)
     factors = factored(
         _four(query, examples), _four(key, examples), rule, float(scale),
-        softcap=event.softcap, sink=sink,
+        softcap=event.softcap, sink_logit=sink_logit,
     )  # fmt: skip
     if bias is None and event.score is None:
         return Vectors(factors, cut=cut)

@@ -19,14 +19,14 @@ _T = TypeVar("_T")
 _BELOW: Final = 5
 
 
-class Desk:
+class AnswerPool:
     """Computes on all cores but one, at a low priority where the system can give one to threads.
 
     From the first act on, linear algebra of the whole process stays on the thread that asks for it.
 
     Examples
     --------
-    >>> Desk().do(lambda: 1 + 1)
+    >>> AnswerPool().do(lambda: 1 + 1)
     2
     """
 
@@ -40,7 +40,7 @@ class Desk:
         Parameters
         ----------
         act : callable
-            Of no arguments; must not use this desk itself.
+            Of no arguments; must not use this pool itself.
 
         Returns
         -------

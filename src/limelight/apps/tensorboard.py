@@ -20,7 +20,7 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from limelight.apps.answer_pool import Desk
+from limelight.apps.answer_pool import AnswerPool
 from limelight.errors import (
     LimelightError,
     NotRecordedError,
@@ -80,7 +80,7 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
         self._static = _static_files(_BUILT)
         self._runs: Runs | None = None
         self._lock = threading.Lock()
-        self._desk = Desk()
+        self._answers = AnswerPool()
 
     def get_plugin_apps(self) -> dict[str, Any]:
         """Return the routes under ``/data/plugin/limelight``."""
@@ -154,7 +154,7 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
             return encode(answered)
 
         try:
-            data = self._desk.do(found)
+            data = self._answers.do(found)
         except (LimelightError, OSError):
             self._open().open(query.run, folder)  # says so if the run was deleted meanwhile
             raise

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from limelight.apps.answer_pool import Desk
+from limelight.apps.answer_pool import AnswerPool
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="others give threads no priority")
 
@@ -20,17 +20,17 @@ def priority():
 
 
 def test_what_is_done_comes_back_and_what_is_raised_too():
-    desk = Desk()
-    assert desk.do(lambda: 41) == 41
+    pool = AnswerPool()
+    assert pool.do(lambda: 41) == 41
     with pytest.raises(KeyError, match="gone"):
-        desk.do(lambda: {}["gone"])
-    assert desk.do(lambda: 42) == 42
+        pool.do(lambda: {}["gone"])
+    assert pool.do(lambda: 42) == 42
 
 
 @LINUX
-def test_it_steps_back_and_the_one_who_asks_does_not():
+def test_it_steps_back_and_who_asks_does_not():
     before = priority()
-    assert Desk().do(priority) == min(19, before + 5)
+    assert AnswerPool().do(priority) == min(19, before + 5)
     assert priority() == before
 
 
@@ -38,7 +38,7 @@ def test_it_steps_back_and_the_one_who_asks_does_not():
 @pytest.mark.parametrize(("cores", "most"), [({0}, 1), ({0, 1}, 1), ({0, 1, 2, 3}, 3)])
 def test_one_core_is_left_to_others(monkeypatch, cores, most):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores)
-    desk, lock = Desk(), threading.Lock()
+    pool, lock = AnswerPool(), threading.Lock()
     running, highest = [], []
     full = threading.Barrier(most)
 
@@ -50,16 +50,20 @@ def test_one_core_is_left_to_others(monkeypatch, cores, most):
         with lock:
             running.pop()
 
-    askers = [threading.Thread(target=desk.do, args=(act,)) for _ in range(2 * most)]
-    for one in askers:
-        one.start()
-    for one in askers:
-        one.join(30)
+    askers = [threading.Thread(target=pool.do, args=(act,)) for _ in range(2 * most)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join(30)
     assert len(highest) == 2 * most
     assert max(highest) == most
 
 
 def test_products_stay_on_the_thread_that_asks():
-    found = Desk().do(lambda: (np.ones((2, 2)) @ np.ones((2, 2)), threadpoolctl.threadpool_info()))
-    threads = {one["num_threads"] for one in found[1] if one["user_api"] == "blas"}
+    def act():
+        np.ones((2, 2)) @ np.ones((2, 2))
+        return threadpoolctl.threadpool_info()
+
+    pools = AnswerPool().do(act)
+    threads = {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
     assert threads <= {1}

@@ -79,13 +79,13 @@ def test_maps_larger_than_a_block_are_walked_over(monkeypatch):
 def test_usual_patterns_are_kept_as_runs(seed, kind):
     random = np.random.default_rng(seed)
     queries = keys = int(random.integers(2, 9))
-    place = np.arange(keys)
+    position = np.arange(keys)
     cells = {
         "causal": np.tril(np.ones((queries, keys), bool)),
-        "window": np.abs(place[:, None] - place) <= 1,
-        "left": np.tril(np.ones((queries, keys), bool)) & (place >= 1),
-        "right": np.broadcast_to(place < keys - 1, (queries, keys)),
-        "packed": (place[:, None] // 2 == place // 2) & (place <= place[:, None]),
+        "window": np.abs(position[:, None] - position) <= 1,
+        "left": np.tril(np.ones((queries, keys), bool)) & (position >= 1),
+        "right": np.broadcast_to(position < keys - 1, (queries, keys)),
+        "packed": (position[:, None] // 2 == position // 2) & (position <= position[:, None]),
         "full": np.ones((queries, keys), bool),
         "nothing": np.zeros((queries, keys), bool),
     }[kind][None, None]

@@ -65,15 +65,15 @@ def pooled(values, allowed, part, reduce):
     found = np.zeros((-(-(b - a) // down), -(-(d - c) // across)))
     may = np.zeros(found.shape, bool)
     for row, column in np.ndindex(found.shape):
-        place = np.s_[
+        cell = np.s_[
             a + row * down : min(a + row * down + down, b),
             c + column * across : min(c + column * across + across, d),
         ]
-        may[row, column] = allowed[place].any()
+        may[row, column] = allowed[cell].any()
         if reduce == "max":
-            found[row, column] = values[place].max()
+            found[row, column] = values[cell].max()
         elif may[row, column]:
-            found[row, column] = values[place][allowed[place]].mean()
+            found[row, column] = values[cell][allowed[cell]].mean()
     return found, may
 
 
@@ -133,8 +133,8 @@ def test_the_strongest_weights_come_in_falling_order(run, count, ranges):
     wanted = np.sort(values[values > 0])[::-1][:count]
     strong = found["strong_weight"].values
     np.testing.assert_allclose(strong, wanted, rtol=1e-6)
-    places = found["strong_query"].values - rows[0], found["strong_key"].values - columns[0]
-    np.testing.assert_allclose(values[places], strong, rtol=1e-6)
+    pairs = found["strong_query"].values - rows[0], found["strong_key"].values - columns[0]
+    np.testing.assert_allclose(values[pairs], strong, rtol=1e-6)
     share = wanted.sum(dtype=np.float64) / values.sum(dtype=np.float64)
     assert found.attrs["strong_share"] == pytest.approx(share, abs=2e-3)
     assert found.attrs["strong_of"] == "ranges"

@@ -317,16 +317,16 @@ class _Weights(BackendArray):
 
     def _read(self, key: tuple[int | slice, ...]) -> NDArray[np.float32]:
         kept = tuple(slice(i, i + 1) if isinstance(i, (int, np.integer)) else i for i in key)
-        places = [range(*one.indices(size)) for one, size in zip(kept, self.shape, strict=True)]
-        found = np.empty([len(place) for place in places], np.float32)
+        ranges = [range(*part.indices(size)) for part, size in zip(kept, self.shape, strict=True)]
+        found = np.empty([len(part) for part in ranges], np.float32)
         # All heads at once where that is little: a call for each costs more than small maps do.
-        little = math.prod(map(len, places[1:])) <= BLOCK
-        for at, example in enumerate(places[0]):
+        little = math.prod(map(len, ranges[1:])) <= BLOCK
+        for at, example in enumerate(ranges[0]):
             if little:
                 found[at] = self.factors.weights(example, kept[1], kept[2], kept[3])
                 continue
-            for spot, head in enumerate(places[1]):
-                found[at, spot] = self.factors.weights(example, head, kept[2], kept[3])
+            for ordinal, head in enumerate(ranges[1]):
+                found[at, ordinal] = self.factors.weights(example, head, kept[2], kept[3])
         return found[tuple(0 if isinstance(i, (int, np.integer)) else slice(None) for i in key)]
 
 
@@ -344,12 +344,12 @@ class _Allowed(BackendArray):
 
     def _read(self, key: tuple[int | slice, ...]) -> NDArray[np.bool_]:
         kept = tuple(slice(i, i + 1) if isinstance(i, (int, np.integer)) else i for i in key)
-        places = [range(*one.indices(size)) for one, size in zip(kept, self.shape, strict=True)]
-        found = np.empty([len(place) for place in places], np.bool_)
-        for at, example in enumerate(places[0]):
+        ranges = [range(*part.indices(size)) for part, size in zip(kept, self.shape, strict=True)]
+        found = np.empty([len(part) for part in ranges], np.bool_)
+        for at, example in enumerate(ranges[0]):
             if self.rule.by_head:
-                for spot, head in enumerate(places[1]):
-                    found[at, spot] = self.rule.allowed(example, head, kept[2], kept[3])
+                for ordinal, head in enumerate(ranges[1]):
+                    found[at, ordinal] = self.rule.allowed(example, head, kept[2], kept[3])
             else:
                 found[at] = self.rule.allowed(example, 0, kept[1], kept[2])
         return found[tuple(0 if isinstance(i, (int, np.integer)) else slice(None) for i in key)]

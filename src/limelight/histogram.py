@@ -139,8 +139,8 @@ def histogram(flat: NDArray[Any], low: Any, high: Any) -> NDArray[np.int64]:
         return _count(np.searchsorted(edges[1:-1], flat, side="right"))
     if flat.size < _SMALL:
         return _as_numpy(flat)
-    place = (edges[1:-1] - float(low)) * float(scale) / _FINE - np.arange(1, BINS)
-    if bool((np.abs(place) > 0.9 / _FINE).any()):
+    drift = (edges[1:-1] - float(low)) * float(scale) / _FINE - np.arange(1, BINS)
+    if bool((np.abs(drift) > 0.9 / _FINE).any()):
         return _histogram_extreme(flat)  # the edges themselves are rounded by whole cells
     above = np.append(edges[1:-1], np.inf).astype(flat.dtype)  # the last bin is closed
     cells = np.zeros(BINS * _FINE + 2, np.int64)

@@ -150,13 +150,18 @@ class Rule:
         if self.cells is not None:
             cells = self.cells[example if len(self.cells) > 1 else 0]
             return np.asarray(cells[head if len(cells) > 1 else 0, queries, keys])
-        place = np.arange(self.valid.shape[-1], dtype=np.int32)[keys]
+        position = np.arange(self.valid.shape[-1], dtype=np.int32)[keys]
         first = self.first[example if len(self.first) > 1 else 0, queries, None]
         stop = self.stop[example if len(self.stop) > 1 else 0, queries, None]
         valid = self.valid[example if len(self.valid) > 1 else 0, keys]
-        if place.size and first.size and first.max() <= place.min() and place.max() < stop.min():
-            return np.broadcast_to(valid, (len(first), len(place)))
-        found: NDArray[np.bool_] = (place >= first) & (place < stop) & valid
+        if (
+            position.size
+            and first.size
+            and first.max() <= position.min()
+            and position.max() < stop.min()
+        ):
+            return np.broadcast_to(valid, (len(first), len(position)))
+        found: NDArray[np.bool_] = (position >= first) & (position < stop) & valid
         return found
 
     def query_valid(self, examples: int) -> NDArray[np.bool_]:
@@ -193,8 +198,10 @@ class Rule:
         return np.broadcast_to(found, (examples, found.shape[1])).copy()
 
     def _runs(self) -> NDArray[np.bool_]:
-        place = np.arange(self.valid.shape[-1])
+        position = np.arange(self.valid.shape[-1])
         found: NDArray[np.bool_] = (
-            (place >= self.first[..., None]) & (place < self.stop[..., None]) & self.valid[:, None]
+            (position >= self.first[..., None])
+            & (position < self.stop[..., None])
+            & self.valid[:, None]
         )
         return found

@@ -33,8 +33,8 @@ WALL_TIMES = (1767225600.0, 1767225660.5, 1767225721.25)
 def rows(shape: tuple[int, ...], allowed: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
     """Return lawful weights in whole 64ths: each row with an allowed key sums to 1."""
     allowed = np.broadcast_to(allowed, shape)
-    place = np.arange(np.prod(shape, dtype=int)).reshape(shape)
-    share = np.where(allowed, 1 + (place * 7 + seed * 13) % 11, 0)
+    position = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    share = np.where(allowed, 1 + (position * 7 + seed * 13) % 11, 0)
     counts = np.maximum(share * 64 // np.maximum(share.sum(-1, keepdims=True), 1), 0)
     best = share.argmax(-1)[..., None]
     left = np.where(allowed.any(-1, keepdims=True), 64 - counts.sum(-1, keepdims=True), 0)

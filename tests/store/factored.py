@@ -13,7 +13,7 @@ RULES = ("causal", "window", "padded", "packed", "everything", "scattered", "by 
 
 def rule_of(kind, examples, heads, positions, seed=0):
     """Return one of the usual patterns, or one that no runs describe."""
-    random, place = np.random.default_rng(seed), np.arange(positions)
+    random, position = np.random.default_rng(seed), np.arange(positions)
     if kind == "causal":
         return Rule.causal(positions, positions)
     if kind == "window":
@@ -21,11 +21,13 @@ def rule_of(kind, examples, heads, positions, seed=0):
     if kind == "everything":
         return Rule.everything(positions, positions)
     if kind == "padded":
-        valid = place < np.array([positions - 3 * n for n in range(examples)])[:, None]
+        valid = position < np.array([positions - 3 * n for n in range(examples)])[:, None]
         return Rule.of((valid[:, :, None] & valid[:, None])[:, None])
     if kind == "packed":
         return Rule.of(
-            ((place[:, None] // 7 == place // 7) & (place <= place[:, None]))[None, None]
+            ((position[:, None] // 7 == position // 7) & (position <= position[:, None]))[
+                None, None
+            ]
         )
     count = heads if kind == "by head" else 1
     return Rule.of(random.random((examples, count, positions, positions)) < 0.6)

@@ -37,15 +37,15 @@ def edit(path, **changes):
 
 class TestShards:
     @pytest.mark.parametrize("form", ["float16", "compact"])
-    @pytest.mark.parametrize("place", [0, 40, -1, -40])
-    def test_a_flipped_bit_is_noticed(self, tmp_path, form, place):
+    @pytest.mark.parametrize("offset", [0, 40, -1, -40])
+    def test_a_flipped_bit_is_noticed(self, tmp_path, form, offset):
         made = site(0, (1, 1, 20, 20))
         with Writer(tmp_path, precision=form) as writer:
             record(writer, 0, {"a": made})
             record(writer, 1, {"a": made})
         path = shard(tmp_path, 0, "weights_0")
         data = bytearray(path.read_bytes())
-        data[place] ^= 1
+        data[offset] ^= 1
         path.write_bytes(data)
         run = open_run(tmp_path)
         with pytest.raises(

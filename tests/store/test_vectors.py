@@ -249,15 +249,15 @@ class TestPictures:
             assert shrunk.step == (32, 32)
             every = slice(0, 3)
             for row, column in np.ndindex(3, 3):
-                place = np.s_[
+                cell = np.s_[
                     example, head, row * 32 : row * 32 + 32, column * 32 : column * 32 + 32
                 ]
-                count = allowed[place].sum()
+                count = allowed[cell].sum()
                 assert shrunk.allowed(every, every)[row, column] == count
                 largest = shrunk.cells("max", every, every)[row, column]
-                np.testing.assert_allclose(largest, whole[place].max(), rtol=1e-3)
+                np.testing.assert_allclose(largest, whole[cell].max(), rtol=1e-3)
                 mean = shrunk.cells("mean", every, every)[row, column]
-                wanted = whole[place].sum() / max(count, 1)
+                wanted = whole[cell].sum() / max(count, 1)
                 np.testing.assert_allclose(mean, wanted, rtol=1e-3, atol=1e-7)
 
 

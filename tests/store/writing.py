@@ -20,11 +20,11 @@ def main(run_dir: str, steps: int, die: int) -> None:
     plain = shards.write
     left = [die]
 
-    def write(place, spec, row, values):
-        plain(place, spec, row, values)
+    def write(files, spec, row, values):
+        plain(files, spec, row, values)
         left[0] -= 1
         if left[0] == 0:
-            path = place.row(spec, row)
+            path = files.row(spec, row)
             path.write_bytes(path.read_bytes()[:-7])
             os._exit(9)
 

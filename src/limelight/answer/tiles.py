@@ -98,10 +98,10 @@ class Head:
                 yield start, part["weights"].values, part["allowed"].values
             return
         for start in range(0, rows[1] - rows[0], _STRIP):
-            place = slice(start, start + _STRIP)
+            part = slice(start, start + _STRIP)
             every = slice(None)
-            allowed = factors.rule.allowed(0, 0, place, every)
-            yield start + rows[0], factors.weights(0, 0, place, every), allowed
+            allowed = factors.rule.allowed(0, 0, part, every)
+            yield start + rows[0], factors.weights(0, 0, part, every), allowed
 
 
 def tile(head: Head, rows: Range, columns: Range, cells: int, reduce: Reduce) -> Tile:

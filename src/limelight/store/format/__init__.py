@@ -1,1 +1,1 @@
-"""What is on disk: arrays, their sizes and places, the description and the index."""
+"""What is on disk: arrays, their sizes and files, the description and the index."""

@@ -70,7 +70,7 @@ class Example:
     Attributes
     ----------
     index : int
-        Its place in the probe.
+        Its number in the probe.
     title : str
         A line to choose it by.
     tokens : tuple of str, optional
@@ -172,7 +172,7 @@ class Description:
         return PLAIN if all(site.features is None for site in self.sites) else WITH_VECTORS
 
     def location(self, site: str) -> tuple[int, int]:
-        """Return a site's group and its place in it."""
+        """Return a site's group and its number in it."""
         for number, group in enumerate(self.groups):
             if site in group.sites:
                 return number, group.sites.index(site)

@@ -11,7 +11,7 @@ else.
         index.jsonl        one line per published step; a step's line is written last
         data.zarr/         Zarr v3: <array>/zarr.json, and one file per row
 
-A **row** is a place along an array's first axis, and one file. Each published step has one; the
+A **row** is an index along an array's first axis, and one file. Each published step has one; the
 index says which. What seldom changes (``allowed`` and its companions) has its own rows, which
 many steps share.
 """
@@ -117,7 +117,7 @@ class ArraySpec:
 
 
 @dataclass(frozen=True)
-class Place:
+class Files:
     """The files of one recording.
 
     Attributes
@@ -129,8 +129,8 @@ class Place:
     root: Path
 
     @classmethod
-    def of(cls, run_dir: str | os.PathLike[str]) -> Place:
-        """Return the place of a run's recording."""
+    def of(cls, run_dir: str | os.PathLike[str]) -> Files:
+        """Return the files of a run's recording."""
         return cls(sidecar(run_dir))
 
     @property
@@ -209,7 +209,7 @@ def group_specs(description: Description, group: Group, number: int) -> dict[str
     description : Description
     group : Group
     number : int
-        The group's place in the description.
+        The group's number in the description.
 
     Returns
     -------

@@ -93,8 +93,8 @@ def _folded(values: np.ndarray[Any, Any], cells: int, ufunc: np.ufunc) -> np.nda
     even = cells * narrow == size
     found = None
     for offset in range(narrow):
-        place = slice(offset, None, narrow) if even else starts + offset
-        part = values[..., place, :]
+        positions = slice(offset, None, narrow) if even else starts + offset
+        part = values[..., positions, :]
         found = np.array(part) if found is None else ufunc(found, part, out=found)
     assert found is not None
     wide = np.flatnonzero(widths > narrow)

@@ -28,7 +28,7 @@ Picture = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]
 
 def weights(opened: Opened, name: str, line: Line) -> xr.DataArray:
     """Return a site's maps, to be read when they are looked at."""
-    site, specs, place = opened.place(name)
+    site, specs, ordinal = opened.locate(name)
     arrays, form = opened.arrays, opened.description.precision
     coords = {"step": line.step, "site": name}
     if (own := vectors(opened, name, line)) is not None:
@@ -36,7 +36,7 @@ def weights(opened: Opened, name: str, line: Line) -> xr.DataArray:
         return xr.DataArray(own.weights(), coords, name="weights", attrs=facts)
 
     def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
-        return form.decode(arrays.read(specs["weights"], line.row, line.step, place, *key))
+        return form.decode(arrays.read(specs["weights"], line.row, line.step, ordinal, *key))
 
     variable = lazy(_shape(opened, site), read)
     return xr.DataArray(variable, coords, name="weights", attrs=_attrs(site))
@@ -44,27 +44,27 @@ def weights(opened: Opened, name: str, line: Line) -> xr.DataArray:
 
 def vectors(opened: Opened, name: str, line: Line) -> Vectors | None:
     """Return where a site's vectors lie; None if its maps are stored whole."""
-    site, specs, place = opened.place(name)
-    return None if site.features is None else Vectors(opened.arrays, specs, place, line, name)
+    site, specs, ordinal = opened.locate(name)
+    return None if site.features is None else Vectors(opened.arrays, specs, ordinal, line, name)
 
 
 def shrunk(opened: Opened, name: str, line: Line, example: int, head: int) -> Shrunk | None:
     """Return where a large map lies as it was shrunk; None if it is not."""
-    site, specs, place = opened.place(name)
+    site, specs, ordinal = opened.locate(name)
     step = steps(site.queries, site.keys)
     if step is None or "shrunk" not in specs:
         return None
-    at = (place, example, head)
+    at = (ordinal, example, head)
     return Shrunk(step, opened.arrays, specs, line, at, name in line.by_head)
 
 
 def whole_site(opened: Opened, name: str, line: Line) -> xr.Dataset:
     """Return a site's maps and what belongs to them."""
-    site, specs, place = opened.place(name)
+    site, specs, ordinal = opened.locate(name)
     arrays = opened.arrays
 
     def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
-        return arrays.read(specs["allowed"], line.masks, line.step, place, *key)
+        return arrays.read(specs["allowed"], line.masks, line.step, ordinal, *key)
 
     own = vectors(opened, name, line)
     allowed = lazy(_shape(opened, site), read, bool)
@@ -92,9 +92,9 @@ def valid(
     opened: Opened, name: str, line: Line
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return which of a site's queries and keys are valid [example, position]."""
-    _, specs, place = opened.place(name)
+    _, specs, ordinal = opened.locate(name)
     queries, keys = (
-        opened.arrays.keep(specs[f"{dim}_valid"], line.masks, line.step, place)
+        opened.arrays.keep(specs[f"{dim}_valid"], line.masks, line.step, ordinal)
         for dim in (schema.QUERY, schema.KEY)
     )
     return queries, keys
@@ -117,9 +117,9 @@ def overview(opened: Opened, line: Line, example: int, reduce: str) -> dict[str,
         nan = None
         if line.nan and opened.arrays.holds(specs["nan"], line.row):
             nan = opened.arrays.read(specs["nan"], line.row, line.step, *part)
-        for place, name in enumerate(group.sites):
-            broken = None if nan is None or not nan[place].any() else nan[place]
-            found[name] = (cells[place], broken)
+        for ordinal, name in enumerate(group.sites):
+            broken = None if nan is None or not nan[ordinal].any() else nan[ordinal]
+            found[name] = (cells[ordinal], broken)
     return {site.name: found[site.name] for site in opened.description.sites}
 
 
@@ -135,8 +135,8 @@ def barred(opened: Opened, line: Line, example: int) -> dict[str, np.ndarray[Any
         cells = opened.arrays.read(specs[role], line.masks, line.step, *part).astype(bool)
         if group.features is None:
             cells = pictures.barred(cells)
-        for place, name in enumerate(group.sites):
-            found[name] = cells[place] if cells[place].any() else None
+        for ordinal, name in enumerate(group.sites):
+            found[name] = cells[ordinal] if cells[ordinal].any() else None
     return found
 
 

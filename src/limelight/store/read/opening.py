@@ -14,7 +14,7 @@ from pathlib import Path
 from limelight.errors import NotRecordedError, StoreError
 from limelight.store.format import index
 from limelight.store.format.description import Description, Group, Site
-from limelight.store.format.layout import META, ArraySpec, Place, group_specs, shared_specs
+from limelight.store.format.layout import META, ArraySpec, Files, group_specs, shared_specs
 from limelight.store.format.loading import loads
 from limelight.store.format.published import Published
 from limelight.store.zarr.arrays import Arrays
@@ -59,8 +59,8 @@ class Opened:
     def _groups(self) -> dict[int, dict[str, ArraySpec]]:
         return {}
 
-    def place(self, name: str) -> tuple[Site, dict[str, ArraySpec], int]:
-        """Return a site, the arrays it lies in, and its place in them.
+    def locate(self, name: str) -> tuple[Site, dict[str, ArraySpec], int]:
+        """Return a site, the arrays it lies in, and its number among them.
 
         Raises
         ------
@@ -69,8 +69,8 @@ class Opened:
         """
         for site in self.description.sites:
             if site.name == name:
-                number, place = self.description.location(name)
-                return site, self.group(number, self.description.groups[number]), place
+                number, ordinal = self.description.location(name)
+                return site, self.group(number, self.description.groups[number]), ordinal
         names = [site.name for site in self.description.sites]
         raise absent("site", name, self.run, names)
 
@@ -96,10 +96,10 @@ def opened(path: str | os.PathLike[str], run: str) -> Opened:
     StoreError
         If it is damaged, or newer than this limelight.
     """
-    place = Place.of(path)
-    description = _described(place, Path(path))
-    lines, problems = index.read(place.index)
-    return Opened(run, description, Published(run, lines), Arrays(place), tuple(problems))
+    files = Files.of(path)
+    description = _described(files, Path(path))
+    lines, problems = index.read(files.index)
+    return Opened(run, description, Published(run, lines), Arrays(files), tuple(problems))
 
 
 def absent(what: str, name: str, run: str, names: Sequence[str]) -> NotRecordedError:
@@ -113,8 +113,8 @@ def absent(what: str, name: str, run: str, names: Sequence[str]) -> NotRecordedE
     )
 
 
-def _described(place: Place, path: Path) -> Description:
-    meta = place.meta
+def _described(files: Files, path: Path) -> Description:
+    meta = files.meta
     restore = (
         "Wanted the text that limelight wrote there.",
         "Restore the file from a copy, or record the run again.",
@@ -124,14 +124,14 @@ def _described(place: Place, path: Path) -> Description:
             raise StoreError(f"{meta} is longer than {_LONGEST >> 20} MiB.", *restore)
         text = meta.read_text("utf-8", errors="replace")
     except FileNotFoundError as cause:
-        if place.index.exists():
+        if files.index.exists():
             if meta.exists():  # its first step came between the two looks
-                return _described(place, path)
+                return _described(files, path)
             what = f"{meta} is missing; the recording beside it says nothing without it."
             raise StoreError(what, *restore) from cause
         raise NotRecordedError(
             f"{path} holds no limelight recording.",
-            f"Wanted {META} in {place.root}.",
+            f"Wanted {META} in {files.root}.",
             "Correct the path, or record a run there; if it was deleted, open another.",
         ) from cause
     except OSError as cause:

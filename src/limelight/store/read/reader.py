@@ -399,5 +399,5 @@ class Run:
         return tables.parameters(self._opened, chosen, self._opened.published.some(step))
 
     def _attended(self, site: str, step: int) -> Line:
-        self._opened.place(site)  # a wrong name is told first: no step would help
+        self._opened.locate(site)  # a wrong name is told first: no step would help
         return self._opened.published.attended(step)

@@ -29,7 +29,7 @@ class Shrunk:
         Of the site's group.
     line : Line
     at : (int, int, int)
-        The site's place in its group, the example, the head.
+        The site's number in its group, the example, the head.
     by_head : bool
         Whether heads may attend differently.
     """

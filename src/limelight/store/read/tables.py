@@ -26,13 +26,13 @@ def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
             continue
         table = np.full((len(lines), *spec.tail), np.nan, np.float32)
         seen: dict[int, np.ndarray[Any, Any]] = {}  # many steps share one row of nulls
-        for place, line in enumerate(lines):
+        for ordinal, line in enumerate(lines):
             if not line.attention:
                 continue
             row = line.masks if role == "nulls" else line.row
             if row not in seen:
                 seen[row] = opened.arrays.read(spec, row, line.step)
-            table[place] = seen[row]
+            table[ordinal] = seen[row]
         for number, name in enumerate(opened.description.measures):
             card = cards.get(name)
             attrs = {"units": card.units, "bounds": list(card.bounds)} if card else {}
@@ -43,18 +43,20 @@ def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
 
 def parameters(opened: Opened, names: Sequence[str], lines: Sequence[Line]) -> xr.Dataset:
     """Return histograms and statistics [step, parameter] of the model's own parameters."""
-    known = {one.name: place for place, one in enumerate(opened.description.parameters)}
+    known = {
+        parameter.name: ordinal for ordinal, parameter in enumerate(opened.description.parameters)
+    }
     for name in names:
         if name not in known:
             raise absent("parameter", name, opened.run, list(known))
-    places = [known[name] for name in names]
+    ordinals = [known[name] for name in names]
     counts = np.zeros((len(lines), len(names), BINS), np.int64)
     numbers = np.full((len(lines), len(names), len(STATISTICS)), np.nan)
     for at, line in enumerate(lines):
-        if line.parameters and places:
+        if line.parameters and ordinals:
             for role, target in (("counts", counts), ("statistics", numbers)):
                 spec = opened.shared[role]
-                target[at] = opened.arrays.read(spec, line.row, line.step)[places]
+                target[at] = opened.arrays.read(spec, line.row, line.step)[ordinals]
     variables: dict[str, Any] = {"count": (("step", "parameter", "bin"), counts)}
     for number, name in enumerate(STATISTICS):
         variables[name] = (("step", "parameter"), numbers[..., number])

@@ -45,8 +45,8 @@ class Vectors:
     arrays : Arrays
     specs : dict of str to ArraySpec
         Of the site's group.
-    place : int
-        The site's place in its group.
+    ordinal : int
+        The site's number in its group.
     line : Line
     name : str
         The site's.
@@ -54,7 +54,7 @@ class Vectors:
 
     arrays: Arrays
     specs: dict[str, ArraySpec]
-    place: int
+    ordinal: int
     line: Line
     name: str
 
@@ -136,16 +136,16 @@ class Vectors:
         """
         ends = self._read("runs", examples, _ALL, queries)
         valid = self._read("reachable", examples, keys)
-        place = np.arange(self.shape[3])[keys]
+        position = np.arange(self.shape[3])[keys]
         cells = None
         if (ends < 0).any():
             several = heads if self.by_head else slice(0, 1)
             cells = self._read("allowed", examples, several, queries, keys)
-        elif len(place) and place[-1] - place[0] != len(place) - 1:
+        elif len(position) and position[-1] - position[0] != len(position) - 1:
             first, stop = ends[:, :1].swapaxes(1, 2), ends[:, 1:].swapaxes(1, 2)
-            cells = ((place >= first) & (place < stop) & valid[:, None])[:, None]
-        low = int(place[0]) if len(place) else 0
-        ends = np.clip(ends.astype(np.int64) - low, 0, len(place)).astype(np.int32)
+            cells = ((position >= first) & (position < stop) & valid[:, None])[:, None]
+        low = int(position[0]) if len(position) else 0
+        ends = np.clip(ends.astype(np.int64) - low, 0, len(position)).astype(np.int32)
         return Rule(ends[:, 0], ends[:, 1], valid, cells)
 
     def sink_weights(self) -> NDArray[np.float32] | None:
@@ -186,19 +186,19 @@ class Vectors:
         """Read part of an array; of one head, all of it, which is kept for the next question."""
         spec = self.specs[role]
         row = self.line.masks if role in ("runs", "reachable", "allowed") else self.line.row
-        one, rest = _places(at, spec.tail[1:])
+        one, rest = _singles(at, spec.tail[1:])
         size = np.dtype(spec.dtype).itemsize * math.prod(spec.tail[1 + len(one) :])
         if size > _MOST_KEPT or (len(one) < 2 and role in _BY_HEAD):
-            return self.arrays.read(spec, row, self.line.step, self.place, *at)
-        found = self.arrays.keep(spec, row, self.line.step, self.place, *one)
+            return self.arrays.read(spec, row, self.line.step, self.ordinal, *at)
+        found = self.arrays.keep(spec, row, self.line.step, self.ordinal, *one)
         found = found[(np.newaxis,) * len(one)]
         for axis, part in enumerate(rest, len(one)):
             found = found[(_ALL,) * axis + (part,)]
         return found
 
 
-def _places(at: tuple[Any, ...], sizes: tuple[int, ...]) -> tuple[list[int], tuple[Any, ...]]:
-    """Split an index into the single places it begins with, and the rest."""
+def _singles(at: tuple[Any, ...], sizes: tuple[int, ...]) -> tuple[list[int], tuple[Any, ...]]:
+    """Split an index into the single positions it begins with, and the rest."""
     one: list[int] = []
     for part, size in zip(at, sizes, strict=False):
         several = range(size)[part] if isinstance(part, slice) else part
@@ -234,7 +234,7 @@ class _Weights(BackendArray):
 
 
 def _several(one: Any) -> Part:
-    """Keep a dim whose one place is meant."""
+    """Keep a dim of which one position is meant."""
     return slice(int(one), int(one) + 1) if isinstance(one, int | np.integer) else one
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from limelight.errors import StoreError
-from limelight.store.format.layout import Place
+from limelight.store.format.layout import Files
 
 try:
     import fcntl
@@ -47,7 +47,7 @@ def claim(run_dir: str | os.PathLike[str]) -> Path | None:
     """
     if fcntl is None:
         return None
-    folder = Place.of(run_dir).root.parent
+    folder = Files.of(run_dir).root.parent
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()
     with _lock:

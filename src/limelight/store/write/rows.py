@@ -153,12 +153,12 @@ def table_of(
     """
     table = np.full(spec.tail, np.nan, "<f4")
     dims = [dim for dim in spec.dims if dim in (schema.EXAMPLE, schema.HEAD)]
-    for place, site in enumerate(description.sites):
+    for ordinal, site in enumerate(description.sites):
         for name, values in measures.get(site.name, xr.Dataset()).data_vars.items():
             if name not in description.measures:
                 continue
             numbers = values.transpose(*dims).values
-            column = table[place, ..., description.measures.index(str(name))]
+            column = table[ordinal, ..., description.measures.index(str(name))]
             column[tuple(map(slice, numbers.shape))] = numbers
     return table
 

@@ -28,7 +28,7 @@ from limelight.store.format.index import Line
 from limelight.store.format.layout import (
     STATISTICS,
     ArraySpec,
-    Place,
+    Files,
     all_specs,
     group_specs,
     shared_specs,
@@ -90,7 +90,7 @@ class Writer:
     def __init__(self, run_dir: str | os.PathLike[str], *, precision: Form = "float16") -> None:
         self._form = form_of(precision)
         self._run_dir = Path(run_dir)
-        self._place = Place.of(run_dir)
+        self._files = Files.of(run_dir)
         self._events = EventFile(self._run_dir)
         self._lines: list[Line] = []
         self._size = -1  # of the index, when its lines were read
@@ -155,7 +155,7 @@ class Writer:
             attention=bool(sites),
             parameters=parameters is not None,
         )
-        with index.locked(self._place.index) as descriptor:
+        with index.locked(self._files.index) as descriptor:
             self._follow(descriptor)
             line = changed(line, row=1 + max((known.row for known in self._lines), default=-1))
             if sites:
@@ -185,29 +185,29 @@ class Writer:
             old, whole = None, new
         if whole == old:
             return whole
-        if old is None and self._place.index.exists() and index.read(self._place.index)[0]:
+        if old is None and self._files.index.exists() and index.read(self._files.index)[0]:
             self._move_aside()  # steps, and nothing says what they mean
-        self._place.data.mkdir(parents=True, exist_ok=True)
+        self._files.data.mkdir(parents=True, exist_ok=True)
         self._rows.clear()
         for spec in all_specs(whole):
-            if old is None or not self._place.array(spec).exists():
-                shards.create(self._place, spec)
+            if old is None or not self._files.array(spec).exists():
+                shards.create(self._files, spec)
         images = None if probe is None else probe.images
         if images is not None:
             self._row(shared_specs(whole)["images"], 0, np.asarray(images, "<f4"))
-        shards.replace(self._place.meta, whole.dumps())
+        shards.replace(self._files.meta, whole.dumps())
         return whole
 
     def _found(self) -> Description | None:
         try:
-            text = self._place.meta.read_text("utf-8", errors="replace")
+            text = self._files.meta.read_text("utf-8", errors="replace")
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return loads(text, str(self._place.meta))
+        return loads(text, str(self._files.meta))
 
     def _move_aside(self) -> None:
-        aside = self._place.aside()
-        self._place.root.rename(aside)
+        aside = self._files.aside()
+        self._files.root.rename(aside)
         warnings.warn(
             LimelightWarning(
                 f"{self._run_dir} already held a recording of another model or probe. It was "
@@ -220,17 +220,17 @@ class Writer:
         """Read the index anew if it is not the one we left."""
         size = os.fstat(descriptor).st_size
         if size != self._size:
-            self._lines, _ = index.read(self._place.index)
+            self._lines, _ = index.read(self._files.index)
             self._size = size
 
     # ------------------------------------------------------------------------ one step's rows
 
     def _row(self, spec: ArraySpec, row: int, values: Any) -> None:
-        shards.write(self._place, spec, row, values)
+        shards.write(self._files, spec, row, values)
         if row >= self._rows.get(spec.name, 0):
             # Many at once: small recordings spent most of their time on rewriting this number. A
             # row is there when the index says so, not when its array could hold it.
-            self._rows[spec.name] = shards.grow(self._place, spec, row + 1)
+            self._rows[spec.name] = shards.grow(self._files, spec, row + 1)
 
     def _write_sites(
         self,

@@ -16,7 +16,7 @@ import numpy as np
 import zarr
 
 from limelight.errors import LimelightError, NotRecordedError, StoreError
-from limelight.store.format.layout import ArraySpec, Place
+from limelight.store.format.layout import ArraySpec, Files
 from limelight.store.zarr import shards
 
 #: A longer ``zarr.json`` is none of ours.
@@ -31,17 +31,17 @@ class Arrays:
 
     Parameters
     ----------
-    place : Place
+    files : Files
     """
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, files: Files) -> None:
+        self._files = files
         self._open: dict[str, Any] = {}
         self._kept: OrderedDict[tuple[Any, ...], np.ndarray[Any, Any]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Arrays, (self._place,)  # a copy, in another process too, reads for itself
+        return Arrays, (self._files,)  # a copy, in another process too, reads for itself
 
     def keep(self, spec: ArraySpec, row: int, step: int | None, *at: int) -> np.ndarray[Any, Any]:
         """Read part of one row, or find it where it was read before: rows never change.
@@ -105,7 +105,7 @@ class Arrays:
         array = self._array(spec, row, step)
         try:
             # Zarr would take a lost or empty file for a row that was never written.
-            if self._place.row(spec, row).stat().st_size <= shards.least_size(spec):
+            if self._files.row(spec, row).stat().st_size <= shards.least_size(spec):
                 raise ValueError("too short")
             found = array.oindex[(row, *at)] if at else array[row]
         except Exception as cause:
@@ -114,19 +114,19 @@ class Arrays:
 
     def holds(self, spec: ArraySpec, row: int) -> bool:
         """Say whether a row was written."""
-        return self._place.row(spec, row).exists()
+        return self._files.row(spec, row).exists()
 
     def _array(self, spec: ArraySpec, row: int, step: int | None) -> Any:
         known = self._open.get(spec.name)
         if known is None or known.shape[0] <= row:
             self._check(spec, row, step)
-            known = zarr.open_array(self._place.array(spec), mode="r", zarr_format=3)
+            known = zarr.open_array(self._files.array(spec), mode="r", zarr_format=3)
             self._open[spec.name] = known
         return known
 
     def _check(self, spec: ArraySpec, row: int, step: int | None) -> None:
         """Compare what an array says of itself with what it must say, before opening it."""
-        path = self._place.array(spec) / "zarr.json"
+        path = self._files.array(spec) / "zarr.json"
         try:
             with path.open("rb") as file:
                 text = file.read(_LONGEST + 1)
@@ -147,9 +147,9 @@ class Arrays:
     def _lost(
         self, spec: ArraySpec, row: int, step: int | None, cause: Exception
     ) -> LimelightError:
-        if not self._place.meta.exists():
+        if not self._files.meta.exists():
             return NotRecordedError(
-                f"The recording in {self._place.root} is gone.",
+                f"The recording in {self._files.root} is gone.",
                 "Wanted the folder that was there when the run was opened.",
                 "If it was moved, open it where it is now.",
             )
@@ -157,6 +157,6 @@ class Arrays:
         of = "" if step is None else f" of step {step}"
         return StoreError(
             f"The {spec.name.partition('_')[0]}{of} cannot be read ({what}).",
-            f"Wanted {self._place.row(spec, row)} as limelight wrote it.",
+            f"Wanted {self._files.row(spec, row)} as limelight wrote it.",
             "Ask for another step; to mend this one, restore the file or record the run again.",
         )

@@ -20,7 +20,7 @@ import google_crc32c
 import numpy as np
 from numcodecs import blosc, zstd  # type: ignore[import-untyped]
 
-from limelight.store.format.layout import ArraySpec, Place
+from limelight.store.format.layout import ArraySpec, Files
 
 #: Higher levels take three times as long and gain a fiftieth on attention maps.
 _LEVEL: Final = 1
@@ -85,25 +85,25 @@ def least_size(spec: ArraySpec) -> int:
     return 0 if spec.chunk is None else 16 * math.prod(spec.grid) + 4
 
 
-def create(place: Place, spec: ArraySpec) -> None:
+def create(files: Files, spec: ArraySpec) -> None:
     """Make an array without rows, and the hierarchy it lies in."""
-    folder = place.array(spec)
+    folder = files.array(spec)
     folder.mkdir(parents=True, exist_ok=True)
-    group = place.data / "zarr.json"
+    group = files.data / "zarr.json"
     if not group.exists():
         replace(group, json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {}}))
-    grow(place, spec, 0)
+    grow(files, spec, 0)
 
 
-def grow(place: Place, spec: ArraySpec, rows: int) -> int:
+def grow(files: Files, spec: ArraySpec, rows: int) -> int:
     """Make room for so many rows, rounded up to a multiple of :data:`ROOM`, and return how many."""
     room = -(-rows // ROOM) * ROOM
-    replace(place.array(spec) / "zarr.json", json.dumps(metadata(spec, room)))
+    replace(files.array(spec) / "zarr.json", json.dumps(metadata(spec, room)))
     return room
 
 
 def write(
-    place: Place,
+    files: Files,
     spec: ArraySpec,
     row: int,
     values: np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any] | None],
@@ -112,7 +112,7 @@ def write(
 
     Parameters
     ----------
-    place : Place
+    files : Files
     spec : ArraySpec
     row : int
     values : array, or sequence of arrays
@@ -130,7 +130,7 @@ def write(
     A killed process loses nothing. After a power cut a published row may be missing; readers then
     say so. Waiting for the disk would cost more than all else here.
     """
-    path = place.row(spec, row)
+    path = files.row(spec, row)
     pieces = _pieces(spec, values)
     try:
         with path.open("wb") as file:

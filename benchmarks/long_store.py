@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from limelight.factors import Factors, factored, lazy_allowed, lazy_weights
-from limelight.record import measures_of, null_of
+from limelight.record import measures_of, uniform_of
 from limelight.rule import Rule
 from limelight.store import Writer
 
@@ -124,7 +124,7 @@ def record(folder: str | Path, layers: Mapping[str, Factors]) -> None:
             0,
             tree=xr.DataTree.from_dict(sites),
             measures={name: measures_of(one) for name, one in sites.items()},
-            null={name: null_of(one) for name, one in sites.items()},
+            uniform={name: uniform_of(one) for name, one in sites.items()},
         )
 
 

@@ -160,8 +160,8 @@ class TestGrid:
             values = card.function(ds["weights"].astype(np.float64)).where(ds["query_valid"])
             np.testing.assert_allclose(found[f"{name}_{at}"], values.mean("query"), rtol=1e-5)
             even = ds["allowed"] / ds["allowed"].sum("key")
-            null = card.function(even.fillna(0)).where(ds["query_valid"]).mean("query")
-            np.testing.assert_allclose(found[f"{name}_null_{at}"], float(null), rtol=1e-5)
+            uniform = card.function(even.fillna(0)).where(ds["query_valid"]).mean("query")
+            np.testing.assert_allclose(found[f"{name}_uniform_{at}"], float(uniform), rtol=1e-5)
             assert found[f"{name}_{at}"].attrs["units"] == card.units
 
     def test_a_diverged_head_has_no_entropy(self, words):
@@ -243,10 +243,10 @@ class TestMeasures:
             assert bool((found[f"{name}_low"] <= found[name]).all())
             assert bool((found[name] <= found[f"{name}_high"]).all())
 
-    def test_the_null_is_one_line_over_steps(self, words):
+    def test_uniform_attention_is_one_line_over_steps(self, words):
         found = answer(words, Query("measures", site="pool"))
         expected = np.mean([np.log(6), np.log(4)])
-        np.testing.assert_allclose(found["entropy_null"], [expected] * 3, rtol=1e-6)
+        np.testing.assert_allclose(found["entropy_uniform"], [expected] * 3, rtol=1e-6)
 
     def test_distance_is_not_given_across_two_sequences(self, words):
         assert "distance" not in answer(words, Query("measures", site="decoder/cross"))

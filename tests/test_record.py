@@ -15,7 +15,7 @@ from limelight import record as module
 from limelight.capture import Probe
 from limelight.capture.parameters import summarise
 from limelight.errors import LimelightWarning, StoreError, UnsupportedModelError
-from limelight.record import Recorder, measures_of, null_of
+from limelight.record import Recorder, measures_of, uniform_of
 from limelight.store import open_run
 
 
@@ -75,7 +75,7 @@ class TestWhatIsWritten:
         np.testing.assert_array_equal(run.epochs, [np.nan, 0.5])
         assert run.weights("a").values.shape == (2, 2, 4, 4)
         np.testing.assert_allclose(run.measures(5)["entropy"], np.log(4), rtol=1e-6)
-        np.testing.assert_allclose(run.measures(5)["entropy_null"], np.log(4), rtol=1e-6)
+        np.testing.assert_allclose(run.measures(5)["entropy_uniform"], np.log(4), rtol=1e-6)
         assert run.parameters("w")["mean"].values.tolist() == [[2], [2]]
         assert [example.label for example in run.examples] == ["x", "y"]
 
@@ -101,7 +101,7 @@ class TestWhatIsWritten:
             Recorder(tmp_path, model, PROBE, precision="tiny")
 
     @pytest.mark.usefixtures("silent")
-    def test_the_null_follows_what_may_be_attended(self, model, tmp_path):
+    def test_uniform_attention_follows_what_may_be_attended(self, model, tmp_path):
         causal = np.tri(4, dtype=np.float32) / np.arange(1, 5, dtype=np.float32)[:, None]
         causal = np.broadcast_to(causal, (2, 2, 4, 4)).copy()
         with Recorder(tmp_path, model, PROBE) as recorder:
@@ -109,9 +109,9 @@ class TestWhatIsWritten:
             model.tree = lambda: xr.DataTree.from_dict({"a": site(value=causal)})
             recorder.record(1)
             recorder.record(2)
-        null = open_run(tmp_path).measures()["maximum_null"].sel(site="a").isel(example=0)
+        uniform = open_run(tmp_path).measures()["maximum_uniform"].sel(site="a").isel(example=0)
         expected = [0.25, *[np.mean([1, 1 / 2, 1 / 3, 1 / 4])] * 2]
-        np.testing.assert_allclose(null, expected, rtol=1e-6)
+        np.testing.assert_allclose(uniform, expected, rtol=1e-6)
 
     @pytest.mark.usefixtures("silent")
     def test_a_diverged_model_is_recorded_as_it_is(self, model, tmp_path):
@@ -144,12 +144,12 @@ class TestMeasures:
         assert "distance" in measures_of(site("self"))
         assert "distance" not in measures_of(site("pooling"))
 
-    def test_the_null_of_heads_that_differ_is_their_mean(self):
+    def test_uniform_attention_of_heads_that_differ_is_their_mean(self):
         one = site()
         allowed = np.ones((2, 2, 4, 4), bool)
         allowed[:, 1, :, 1:] = False
         one["allowed"] = (("example", "head", "query", "key"), allowed)
-        found = null_of(one)["maximum"]
+        found = uniform_of(one)["maximum"]
         assert found.dims == ("example",)
         np.testing.assert_allclose(found, (0.25 + 1) / 2)
 

@@ -102,7 +102,7 @@ class Recorder:
         self._release: Callable[[], object] | None = None
         self._attention = self._probe is not None
         self._parameters = parameters
-        self._nulls = _Nulls()
+        self._uniforms = _Uniforms()
 
     def __enter__(self) -> Recorder:
         return self
@@ -127,12 +127,12 @@ class Recorder:
         """
         if self._writer is None or not self._prepared():
             return False
-        tree = measured = null = found = None
+        tree = measured = uniform = found = None
         if self._attention:
             attended = self._tried(self._attend, "attention")
             self._attention = attended is not None
             if attended is not None:
-                tree, measured, null = attended
+                tree, measured, uniform = attended
         if self._parameters:
             found = self._tried(lambda: parameters(self._model), "parameters")
             self._parameters = found is not None
@@ -143,7 +143,7 @@ class Recorder:
         def append() -> bool:
             self._claim()
             writer.append(
-                step, tree=tree, measures=measured, null=null, parameters=found,
+                step, tree=tree, measures=measured, uniform=uniform, parameters=found,
                 probe=self._probe, epoch=epoch,
             )  # fmt: skip
             return True
@@ -179,8 +179,9 @@ class Recorder:
         sites = sites_of(tree)
         with ThreadPoolExecutor() as pool:  # NumPy lets others work meanwhile
             measured = dict(zip(sites, pool.map(measures_of, sites.values()), strict=True))
-            null = dict(zip(sites, pool.map(self._nulls.of, sites, sites.values()), strict=True))
-        return tree, measured, null
+            even = pool.map(self._uniforms.of, sites, sites.values())
+            uniform = dict(zip(sites, even, strict=True))
+        return tree, measured, uniform
 
     def _tried(self, act: Callable[[], Result], what: str) -> Result | None:
         """Do something that may fail; training must not."""
@@ -223,7 +224,7 @@ def measures_of(site: xr.Dataset) -> xr.Dataset:
     return _averaged(_values(site["weights"], names), site)
 
 
-def null_of(site: xr.Dataset) -> xr.Dataset:
+def uniform_of(site: xr.Dataset) -> xr.Dataset:
     """Return what the same analyses give for uniform attention over the allowed keys.
 
     Parameters
@@ -308,21 +309,21 @@ def _mean(values: xr.DataArray, valid: np.ndarray[Any, Any] | None) -> xr.Variab
     return xr.Variable(dims, (total / count).astype(np.float32))
 
 
-class _Nulls:
-    """Remembers each site's null as long as what may be attended stays the same."""
+class _Uniforms:
+    """Remembers what uniform attention gives each site while what may be attended stays."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[xr.Dataset, Rule | None, xr.Dataset]] = {}
 
     def of(self, name: str, site: xr.Dataset) -> xr.Dataset:
-        """Return the null of a site."""
+        """Return the measures of uniform attention at a site."""
         factors = factors_of(site["weights"])
         rule = None if factors is None else factors.rule
         parts = ("allowed", "query_valid") if rule is None else ("query_valid",)
         masks = site[[part for part in parts if part in site]]
         known = self._known.get(name)
         if known is None or not (_alike(known[1], rule) and known[0].equals(masks)):
-            known = self._known[name] = (masks, rule, null_of(site))
+            known = self._known[name] = (masks, rule, uniform_of(site))
         return known[2]
 
 

@@ -12,7 +12,7 @@ from limelight import record, schema
 from limelight.capture.probe import Probe
 from limelight.capture.site import CapturedAttention, assemble, label
 from limelight.factors import Factors, factored, factors_of
-from limelight.record import measures_of, null_of
+from limelight.record import measures_of, uniform_of
 from limelight.rule import Rule
 from limelight.store import Writer, open_run
 
@@ -64,24 +64,24 @@ def test_measures_are_those_of_the_map(name):
 
 
 @pytest.mark.parametrize("name", rules())
-def test_the_null_is_that_of_the_map(name):
+def test_uniform_attention_is_that_of_the_map(name):
     rule = rules()[name]
-    found, expected = null_of(site(rule)), null_of(dense(site(rule)))
+    found, expected = uniform_of(site(rule)), uniform_of(dense(site(rule)))
     assert all(found[measure].dims == (schema.EXAMPLE,) for measure in expected)
     xr.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_null_is_computed_anew_when_the_rule_changes_and_only_then(monkeypatch):
+def test_uniform_attention_is_measured_anew_when_the_rule_changes_and_only_then(monkeypatch):
     made = []
-    null = record.null_of
-    monkeypatch.setattr(record, "null_of", lambda one: made.append(1) or null(one))
-    nulls = record._Nulls()
-    causal, again = (nulls.of("a", site(Rule.causal(40, 40), seed=seed)) for seed in (0, 1))
+    uniform = record.uniform_of
+    monkeypatch.setattr(record, "uniform_of", lambda one: made.append(1) or uniform(one))
+    remembered = record._Uniforms()
+    causal, again = (remembered.of("a", site(Rule.causal(40, 40), seed=seed)) for seed in (0, 1))
     assert again is causal
-    window = nulls.of("a", site(Rule.causal(40, 40, window=3)))
+    window = remembered.of("a", site(Rule.causal(40, 40, window=3)))
     assert len(made) == 2
     assert float(window["entropy"][0]) < float(causal["entropy"][0])
-    nulls.of("a", dense(site(Rule.causal(40, 40))))
+    remembered.of("a", dense(site(Rule.causal(40, 40))))
     assert len(made) == 3
 
 
@@ -89,10 +89,10 @@ def test_measuring_computes_no_weights(monkeypatch):
     one = site(Rule.causal(40, 40))
     monkeypatch.setattr(Factors, "weights", lambda *given: pytest.fail("computed a map"))
     monkeypatch.setattr(Rule, "_runs", lambda *given: pytest.fail("spread a rule out"))
-    nulls = record._Nulls()
+    remembered = record._Uniforms()
     for _ in range(2):
         measures_of(one)
-        nulls.of("a", one)
+        remembered.of("a", one)
 
 
 def test_writing_holds_a_few_maps_at_a_time(tmp_path, monkeypatch):

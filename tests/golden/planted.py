@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from limelight.capture.parameters import summarise
-from limelight.record import measures_of, null_of
+from limelight.record import measures_of, uniform_of
 from limelight.store import Writer
 from limelight.store.write.structure import sites_of
 
@@ -161,7 +161,7 @@ def writer(
                 step,
                 tree=maps,
                 measures={name: measures_of(site) for name, site in sites.items()},
-                null={name: null_of(site) for name, site in sites.items()},
+                uniform={name: uniform_of(site) for name, site in sites.items()},
                 parameters=summarise(parameters_of(step)),
                 probe=None if tree is None else probe,
                 epoch=EPOCHS[at],

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from limelight.capture.parameters import summarise
-from limelight.record import measures_of, null_of
+from limelight.record import measures_of, uniform_of
 
 
 def softmaxed(rng, shape, allowed):
@@ -52,7 +52,7 @@ def record(writer, step, sites, **more):
         step,
         tree=xr.DataTree.from_dict(sites),
         measures={name: measures_of(one) for name, one in sites.items()},
-        null={name: null_of(one) for name, one in sites.items()},
+        uniform={name: uniform_of(one) for name, one in sites.items()},
         **more,
     )
 

@@ -34,8 +34,9 @@ def test_what_was_recorded_is_what_is_read(kept, tmp_path):
 
 def now(key):
     """Return what a number of a kept recording is called today."""
+    key = re.sub(r"(?<=/measures/)(\w+)_null$", r"\1_uniform", key)
     for before, name in RENAMED.items():
-        key = re.sub(rf"/measures/{before}(?=_null$|$)", f"/measures/{name}", key)
+        key = re.sub(rf"/measures/{before}(?=_uniform$|$)", f"/measures/{name}", key)
     return key
 
 

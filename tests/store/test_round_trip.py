@@ -167,12 +167,12 @@ class TestMeasures:
         assert found["entropy"].attrs["units"] == "nat"
         assert found["epoch"].values.tolist() == [0, 1, 2]
 
-    def test_the_null_is_uniform_attention_over_allowed_keys(self, run_dir):
-        null = open_run(run_dir).measures()["entropy_null"].sel(step=20)
+    def test_uniform_attention_is_over_allowed_keys(self, run_dir):
+        uniform = open_run(run_dir).measures()["entropy_uniform"].sel(step=20)
         lengths = {"encoder/attention": [6, 4], "pool": None}
         expected = [np.log(np.arange(1, n + 1)).mean() for n in lengths["encoder/attention"]]
-        np.testing.assert_allclose(null.sel(site="encoder/attention"), expected, rtol=1e-5)
-        np.testing.assert_allclose(null.sel(site="pool"), np.log(9), rtol=1e-5)
+        np.testing.assert_allclose(uniform.sel(site="encoder/attention"), expected, rtol=1e-5)
+        np.testing.assert_allclose(uniform.sel(site="pool"), np.log(9), rtol=1e-5)
 
     @pytest.mark.parametrize(
         ("asked", "given"),

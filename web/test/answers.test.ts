@@ -140,7 +140,7 @@ test("measures have their interval and their null at the step asked for", () => 
   assert.equal(point.step, 100);
   assert.equal(point.value, numbers("measures", "entropy")[3]);
   assert.equal(point.low, numbers("measures", "entropy_low")[3]);
-  assert.equal(point.uniform, numbers("measures", "entropy_null")[1]);
+  assert.equal(point.uniform, numbers("measures", "entropy_uniform")[1]);
   assert.equal(nearest([0, 100, 250], 180), 250);
 });
 

@@ -47,7 +47,7 @@ def answer(run: Run, query: Query) -> xr.Dataset:
             ``255 * sqrt(weight)`` pooled to at most 32 × 32; ``nan_i``, where a cell holds a NaN,
             if any does; ``barred_i``, where it covers nothing that may be attended to; each
             measure as ``<measure>_i`` [head_i] and its value under uniform attention over the
-            allowed keys as ``<measure>_null_i``.
+            allowed keys as ``<measure>_uniform_i``.
         ``map``
             ``weights``, ``allowed`` [query, key], ``query_valid`` [query], ``key_valid`` [key];
             all with a leading ``example`` if the query names none; ``image`` [row, column] if the
@@ -55,7 +55,7 @@ def answer(run: Run, query: Query) -> xr.Dataset:
             weights; ``strong_query``, ``strong_key``, ``strong_weight`` [place] if asked for.
         ``measures``
             For each measure: mean over examples [step, head], ``_low`` and ``_high`` of its 95 %
-            bootstrap interval, and ``_null`` [step].
+            bootstrap interval, and ``_uniform`` [step].
         ``parameters``
             Histograms [step, parameter, bin] and statistics [step, parameter].
         ``summary``

@@ -22,7 +22,7 @@ from limelight.store import Run
 
 
 def measures(run: Run, query: Query) -> xr.Dataset:
-    """Return one site's measures over steps, with intervals over examples and a null.
+    """Return one site's measures over steps, with intervals, and those of uniform attention.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def measures(run: Run, query: Query) -> xr.Dataset:
     Dataset
         For each measure that suits the site: its mean over examples [step, head], ``_low`` and
         ``_high`` of the mean's 95 % bootstrap interval (NaN for fewer than two examples) and
-        ``_null`` [step], the same measure of uniform attention over the allowed keys.
+        ``_uniform`` [step], the same measure of uniform attention over the allowed keys.
 
     Raises
     ------
@@ -56,12 +56,12 @@ def measures(run: Run, query: Query) -> xr.Dataset:
             continue
         values = recorded[name].transpose("step", "head", "example").values
         low, high = interval(values)
-        null = recorded[f"{name}_null"].transpose("step", "example").values
+        uniform = recorded[f"{name}_uniform"].transpose("step", "example").values
         parts = {
             name: (("step", "head"), _mean(values)),
             f"{name}_low": (("step", "head"), low),
             f"{name}_high": (("step", "head"), high),
-            f"{name}_null": (("step",), _mean(null)),
+            f"{name}_uniform": (("step",), _mean(uniform)),
         }
         for part, (dims, numbers) in parts.items():
             units = {"units": card["units"]}

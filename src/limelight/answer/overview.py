@@ -33,7 +33,7 @@ def grid(run: Run, query: Query) -> xr.Dataset:
         ``floor(r n / m)`` on, keys alike, and holds the ``reduce`` of what it covers;
         ``nan_i`` bool, only if one of them is NaN; ``barred_i`` bool, where a cell covers nothing
         that may be attended to, only if one does, and with a head dim only where heads differ;
-        each measure that suits the site's kind, as ``<measure>_i`` and ``<measure>_null_i``
+        each measure that suits the site's kind, as ``<measure>_i`` and ``<measure>_uniform_i``
         float32 [head_i].
 
     Raises
@@ -79,14 +79,14 @@ def _pictures(
 def _measured(
     index: int, site: Site, tables: dict[str, np.ndarray[Any, Any]]
 ) -> dict[str, xr.Variable]:
-    """Take one site's measures out of tables [site, head] and nulls [site]."""
+    """Take one site's measures out of tables [site, head], and [site] for uniform attention."""
     found: dict[str, xr.Variable] = {}
     for name, card in cards(site.kind).items():
         if name not in tables:
             continue
         heads = tables[name][index, : site.heads]
-        null = np.full(site.heads, tables[f"{name}_null"][index])
-        for part, numbers in ((f"{name}_{index}", heads), (f"{name}_null_{index}", null)):
+        uniform = np.full(site.heads, tables[f"{name}_uniform"][index])
+        for part, numbers in ((f"{name}_{index}", heads), (f"{name}_uniform_{index}", uniform)):
             values = numbers.astype(np.float32)
             found[part] = xr.Variable((f"head_{index}",), values, {"units": card["units"]})
     return found

@@ -38,7 +38,7 @@ export function headGrid(answer: Answer, tokens: readonly string[] | null): Head
           return found ? [[name, found.data]] : [];
         }),
       );
-    sites.push({ ...strip(answer, index, tokens), measures: take(""), nulls: take("_null") });
+    sites.push({ ...strip(answer, index, tokens), measures: take(""), nulls: take("_uniform") });
   }
   return {
     step: Number(attrs.step),

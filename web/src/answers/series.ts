@@ -37,7 +37,7 @@ export function seriesOf(answer: Answer): Series[] {
       value: value.data,
       low: variables[`${name}_low`]?.data ?? null,
       high: variables[`${name}_high`]?.data ?? null,
-      uniform: variables[`${name}_null`]?.data ?? null,
+      uniform: variables[`${name}_uniform`]?.data ?? null,
     };
   });
 }

@@ -297,7 +297,7 @@ def shared_specs(description: Description) -> dict[str, ArraySpec]:
     Returns
     -------
     dict of str to ArraySpec
-        ``measures`` and ``nulls`` if there are sites, ``counts`` and ``statistics`` if there are
+        ``measures`` and ``uniform`` if there are sites, ``counts`` and ``statistics`` if there are
         parameters, ``images`` if the probe has them.
     """
     specs: list[ArraySpec] = []
@@ -320,7 +320,8 @@ def shared_specs(description: Description) -> dict[str, ArraySpec]:
     if description.images is not None:
         axes = ("row", "example", "image_row", "image_column")
         specs += [ArraySpec("images", axes, (examples, *description.images), "float32", "NaN")]
-    return {spec.name: spec for spec in specs}
+    # On disk the measures of uniform attention are called nulls, as they always were.
+    return {{"nulls": "uniform"}.get(spec.name, spec.name): spec for spec in specs}
 
 
 def all_specs(description: Description) -> list[ArraySpec]:

@@ -345,8 +345,9 @@ class Run:
         -------
         Dataset [step, site, example, head]
             One variable per measure, each an example's mean over its valid queries, float32; NaN
-            where a site has no such head or measure, or the step no attention. ``<measure>_null``
-            [step, site, example] is the same measure of uniform attention over the allowed keys.
+            where a site has no such head or measure, or the step no attention.
+            ``<measure>_uniform`` [step, site, example] is the same measure of uniform attention
+            over the allowed keys.
 
         Raises
         ------

@@ -18,18 +18,18 @@ from limelight.store.read.opening import Opened, absent
 
 
 def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
-    """Return recorded measures [step, site, example, head] and their nulls."""
+    """Return recorded measures [step, site, example, head] and those of uniform attention."""
     variables: dict[str, Any] = {}
     cards = analyses()
-    for role, suffix in (("measures", ""), ("nulls", "_null")):
+    for role, suffix in (("measures", ""), ("uniform", "_uniform")):
         if (spec := opened.shared.get(role)) is None:
             continue
         table = np.full((len(lines), *spec.tail), np.nan, np.float32)
-        seen: dict[int, np.ndarray[Any, Any]] = {}  # many steps share one row of nulls
+        seen: dict[int, np.ndarray[Any, Any]] = {}  # many steps share one row of what is uniform
         for ordinal, line in enumerate(lines):
             if not line.attention:
                 continue
-            row = line.masks if role == "nulls" else line.row
+            row = line.masks if role == "uniform" else line.row
             if row not in seen:
                 seen[row] = opened.arrays.read(spec, row, line.step)
             table[ordinal] = seen[row]

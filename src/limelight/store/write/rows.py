@@ -199,12 +199,12 @@ class OneByOne(Sequence[np.ndarray[Any, Any]]):
         return self._made[place].result()
 
 
-def digest_of(masks: Iterable[Masks], nulls: np.ndarray[Any, Any] | None) -> str:
+def digest_of(masks: Iterable[Masks], uniform: np.ndarray[Any, Any] | None) -> str:
     """Return what tells these masks from any others."""
     found = hashlib.blake2b(digest_size=8)
     for one in masks:
         for values in one:
             found.update(repr(values.shape).encode() + np.ascontiguousarray(values).tobytes())
-    if nulls is not None:
-        found.update(nulls.tobytes())
+    if uniform is not None:
+        found.update(uniform.tobytes())
     return found.hexdigest()

@@ -111,7 +111,7 @@ class Writer:
         *,
         tree: xr.DataTree | None = None,
         measures: Measures | None = None,
-        null: Measures | None = None,
+        uniform: Measures | None = None,
         parameters: xr.Dataset | None = None,
         probe: ProbeLike | None = None,
         epoch: float | None = None,
@@ -127,7 +127,7 @@ class Writer:
             One node per site, as :mod:`limelight.schema` describes it.
         measures : mapping of str to Dataset, optional
             By site: one variable [example, head] per measure.
-        null : mapping of str to Dataset, optional
+        uniform : mapping of str to Dataset, optional
             By site: the same measures of uniform attention over the allowed keys [example].
         parameters : Dataset, optional
             As :func:`limelight.capture.parameters` returns it.
@@ -159,7 +159,7 @@ class Writer:
             self._follow(descriptor)
             line = changed(line, row=1 + max((known.row for known in self._lines), default=-1))
             if sites:
-                line = self._write_sites(description, line, sites, measures, null or {})
+                line = self._write_sites(description, line, sites, measures, uniform or {})
             if parameters is not None:
                 self._write_parameters(description, line.row, parameters)
             index.append(descriptor, line)
@@ -238,7 +238,7 @@ class Writer:
         line: Line,
         sites: Mapping[str, xr.Dataset],
         measures: Measures,
-        null: Measures,
+        uniform: Measures,
     ) -> Line:
         nan, wide = False, []
         for number, group in enumerate(description.groups):
@@ -260,7 +260,7 @@ class Writer:
         if "measures" in shared:
             table = table_of(shared["measures"], description, measures)
             self._row(shared["measures"], line.row, table)
-        line = self._write_masks(description, line, sites, null)
+        line = self._write_masks(description, line, sites, uniform)
         return changed(line, nan=nan, wide=tuple(wide))
 
     def _rows_of(
@@ -296,14 +296,14 @@ class Writer:
         description: Description,
         line: Line,
         sites: Mapping[str, xr.Dataset],
-        null: Measures,
+        uniform: Measures,
     ) -> Line:
         """Write what may be attended to, unless an earlier step's is the same."""
         kept = {site.name for site in description.sites if site.features is not None}
         shared = shared_specs(description)
-        nulls = None
-        if "nulls" in shared:
-            nulls = table_of(shared["nulls"], description, null)
+        table = None
+        if "uniform" in shared:
+            table = table_of(shared["uniform"], description, uniform)
         # A site's pattern may be computed only now, as its maps are: one at a time, twice if new.
         valid: dict[str, Any] = {}
 
@@ -313,7 +313,7 @@ class Writer:
                 valid[name] = found[-2:]
                 yield found
 
-        digest = digest_of(masks(), nulls)
+        digest = digest_of(masks(), table)
         by_head = tuple(
             name
             for name, site in sites.items()
@@ -335,8 +335,8 @@ class Writer:
                     self._row(specs["allowed"], row, OneByOne(makers, pool))
             for place, which in enumerate(("query_valid", "key_valid")):
                 self._row(specs[which], row, np.stack([valid[one][place] for one in group.sites]))
-        if nulls is not None:
-            self._row(shared["nulls"], row, nulls)
+        if table is not None:
+            self._row(shared["uniform"], row, table)
         return changed(line, masks=row, digest=digest, by_head=by_head)
 
     def _write_parameters(self, description: Description, row: int, parameters: xr.Dataset) -> None:

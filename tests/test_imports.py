@@ -157,6 +157,18 @@ def test_library_lives_where_it_belongs(library, root):
     assert {name for name in importing if not re.fullmatch(HOMES[library], name)} == set()
 
 
+def test_only_its_backends_know_what_keras_runs_on(root):
+    keras = root / "src" / "limelight" / "capture" / "keras"
+    names = r"\b(name|backend)\b *(==|!=|in) *[\[({]*\"(tensorflow|jax|torch)"
+    asking = re.compile(rf"backend\.backend\(\)|{names}")
+    where = {
+        path.relative_to(keras).as_posix()
+        for path in keras.rglob("*.py")
+        if asking.search(path.read_text("utf-8"))
+    }
+    assert where == {"backends/backend.py"}
+
+
 @pytest.mark.skipif(
     not shutil.which("lint-imports", path=sys.exec_prefix + "/bin"), reason="in make check"
 )

@@ -23,6 +23,7 @@ from limelight import catalogue, renamed
 from limelight.errors import UnsupportedModelError
 
 if TYPE_CHECKING:
+    from limelight.capture import keras, torch
     from limelight.capture.gating.gates import Gates
     from limelight.capture.probe import Probe
 
@@ -58,11 +59,15 @@ class Adapter(Protocol):
         """Run the model under each of several gatings, and return what it returns each time."""
 
 
+if TYPE_CHECKING:
+    #: Modules subclass nothing: a type checker compares ours with what they shall offer.
+    _FACES: tuple[Adapter, ...] = (keras, torch)
+
 #: Names of what an adapter offers.
 MEMBERS = tuple(name for name in vars(Adapter) if not name.startswith("_"))
 
 
-def adapter_for(model: Any) -> Any:
+def adapter_for(model: Any) -> Adapter:
     """Return the adapter that knows a model.
 
     Parameters

@@ -39,7 +39,7 @@ def untouched(model: Any) -> Iterator[None]:
     python, numpy = random.getstate(), np.random.get_state()
     with knows.randomness(model) as shared:
         variables = _variables(model, shared)
-        before = [knows.kept(variable) for variable in variables]
+        before = [knows.snapshot(variable) for variable in variables]
         try:
             yield
         finally:

@@ -1,16 +1,16 @@
 """What limelight needs of the framework that Keras runs on, and where it gets it.
 
-Room: capture, Keras. One file per framework, ``tensorflow.py``, ``jax.py`` and ``torch.py``,
-offers what :class:`Backend` lists; only the one in use is asked, so no other
-framework needs to be installed.
+Room: capture, Keras. One file per framework, ``tensorflow.py``, ``jax.py`` and ``torch.py``, holds
+a :class:`Backend`; only the one in use is loaded, so no other framework needs to be installed.
+Nothing else in this adapter knows which framework that is.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, Protocol, cast
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,49 +18,196 @@ from numpy.typing import NDArray
 from limelight.capture.keras.trace import Call, Trace
 from limelight.errors import UnsupportedModelError
 
-#: Takes the place of a call in the trace; returns a context in which its operations are known.
+#: Takes the ordinal of a call in the trace; returns a context in which its operations are known.
 Scope = Callable[[int], AbstractContextManager[Any]]
 
 NAMES: Final = ("tensorflow", "jax", "torch")
 
 
-class Backend(Protocol):
-    """What a framework's file offers."""
+class Passage(NamedTuple):
+    """A function that the weights of a softmax may be handed to.
 
-    #: Whether a loop over time calls its cell once more before the first step.
-    TRIES_A_STEP: bool
+    Attributes
+    ----------
+    owner : object
+        The module or class that holds it.
+    name : str
+    form : ``matmul``, ``einsum`` or ``same``
+        How it multiplies them with others; ``same`` if what comes out is the weights still.
+    """
+
+    owner: Any
+    name: str
+    form: Literal["matmul", "einsum", "same"]
+
+
+class Backend(Protocol):
+    """What a framework's file offers, in an instance named ``BACKEND``.
+
+    Attributes
+    ----------
+    TRIES_A_STEP : bool
+        Whether a loop over time calls its cell once more before the first step.
+    """
+
+    TRIES_A_STEP: ClassVar[bool]
+
+    # ------------------------------------------------------------------------------------ watching
 
     def version(self) -> str:
         """Return the framework's name and version, such as ``jax 0.10.2``."""
 
     def ready(self, model: Any) -> None:
-        """Raise if something is being traced; bring back variables that training put away."""
+        """Make sure that a call has values, and bring back variables that ``fit`` put away.
+
+        Parameters
+        ----------
+        model : keras.Layer
+
+        Raises
+        ------
+        UnsupportedModelError
+            If the framework is tracing or compiling the caller just now.
+        """
 
     def tensor(self, array: NDArray[Any]) -> Any:
-        """Return an array as the tensor the model would be called with."""
+        """Return an array as the tensor the model would be called with.
+
+        Parameters
+        ----------
+        array : array
+
+        Returns
+        -------
+        tensor
+            Text stays an array where the framework has none.
+        """
 
     def observed(
         self, model: Any, trace: Trace, stack: list[Call]
     ) -> AbstractContextManager[Scope]:
-        """Add every softmax to the trace and follow its values; yield what to call layers in."""
+        """Add every softmax to a trace and follow its values, while the context lasts.
+
+        Parameters
+        ----------
+        model : keras.Layer
+        trace : Trace
+        stack : list of Call
+            The calls that are running, innermost last.
+
+        Yields
+        ------
+        callable
+            Takes the ordinal of a call in the trace; returns a context to run it in.
+        """
 
     def loop(self, layer: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run one of Keras' own recurrent layers, unseen, as fast as it goes."""
+        """Run a recurrent layer of Keras' own, unseen, as fast as it goes.
+
+        A loop over time steps, op by op, costs a hundred times what it costs compiled.
+
+        Parameters
+        ----------
+        layer : keras.layers.RNN
+        original : callable
+            Runs it op by op.
+        args, kwargs : tuple, dict
+            What Keras hands to ``call``.
+
+        Returns
+        -------
+        tensor or nested tensors
+        """
+
+    # ------------------------------------------------------------------------------------- reading
 
     def read(self, variable: Any) -> NDArray[Any]:
-        """Return a variable's or tensor's present value in its own dtype, copied or not."""
+        """Return a variable's or tensor's present value.
 
-    def kept(self, variable: Any) -> NDArray[Any]:
-        """Return a variable's value as it will still be after the variable has changed."""
+        Parameters
+        ----------
+        variable : keras.Variable, variable or tensor
+
+        Returns
+        -------
+        array
+            In its own dtype; the framework's own memory where it can be. Do not write to it.
+        """
+
+    def snapshot(self, variable: Any) -> NDArray[Any]:
+        """Return a variable's value as it will still be after the variable has changed.
+
+        Parameters
+        ----------
+        variable : keras.Variable or variable
+
+        Returns
+        -------
+        array
+        """
 
     def has_values(self, tensor: Any) -> bool:
-        """Say whether a tensor has values, and is no stand-in for one while a part is traced."""
+        """Say whether a tensor has values, and is no stand-in for one while a part is traced.
+
+        Parameters
+        ----------
+        tensor : tensor
+
+        Returns
+        -------
+        bool
+        """
 
     def is_variable(self, value: Any) -> bool:
-        """Say whether a value is a variable of the framework itself, not of Keras."""
+        """Say whether a value is a variable of the framework itself, not of Keras.
+
+        Parameters
+        ----------
+        value : object
+
+        Returns
+        -------
+        bool
+        """
 
     def randomness(self, model: Any) -> AbstractContextManager[list[Any]]:
-        """Put the framework's random state and switches back at the end; yield its variables."""
+        """Put the framework's random state and switches back at the end.
+
+        Parameters
+        ----------
+        model : keras.Layer
+
+        Yields
+        ------
+        list of variable
+            What else holds such state and belongs to no model.
+        """
+
+    # -------------------------------------------------------------------------------------- gating
+
+    def uncompiled(self) -> AbstractContextManager[None]:
+        """Run what is compiled function by function, and keep nothing compiled.
+
+        Yields
+        ------
+        None
+        """
+
+    def softmaxes(self) -> Sequence[tuple[Any, str]]:
+        """Return where the framework itself offers a softmax: owners and names of functions.
+
+        Returns
+        -------
+        sequence of (object, str)
+        """
+
+    def passages(self) -> Sequence[Passage]:
+        """Return the framework's own functions that weights may pass through.
+
+        Returns
+        -------
+        sequence of Passage
+        """
 
 
 def backend() -> Backend:
@@ -84,7 +231,7 @@ def backend() -> Backend:
             "Wanted Keras on tensorflow, jax or torch.",
             "Set the environment variable KERAS_BACKEND=tensorflow before importing keras.",
         )
-    return cast("Backend", importlib.import_module(f"{__package__}.{name}"))
+    return cast("Backend", importlib.import_module(f"{__package__}.{name}").BACKEND)
 
 
 def dtype_of(tensor: Any) -> str:

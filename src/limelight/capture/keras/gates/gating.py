@@ -24,7 +24,7 @@ from limelight.capture.keras.backends.backend import backend, dtype_of, single
 from limelight.capture.keras.calling import outputs, tensors
 from limelight.capture.keras.gates.blending import Blend
 from limelight.capture.keras.gates.elsewhere import elsewhere
-from limelight.capture.keras.gates.hooking import attending, uncompiled
+from limelight.capture.keras.gates.hooking import attending
 from limelight.capture.keras.gates.products import Later
 from limelight.capture.keras.state import untouched
 from limelight.capture.probe import Probe
@@ -126,7 +126,7 @@ class Gating:
         """
         import keras
 
-        with uncompiled(), self._undo:
+        with backend().uncompiled(), self._undo:
             self._change()
             # Keras wraps errors inside a call; those of the gates must come out as they are.
             original = keras.layers.Layer.__call__

@@ -6,12 +6,11 @@ softmaxes are met where the backend computes them, while the layer runs.
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from limelight.capture.keras.backends.backend import backend
 from limelight.capture.keras.gates.products import Later, Products
 
 #: Takes contributions, or weights, and whether it is the former; returns what becomes of them. Of
@@ -46,7 +45,7 @@ def attending(
     def watched(*args: Any, **kwargs: Any) -> Any:
         if asleep():
             return call(*args, **kwargs)
-        with _doors(seen):
+        with _met(seen):
             return call(*args, **kwargs)
 
     replace(layer, "call", watched)
@@ -63,9 +62,10 @@ def _changed(method: Callable[..., Any], seen: Seen) -> Callable[..., Any]:
 
 
 @contextmanager
-def _doors(seen: Seen) -> Iterator[None]:
+def _met(seen: Seen) -> Iterator[None]:
     """Meet every attention and softmax while a layer runs."""
     import keras
+    from keras.src import backend as keras_backend
 
     inside = False
     products = Products()
@@ -77,10 +77,10 @@ def _doors(seen: Seen) -> Iterator[None]:
                 return function(*args, **kwargs)
             inside = True
             try:
-                found = function(*args, **kwargs)
+                outputs = function(*args, **kwargs)
             finally:
                 inside = False
-            changed = seen(found, features)
+            changed = seen(outputs, features)
             if not isinstance(changed, Later):
                 return changed
             products.begin(changed)
@@ -88,13 +88,12 @@ def _doors(seen: Seen) -> Iterator[None]:
 
         return run
 
-    backend = importlib.import_module(f"keras.src.backend.{keras.backend.backend()}.nn")
     with ExitStack() as undo:
         for owner, name, features in [
-            (backend, "dot_product_attention", True),
-            (backend, "softmax", False),
+            (keras_backend.nn, "dot_product_attention", True),
+            (keras_backend.nn, "softmax", False),
             (keras.layers.Softmax, "call", False),
-            *_native(keras.backend.backend()),
+            *((owner, name, False) for owner, name in backend().softmaxes()),
         ]:
             original = getattr(owner, name)
             undo.callback(setattr, owner, name, original)
@@ -102,54 +101,3 @@ def _doors(seen: Seen) -> Iterator[None]:
         undo.enter_context(products.watched())
         yield
     products.finish()
-
-
-def _native(name: str) -> list[tuple[Any, str, bool]]:
-    """Return where the framework itself offers a softmax."""
-    if name == "tensorflow":
-        import tensorflow as tf
-
-        return [(tf.nn, "softmax", False)]
-    if name == "jax":
-        import jax
-
-        return [(jax.nn, "softmax", False)]
-    import torch
-    from torch.nn import functional
-
-    return [
-        (torch, "softmax", False),
-        (torch.Tensor, "softmax", False),
-        (functional, "softmax", False),
-    ]
-
-
-@contextmanager
-def uncompiled() -> Iterator[None]:
-    """Run what TensorFlow or JAX compiled function by function, and keep nothing compiled.
-
-    Yields
-    ------
-    None
-    """
-    import keras
-
-    name = keras.backend.backend()
-    if name == "tensorflow":
-        import tensorflow as tf
-
-        before = tf.config.functions_run_eagerly()
-        tf.config.run_functions_eagerly(True)
-        try:
-            yield
-        finally:
-            tf.config.run_functions_eagerly(before)
-    elif name == "jax" and "jax" in sys.modules:
-        import jax
-
-        from limelight.capture.keras.backends.jax_tracing import traced_afresh
-
-        with jax.disable_jit(), traced_afresh():
-            yield
-    else:
-        yield

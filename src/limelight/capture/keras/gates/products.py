@@ -6,11 +6,12 @@ that takes its own softmax may also drop or cast the weights before.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from limelight.capture.keras.backends.backend import Passage, backend
 
 #: Takes contributions [example, query, head, feature], or [example, query, feature] of one head.
 Change = Callable[[Any], Any]
@@ -134,45 +135,19 @@ def _einsum(args: Any, _: dict[str, Any], place: int, out: int) -> list[int] | N
     return [output.index(letter) for letter in (*rows, *features)]
 
 
-def _functions() -> list[tuple[Any, str, Act | None]]:
-    """Return owners and names of functions; products with how to read them."""
-    import keras
+def _functions() -> Iterator[tuple[Any, str, Act | None]]:
+    """Yield owners and names of functions; products with how to read them."""
+    from keras.src import backend as keras_backend
 
-    name = keras.backend.backend()
-    numpy, random, core = (
-        importlib.import_module(f"keras.src.backend.{name}.{part}")
-        for part in ("numpy", "random", "core")
-    )
-    found: list[tuple[Any, str, Act | None]] = [
-        (numpy, "matmul", _matmul),
-        (numpy, "einsum", _einsum),
-        (random, "dropout", None),
-        (core, "cast", None),
+    of_keras = [
+        Passage(keras_backend.numpy, "matmul", "matmul"),
+        Passage(keras_backend.numpy, "einsum", "einsum"),
+        Passage(keras_backend.random, "dropout", "same"),
+        Passage(keras_backend.core, "cast", "same"),
     ]
-    if name == "tensorflow":
-        import tensorflow as tf
+    for owner, name, form in (*of_keras, *backend().passages()):
+        yield owner, name, _ACTS[form]
 
-        return [
-            *found,
-            (tf, "matmul", _matmul),
-            (tf.linalg, "matmul", _matmul),
-            (tf, "einsum", _einsum),
-            (tf.nn, "dropout", None),
-            (tf, "cast", None),
-        ]
-    if name == "jax":
-        from jax import numpy as jnp
 
-        return [*found, (jnp, "matmul", _matmul), (jnp, "einsum", _einsum)]
-    import torch
-    from torch.nn import functional
-
-    return [
-        *found,
-        (torch, "matmul", _matmul),
-        (torch, "bmm", _matmul),
-        (torch.Tensor, "matmul", _matmul),
-        (torch.Tensor, "__matmul__", _matmul),
-        (torch, "einsum", _einsum),
-        (functional, "dropout", None),
-    ]
+#: How to read each form of product; None where the weights stay weights.
+_ACTS: dict[str, Act | None] = {"matmul": _matmul, "einsum": _einsum, "same": None}

@@ -5,6 +5,7 @@
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import { type Grain, type Tile, tileOf } from "../answers/tile.ts";
 import { type Answer, decode } from "../answers/wire.ts";
+import { ByteLRU } from "../cells/byte_lru.ts";
 import type { Steps } from "../cells/tiles.ts";
 import { busy, settled } from "../ready.ts";
 import type { Catalogue, Problem, Query, RunCard } from "../types.ts";
@@ -25,12 +26,12 @@ export interface Outcome {
 }
 
 const NOTHING: Outcome = { answer: null, query: null, stale: false, slow: false, problem: null };
-const KEPT_BYTES = 256 * 2 ** 20;
+const MOST_BYTES = 256 * 2 ** 20;
 
 export const catalogue = signal<Catalogue | null>(null);
 export const catalogueProblem = signal<Problem | null>(null);
 
-const kept = new Map<string, { answer: Answer; bytes: number }>();
+const answers = new ByteLRU<Answer>(MOST_BYTES);
 const generation = new Map<string, number>();
 
 /** Read the catalogue once more; keeps the old one when the server is away. */
@@ -72,17 +73,13 @@ export function keyOf(query: Query): string {
 /** Ask one question. Rejects with a Refusal, or with the signal's reason when aborted. */
 export async function ask(query: Query, signalled: AbortSignal): Promise<Answer> {
   const key = keyOf(query);
-  const hit = kept.get(key);
-  if (hit) {
-    kept.delete(key);
-    kept.set(key, hit);
-    return hit.answer;
-  }
+  const known = answers.get(key);
+  if (known) return known;
   const bytes = await tensorboard.answer(query, signalled);
   const size = bytes.byteLength;
   const answer = await worked(bytes, null, decode);
   signalled.throwIfAborted();
-  keep(key, answer, size);
+  answers.put(key, answer, size);
   return answer;
 }
 
@@ -94,17 +91,6 @@ export async function askTile(query: Query, steps: Steps, signalled: AbortSignal
   const tile = await worked(bytes, task, (all) => tileOf(decode(all), task));
   signalled.throwIfAborted();
   return tile;
-}
-
-function keep(key: string, answer: Answer, bytes: number) {
-  kept.set(key, { answer, bytes });
-  let total = 0;
-  for (const one of kept.values()) total += one.bytes;
-  for (const [oldest, one] of kept) {
-    if (total <= KEPT_BYTES || oldest === key) break;
-    kept.delete(oldest);
-    total -= one.bytes;
-  }
 }
 
 /** Follow a question: the outcome changes whenever the question or the run behind it does. */

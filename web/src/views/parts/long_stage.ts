@@ -4,10 +4,10 @@
  */
 import { signal } from "@preact/signals";
 import { bytesOf, type Tile } from "../../answers/tile.ts";
+import { ByteLRU } from "../../cells/byte_lru.ts";
 import type { Window } from "../../cells/pool.ts";
 import type { Scale } from "../../cells/scale.ts";
 import { floorOf } from "../../cells/scale.ts";
-import { Fetching, Shelf } from "../../cells/shelf.ts";
 import { css, viridis } from "../../cells/tables.ts";
 import {
   type Levels,
@@ -34,6 +34,7 @@ import {
 } from "../../draw/long_map.ts";
 import { type Held, hatching, pictured } from "../../draw/pictures.ts";
 import { busy } from "../../ready.ts";
+import { Fetching } from "./fetching.ts";
 import type { Spot } from "./pointing.ts";
 
 /** What is asked about: everything that tells one map from another. */
@@ -63,13 +64,13 @@ export interface Shown {
   readonly problem: unknown;
 }
 
-const KEPT = 192 * 2 ** 20;
+const MOST_BYTES = 192 * 2 ** 20;
 /** Fetches at a time; more only queue up at the server. */
 const LANES = 4;
 /** Milliseconds that a moving view gathers wishes before they are asked for. */
 const STILL = 70;
 
-const shelf = new Shelf<Held>(KEPT);
+const cache = new ByteLRU<Held>(MOST_BYTES);
 
 export class Stage {
   readonly shown = signal<Shown>({
@@ -160,7 +161,7 @@ export class Stage {
   }
 
   private held(spot: TileSpot): Held | undefined {
-    return shelf.get(`${this.subject?.name}|${spotName(spot)}`);
+    return cache.get(`${this.subject?.name}|${spotName(spot)}`);
   }
 
   private missing(levels: Levels): TileSpot[] {
@@ -191,7 +192,7 @@ export class Stage {
     const coarser = steps.down > spot.down || steps.across > spot.across;
     if (coarser && subject.name === this.subject?.name) this.coarser.set(stepName(spot), steps);
     const held = { tile, picture: null, painted: "" };
-    shelf.put(`${subject.name}|${spotName(spot)}`, held, bytesOf(tile));
+    cache.put(`${subject.name}|${spotName(spot)}`, held, bytesOf(tile));
   }
 
   private paint(): void {

@@ -1,38 +1,4 @@
-/** Tiles at hand: a shelf of bounded size, and the fetching of those that are missing. */
-
-/** Keeps what was used last, up to so many bytes. */
-export class Shelf<T> {
-  private readonly kept = new Map<string, { value: T; bytes: number }>();
-  private readonly most: number;
-  private total = 0;
-
-  constructor(most: number) {
-    this.most = most;
-  }
-
-  get bytes(): number {
-    return this.total;
-  }
-
-  get(name: string): T | undefined {
-    const one = this.kept.get(name);
-    if (!one) return undefined;
-    this.kept.delete(name);
-    this.kept.set(name, one);
-    return one.value;
-  }
-
-  put(name: string, value: T, bytes: number): void {
-    this.total += bytes - (this.kept.get(name)?.bytes ?? 0);
-    this.kept.delete(name);
-    this.kept.set(name, { value, bytes });
-    for (const [oldest, one] of this.kept) {
-      if (this.total <= this.most || oldest === name) break;
-      this.kept.delete(oldest);
-      this.total -= one.bytes;
-    }
-  }
-}
+/** Fetches the tiles that a view wants and lacks: a few at a time, and none that it no longer wants. */
 
 interface Wish {
   readonly name: string;

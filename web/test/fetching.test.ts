@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Fetching, Shelf } from "../src/cells/shelf.ts";
+import { Fetching } from "../src/views/parts/fetching.ts";
 
 /** A source that answers when told to. */
 function source() {
@@ -26,22 +26,6 @@ function source() {
   };
   return { asked, aborted, under, wish, answer };
 }
-
-test("a shelf keeps what was used last, within its bytes", () => {
-  const shelf = new Shelf<number>(100);
-  shelf.put("a", 1, 40);
-  shelf.put("b", 2, 40);
-  assert.equal(shelf.get("a"), 1);
-  shelf.put("c", 3, 40);
-  assert.equal(shelf.get("b"), undefined, "the one unused for longest went");
-  assert.equal(shelf.get("a"), 1);
-  assert.equal(shelf.bytes, 80);
-  shelf.put("a", 4, 50);
-  assert.equal(shelf.bytes, 90);
-  shelf.put("huge", 5, 500);
-  assert.equal(shelf.get("huge"), 5, "what was just put stays, however large");
-  assert.equal(shelf.get("a"), undefined);
-});
 
 test("tiles are fetched a few at a time, in the order wanted", async () => {
   const from = source();

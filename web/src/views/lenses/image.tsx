@@ -5,7 +5,7 @@ import { shades, ticks } from "../../cells/scale.ts";
 import { Canvas, useSize } from "../../controls/canvas.tsx";
 import { Legend } from "../../controls/legend.tsx";
 import { px } from "../../controls/px.ts";
-import { glow, glowAt } from "../../draw/glow.ts";
+import { overlay, overlayAt } from "../../draw/overlay.ts";
 import { t } from "../../state/language.ts";
 import { selection } from "../../state/selection.ts";
 import type { Layout } from "../../types.ts";
@@ -26,13 +26,13 @@ export function HeadImageLens({ map }: { map: HeadMap }) {
   const pixels = useMemo(() => {
     const source = scale === "percentile" ? map.ranked() : map.marked;
     const row = source.slice(query * map.keys, (query + 1) * map.keys);
-    return glow(shades(row, scale, most), rows, columns, map.image);
+    return overlay(shades(row, scale, most), rows, columns, map.image);
   }, [map, query, scale, most, rows, columns]);
   return (
     <>
       <div class="room" ref={room.ref}>
         {room.width > 0 && (
-          <Glowing
+          <ImageOverlay
             layout={[rows, columns]}
             side={side}
             pixels={pixels}
@@ -48,14 +48,14 @@ export function HeadImageLens({ map }: { map: HeadMap }) {
         spot={spot ?? { query, key: null }}
         hint={map.queries > 1 ? words.hoverQuery : words.hoverPixel}
       />
-      <Legend colour={glowAt} ticks={ticks(scale, most)} meaning={words.weightScale[scale]}>
+      <Legend colour={overlayAt} ticks={ticks(scale, most)} meaning={words.weightScale[scale]}>
         <span class="key">{map.queries > 1 ? words.hoverQuery : words.hoverPixel}</span>
       </Legend>
     </>
   );
 }
 
-interface GlowingProps {
+interface OverlayProps {
   layout: Layout;
   /** Units of the page that a position is wide and high. */
   side: number;
@@ -68,7 +68,7 @@ interface GlowingProps {
 }
 
 /** The positions of an image, to be pointed at. */
-export function Glowing({ layout, side, pixels, label, spotAt, query, at }: GlowingProps) {
+export function ImageOverlay({ layout, side, pixels, label, spotAt, query, at }: OverlayProps) {
   const [rows, columns] = layout;
   const under = (event: PointerEvent | MouseEvent): Spot => {
     const column = Math.min(columns - 1, Math.max(0, Math.floor(event.offsetX / side)));

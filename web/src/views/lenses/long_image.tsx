@@ -9,7 +9,7 @@ import { count } from "../../controls/format.ts";
 import { Legend } from "../../controls/legend.tsx";
 import { ProblemNotice } from "../../controls/notice.tsx";
 import { useAnswer } from "../../controls/use_answer.ts";
-import { glow, glowAt } from "../../draw/glow.ts";
+import { overlay, overlayAt } from "../../draw/overlay.ts";
 import { t } from "../../state/language.ts";
 import { head } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
@@ -17,7 +17,7 @@ import type { Site } from "../../types.ts";
 import { headQuery, scaleOf, strongestQuery, useFirstQuery } from "../parts/long_head.ts";
 import { LongReadout, percent } from "../parts/long_readout.tsx";
 import { hovered, pinned } from "../parts/pointing.ts";
-import { Glowing, spotUnder } from "./image.tsx";
+import { ImageOverlay, spotUnder } from "./image.tsx";
 
 /** Weights fetched of a query's row, the strongest. */
 const STRONGEST = 5000;
@@ -47,7 +47,7 @@ export function LongImage({ site }: { site: Site }) {
   const pixels = useMemo(() => {
     if (!strongest || !answer) return null;
     const row = rowFrom(strongest, at, site.keys);
-    return glow(shades(row, scale, most), rows, columns, pictureOf(answer));
+    return overlay(shades(row, scale, most), rows, columns, pictureOf(answer));
   }, [strongest, answer, at, site, scale, most, rows, columns]);
   const hint = site.queries > 1 ? words.hoverQuery : words.hoverPixel;
   return (
@@ -55,7 +55,7 @@ export function LongImage({ site }: { site: Site }) {
       <div class="room" ref={room.ref}>
         {outcome.problem && <ProblemNotice problem={outcome.problem} />}
         {room.width > 0 && pixels && (
-          <Glowing
+          <ImageOverlay
             layout={[rows, columns]}
             side={side}
             pixels={pixels}
@@ -74,7 +74,7 @@ export function LongImage({ site }: { site: Site }) {
         hint={hint}
         drawn={() => null}
       />
-      <Legend colour={glowAt} ticks={ticks(scale, most)} meaning={words.weightScale[scale]}>
+      <Legend colour={overlayAt} ticks={ticks(scale, most)} meaning={words.weightScale[scale]}>
         {strongest && (
           <span class="key">{words.mass(count(strongest.count), percent(strongest.share))}</span>
         )}

@@ -3,7 +3,7 @@ import type { Picture } from "../answers/head_map.ts";
 import { BARRED } from "../cells/scale.ts";
 
 /** The accent laid over images, red, green, blue. */
-export const GLOW = [255, 122, 0] as const;
+export const OVER = [255, 122, 0] as const;
 /** How opaque the greatest weight is. */
 const STRONGEST = 0.75;
 
@@ -11,7 +11,7 @@ const STRONGEST = 0.75;
  * One pixel per position, red-green-blue-alpha. `shades` has one number per position; NaN is
  * painted magenta, what may not be attended stays the plain image.
  */
-export function glow(
+export function overlay(
   shades: Float32Array,
   rows: number,
   columns: number,
@@ -24,7 +24,7 @@ export function glow(
     const under = grey[i] as number;
     const cover = shade === BARRED ? 0 : STRONGEST * shade;
     for (let channel = 0; channel < 3; channel++) {
-      const over = GLOW[channel] as number;
+      const over = OVER[channel] as number;
       out[4 * i + channel] = under + (over - under) * cover;
     }
     if (Number.isNaN(shade)) out.set([255, 0, 160], 4 * i);
@@ -55,8 +55,8 @@ export function greys(image: Picture | null, rows: number, columns: number): Flo
 }
 
 /** A stretch of the same blend for a legend, over middle grey. */
-export function glowAt(shade: number): string {
+export function overlayAt(shade: number): string {
   const under = 60;
-  const mixed = GLOW.map((over) => Math.round(under + (over - under) * STRONGEST * shade));
+  const mixed = OVER.map((over) => Math.round(under + (over - under) * STRONGEST * shade));
   return `rgb(${mixed.join(" ")})`;
 }

@@ -6,8 +6,8 @@ import type { Answer, Numbers } from "../src/answers/wire.ts";
 import { BARRED, floorOf, shade, ticks } from "../src/cells/scale.ts";
 import { at, viridis } from "../src/cells/tables.ts";
 import { form } from "../src/client/tensorboard.ts";
-import { INKS } from "../src/draw/inks.ts";
 import { cellUnder, labelled, layOut, number, pixelsOf, roundUp } from "../src/draw/long_map.ts";
+import { PALETTES } from "../src/draw/palette.ts";
 
 function answer(
   rows: number,
@@ -79,16 +79,16 @@ test("a cell that stands alone is a peak; those of a line or an even ground are 
 test("a tile's pixels leave barred cells open and give NaN a colour of its own", () => {
   const allowed = Uint8Array.of(1, 0, 1, 1);
   const tile = tileOf(answer(2, 2, [0.5, 0, Number.NaN, 0.125], attrs, { allowed }));
-  const inks = INKS.light;
+  const palette = PALETTES.light;
   const look = {
     scale: "linear" as const,
     most: 0.5,
     floor: 1e-4,
     table: viridis,
-    inks,
+    palette,
     ratio: 1,
   };
-  const marks = inks.marks(1);
+  const marks = palette.marks(1);
   assert.deepEqual(
     [...pixelsOf(tile, look, marks)],
     [at(viridis, 1), 0, marks.nanLine, at(viridis, 0.25)],

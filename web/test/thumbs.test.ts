@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { headGrid } from "../src/answers/head_grid.ts";
 import { at, viridis } from "../src/cells/tables.ts";
 import { hit, paintMaps, place, type Strip } from "../src/cells/thumbs.ts";
-import { INKS } from "../src/draw/inks.ts";
+import { PALETTES } from "../src/draw/palette.ts";
 import { golden } from "./golden.ts";
 
 function square(heads: number, side: number): Strip {
@@ -38,11 +38,11 @@ test("a head's colour lies inside its own box", () => {
   const layout = place(strips, 400);
   const width = layout.width;
   const pixels = { data: new Uint32Array(width * Math.ceil(layout.height)), width };
-  paintMaps(pixels, layout, 1, strips, "linear", "max", viridis, INKS.light.marks(1));
+  paintMaps(pixels, layout, 1, strips, "linear", "max", viridis, PALETTES.light.marks(1));
   const first = layout.boxes[2]?.[0];
   assert.ok(first);
   // The golden head's first query looks at its first key only, and may look at no other.
-  const marks = INKS.light.marks(1);
+  const marks = PALETTES.light.marks(1);
   const barred: (number | undefined)[] = [marks.barred, marks.barredLine];
   assert.equal(pixels.data[(first.y + 1) * width + first.x + 1], at(viridis, 1));
   assert.ok(barred.includes(pixels.data[(first.y + 1) * width + first.x + first.width - 2]));

@@ -6,7 +6,7 @@ import type { Window } from "../cells/pool.ts";
 import type { Scale } from "../cells/scale.ts";
 import { shade } from "../cells/scale.ts";
 import { at, css, type Table } from "../cells/tables.ts";
-import type { Inks } from "./inks.ts";
+import type { Palette } from "./palette.ts";
 
 /** A view laid out: `view` is in weights and may begin within one. */
 export interface LongPlot {
@@ -23,7 +23,7 @@ export interface Look {
   readonly most: number;
   readonly floor: number;
   readonly table: Table;
-  readonly inks: Inks;
+  readonly palette: Palette;
   readonly ratio: number;
 }
 

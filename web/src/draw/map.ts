@@ -7,7 +7,7 @@ import type { Scale } from "../cells/scale.ts";
 import { shades } from "../cells/scale.ts";
 import { viridis } from "../cells/tables.ts";
 import type { Reduce } from "../contract.ts";
-import type { Inks } from "./inks.ts";
+import type { Palette } from "./palette.ts";
 
 const FONT = "12px system-ui, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
 const LABEL_ROOM = 14;
@@ -21,9 +21,9 @@ export function paintMap(
   context: CanvasRenderingContext2D,
   map: HeadMap,
   plot: Plot,
-  look: { scale: Scale; reduce: Reduce; ratio: number; inks: Inks },
+  look: { scale: Scale; reduce: Reduce; ratio: number; palette: Palette },
 ): boolean {
-  const { scale, reduce, ratio, inks } = look;
+  const { scale, reduce, ratio, palette } = look;
   const box = {
     x: 0,
     y: 0,
@@ -36,7 +36,7 @@ export function paintMap(
   const image = context.createImageData(box.width, box.height);
   const pixels = { data: new Uint32Array(image.data.buffer), width: box.width };
   const roomy = Math.min(plot.cellWidth, plot.cellHeight) >= 12;
-  paint(pixels, box, cells, viridis, inks.marks(ratio), roomy ? Math.round(ratio) : 0);
+  paint(pixels, box, cells, viridis, palette.marks(ratio), roomy ? Math.round(ratio) : 0);
   context.putImageData(image, Math.round(plot.box.x * ratio), Math.round(plot.box.y * ratio));
   return small.pooled;
 }
@@ -46,11 +46,11 @@ export function writeLabels(
   context: CanvasRenderingContext2D,
   map: HeadMap,
   plot: Plot,
-  inks: Inks,
+  palette: Palette,
 ): void {
   const { window, box } = plot;
   context.font = FONT;
-  context.fillStyle = inks.text;
+  context.fillStyle = palette.text;
   context.textBaseline = "middle";
   const down = every(plot.cellHeight, LABEL_ROOM);
   for (let row = firstOf(window.row, down); row < window.row + window.rows; row += down) {

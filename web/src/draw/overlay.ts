@@ -3,7 +3,7 @@ import type { Picture } from "../answers/head_map.ts";
 import { BARRED } from "../cells/scale.ts";
 
 /** The accent laid over images, red, green, blue. */
-export const OVER = [255, 122, 0] as const;
+export const ACCENT_RGB = [255, 122, 0] as const;
 /** How opaque the greatest weight is. */
 const STRONGEST = 0.75;
 
@@ -24,8 +24,8 @@ export function overlay(
     const under = grey[i] as number;
     const cover = shade === BARRED ? 0 : STRONGEST * shade;
     for (let channel = 0; channel < 3; channel++) {
-      const over = OVER[channel] as number;
-      out[4 * i + channel] = under + (over - under) * cover;
+      const accent = ACCENT_RGB[channel] as number;
+      out[4 * i + channel] = under + (accent - under) * cover;
     }
     if (Number.isNaN(shade)) out.set([255, 0, 160], 4 * i);
     out[4 * i + 3] = 255;
@@ -57,6 +57,8 @@ export function greys(image: Picture | null, rows: number, columns: number): Flo
 /** A stretch of the same blend for a legend, over middle grey. */
 export function overlayAt(shade: number): string {
   const under = 60;
-  const mixed = OVER.map((over) => Math.round(under + (over - under) * STRONGEST * shade));
+  const mixed = ACCENT_RGB.map((accent) =>
+    Math.round(under + (accent - under) * STRONGEST * shade),
+  );
   return `rgb(${mixed.join(" ")})`;
 }

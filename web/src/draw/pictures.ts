@@ -1,8 +1,8 @@
 /** Pictures of tiles, one pixel per cell, and of what may not be attended. */
 import type { Tile } from "../answers/tile.ts";
 import { css, pixel } from "../cells/tables.ts";
-import type { Inks } from "./inks.ts";
 import { type Look, pixelsOf } from "./long_map.ts";
+import type { Palette } from "./palette.ts";
 
 /** Milliseconds a frame may spend on pictures of tiles; the rest waits for the next. */
 const BUDGET = 10;
@@ -16,7 +16,7 @@ export interface Held {
 
 /** Make the pictures that are missing, for as long as a frame allows; whether some still are. */
 export function pictured(held: readonly Held[], look: Look): boolean {
-  const name = [look.scale, look.most, look.floor, look.inks.text].join();
+  const name = [look.scale, look.most, look.floor, look.palette.text].join();
   const until = performance.now() + BUDGET;
   let late = false;
   for (const one of held) {
@@ -27,7 +27,7 @@ export function pictured(held: readonly Held[], look: Look): boolean {
     }
     const { wide, tall } = one.tile;
     one.picture ??= new OffscreenCanvas(Math.max(1, wide), Math.max(1, tall));
-    const pixels = pixelsOf(one.tile, look, look.inks.marks(look.ratio));
+    const pixels = pixelsOf(one.tile, look, look.palette.marks(look.ratio));
     const image = new ImageData(new Uint8ClampedArray(pixels.buffer), wide, tall);
     one.picture.getContext("2d")?.putImageData(image, 0, 0);
     one.painted = name;
@@ -35,16 +35,16 @@ export function pictured(held: readonly Held[], look: Look): boolean {
   return late;
 }
 
-let hatched: { inks: Inks; ratio: number; pattern: CanvasPattern | null } | null = null;
+let hatched: { palette: Palette; ratio: number; pattern: CanvasPattern | null } | null = null;
 
 /** The marks of what may not be attended, as a pattern that stays with the screen. */
 export function hatching(
   context: CanvasRenderingContext2D,
-  inks: Inks,
+  palette: Palette,
   ratio: number,
 ): CanvasPattern | string {
-  if (hatched?.inks !== inks || hatched.ratio !== ratio) {
-    const marks = inks.marks(ratio);
+  if (hatched?.palette !== palette || hatched.ratio !== ratio) {
+    const marks = palette.marks(ratio);
     const side = marks.pitch;
     const small = new OffscreenCanvas(side, side);
     const data = new Uint32Array(side * side);
@@ -56,7 +56,7 @@ export function hatching(
     small.getContext("2d")?.putImageData(image, 0, 0);
     const pattern = context.createPattern(small, "repeat");
     pattern?.setTransform(new DOMMatrix().scale(1 / ratio));
-    hatched = { inks, ratio, pattern };
+    hatched = { palette, ratio, pattern };
   }
   return hatched.pattern ?? css(pixel("#888888"));
 }

@@ -13,7 +13,7 @@ import {
 import { at, css, viridis } from "../cells/tables.ts";
 
 /** Colours of everything that is not data. */
-export interface PageInks {
+export interface PagePalette {
   readonly ground: string;
   readonly line: string;
   readonly text: string;
@@ -41,8 +41,8 @@ const WHOLE = new Intl.NumberFormat("en-US");
 const FONT =
   '11px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", sans-serif';
 
-/** The inks that a page's style sheet sets for the theme it is in. */
-export function inksOf(element: Element, dark: boolean): PageInks {
+/** The palette that a page's style sheet sets for the theme it is in. */
+export function paletteOf(element: Element, dark: boolean): PagePalette {
   const style = getComputedStyle(element);
   const ink = (name: string) => style.getPropertyValue(`--${name}`).trim();
   return {
@@ -68,31 +68,31 @@ export function paintRidges(
   ridges: Ridges,
   place: Stage,
   sight: Sight,
-  inks: PageInks,
+  palette: PagePalette,
 ): void {
   context.clearRect(0, 0, size.width, size.height);
   context.font = FONT;
   context.lineJoin = "round";
-  axes(context, ridges, place, sight, inks);
+  axes(context, ridges, place, sight, palette);
   const rows = ridges.rows.length;
   // Lines between ridges that stand a few pixels apart would leave nothing of the ridges.
   const apart = (place.front - place.back) / Math.max(1, rows - 1);
   const firm = rows < 2 ? 1 : Math.min(1, Math.max(0.25, (apart - 1) / 5));
   for (const [row, one] of ridges.rows.entries()) {
     if (one.total === 0) continue;
-    const colour = stepColour(one.step, sight.first, sight.last, inks.dark);
+    const colour = stepColour(one.step, sight.first, sight.last, palette.dark);
     const own = row === sight.chosen;
     trace(context, one, place, baseline(place, row, rows));
-    context.fillStyle = own ? inks.accent : colour;
+    context.fillStyle = own ? palette.accent : colour;
     context.fill();
     context.globalAlpha = firm;
     context.lineWidth = 0.4 + 0.5 * firm;
-    context.strokeStyle = inks.ground;
+    context.strokeStyle = palette.ground;
     context.stroke();
     context.globalAlpha = 1;
   }
-  if (sight.chosen !== null) outline(context, ridges, place, sight.chosen, inks.accent);
-  if (sight.pointed) block(context, ridges, place, sight.pointed, inks);
+  if (sight.chosen !== null) outline(context, ridges, place, sight.chosen, palette.accent);
+  if (sight.pointed) block(context, ridges, place, sight.pointed, palette);
 }
 
 // Through the middle of each bin, and down to nothing half a bin outside the outer ones.
@@ -130,15 +130,15 @@ function block(
   ridges: Ridges,
   place: Stage,
   bin: Bin,
-  inks: PageInks,
+  palette: PagePalette,
 ) {
   const one = ridges.rows[bin.row] as Ridge;
   const stands = baseline(place, bin.row, ridges.rows.length);
-  outline(context, ridges, place, bin.row, inks.text);
+  outline(context, ridges, place, bin.row, palette.text);
   const left = across(place, bin.low);
   const width = Math.max(2, across(place, bin.high) - left);
   const height = Math.max(2, lift(place, one.density[bin.bin] as number));
-  context.fillStyle = inks.text;
+  context.fillStyle = palette.text;
   context.globalAlpha = 0.85;
   context.fillRect(left, stands - height, width, height);
   context.globalAlpha = 1;
@@ -149,12 +149,12 @@ function axes(
   ridges: Ridges,
   place: Stage,
   sight: Sight,
-  inks: PageInks,
+  palette: PagePalette,
 ) {
   const { left, right, front } = place;
   context.lineWidth = 1;
-  context.strokeStyle = inks.line;
-  context.fillStyle = inks.muted;
+  context.strokeStyle = palette.line;
+  context.fillStyle = palette.muted;
   context.textBaseline = "top";
   context.textAlign = "center";
   for (const tick of ticks(place.domain, Math.max(4, Math.floor((right - left) / 50)))) {
@@ -163,8 +163,8 @@ function axes(
     context.fillText(tick.text, x, front + 6);
   }
   context.fillText(sight.weight, (left + right) / 2, front + 20);
-  steps(context, ridges, place, sight, inks);
-  height(context, place, sight, inks);
+  steps(context, ridges, place, sight, palette);
+  height(context, place, sight, palette);
 }
 
 function steps(
@@ -172,31 +172,36 @@ function steps(
   ridges: Ridges,
   place: Stage,
   sight: Sight,
-  inks: PageInks,
+  palette: PagePalette,
 ) {
   const rows = ridges.rows.length;
   context.textAlign = "right";
   context.textBaseline = "middle";
   for (const row of labelled(place, rows, sight.chosen)) {
     const y = baseline(place, row, rows);
-    context.fillStyle = row === sight.chosen ? inks.text : inks.muted;
+    context.fillStyle = row === sight.chosen ? palette.text : palette.muted;
     context.fillText(compact(ridges.rows[row]?.step ?? 0), place.left - 7, y);
     line(context, place.left - 4, Math.round(y) + 0.5, place.left, Math.round(y) + 0.5);
   }
-  context.fillStyle = inks.muted;
+  context.fillStyle = palette.muted;
   context.textBaseline = "bottom";
   context.textAlign = "left";
   if (place.back > 26) context.fillText(sight.step, 2, place.back - 9);
 }
 
 /** The scale of the heights: a bar as tall as the tallest ridge, with its density. */
-function height(context: CanvasRenderingContext2D, place: Stage, sight: Sight, inks: PageInks) {
+function height(
+  context: CanvasRenderingContext2D,
+  place: Stage,
+  sight: Sight,
+  palette: PagePalette,
+) {
   const x = Math.round(place.right) + 8.5;
   const top = place.front - place.rise;
   line(context, x, top, x, place.front);
   line(context, x, Math.round(top) + 0.5, x + 4, Math.round(top) + 0.5);
   line(context, x, Math.round(place.front) - 0.5, x + 4, Math.round(place.front) - 0.5);
-  context.fillStyle = inks.muted;
+  context.fillStyle = palette.muted;
   context.textAlign = "left";
   context.textBaseline = "middle";
   context.fillText(tall(place.peak), x + 7, top);

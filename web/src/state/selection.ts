@@ -5,7 +5,7 @@
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import type { Scale } from "../cells/scale.ts";
 import type { Reduce } from "../contract.ts";
-import type { Theme } from "../draw/inks.ts";
+import type { Theme } from "../draw/palette.ts";
 import { settled } from "../ready.ts";
 
 export type Language = "en" | "zh";

@@ -1,6 +1,6 @@
 /** Light or dark, as TensorBoard is. */
 import { effect, signal } from "@preact/signals";
-import type { Theme } from "../draw/inks.ts";
+import type { Theme } from "../draw/palette.ts";
 import { selection } from "./selection.ts";
 
 const around = signal<Theme>("light");

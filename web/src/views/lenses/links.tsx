@@ -11,8 +11,8 @@ import { count } from "../../controls/format.ts";
 import { Legend } from "../../controls/legend.tsx";
 import { ProblemNotice } from "../../controls/notice.tsx";
 import { useAnswer } from "../../controls/use_answer.ts";
-import { ACCENT, INKS } from "../../draw/inks.ts";
 import { type Chosen, drawLinks, linkPlot, nameUnder, writeSides } from "../../draw/links.ts";
+import { ACCENT, PALETTES } from "../../draw/palette.ts";
 import { t } from "../../state/language.ts";
 import { choose, head } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
@@ -47,7 +47,7 @@ export function Links({ site }: { site: Site }) {
     if (answer && near) positions.peek()?.learn(tileOf(answer));
   }, [answer, view]);
   const plot = linkPlot(view, room.width, room.height);
-  const inks = INKS[theme.value];
+  const palette = PALETTES[theme.value];
   const most = strongest?.weights[0] || 1;
   const floor = floorOf(site.keys);
   const spot = pointed.value;
@@ -66,13 +66,13 @@ export function Links({ site }: { site: Site }) {
             height={room.height}
             label={words.linksLabel(site.name, head.value)}
             data-links={strongest?.count}
-            when={[strongest, view, room.height, scale, inks, spot, positions.value]}
+            when={[strongest, view, room.height, scale, palette, spot, positions.value]}
             paint={(context) => {
               if (strongest) {
                 const colour = (weight: number) => css(at(viridis, shaded(weight)));
                 drawLinks(context, plot, strongest, colour, shaded, chosen, ACCENT);
               }
-              if (positions.value) writeSides(context, plot, whole, positions.value, inks.text);
+              if (positions.value) writeSides(context, plot, whole, positions.value, palette.text);
             }}
             onPointerMove={(event) => hover(spotOf(nameUnder(plot, event.offsetX, event.offsetY)))}
             onPointerLeave={() => hover(null)}

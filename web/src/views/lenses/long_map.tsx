@@ -11,8 +11,8 @@ import { onKey } from "../../controls/keys.ts";
 import { Legend } from "../../controls/legend.tsx";
 import { ProblemNotice } from "../../controls/notice.tsx";
 import { problemOf, useAnswer } from "../../controls/use_answer.ts";
-import { INKS } from "../../draw/inks.ts";
 import { cellUnder } from "../../draw/long_map.ts";
+import { PALETTES } from "../../draw/palette.ts";
 import { t } from "../../state/language.ts";
 import { head } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
@@ -36,15 +36,15 @@ export function LongMap({ site }: { site: Site }) {
   const camera = moving?.camera;
   const { reduce, rows, columns } = selection.value;
   const scale = scaleOf(selection.value.scale);
-  const inks = INKS[theme.value];
+  const palette = PALETTES[theme.value];
   const now = useSubject();
   const comeClose = useApproach(camera, site);
   useLayoutEffect(() => {
     if (!now || !stage || !camera || room.width === 0) return;
     camera.heed(now.whole, rows, columns);
-    const style = { scale, reduce, inks, width: room.width, height: room.height };
+    const style = { scale, reduce, palette, width: room.width, height: room.height };
     stage.show(now, style, camera.view);
-  }, [stage, camera, now, scale, reduce, inks, room.width, room.height, rows, columns]);
+  }, [stage, camera, now, scale, reduce, palette, room.width, room.height, rows, columns]);
   useMoves(camera);
   return (
     <>

@@ -18,8 +18,8 @@ import { count } from "../../controls/format.ts";
 import { Legend } from "../../controls/legend.tsx";
 import { ProblemNotice } from "../../controls/notice.tsx";
 import { useAnswer } from "../../controls/use_answer.ts";
-import { ACCENT, INKS } from "../../draw/inks.ts";
 import { number } from "../../draw/long_map.ts";
+import { ACCENT, PALETTES } from "../../draw/palette.ts";
 import { t } from "../../state/language.ts";
 import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
@@ -131,10 +131,10 @@ function Strip(props: { answer: Answer; keys: number; query: number; most: numbe
   const words = t.value.attention;
   const room = useSize<HTMLDivElement>();
   const scale = scaleOf(selection.value.scale);
-  const inks = INKS[theme.value];
+  const palette = PALETTES[theme.value];
   const tile = useMemo(() => tileOf(answer), [answer]);
   const keyAt = (x: number) => Math.min(keys - 1, Math.floor((x / room.width) * keys));
-  const table = useMemo(() => blend(inks.ground), [inks]);
+  const table = useMemo(() => blend(palette.ground), [palette]);
   return (
     <div class="strip" ref={room.ref}>
       {room.width > 0 && (
@@ -142,7 +142,7 @@ function Strip(props: { answer: Answer; keys: number; query: number; most: numbe
           width={room.width}
           height={STRIP_HEIGHT}
           label={words.strip}
-          when={[tile, room.width, scale, most, inks]}
+          when={[tile, room.width, scale, most, palette]}
           paint={(context, ratio) => {
             const { width, height } = context.canvas;
             const image = context.createImageData(width, height);
@@ -151,7 +151,7 @@ function Strip(props: { answer: Answer; keys: number; query: number; most: numbe
             const small = pool(tile.values, tile.wide, part, 1, width, "max");
             const shaded = shades(small.values, scale, most, floorOf(keys));
             const box = { x: 0, y: 0, width, height };
-            paint(pixels, box, { ...small, shades: shaded }, table, inks.marks(ratio));
+            paint(pixels, box, { ...small, shades: shaded }, table, palette.marks(ratio));
             context.putImageData(image, 0, 0);
           }}
           onPointerMove={(event) => hover({ query, key: keyAt(event.offsetX) })}

@@ -7,8 +7,8 @@ import { at, css, viridis } from "../../cells/tables.ts";
 import { Canvas, measure, useSize } from "../../controls/canvas.tsx";
 import { Legend } from "../../controls/legend.tsx";
 import { px } from "../../controls/px.ts";
-import { INKS } from "../../draw/inks.ts";
 import { labelRoom, paintMap, writeLabels } from "../../draw/map.ts";
+import { PALETTES } from "../../draw/palette.ts";
 import { t } from "../../state/language.ts";
 import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
@@ -27,7 +27,7 @@ export function HeadMapLens({ map }: { map: HeadMap }) {
     () => fit(zoom.window, room.width - labels.right, room.height, labels.left, labels.top),
     [zoom.window, room.width, room.height, labels],
   );
-  const inks = INKS[theme.value];
+  const palette = PALETTES[theme.value];
   const marks = useMemo(() => marksIn(map), [map]);
   return (
     <>
@@ -39,10 +39,10 @@ export function HeadMapLens({ map }: { map: HeadMap }) {
               height={plot.height}
               label={words.mapLabel(map.site, map.head, map.queries, map.keys)}
               paint={(context, ratio) => {
-                setPooled(paintMap(context, map, plot, { scale, reduce, ratio, inks }));
-                writeLabels(context, map, plot, inks);
+                setPooled(paintMap(context, map, plot, { scale, reduce, ratio, palette }));
+                writeLabels(context, map, plot, palette);
               }}
-              when={[map, plot, scale, reduce, inks]}
+              when={[map, plot, scale, reduce, palette]}
               data-box={JSON.stringify({ ...plot.box, ...plot.window })}
               {...zoom.handlers(plot)}
               onPointerLeave={() => hover(null)}

@@ -9,7 +9,7 @@ import { Legend } from "../../controls/legend.tsx";
 import { ProblemNotice } from "../../controls/notice.tsx";
 import { px } from "../../controls/px.ts";
 import { useAnswer } from "../../controls/use_answer.ts";
-import { INKS } from "../../draw/inks.ts";
+import { PALETTES } from "../../draw/palette.ts";
 import { t } from "../../state/language.ts";
 import { choose, example, head, runName, site, step } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
@@ -72,7 +72,7 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
     [strips, room.width, left],
   );
   const measured = useMemo(() => measuredOf(grid, colour), [grid, colour]);
-  const marks = INKS[theme.value].marks;
+  const marks = PALETTES[theme.value].marks;
   return (
     <div ref={room.ref}>
       {room.width > 0 && (

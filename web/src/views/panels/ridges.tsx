@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { type Bin, binAt, type Domain, edge, hit, type Ridges, stage } from "../../cells/ridges.ts";
 import { Canvas, useSize } from "../../controls/canvas.tsx";
 import { count } from "../../controls/format.ts";
-import { inksOf, paintRidges } from "../../draw/ridges.ts";
+import { paintRidges, paletteOf } from "../../draw/ridges.ts";
 import { t } from "../../state/language.ts";
 import { choose } from "../../state/run.ts";
 import { theme } from "../../state/theme.ts";
@@ -34,8 +34,8 @@ export function Panel({ ridges, domain, first, last, chosen, onRemove }: PanelPr
     const { weight, step, density, cut } = words;
     const names = { weight, step, density, cut };
     const sight = { first, last, chosen, pointed: pointed?.bin ?? null, ...names };
-    const inks = inksOf(context.canvas, dark);
-    paintRidges(context, { width, height: HEIGHT }, ridges, place, sight, inks);
+    const palette = paletteOf(context.canvas, dark);
+    paintRidges(context, { width, height: HEIGHT }, ridges, place, sight, palette);
   };
   const look = (event: PointerEvent) => {
     if (!place) return;

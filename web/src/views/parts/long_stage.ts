@@ -18,8 +18,6 @@ import {
   type TileSpot,
 } from "../../cells/tiles.ts";
 import type { Reduce } from "../../contract.ts";
-import type { Inks } from "../../draw/inks.ts";
-import { ACCENT } from "../../draw/inks.ts";
 import {
   framePoint,
   type LongPlot,
@@ -32,6 +30,8 @@ import {
   ruleCells,
   writeAxes,
 } from "../../draw/long_map.ts";
+import type { Palette } from "../../draw/palette.ts";
+import { ACCENT } from "../../draw/palette.ts";
 import { type Held, hatching, pictured } from "../../draw/pictures.ts";
 import { busy } from "../../ready.ts";
 import { Fetching } from "./fetching.ts";
@@ -49,7 +49,7 @@ export interface Subject {
 export interface Style {
   readonly scale: Scale;
   readonly reduce: Reduce;
-  readonly inks: Inks;
+  readonly palette: Palette;
   readonly width: number;
   readonly height: number;
 }
@@ -228,7 +228,7 @@ export class Stage {
       most,
       floor: floorOf(this.subject?.whole.columns ?? 1),
       table: viridis,
-      inks: style.inks,
+      palette: style.palette,
       ratio: window.devicePixelRatio || 1,
     };
   }
@@ -242,7 +242,7 @@ export class Stage {
   ): void {
     const { style, canvas, subject, spot } = this;
     if (!style || !subject) return;
-    const { ratio, inks } = look;
+    const { ratio, palette } = look;
     const width = Math.round(style.width * ratio);
     const height = Math.round(style.height * ratio);
     if (canvas.width !== width || canvas.height !== height)
@@ -255,15 +255,15 @@ export class Stage {
     context.rect(box.x, box.y, box.width, box.height);
     context.clip();
     context.imageSmoothingEnabled = false;
-    const hatch = hatching(context, inks, ratio);
+    const hatch = hatching(context, palette, ratio);
     for (const one of held) {
       if (one.picture) placeTile(context, plot, one.tile, one.picture, hatch, ratio);
     }
     for (const one of tops) if (one.picture) placePeaks(context, plot, one.tile, look);
-    ruleCells(context, plot, css(inks.marks(ratio).ground));
+    ruleCells(context, plot, css(palette.marks(ratio).ground));
     if (spot) framePoint(context, plot, spot, ACCENT);
     context.restore();
-    writeAxes(context, plot, subject.whole, subject.names, inks.text);
+    writeAxes(context, plot, subject.whole, subject.names, palette.text);
     canvas.dataset.box = JSON.stringify({ ...box, ...plot.view });
   }
 

@@ -8,16 +8,16 @@ export type Theme = "light" | "dark";
 /** Marks what is pointed at, on light and dark alike. */
 export const ACCENT = "#e8710a";
 
-export interface Inks {
+export interface Palette {
   readonly text: string;
   readonly ground: string;
   readonly marks: (ratio: number) => Marks;
 }
 
-function inks(
+function palette(
   text: string,
   colours: { ground: string; barred: string; line: string; nan: string; cross: string },
-): Inks {
+): Palette {
   return {
     text,
     ground: colours.ground,
@@ -32,15 +32,15 @@ function inks(
   };
 }
 
-export const INKS: Readonly<Record<Theme, Inks>> = {
-  light: inks("#1b1f24", {
+export const PALETTES: Readonly<Record<Theme, Palette>> = {
+  light: palette("#1b1f24", {
     ground: "#ffffff",
     barred: "#f1f2f4",
     line: "#d9dce1",
     nan: "#ffffff",
     cross: "#d1247a",
   }),
-  dark: inks("#eceef0", {
+  dark: palette("#eceef0", {
     ground: "#1e1e1e",
     barred: "#292b2e",
     line: "#3d4045",

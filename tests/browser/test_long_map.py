@@ -104,7 +104,7 @@ def test_the_wheel_leads_from_the_whole_to_a_planted_cell(long, planted):
     assert long.colours(long.map) > 3
 
 
-def test_numbers_are_exact_at_any_zoom_and_barred_cells_have_none(long, planted):
+def test_numbers_are_exact_at_any_zoom_and_cells_not_allowed_have_none(long, planted):
     for place in [(2000, 2000 - BACK), (3000, 40), (90, 60)]:
         long.map.hover(position=long.spot(*place))
         expect(long.readout).to_have_attribute("data-value", SOMETHING)

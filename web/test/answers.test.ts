@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { headGrid, shortNames } from "../src/answers/head_grid.ts";
 import {
   headMap,
-  isBarred,
+  isAllowed,
   nameOf,
   rowOf,
   sharpestRow,
@@ -26,7 +26,7 @@ test("a map's cells are the array's", () => {
       const wanted = weights[query * 6 + key];
       const seen = weightAt(map, query, key);
       assert.ok(wanted === "NaN" ? Number.isNaN(seen) : seen === wanted);
-      assert.equal(isBarred(map, query, key), !allowed[query * 6 + key]);
+      assert.equal(isAllowed(map, query, key), allowed[query * 6 + key]);
     }
   }
   assert.deepEqual(map.window, { row: 0, column: 0, rows: 6, columns: 6 });
@@ -52,10 +52,10 @@ test("padding that gets weight all the same stays in sight", () => {
   assert.equal(headMap(answer).window.rows, 4);
   const grid = golden("grid-mean");
   const cells = grid.variables.cells_2;
-  const barred = grid.variables.barred_2;
-  assert.ok(cells && barred);
+  const closed = grid.variables.barred_2;
+  assert.ok(cells && closed);
   cells.data[36 + 2 * 6 + 4] = 90;
-  barred.data[2 * 6 + 4] = 0;
+  closed.data[2 * 6 + 4] = 0;
   const tokens = ["a", "b", "c", "d", "", ""];
   assert.equal(headGrid(grid, tokens).sites[2]?.strip.window.columns, 5);
 });
@@ -78,7 +78,7 @@ test("an image comes with its layout", () => {
   assert.equal(nameOf(null, map.keyLayout, 6), "(1, 2)");
 });
 
-test("the first look is at the query with the greatest weight; NaN and barred cells are none", () => {
+test("the first look is at the query with the greatest weight; NaN and cells not allowed are none", () => {
   const answer = golden("map-padded");
   const { weights, allowed } = answer.variables;
   assert.ok(weights && allowed);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Marks, mark, paint, slots } from "../src/cells/paint.ts";
-import { BARRED } from "../src/cells/scale.ts";
+import { NOT_ALLOWED } from "../src/cells/scale.ts";
 import { at, cividis, css, pixel, viridis } from "../src/cells/tables.ts";
 
-const marks: Marks = { ground: 1, barred: 2, barredLine: 3, nan: 4, nanLine: 5, pitch: 5 };
+const marks: Marks = { ground: 1, notAllowed: 2, notAllowedLine: 3, nan: 4, nanLine: 5, pitch: 5 };
 
 test("the tables are whole, start and end where they are published to, and grow lighter", () => {
   assert.equal(viridis.length, 256);
@@ -41,9 +41,9 @@ test("every pixel shows the cell under it", () => {
   assert.equal(seen(2, 5), 9, "below the box");
 });
 
-test("NaN and barred cells have marks of their own, unlike any colour and each other", () => {
+test("NaN and cells not allowed have marks of their own, unlike any colour and each other", () => {
   const data = new Uint32Array(30 * 10);
-  const shades = Float32Array.of(Number.NaN, BARRED, 0);
+  const shades = Float32Array.of(Number.NaN, NOT_ALLOWED, 0);
   paint(
     { data, width: 30 },
     { x: 0, y: 0, width: 30, height: 10 },

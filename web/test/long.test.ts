@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { excerptsOf, rowFrom, strongestOf, telling } from "../src/answers/strongest.ts";
 import { bytesOf, peaksOf, tileOf } from "../src/answers/tile.ts";
 import type { Answer, Numbers } from "../src/answers/wire.ts";
-import { BARRED, floorOf, shade, ticks } from "../src/cells/scale.ts";
+import { floorOf, NOT_ALLOWED, shade, ticks } from "../src/cells/scale.ts";
 import { at, viridis } from "../src/cells/tables.ts";
 import { form } from "../src/client/tensorboard.ts";
 import { cellUnder, labelled, layOut, number, pixelsOf, roundUp } from "../src/draw/long_map.ts";
@@ -41,8 +41,8 @@ test("a tile says where it lies and what its cells join", () => {
   const tile = tileOf(answer(2, 2, [0.5, 0, Number.NaN, 0.25], attrs, { allowed }));
   assert.deepEqual([tile.row, tile.column, tile.down, tile.across], [512, 1024, 4, 4]);
   assert.deepEqual([tile.tall, tile.wide, tile.most], [2, 2, 0.5]);
-  assert.deepEqual([...tile.values], [0.5, BARRED, Number.NaN, 0.25]);
-  assert.ok(tile.barred && tile.nan);
+  assert.deepEqual([...tile.values], [0.5, NOT_ALLOWED, Number.NaN, 0.25]);
+  assert.ok(!tile.allAllowed && tile.nan);
   assert.ok(bytesOf(tile) >= 2 * tile.values.byteLength);
 });
 
@@ -76,7 +76,7 @@ test("a cell that stands alone is a peak; those of a line or an even ground are 
   assert.ok(!peaksOf(values, side, side).some((one) => one.column === 3));
 });
 
-test("a tile's pixels leave barred cells open and give NaN a colour of its own", () => {
+test("a tile's pixels leave cells not allowed open and give NaN a colour of its own", () => {
   const allowed = Uint8Array.of(1, 0, 1, 1);
   const tile = tileOf(answer(2, 2, [0.5, 0, Number.NaN, 0.125], attrs, { allowed }));
   const palette = PALETTES.light;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pool } from "../src/cells/pool.ts";
-import { BARRED } from "../src/cells/scale.ts";
+import { NOT_ALLOWED } from "../src/cells/scale.ts";
 
 const whole = { row: 0, column: 0, rows: 4, columns: 6 };
 const values = Float32Array.from({ length: 24 }, (_, index) => index / 24);
@@ -40,10 +40,10 @@ test("a window is cut out of a larger map", () => {
   );
 });
 
-test("one NaN shows in its block; barred cells do not weigh; a block of them is barred", () => {
-  const row = Float32Array.of(0.5, Number.NaN, BARRED, 0.25, BARRED, BARRED);
+test("one NaN shows in its block; cells not allowed do not weigh; a block of them is one", () => {
+  const row = Float32Array.of(0.5, Number.NaN, NOT_ALLOWED, 0.25, NOT_ALLOWED, NOT_ALLOWED);
   const seen = pool(row, 6, { row: 0, column: 0, rows: 1, columns: 6 }, 1, 3, "mean").values;
   assert.ok(Number.isNaN(seen[0]));
   assert.equal(seen[1], 0.25);
-  assert.equal(seen[2], BARRED);
+  assert.equal(seen[2], NOT_ALLOWED);
 });

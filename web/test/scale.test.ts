@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BARRED, LOG_FLOOR, ranks, shade, shades, ticks } from "../src/cells/scale.ts";
+import { LOG_FLOOR, NOT_ALLOWED, ranks, shade, shades, ticks } from "../src/cells/scale.ts";
 
 test("each scale runs from 0 to 1 and keeps the order of weights", () => {
   for (const scale of ["linear", "sqrt", "log"] as const) {
@@ -25,10 +25,10 @@ test("scales have their known values", () => {
 test("NaN and what may not be attended are never a shade, least of all zero", () => {
   for (const scale of ["linear", "sqrt", "log", "percentile"] as const) {
     assert.ok(Number.isNaN(shade(Number.NaN, scale)));
-    assert.equal(shade(BARRED, scale), BARRED);
+    assert.equal(shade(NOT_ALLOWED, scale), NOT_ALLOWED);
   }
-  assert.deepEqual([...ranks(Float32Array.of(Number.NaN, BARRED, 0.2, 0.8), 1, 4)].slice(1), [
-    BARRED,
+  assert.deepEqual([...ranks(Float32Array.of(Number.NaN, NOT_ALLOWED, 0.2, 0.8), 1, 4)].slice(1), [
+    NOT_ALLOWED,
     0,
     1,
   ]);

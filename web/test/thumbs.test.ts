@@ -43,9 +43,12 @@ test("a head's colour lies inside its own box", () => {
   assert.ok(first);
   // The golden head's first query looks at its first key only, and may look at no other.
   const marks = PALETTES.light.marks(1);
-  const barred: (number | undefined)[] = [marks.barred, marks.barredLine];
+  const notAllowed: (number | undefined)[] = [marks.notAllowed, marks.notAllowedLine];
   assert.equal(pixels.data[(first.y + 1) * width + first.x + 1], at(viridis, 1));
-  assert.ok(barred.includes(pixels.data[(first.y + 1) * width + first.x + first.width - 2]));
+  assert.ok(notAllowed.includes(pixels.data[(first.y + 1) * width + first.x + first.width - 2]));
   const last = (first.y + first.height - 2) * width + first.x;
-  assert.ok(!barred.includes(pixels.data[last + 1]), "the last query may look at the first key");
+  assert.ok(
+    !notAllowed.includes(pixels.data[last + 1]),
+    "the last query may look at the first key",
+  );
 });

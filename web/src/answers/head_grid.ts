@@ -1,5 +1,5 @@
 /** Every head in small, from the answer to `what: "grid"`. */
-import { BARRED } from "../cells/scale.ts";
+import { NOT_ALLOWED } from "../cells/scale.ts";
 import type { Strip } from "../cells/thumbs.ts";
 import { validRange } from "./head_map.ts";
 import type { Answer, Numbers } from "./wire.ts";
@@ -53,13 +53,13 @@ function strip(answer: Answer, index: number, tokens: readonly string[] | null) 
   const cells = answer.variables[`cells_${index}`];
   if (!cells) throw new Error(`The answer holds no cells_${index}.`);
   const nan = answer.variables[`nan_${index}`]?.data;
-  const barred = answer.variables[`barred_${index}`]?.data;
+  const closed = answer.variables[`barred_${index}`]?.data;
   const [heads = 0, rows = 0, columns = 0] = cells.shape;
   const values = Float32Array.from(cells.data, (byte) => WEIGHT[byte] as number);
   for (let i = 0; i < values.length; i++) {
     if (nan?.[i]) values[i] = Number.NaN;
     // Which cells may be attended is mostly one pattern for all heads of a site.
-    else if (barred?.[i % barred.length]) values[i] = BARRED;
+    else if (closed?.[i % closed.length]) values[i] = NOT_ALLOWED;
   }
   const queries = Number(cells.attrs.queries ?? rows);
   const keys = Number(cells.attrs.keys ?? columns);
@@ -100,7 +100,7 @@ function leaking(
   for (let at = 0; at < values.length; at++) {
     const row = Math.floor(at / columns) % rows;
     const value = values[at] as number;
-    if (row < top || row >= bottom || value === 0 || value === BARRED) continue;
+    if (row < top || row >= bottom || value === 0 || value === NOT_ALLOWED) continue;
     const column = at % columns;
     first = Math.min(first, column);
     last = Math.max(last, column + 1);

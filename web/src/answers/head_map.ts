@@ -1,6 +1,6 @@
 /** One head's map as views draw it, from the answer to `what: "map"`. */
 import type { Window } from "../cells/pool.ts";
-import { BARRED, ranks } from "../cells/scale.ts";
+import { NOT_ALLOWED, ranks } from "../cells/scale.ts";
 import type { Layout } from "../types.ts";
 import type { Answer, Numbers } from "./wire.ts";
 
@@ -21,7 +21,7 @@ export interface HeadMap {
   readonly keys: number;
   /** As recorded, [query, key]. */
   readonly weights: Numbers;
-  /** The same, BARRED where this query may not attend to this key. */
+  /** The same, NOT_ALLOWED where this query may not attend to this key. */
   readonly marked: Float32Array;
   /** Ranks within rows, made when first asked for. */
   readonly ranked: () => Float32Array;
@@ -40,7 +40,7 @@ export function headMap(answer: Answer): HeadMap {
   const weights = variables.weights;
   if (!weights) throw new Error("The answer holds no weights.");
   const [queries = 0, keys = 0] = weights.shape;
-  const marked = withBars(weights.data, variables.allowed?.data);
+  const marked = withMarks(weights.data, variables.allowed?.data);
   const image = variables.image;
   let ranked: Float32Array | null = null;
   const queryRange = validRange(variables.query_valid?.data, queries);
@@ -77,10 +77,10 @@ export function headMap(answer: Answer): HeadMap {
   };
 }
 
-/** Weights with BARRED in place of what may not be attended. */
-export function withBars(weights: Numbers, allowed: Numbers | undefined): Float32Array {
+/** Weights with NOT_ALLOWED in place of what may not be attended. */
+export function withMarks(weights: Numbers, allowed: Numbers | undefined): Float32Array {
   const marked = Float32Array.from(weights);
-  if (allowed) for (let i = 0; i < marked.length; i++) if (!allowed[i]) marked[i] = BARRED;
+  if (allowed) for (let i = 0; i < marked.length; i++) if (!allowed[i]) marked[i] = NOT_ALLOWED;
   return marked;
 }
 
@@ -97,7 +97,7 @@ function usedKeys(
   const used = Uint8Array.from({ length: keys }, (_, key) => valid?.[key] ?? 1);
   for (let query = first; query < last; query++) {
     for (let key = 0; key < keys; key++) {
-      if (marked[query * keys + key] !== BARRED) used[key] = 1;
+      if (marked[query * keys + key] !== NOT_ALLOWED) used[key] = 1;
     }
   }
   return used;
@@ -117,8 +117,8 @@ export function weightAt(map: HeadMap, query: number, key: number): number {
   return map.weights[query * map.keys + key] ?? Number.NaN;
 }
 
-export function isBarred(map: HeadMap, query: number, key: number): boolean {
-  return map.marked[query * map.keys + key] === BARRED;
+export function isAllowed(map: HeadMap, query: number, key: number): boolean {
+  return map.marked[query * map.keys + key] !== NOT_ALLOWED;
 }
 
 export interface Row {
@@ -134,7 +134,7 @@ export function rowOf(map: HeadMap, query: number, most = 4): Row {
   let sum = 0;
   let allowed = 0;
   for (let key = 0; key < map.keys; key++) {
-    if (isBarred(map, query, key)) continue;
+    if (!isAllowed(map, query, key)) continue;
     const weight = weightAt(map, query, key);
     allowed += 1;
     sum += weight;

@@ -1,9 +1,9 @@
 /** A part of a long map, cells joined, from the answer to `what: "map"` with ranges. */
 import { pool } from "../cells/pool.ts";
-import { BARRED } from "../cells/scale.ts";
+import { NOT_ALLOWED } from "../cells/scale.ts";
 import type { Steps } from "../cells/tiles.ts";
 import type { Reduce } from "../contract.ts";
-import { withBars } from "./head_map.ts";
+import { withMarks } from "./head_map.ts";
 import type { Answer } from "./wire.ts";
 
 /** A cell far stronger than those around it, which must not be lost in a picture. */
@@ -29,11 +29,12 @@ export interface Tile {
   /** Cells. */
   readonly tall: number;
   readonly wide: number;
-  /** [tall, wide]; NaN and BARRED are marks. */
+  /** [tall, wide]; NaN and NOT_ALLOWED are marks. */
   readonly values: Float32Array;
   /** The greatest value. */
   readonly most: number;
-  readonly barred: boolean;
+  /** Whether every cell may be attended. */
+  readonly allAllowed: boolean;
   readonly nan: boolean;
   readonly peaks: readonly Peak[];
   readonly queryTokens: readonly string[] | null;
@@ -60,7 +61,7 @@ export function tileOf(answer: Answer, grain: Grain = { down: 1, across: 1, redu
   const [row = 0] = (attrs.rows as readonly number[] | undefined) ?? [];
   const [column = 0] = (attrs.columns as readonly number[] | undefined) ?? [];
   const [down, across] = [Number(attrs.step_rows ?? 1), Number(attrs.step_columns ?? 1)];
-  const fine = withBars(weights.data, variables.allowed?.data);
+  const fine = withMarks(weights.data, variables.allowed?.data);
   const by = { down: Math.max(1, grain.down / down), across: Math.max(1, grain.across / across) };
   const [tall, wide] = [Math.ceil(rows / by.down), Math.ceil(columns / by.across)];
   const values = joined(fine, rows, columns, { ...by, reduce: grain.reduce });
@@ -80,7 +81,7 @@ export function tileOf(answer: Answer, grain: Grain = { down: 1, across: 1, redu
   };
 }
 
-/** Blocks of cells as one cell each: NaN if any is, barred if all are. */
+/** Blocks of cells as one cell each: NaN if any is, not allowed if none is allowed. */
 function joined(fine: Float32Array, rows: number, columns: number, by: Grain): Float32Array {
   if (by.down === 1 && by.across === 1) return fine;
   const parts: Float32Array[] = [];
@@ -106,17 +107,17 @@ export function bytesOf(tile: Tile): number {
   return 2 * tile.values.byteLength + 64 * tile.peaks.length + 4096;
 }
 
-function extremes(values: Float32Array): { most: number; barred: boolean; nan: boolean } {
+function extremes(values: Float32Array): { most: number; allAllowed: boolean; nan: boolean } {
   let most = 0;
-  let barred = false;
+  let allAllowed = true;
   let nan = false;
   for (let at = 0; at < values.length; at++) {
     const value = values[at] as number;
     if (value > most) most = value;
-    else if (value === BARRED) barred = true;
+    else if (value === NOT_ALLOWED) allAllowed = false;
     else if (Number.isNaN(value)) nan = true;
   }
-  return { most, barred, nan };
+  return { most, allAllowed, nan };
 }
 
 /** Cells that stand alone: `STEEP` times as strong as each of the cells around them. */

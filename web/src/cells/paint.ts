@@ -17,8 +17,8 @@ export interface Pixels {
 /** The pixels of what is no number: hatched where no attention is allowed, crossed where NaN. */
 export interface Marks {
   readonly ground: number;
-  readonly barred: number;
-  readonly barredLine: number;
+  readonly notAllowed: number;
+  readonly notAllowedLine: number;
   readonly nan: number;
   readonly nanLine: number;
   /** Distance of the marks' lines in pixels. */
@@ -26,7 +26,7 @@ export interface Marks {
 }
 
 export interface Cells {
-  /** From 0 to 1; NaN and BARRED are marks. */
+  /** From 0 to 1; NaN and NOT_ALLOWED are marks. */
   readonly shades: Float32Array;
   readonly rows: number;
   readonly columns: number;
@@ -83,7 +83,7 @@ export function slots(length: number, cells: number, gap: number): Int32Array {
 export function mark(shade: number, x: number, y: number, marks: Marks): number {
   const line = Math.max(1, Math.floor(marks.pitch / 5));
   const rising = (x + y) % marks.pitch < line;
-  if (!Number.isNaN(shade)) return rising ? marks.barredLine : marks.barred;
+  if (!Number.isNaN(shade)) return rising ? marks.notAllowedLine : marks.notAllowed;
   const falling = (((x - y) % marks.pitch) + marks.pitch) % marks.pitch < line;
   return rising || falling ? marks.nanLine : marks.nan;
 }

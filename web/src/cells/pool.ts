@@ -1,6 +1,6 @@
 /** Fewer cells from many: what is drawn when a picture has less than a pixel for each cell. */
 import type { Reduce } from "../contract.ts";
-import { BARRED } from "./scale.ts";
+import { NOT_ALLOWED } from "./scale.ts";
 
 /** A rectangle of cells. */
 export interface Window {
@@ -20,8 +20,8 @@ export interface Pooled {
 
 /**
  * Take a window out of a row-major array whose rows are `stride` long, as at most `rows` by
- * `columns` cells. A block with a NaN is NaN, so that damage stays seen; a block is barred only
- * where all of it is, and barred cells do not weigh in a mean.
+ * `columns` cells. A block with a NaN is NaN, so that damage stays seen; a block is not allowed
+ * only where none of it is allowed, and such cells do not weigh in a mean.
  */
 export function pool(
   values: Float32Array,
@@ -65,7 +65,7 @@ function block(
   reduce: Reduce,
 ): number {
   let sum = 0;
-  let most = BARRED;
+  let most = NOT_ALLOWED;
   let counted = 0;
   for (let row = top; row < bottom; row++) {
     for (let at = row * stride + left; at < row * stride + right; at++) {
@@ -77,6 +77,6 @@ function block(
       if (value > most) most = value;
     }
   }
-  if (counted === 0) return BARRED;
+  if (counted === 0) return NOT_ALLOWED;
   return reduce === "max" ? most : sum / counted;
 }

@@ -6,7 +6,7 @@
 export type Scale = "linear" | "sqrt" | "log" | "percentile";
 
 /** Stands for "may not be attended" among weights and shades, which are never negative. */
-export const BARRED = -1;
+export const NOT_ALLOWED = -1;
 
 /** Lowest weight that the logarithmic scale tells apart. */
 export const LOG_FLOOR = 1e-4;
@@ -16,7 +16,7 @@ export function floorOf(keys: number): number {
   return Math.min(LOG_FLOOR, 10 ** Math.floor(-Math.log10(Math.max(1, keys)) - 0.5));
 }
 
-/** The shade of one weight where `most` is the strongest; NaN and BARRED stay what they are. */
+/** The shade of one weight where `most` is the strongest; NaN and NOT_ALLOWED stay what they are. */
 export function shade(value: number, scale: Scale, most = 1, floor = LOG_FLOOR): number {
   if (!(value >= 0)) return value;
   if (scale === "percentile") return value;

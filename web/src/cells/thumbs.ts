@@ -10,7 +10,7 @@ import type { Table } from "./tables.ts";
 /** One site's row of thumbnails. */
 export interface Strip {
   readonly heads: number;
-  /** Weights of all heads, [head, row, column]; NaN and BARRED are marks. */
+  /** Weights of all heads, [head, row, column]; NaN and NOT_ALLOWED are marks. */
   readonly values: Float32Array;
   readonly rows: number;
   readonly columns: number;

@@ -8,14 +8,15 @@ interface LegendProps {
   ticks: readonly { text: string; shade: number }[];
   /** Quantity, unit and scale in words. */
   meaning: string;
-  barred?: boolean;
+  /** Whether every key may be attended; where not, the mark of those that may not is explained. */
+  allAllowed?: boolean;
   nan?: boolean;
   children?: ComponentChildren;
 }
 
 const STOPS = 24;
 
-export function Legend({ colour, ticks, meaning, barred, nan, children }: LegendProps) {
+export function Legend({ colour, ticks, meaning, allAllowed = true, nan, children }: LegendProps) {
   const words = t.value.attention;
   const stops = Array.from({ length: STOPS + 1 }, (_, index) => colour(index / STOPS));
   return (
@@ -35,10 +36,10 @@ export function Legend({ colour, ticks, meaning, barred, nan, children }: Legend
       <p class="sub">
         {/* A space, so that a line may break here. */}
         {meaning}{" "}
-        {barred && (
+        {!allAllowed && (
           <span class="key">
-            <i class="swatch barred" aria-hidden="true" />
-            {words.barred}
+            <i class="swatch not-allowed" aria-hidden="true" />
+            {words.notAllowed}
           </span>
         )}
         {nan && (

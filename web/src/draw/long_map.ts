@@ -131,7 +131,7 @@ export function placeTile(
     sharp(box.x + (tile.column + cell * tile.across - view.column) * plot.across);
   const y = (cell: number) => sharp(box.y + (tile.row + cell * tile.down - view.row) * plot.down);
   const [width, height] = [x(right) - x(left), y(bottom) - y(top)];
-  if (tile.barred) {
+  if (!tile.allAllowed) {
     context.fillStyle = hatch;
     context.fillRect(x(left), y(top), width, height);
   }

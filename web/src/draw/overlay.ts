@@ -1,6 +1,6 @@
 /** Weights laid over an image: the image in grey, the accent on top as strong as the weight. */
 import type { Picture } from "../answers/head_map.ts";
-import { BARRED } from "../cells/scale.ts";
+import { NOT_ALLOWED } from "../cells/scale.ts";
 
 /** The accent laid over images, red, green, blue. */
 export const ACCENT_RGB = [255, 122, 0] as const;
@@ -22,7 +22,7 @@ export function overlay(
   for (let i = 0; i < rows * columns; i++) {
     const shade = shades[i] as number;
     const under = grey[i] as number;
-    const cover = shade === BARRED ? 0 : STRONGEST * shade;
+    const cover = shade === NOT_ALLOWED ? 0 : STRONGEST * shade;
     for (let channel = 0; channel < 3; channel++) {
       const accent = ACCENT_RGB[channel] as number;
       out[4 * i + channel] = under + (accent - under) * cover;

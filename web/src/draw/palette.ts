@@ -16,15 +16,15 @@ export interface Palette {
 
 function palette(
   text: string,
-  colours: { ground: string; barred: string; line: string; nan: string; cross: string },
+  colours: { ground: string; notAllowed: string; line: string; nan: string; cross: string },
 ): Palette {
   return {
     text,
     ground: colours.ground,
     marks: (ratio) => ({
       ground: pixel(colours.ground),
-      barred: pixel(colours.barred),
-      barredLine: pixel(colours.line),
+      notAllowed: pixel(colours.notAllowed),
+      notAllowedLine: pixel(colours.line),
       nan: pixel(colours.nan),
       nanLine: pixel(colours.cross),
       pitch: Math.max(4, Math.round(5 * ratio)),
@@ -35,14 +35,14 @@ function palette(
 export const PALETTES: Readonly<Record<Theme, Palette>> = {
   light: palette("#1b1f24", {
     ground: "#ffffff",
-    barred: "#f1f2f4",
+    notAllowed: "#f1f2f4",
     line: "#d9dce1",
     nan: "#ffffff",
     cross: "#d1247a",
   }),
   dark: palette("#eceef0", {
     ground: "#1e1e1e",
-    barred: "#292b2e",
+    notAllowed: "#292b2e",
     line: "#3d4045",
     nan: "#1e1e1e",
     cross: "#ff5fa8",

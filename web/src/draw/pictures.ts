@@ -50,7 +50,7 @@ export function hatching(
     const data = new Uint32Array(side * side);
     for (let i = 0; i < data.length; i++) {
       const line = ((i % side) + Math.floor(i / side)) % side < Math.max(1, Math.floor(side / 5));
-      data[i] = line ? marks.barredLine : marks.barred;
+      data[i] = line ? marks.notAllowedLine : marks.notAllowed;
     }
     const image = new ImageData(new Uint8ClampedArray(data.buffer), side, side);
     small.getContext("2d")?.putImageData(image, 0, 0);

@@ -61,7 +61,7 @@ export const attention = {
   cell: (query: number, key: number) => `cell [${query}, ${key}]`,
   position: (key: number) => `key ${key}`,
   more: (count: number) => ` … ${count} more`,
-  barred: "not allowed",
+  notAllowed: "not allowed",
   hoverRow: "Point at a row for its numbers; click to pin it, Esc to let go.",
   hoverPixel: "Point at a pixel for its weight; click to pin it.",
   hoverQuery: "Point at the pixel that asks; click to pin it, then point at what it looks at.",

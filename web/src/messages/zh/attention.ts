@@ -67,7 +67,7 @@ export const attention: typeof english = {
   cell: (query, key) => `格 [${query}, ${key}]`,
   position: (key) => `键 ${key}`,
   more: (count) => ` … 还有 ${count} 个`,
-  barred: "不允许",
+  notAllowed: "不允许",
   hoverRow: "指向一行可看到数值；点击固定，Esc 取消。",
   hoverPixel: "指向一个像素可看到它的权重；点击固定。",
   hoverQuery: "指向发出查询的像素；点击固定后，再指向它所看的地方。",

@@ -208,7 +208,7 @@ function Below({ stage, scale, site }: { stage: Stage | undefined; scale: Scale;
         colour={(one) => css(at(viridis, one))}
         ticks={ticks(scale, most, floorOf(site.keys))}
         meaning={words.weightScale[scale]}
-        barred={shown.barred}
+        allAllowed={shown.allAllowed}
         nan={shown.nan}
       >
         <span class="key" data-joined={`${steps.down}x${steps.across}`}>

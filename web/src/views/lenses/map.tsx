@@ -98,16 +98,16 @@ function Outline({ plot }: { plot: Plot }) {
   );
 }
 
-function marksIn(map: HeadMap): { barred: boolean; nan: boolean } {
+function marksIn(map: HeadMap): { allAllowed: boolean; nan: boolean } {
   const { row, rows, column, columns } = map.window;
-  let barred = false;
+  let allAllowed = true;
   let nan = false;
   for (let query = row; query < row + rows; query++) {
     for (let key = column; key < column + columns; key++) {
       const value = map.marked[query * map.keys + key] as number;
-      if (value < 0) barred = true;
+      if (value < 0) allAllowed = false;
       else if (Number.isNaN(value)) nan = true;
     }
   }
-  return { barred, nan };
+  return { allAllowed, nan };
 }

@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 import { type Sentence, sentencesOf, type Word } from "../../answers/sentences.ts";
 import type { Answer } from "../../answers/wire.ts";
 import type { Scale } from "../../cells/scale.ts";
-import { BARRED, ranks, shade, ticks } from "../../cells/scale.ts";
+import { NOT_ALLOWED, ranks, shade, ticks } from "../../cells/scale.ts";
 import { short } from "../../controls/format.ts";
 import { Legend } from "../../controls/legend.tsx";
 import { visible } from "../../draw/map.ts";
@@ -40,7 +40,9 @@ export function HeadTokensLens({ answer }: { answer: Answer }) {
         }
         ticks={ticks(scale)}
         meaning={words.weightScale[scale]}
-        barred={sentences.some((one) => one.words.some((word) => word.weight === BARRED))}
+        allAllowed={sentences.every((one) =>
+          one.words.every((word) => word.weight !== NOT_ALLOWED),
+        )}
         nan={sentences.some((one) => one.words.some((word) => Number.isNaN(word.weight)))}
       />
     </>
@@ -130,7 +132,11 @@ function WordReadout({ sentences }: { sentences: readonly Sentence[] }) {
             <b>
               <bdi>{visible(spot.word.token) || spot.word.key}</bdi>
             </b>{" "}
-            {spot.word.weight === BARRED ? words.barred : <b>{String(spot.word.weight)}</b>}
+            {spot.word.weight === NOT_ALLOWED ? (
+              words.notAllowed
+            ) : (
+              <b>{String(spot.word.weight)}</b>
+            )}
           </>
         ) : (
           <span class="sub">{words.hoverToken}</span>
@@ -153,6 +159,6 @@ function ground(strength: number): Record<string, string> {
 }
 
 function className(word: Word): string {
-  if (word.weight === BARRED) return "word barred";
+  if (word.weight === NOT_ALLOWED) return "word not-allowed";
   return Number.isNaN(word.weight) ? "word nan" : "word";
 }

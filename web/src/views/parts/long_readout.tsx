@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { strongestOf } from "../../answers/strongest.ts";
 import { tileOf } from "../../answers/tile.ts";
-import { BARRED } from "../../cells/scale.ts";
+import { NOT_ALLOWED } from "../../cells/scale.ts";
 import { fewest, short } from "../../controls/format.ts";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { number } from "../../draw/long_map.ts";
@@ -79,7 +79,7 @@ export function LongReadout({ site, spot, hint, drawn }: LongReadoutProps) {
             ) : allowed ? (
               <b>{fewest(value)}</b>
             ) : (
-              words.barred
+              words.notAllowed
             )}
           </>
         )}
@@ -92,7 +92,7 @@ export function LongReadout({ site, spot, hint, drawn }: LongReadoutProps) {
 function Coarse({ drawn }: { drawn: ReturnType<Stage["coarse"]> }) {
   const words = t.value.attention;
   if (!drawn) return <span class="sub">…</span>;
-  if (drawn.value === BARRED) return <>{words.barred}</>;
+  if (drawn.value === NOT_ALLOWED) return <>{words.notAllowed}</>;
   const { down, across } = drawn;
   const of = down * across > 1 ? words.ofCells(selection.value.reduce, down, across) : "";
   return (

@@ -58,7 +58,7 @@ export interface Style {
 export interface Shown {
   readonly steps: Steps;
   readonly most: number;
-  readonly barred: boolean;
+  readonly allAllowed: boolean;
   readonly nan: boolean;
   readonly slow: boolean;
   readonly problem: unknown;
@@ -76,7 +76,7 @@ export class Stage {
   readonly shown = signal<Shown>({
     steps: { down: 1, across: 1 },
     most: 1,
-    barred: false,
+    allAllowed: true,
     nan: false,
     slow: false,
     problem: null,
@@ -272,7 +272,7 @@ export class Stage {
     const next: Shown = {
       steps: finest ? { down: finest.down, across: finest.across } : levels.steps,
       most: look.most,
-      barred: tops.some((one) => one.tile.barred),
+      allAllowed: tops.every((one) => one.tile.allAllowed),
       nan: tops.some((one) => one.tile.nan),
       slow: this.shown.peek().slow && this.fetching.pending,
       problem: this.fetching.problem,

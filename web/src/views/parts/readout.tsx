@@ -1,5 +1,5 @@
 /** The numbers of the row and cell pointed at, equal to the array's. */
-import { type HeadMap, isBarred, rowOf, weightAt } from "../../answers/head_map.ts";
+import { type HeadMap, isAllowed, rowOf, weightAt } from "../../answers/head_map.ts";
 import { fewest, short } from "../../controls/format.ts";
 import { keyName, queryName } from "../../draw/map.ts";
 import { t } from "../../state/language.ts";
@@ -62,7 +62,7 @@ function Cell({ map, query, key_ }: { map: HeadMap; query: number; key_: number 
       <span class="sub">{words.cell(query, key_)} </span>
       {map.queries > 1 && <bdi>{queryName(map, query)} → </bdi>}
       <Token>{keyName(map, key_)}</Token>{" "}
-      {isBarred(map, query, key_) ? words.barred : <b>{fewest(value)}</b>}
+      {isAllowed(map, query, key_) ? <b>{fewest(value)}</b> : words.notAllowed}
     </>
   );
 }

@@ -7,7 +7,7 @@ import {
   rangesOf,
   revealing,
   SIDE,
-  stepsOf,
+  strideOf,
   tilesOf,
   touch,
   viewOf,
@@ -19,12 +19,12 @@ const T = 131_072;
 const whole = { row: 0, column: 0, rows: T, columns: T };
 const screen = { width: 800, height: 700 };
 
-test("a cell has between one pixel and two, and steps are powers of two", () => {
+test("a cell has between one pixel and two, and strides are powers of two", () => {
   for (const span of [8, 100, 699, 700, 701, 5000, T]) {
-    const steps = stepsOf({ row: 0, column: 0, rows: span, columns: span }, screen);
-    assert.ok((steps.down * screen.height) / span >= 1);
-    assert.ok(steps.down === 1 || (steps.down * screen.height) / span < 2);
-    assert.equal(Math.log2(steps.down) % 1, 0);
+    const stride = strideOf({ row: 0, column: 0, rows: span, columns: span }, screen);
+    assert.ok((stride.down * screen.height) / span >= 1);
+    assert.ok(stride.down === 1 || (stride.down * screen.height) / span < 2);
+    assert.equal(Math.log2(stride.down) % 1, 0);
   }
   assert.equal(atLeast(1), 1);
   assert.equal(atLeast(257), 512);
@@ -32,12 +32,12 @@ test("a cell has between one pixel and two, and steps are powers of two", () => 
 
 test("the tiles of a view cover it, lie edge to edge, and are few", () => {
   const view = { row: 70_000.5, column: 123_456.25, rows: 3000, columns: 3428 };
-  const steps = stepsOf(view, screen);
-  const tiles = tilesOf(view, whole, steps);
+  const stride = strideOf(view, screen);
+  const tiles = tilesOf(view, whole, stride);
   assert.ok(tiles.length <= 9);
   for (const tile of tiles) {
-    assert.equal(tile.row % (SIDE * steps.down), 0);
-    assert.equal(tile.column % (SIDE * steps.across), 0);
+    assert.equal(tile.row % (SIDE * stride.down), 0);
+    assert.equal(tile.column % (SIDE * stride.across), 0);
     assert.ok(touch(tile, view));
     assert.equal(rangesOf(tile, whole).cells, SIDE);
   }
@@ -61,14 +61,14 @@ test("tiles end with the map, whatever its length", () => {
 
 test("a tile at the map's end is asked for with as many cells as the others", () => {
   const odd = { row: 0, column: 0, rows: 100_000, columns: 3001 };
-  const steps = { down: 128, across: 8 };
-  const ends = tilesOf({ ...odd, row: 99_999, rows: 1 }, odd, steps);
+  const stride = { down: 128, across: 8 };
+  const ends = tilesOf({ ...odd, row: 99_999, rows: 1 }, odd, stride);
   assert.deepEqual(ends[0]?.row, 65_536);
   const asked = rangesOf(ends[0] as (typeof ends)[0], odd);
   assert.deepEqual(asked, { rows: [34_560, 100_000], columns: [0, 3001], cells: 512 });
-  const step = atLeast((asked.rows[1] - asked.rows[0]) / asked.cells);
-  assert.equal(step, steps.down, "which is what the source makes of it");
-  const first = tilesOf({ ...odd, rows: 1 }, odd, steps)[0];
+  const down = atLeast((asked.rows[1] - asked.rows[0]) / asked.cells);
+  assert.equal(down, stride.down, "which is what the source makes of it");
+  const first = tilesOf({ ...odd, rows: 1 }, odd, stride)[0];
   assert.deepEqual(first && rangesOf(first, odd).rows, [0, 65_536]);
 });
 
@@ -89,29 +89,29 @@ test("the whole is always one tile, and every level between it and the view is o
   const view = { row: 1000, column: 1000, rows: 350, columns: 400 };
   const levels = levelsOf(view, whole, screen);
   assert.equal(levels.root.length, 1);
-  assert.deepEqual(levels.steps, { down: 1, across: 1 });
+  assert.deepEqual(levels.stride, { down: 1, across: 1 });
   assert.deepEqual(
     levels.all.map((level) => level[0]?.down),
     [256, 128, 64, 32, 16, 8, 4, 2, 1],
   );
   const small = levelsOf(whole, whole, { width: 300, height: 300 });
-  assert.deepEqual(small.steps, { down: 512, across: 512 }, "no cell is less than a pixel");
+  assert.deepEqual(small.stride, { down: 512, across: 512 }, "no cell is less than a pixel");
 });
 
-test("where a source has only coarser steps, those are asked for", () => {
-  const coarse = (steps: { down: number }) =>
-    steps.down === 32 ? { down: 256, across: 256 } : undefined;
+test("where a source has only coarser strides, those are asked for", () => {
+  const coarse = (stride: { down: number }) =>
+    stride.down === 32 ? { down: 256, across: 256 } : undefined;
   const view = { row: 0, column: 0, rows: 20_000, columns: 20_000 };
-  assert.equal(levelsOf(view, whole, screen).steps.down, 32);
+  assert.equal(levelsOf(view, whole, screen).stride.down, 32);
   const levels = levelsOf(view, whole, screen, coarse);
-  assert.deepEqual(levels.steps, { down: 256, across: 256 });
+  assert.deepEqual(levels.stride, { down: 256, across: 256 });
   assert.deepEqual(levels.target, levels.root);
 });
 
 test("a map of one query is as long as it is, and one row high", () => {
   const row = { row: 0, column: 0, rows: 1, columns: T };
   const levels = levelsOf(row, row, { width: 800, height: 26 });
-  assert.deepEqual(levels.steps, { down: 1, across: 256 });
+  assert.deepEqual(levels.stride, { down: 1, across: 256 });
   assert.deepEqual(levels.target.length, 1);
 });
 

@@ -1,7 +1,7 @@
 /** A part of a long map, cells joined, from the answer to `what: "map"` with ranges. */
 import { pool } from "../cells/pool.ts";
 import { NOT_ALLOWED } from "../cells/scale.ts";
-import type { Steps } from "../cells/tiles.ts";
+import type { Stride } from "../cells/tiles.ts";
 import type { Reduce } from "../contract.ts";
 import { withMarks } from "./head_map.ts";
 import type { Answer } from "./wire.ts";
@@ -48,7 +48,7 @@ const PEAKS = 400;
 const STEEP = 4;
 
 /** How many weights a cell is to join at least, and how. */
-export interface Grain extends Steps {
+export interface Grain extends Stride {
   readonly reduce: Reduce;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Which tiles of a long map show a view of it. A tile is SIDE cells a side; a cell joins `step`
- * weights along each axis, a power of two, so that tiles of every step lie edge to edge and the
- * tiles of a coarser step cover those of a finer one exactly.
+ * Which tiles of a long map show a view of it. A tile is SIDE cells a side; a cell joins `stride`
+ * weights along each axis, a power of two, so that tiles of every stride lie edge to edge and the
+ * tiles of a coarser stride cover those of a finer one exactly.
  */
 import type { Window } from "./pool.ts";
 
@@ -11,21 +11,21 @@ export const SIDE = 512;
 const FEWEST = 8;
 
 /** Weights that one cell joins, down and across. */
-export interface Steps {
+export interface Stride {
   readonly down: number;
   readonly across: number;
 }
 
 /** Where a tile lies, in weights; the last one along an axis ends with the map. */
-export interface TileSpot extends Window, Steps {}
+export interface TileSpot extends Window, Stride {}
 
 export interface Size {
   readonly width: number;
   readonly height: number;
 }
 
-/** The steps at which every cell of a view has a pixel or more, and less than two. */
-export function stepsOf(view: Window, pixels: Size): Steps {
+/** The stride at which every cell of a view has a pixel or more, and less than two. */
+export function strideOf(view: Window, pixels: Size): Stride {
   return {
     down: atLeast(view.rows / Math.max(1, pixels.height)),
     across: atLeast(view.columns / Math.max(1, pixels.width)),
@@ -34,29 +34,29 @@ export function stepsOf(view: Window, pixels: Size): Steps {
 
 /** The least power of two that is no less than a number. */
 export function atLeast(wanted: number): number {
-  let step = 1;
-  while (step < wanted) step *= 2;
-  return step;
+  let stride = 1;
+  while (stride < wanted) stride *= 2;
+  return stride;
 }
 
-/** The tiles of some steps that a view touches, those nearest its middle first. */
-export function tilesOf(view: Window, whole: Window, steps: Steps): TileSpot[] {
-  const downs = parts(view.row, view.rows, whole.rows, SIDE * steps.down);
-  const acrosses = parts(view.column, view.columns, whole.columns, SIDE * steps.across);
+/** The tiles of a stride that a view touches, those nearest its middle first. */
+export function tilesOf(view: Window, whole: Window, stride: Stride): TileSpot[] {
+  const downs = parts(view.row, view.rows, whole.rows, SIDE * stride.down);
+  const acrosses = parts(view.column, view.columns, whole.columns, SIDE * stride.across);
   const found = downs.flatMap(([row, rows]) =>
-    acrosses.map(([column, columns]) => ({ row, rows, column, columns, ...steps })),
+    acrosses.map(([column, columns]) => ({ row, rows, column, columns, ...stride })),
   );
   const far = (one: TileSpot) =>
     Math.hypot(
-      (one.row + one.rows / 2 - view.row - view.rows / 2) / steps.down,
-      (one.column + one.columns / 2 - view.column - view.columns / 2) / steps.across,
+      (one.row + one.rows / 2 - view.row - view.rows / 2) / stride.down,
+      (one.column + one.columns / 2 - view.column - view.columns / 2) / stride.across,
     );
   return found.sort((a, b) => far(a) - far(b));
 }
 
 export interface Levels {
   /** Of the finest tiles wanted. */
-  readonly steps: Steps;
+  readonly stride: Stride;
   /** The whole map in a tile or few: always at hand, so that there is always something to see. */
   readonly root: readonly TileSpot[];
   readonly target: readonly TileSpot[];
@@ -65,35 +65,35 @@ export interface Levels {
 }
 
 /**
- * The tiles that a view of a map on so many pixels needs. `served` says which steps the source
+ * The tiles that a view of a map on so many pixels needs. `served` says which stride the source
  * gives where it has none as fine as those wanted.
  */
 export function levelsOf(
   view: Window,
   whole: Window,
   pixels: Size,
-  served: (steps: Steps) => Steps | undefined = () => undefined,
+  served: (stride: Stride) => Stride | undefined = () => undefined,
 ): Levels {
-  const all = stepsOf(whole, pixels);
+  const all = strideOf(whole, pixels);
   const root = {
     down: Math.max(all.down, atLeast(whole.rows / SIDE)),
     across: Math.max(all.across, atLeast(whole.columns / SIDE)),
   };
-  const fine = stepsOf(view, pixels);
-  const steps = served(fine) ?? fine;
-  const target = tilesOf(view, whole, steps);
+  const fine = strideOf(view, pixels);
+  const stride = served(fine) ?? fine;
+  const target = tilesOf(view, whole, stride);
   const chain: TileSpot[][] = [];
   let { down, across } = root;
-  while (down > steps.down || across > steps.across) {
+  while (down > stride.down || across > stride.across) {
     chain.push(tilesOf(view, whole, { down, across }));
-    down = Math.max(steps.down, down / 2);
-    across = Math.max(steps.across, across / 2);
+    down = Math.max(stride.down, down / 2);
+    across = Math.max(stride.across, across / 2);
   }
-  const finer = { down: Math.max(1, steps.down / 2), across: Math.max(1, steps.across / 2) };
-  if (finer.down < steps.down || finer.across < steps.across) {
+  const finer = { down: Math.max(1, stride.down / 2), across: Math.max(1, stride.across / 2) };
+  if (finer.down < stride.down || finer.across < stride.across) {
     chain.push(tilesOf(view, whole, finer));
   }
-  return { steps, root: tilesOf(whole, whole, root), target, all: [...chain, target] };
+  return { stride, root: tilesOf(whole, whole, root), target, all: [...chain, target] };
 }
 
 /** Stretches [from, length] of `span`, cut at the end of the map, that touch a stretch of it. */
@@ -110,9 +110,9 @@ function parts(from: number, length: number, whole: number, span: number): [numb
  * reach back over the tile before, because a shorter range would come in finer cells.
  */
 export function rangesOf(tile: TileSpot, whole: Window) {
-  const range = (from: number, length: number, all: number, step: number) => {
+  const range = (from: number, length: number, all: number, stride: number) => {
     const end = from + length;
-    const back = Math.max(0, Math.ceil((end - SIDE * step) / step) * step);
+    const back = Math.max(0, Math.ceil((end - SIDE * stride) / stride) * stride);
     return [end === all ? back : from, end] as const;
   };
   const rows = range(tile.row, tile.rows, whole.rows, tile.down);
@@ -122,13 +122,13 @@ export function rangesOf(tile: TileSpot, whole: Window) {
   return { rows, columns, cells: Math.max(down, across) };
 }
 
-/** The name of some steps, and of a tile among those of its map. */
-export function stepName(steps: Steps): string {
-  return `${steps.down},${steps.across}`;
+/** The name of a stride, and of a tile among those of its map. */
+export function strideName(stride: Stride): string {
+  return `${stride.down},${stride.across}`;
 }
 
 export function spotName(spot: TileSpot): string {
-  return `${spot.row},${spot.column},${stepName(spot)}`;
+  return `${spot.row},${spot.column},${strideName(spot)}`;
 }
 
 /** Whether two stretches of a map share a weight. */

@@ -6,7 +6,7 @@ import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import { type Grain, type Tile, tileOf } from "../answers/tile.ts";
 import { type Answer, decode } from "../answers/wire.ts";
 import { ByteLRU } from "../cells/byte_lru.ts";
-import type { Steps } from "../cells/tiles.ts";
+import type { Stride } from "../cells/tiles.ts";
 import { busy, settled } from "../ready.ts";
 import type { Catalogue, Problem, Query, RunCard } from "../types.ts";
 import { Refusal } from "./source.ts";
@@ -84,9 +84,9 @@ export async function ask(query: Query, signalled: AbortSignal): Promise<Answer>
 }
 
 /** Ask for a part of a long map, in cells no finer than so many weights; whoever asks keeps it. */
-export async function askTile(query: Query, steps: Steps, signalled: AbortSignal): Promise<Tile> {
+export async function askTile(query: Query, stride: Stride, signalled: AbortSignal): Promise<Tile> {
   const bytes = await tensorboard.answer(query, signalled);
-  const { down, across } = steps;
+  const { down, across } = stride;
   const task = { down, across, reduce: query.reduce ?? "max" };
   const tile = await worked(bytes, task, (all) => tileOf(decode(all), task));
   signalled.throwIfAborted();

@@ -5,7 +5,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Tile } from "../answers/tile.ts";
-import type { Steps } from "../cells/tiles.ts";
+import type { Stride } from "../cells/tiles.ts";
 import { askTile, follow, keyOf, type Outcome, problemOf } from "../client/client.ts";
 import type { Query } from "../types.ts";
 
@@ -24,7 +24,7 @@ export interface Tiles {
   /** Tells this map from every other. */
   readonly name: string;
   /** Ask for one tile: its ranges, and how many weights a cell joins at least. */
-  readonly load: (part: Partial<Query>, steps: Steps, signal: AbortSignal) => Promise<Tile>;
+  readonly load: (part: Partial<Query>, stride: Stride, signal: AbortSignal) => Promise<Tile>;
 }
 
 /** The tiles of the map that a question is about; whoever loads one keeps it. */
@@ -32,6 +32,6 @@ export function useTiles(query: Query | null): Tiles | null {
   const name = query && keyOf(query);
   return useMemo(() => {
     if (!query || name === null) return null;
-    return { name, load: (part, steps, signal) => askTile({ ...query, ...part }, steps, signal) };
+    return { name, load: (part, stride, signal) => askTile({ ...query, ...part }, stride, signal) };
   }, [name]);
 }

@@ -282,6 +282,6 @@ export function fitted(context: CanvasRenderingContext2D, text: string): string 
 export function roundUp(value: number): number {
   if (!(value > 0)) return 1;
   const ten = 10 ** Math.floor(Math.log10(value));
-  const step = [1, 2, 5, 10].find((one) => one * ten >= value * (1 - 1e-6)) ?? 10;
-  return Number((step * ten).toPrecision(1));
+  const digit = [1, 2, 5, 10].find((factor) => factor * ten >= value * (1 - 1e-6)) ?? 10;
+  return Number((digit * ten).toPrecision(1));
 }

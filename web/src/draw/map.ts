@@ -105,8 +105,8 @@ export function visible(token: string): string {
   return token.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll("\r", "␍");
 }
 
-function firstOf(from: number, step: number): number {
-  return Math.ceil(from / step) * step;
+function firstOf(from: number, stride: number): number {
+  return Math.ceil(from / stride) * stride;
 }
 
 function fitted(context: CanvasRenderingContext2D, text: string): string {

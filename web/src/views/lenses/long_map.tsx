@@ -193,8 +193,8 @@ function Below({ stage, scale, site }: { stage: Stage | undefined; scale: Scale;
   const { reduce } = selection.value;
   const shown = stage?.shown.value;
   if (!stage || !shown) return <div class="readout" data-readout="" />;
-  const { steps, most } = shown;
-  const joined = Math.max(steps.down, steps.across) > 1;
+  const { stride, most } = shown;
+  const joined = Math.max(stride.down, stride.across) > 1;
   return (
     <>
       {shown.problem !== null && <ProblemNotice problem={problemOf(shown.problem)} />}
@@ -211,8 +211,8 @@ function Below({ stage, scale, site }: { stage: Stage | undefined; scale: Scale;
         allAllowed={shown.allAllowed}
         nan={shown.nan}
       >
-        <span class="key" data-joined={`${steps.down}x${steps.across}`}>
-          {joined ? words.joinedCells(reduce, steps.down, steps.across) : words.everyCell}
+        <span class="key" data-joined={`${stride.down}x${stride.across}`}>
+          {joined ? words.joinedCells(reduce, stride.down, stride.across) : words.everyCell}
         </span>
         {selection.value.scale === "percentile" && <span class="key">{words.noRanks}</span>}
       </Legend>

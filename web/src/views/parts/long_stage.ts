@@ -12,9 +12,9 @@ import { css, viridis } from "../../cells/tables.ts";
 import {
   type Levels,
   levelsOf,
-  type Steps,
+  type Stride,
   spotName,
-  stepName,
+  strideName,
   type TileSpot,
 } from "../../cells/tiles.ts";
 import type { Reduce } from "../../contract.ts";
@@ -56,7 +56,7 @@ export interface Style {
 
 /** What the words below the picture need to know. */
 export interface Shown {
-  readonly steps: Steps;
+  readonly stride: Stride;
   readonly most: number;
   readonly allAllowed: boolean;
   readonly nan: boolean;
@@ -74,7 +74,7 @@ const cache = new ByteLRU<Held>(MOST_BYTES);
 
 export class Stage {
   readonly shown = signal<Shown>({
-    steps: { down: 1, across: 1 },
+    stride: { down: 1, across: 1 },
     most: 1,
     allAllowed: true,
     nan: false,
@@ -88,7 +88,7 @@ export class Stage {
   private style: Style | null = null;
   private view: Window | null = null;
   private spot: Spot | null = null;
-  private coarser = new Map<string, Steps>();
+  private coarser = new Map<string, Stride>();
   /** Names of the tiles last asked for. */
   private asked = "";
   private frame = 0;
@@ -157,7 +157,7 @@ export class Stage {
     if (!subject || !view || !plot) return null;
     const ratio = window.devicePixelRatio || 1;
     const pixels = { width: plot.box.width * ratio, height: plot.box.height * ratio };
-    return levelsOf(view, subject.whole, pixels, (steps) => this.coarser.get(stepName(steps)));
+    return levelsOf(view, subject.whole, pixels, (stride) => this.coarser.get(strideName(stride)));
   }
 
   private held(spot: TileSpot): Held | undefined {
@@ -188,9 +188,9 @@ export class Stage {
   private async load(subject: Subject, spot: TileSpot, signal: AbortSignal): Promise<void> {
     const tile = await subject.load(spot, signal);
     subject.learn(tile);
-    const steps = { down: tile.down, across: tile.across };
-    const coarser = steps.down > spot.down || steps.across > spot.across;
-    if (coarser && subject.name === this.subject?.name) this.coarser.set(stepName(spot), steps);
+    const stride = { down: tile.down, across: tile.across };
+    const coarser = stride.down > spot.down || stride.across > spot.across;
+    if (coarser && subject.name === this.subject?.name) this.coarser.set(strideName(spot), stride);
     const held = { tile, picture: null, painted: "" };
     cache.put(`${subject.name}|${spotName(spot)}`, held, bytesOf(tile));
   }
@@ -270,7 +270,7 @@ export class Stage {
   private tell(levels: Levels, tops: readonly Held[], look: Look): void {
     const finest = tops[0]?.tile;
     const next: Shown = {
-      steps: finest ? { down: finest.down, across: finest.across } : levels.steps,
+      stride: finest ? { down: finest.down, across: finest.across } : levels.stride,
       most: look.most,
       allAllowed: tops.every((one) => one.tile.allAllowed),
       nan: tops.some((one) => one.tile.nan),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LOG_FLOOR, NOT_ALLOWED, ranks, shade, shades, ticks } from "../src/cells/scale.ts";
+import { LOG_FLOOR, NOT_ALLOWED, percentiles, shade, shades, ticks } from "../src/cells/scale.ts";
 
 test("each scale runs from 0 to 1 and keeps the order of weights", () => {
   for (const scale of ["linear", "sqrt", "log"] as const) {
@@ -27,17 +27,16 @@ test("NaN and what may not be attended are never a shade, least of all zero", ()
     assert.ok(Number.isNaN(shade(Number.NaN, scale)));
     assert.equal(shade(NOT_ALLOWED, scale), NOT_ALLOWED);
   }
-  assert.deepEqual([...ranks(Float32Array.of(Number.NaN, NOT_ALLOWED, 0.2, 0.8), 1, 4)].slice(1), [
-    NOT_ALLOWED,
-    0,
-    1,
-  ]);
+  assert.deepEqual(
+    [...percentiles(Float32Array.of(Number.NaN, NOT_ALLOWED, 0.2, 0.8), 1, 4)].slice(1),
+    [NOT_ALLOWED, 0, 1],
+  );
 });
 
-test("ranks are shares within a row; equal weights share the middle", () => {
+test("percentiles are shares within a row; equal weights share the middle", () => {
   const values = Float32Array.of(0.1, 0.4, 0.2, 0.3, 0.25, 0.25, 0.25, 0.25, 0, 0, 0, 1);
   const wanted = [0, 1, 1 / 3, 2 / 3, 0.5, 0.5, 0.5, 0.5, 1 / 3, 1 / 3, 1 / 3, 1];
-  assert.deepEqual(ranks(values, 3, 4), Float32Array.from(wanted));
+  assert.deepEqual(percentiles(values, 3, 4), Float32Array.from(wanted));
 });
 
 test("a legend's numbers lie where its scale puts them", () => {

@@ -1,6 +1,6 @@
 /** One head's map as views draw it, from the answer to `what: "map"`. */
 import type { Window } from "../cells/pool.ts";
-import { NOT_ALLOWED, ranks } from "../cells/scale.ts";
+import { NOT_ALLOWED, percentiles } from "../cells/scale.ts";
 import type { Layout } from "../types.ts";
 import type { Answer, Numbers } from "./wire.ts";
 
@@ -23,8 +23,8 @@ export interface HeadMap {
   readonly weights: Numbers;
   /** The same, NOT_ALLOWED where this query may not attend to this key. */
   readonly marked: Float32Array;
-  /** Ranks within rows, made when first asked for. */
-  readonly ranked: () => Float32Array;
+  /** Percentiles within rows, made when first asked for. */
+  readonly percentiles: () => Float32Array;
   /** Without the padding before and after. */
   readonly window: Window;
   readonly queryTokens: readonly string[] | null;
@@ -42,7 +42,7 @@ export function headMap(answer: Answer): HeadMap {
   const [queries = 0, keys = 0] = weights.shape;
   const marked = withMarks(weights.data, variables.allowed?.data);
   const image = variables.image;
-  let ranked: Float32Array | null = null;
+  let shares: Float32Array | null = null;
   const queryRange = validRange(variables.query_valid?.data, queries);
   const keyRange = validRange(usedKeys(marked, variables.key_valid?.data, queryRange, keys), keys);
   return {
@@ -56,9 +56,9 @@ export function headMap(answer: Answer): HeadMap {
     keys,
     weights: weights.data,
     marked,
-    ranked: () => {
-      ranked ??= ranks(marked, queries, keys);
-      return ranked;
+    percentiles: () => {
+      shares ??= percentiles(marked, queries, keys);
+      return shares;
     },
     window: {
       row: queryRange[0],

@@ -26,7 +26,7 @@ export function shade(value: number, scale: Scale, most = 1, floor = LOG_FLOOR):
   return share;
 }
 
-/** All shades of an array of weights. `percentile` expects `ranks` and passes them through. */
+/** All shades of an array of weights. `percentile` expects `percentiles` and passes them through. */
 export function shades(
   values: Float32Array,
   scale: Scale,
@@ -39,10 +39,10 @@ export function shades(
 }
 
 /**
- * Each weight's rank within its row, as a share: 0 for the least of the keys allowed, 1 for the
+ * Each weight's percentile within its row, as a share: 0 for the least of the keys allowed, 1 for the
  * greatest; equal weights share the middle of their ranks, and a row all alike lies at 1/2.
  */
-export function ranks(values: Float32Array, rows: number, columns: number): Float32Array {
+export function percentiles(values: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(values.length);
   for (let row = 0; row < rows; row++) {
     const from = row * columns;

@@ -4,7 +4,7 @@ import type { Scale } from "../cells/scale.ts";
 import type { Reduce } from "../contract.ts";
 import { type Box, type Marks, type Pixels, paint } from "./paint.ts";
 import { pool, type Window } from "./pool.ts";
-import { ranks, shades } from "./scale.ts";
+import { percentiles, shades } from "./scale.ts";
 import type { Table } from "./tables.ts";
 
 /** One site's row of thumbnails. */
@@ -97,7 +97,7 @@ export function paintMaps(
       const box = scaled(layout.boxes[site]?.[head], ratio);
       if (!box) continue;
       const own = strip.values.subarray(head * size, (head + 1) * size);
-      const values = scale === "percentile" ? ranks(own, strip.rows, strip.columns) : own;
+      const values = scale === "percentile" ? percentiles(own, strip.rows, strip.columns) : own;
       const { width, height } = box;
       const small = pool(values, strip.columns, strip.window, height, width, reduce);
       paint(pixels, box, { ...small, shades: shades(small.values, scale) }, table, marks);

@@ -30,7 +30,7 @@ export function paintMap(
     width: Math.max(1, Math.round(plot.box.width * ratio)),
     height: Math.max(1, Math.round(plot.box.height * ratio)),
   };
-  const source = scale === "percentile" ? map.ranked() : map.marked;
+  const source = scale === "percentile" ? map.percentiles() : map.marked;
   const small = pool(source, map.keys, plot.window, box.height, box.width, reduce);
   const cells = { ...small, shades: shades(small.values, scale) };
   const image = context.createImageData(box.width, box.height);

@@ -73,7 +73,7 @@ export const attention = {
   everyCell: "each cell: one weight",
   ofCells: (reduce: "max" | "mean", down: number, across: number) =>
     `${reduce} of ${down} × ${across}:`,
-  noRanks: "row percentile needs the whole row: log instead",
+  noPercentiles: "row percentile needs the whole row: log instead",
   together: (keys: number, share: string) => `the ${keys} strongest: ${share} % of the row`,
   mass: (weights: string, share: string) =>
     `${weights} strongest weights, ${share} % of the mass here`,

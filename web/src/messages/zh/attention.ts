@@ -79,7 +79,7 @@ export const attention: typeof english = {
   everyCell: "每格：一个权重",
   ofCells: (reduce, down, across) =>
     `${down} × ${across} 个的${reduce === "max" ? "最大值" : "平均值"}：`,
-  noRanks: "行内百分位需要整行，此处改用对数",
+  noPercentiles: "行内百分位需要整行，此处改用对数",
   together: (keys, share) => `最强的 ${keys} 个：占该行的 ${share}%`,
   mass: (weights, share) => `最强的 ${weights} 个权重，占此处总量的 ${share}%`,
   massRecorded: (weights) => `整张图最强的权重中的 ${weights} 个`,

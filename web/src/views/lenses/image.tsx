@@ -24,7 +24,7 @@ export function HeadImageLens({ map }: { map: HeadMap }) {
   // So many pixels share a row that the strongest of them, not 1, has to be the end of the scale.
   const most = rowOf(map, query, 1).top[0]?.weight || 1;
   const pixels = useMemo(() => {
-    const source = scale === "percentile" ? map.ranked() : map.marked;
+    const source = scale === "percentile" ? map.percentiles() : map.marked;
     const row = source.slice(query * map.keys, (query + 1) * map.keys);
     return overlay(shades(row, scale, most), rows, columns, map.image);
   }, [map, query, scale, most, rows, columns]);

@@ -214,7 +214,7 @@ function Below({ stage, scale, site }: { stage: Stage | undefined; scale: Scale;
         <span class="key" data-joined={`${stride.down}x${stride.across}`}>
           {joined ? words.joinedCells(reduce, stride.down, stride.across) : words.everyCell}
         </span>
-        {selection.value.scale === "percentile" && <span class="key">{words.noRanks}</span>}
+        {selection.value.scale === "percentile" && <span class="key">{words.noPercentiles}</span>}
       </Legend>
       <p class="sub">{words.zoomKeys}</p>
     </>

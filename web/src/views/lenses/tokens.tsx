@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 import { type Sentence, sentencesOf, type Word } from "../../answers/sentences.ts";
 import type { Answer } from "../../answers/wire.ts";
 import type { Scale } from "../../cells/scale.ts";
-import { NOT_ALLOWED, ranks, shade, ticks } from "../../cells/scale.ts";
+import { NOT_ALLOWED, percentiles, shade, ticks } from "../../cells/scale.ts";
 import { short } from "../../controls/format.ts";
 import { Legend } from "../../controls/legend.tsx";
 import { visible } from "../../draw/map.ts";
@@ -148,7 +148,7 @@ function WordReadout({ sentences }: { sentences: readonly Sentence[] }) {
 
 function strengthsOf(words: readonly Word[], scale: Scale): ArrayLike<number> {
   const values = Float32Array.from(words, (one) => one.weight);
-  if (scale === "percentile") return ranks(values, 1, values.length);
+  if (scale === "percentile") return percentiles(values, 1, values.length);
   return values.map((one) => shade(one, scale));
 }
 

@@ -32,7 +32,7 @@ export const headQuery = computed<Query | null>(() => {
   };
 });
 
-/** A rank within a row needs the whole row; the logarithm shows as much of a long one. */
+/** A percentile within a row needs the whole row; the logarithm shows as much of a long one. */
 export function scaleOf(scale: Scale): Scale {
   return scale === "percentile" ? "log" : scale;
 }

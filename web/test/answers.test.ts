@@ -132,7 +132,7 @@ test("names are as short as they can be and still differ", () => {
   assert.deepEqual(shortNames(["a", "a/b"]), ["a", "a/b"]);
 });
 
-test("measures have their interval and their null at the step asked for", () => {
+test("measures have their interval and what uniform attention gives at the step asked for", () => {
   const series = seriesOf(golden("measures"));
   const entropy = series.find((one) => one.name === "entropy");
   assert.ok(entropy);

@@ -10,7 +10,7 @@ export interface GridSite {
   /** Cells of the map that one cell of the thumbnail stands for, down and across. */
   readonly block: readonly [number, number];
   readonly measures: Readonly<Record<string, Numbers>>;
-  readonly nulls: Readonly<Record<string, Numbers>>;
+  readonly uniform: Readonly<Record<string, Numbers>>;
 }
 
 export interface HeadGrid {
@@ -38,7 +38,7 @@ export function headGrid(answer: Answer, tokens: readonly string[] | null): Head
           return found ? [[name, found.data]] : [];
         }),
       );
-    sites.push({ ...strip(answer, index, tokens), measures: take(""), nulls: take("_uniform") });
+    sites.push({ ...strip(answer, index, tokens), measures: take(""), uniform: take("_uniform") });
   }
   return {
     step: Number(attrs.step),

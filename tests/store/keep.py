@@ -86,9 +86,9 @@ def contents(folder: Path) -> dict[str, np.ndarray]:
                     held[f"overview/{step}/{example}/{reduce}/{name}"] = cells
                     if nan is not None:
                         held[f"nan/{step}/{example}/{reduce}/{name}"] = nan
-            for name, cells in run.barred(step, example).items():
+            for name, cells in run.overview_allowed(step, example).items():
                 if cells is not None:
-                    held[f"barred/{step}/{example}/{name}"] = cells
+                    held[f"barred/{step}/{example}/{name}"] = ~cells
         for name in run.sites:
             part = run.site(name, step)
             if part.sizes["query"] == LONG:

@@ -198,8 +198,8 @@ class TestPictures:
         dense = tmp_path / "dense"
         with Writer(dense) as writer:
             record(writer, 0, {"a": site_of(made).load()})
-        wanted = open_run(dense).barred(0, 1)["a"]
-        np.testing.assert_array_equal(run.barred(0, 1)["a"], wanted)
+        wanted = open_run(dense).overview_allowed(0, 1)["a"]
+        np.testing.assert_array_equal(run.overview_allowed(0, 1)["a"], wanted)
 
     @pytest.mark.parametrize("kinds", [("causal", "padded", "window"), ("causal", "by head")])
     def test_several_layers_keep_their_own(self, tmp_path, kinds, monkeypatch):
@@ -219,8 +219,8 @@ class TestPictures:
             for example in range(2):
                 wanted = dense.overview(0, example)[kind][0].astype(int)
                 assert np.abs(run.overview(0, example)[kind][0].astype(int) - wanted).max() <= 1
-                barred = (each.barred(0, example)[kind] for each in (run, dense))
-                np.testing.assert_array_equal(*np.broadcast_arrays(*barred))
+                allowed = (each.overview_allowed(0, example)[kind] for each in (run, dense))
+                np.testing.assert_array_equal(*np.broadcast_arrays(*allowed))
                 for head in range(3):
                     found = run.shrunk(kind, 0, example, head)
                     cells = found.cells("max", slice(0, 3), slice(0, 3))

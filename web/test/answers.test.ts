@@ -52,10 +52,10 @@ test("padding that gets weight all the same stays in sight", () => {
   assert.equal(headMap(answer).window.rows, 4);
   const grid = golden("grid-mean");
   const cells = grid.variables.cells_2;
-  const closed = grid.variables.barred_2;
-  assert.ok(cells && closed);
+  const covered = grid.variables.allowed_2;
+  assert.ok(cells && covered);
   cells.data[36 + 2 * 6 + 4] = 90;
-  closed.data[2 * 6 + 4] = 0;
+  covered.data[2 * 6 + 4] = 1;
   const tokens = ["a", "b", "c", "d", "", ""];
   assert.equal(headGrid(grid, tokens).sites[2]?.strip.window.columns, 5);
 });

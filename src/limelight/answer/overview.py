@@ -31,7 +31,7 @@ def grid(run: Run, query: Query) -> xr.Dataset:
         For the site at index *i* of ``run.sites``: ``cells_i`` uint8 [head_i, row_i, column_i],
         ``round(255 * sqrt(weight))``. Of ``n`` queries, row ``r`` of ``m`` covers those from
         ``floor(r n / m)`` on, keys alike, and holds the ``reduce`` of what it covers;
-        ``nan_i`` bool, only if one of them is NaN; ``barred_i`` bool, where a cell covers nothing
+        ``nan_i`` bool, only if one of them is NaN; ``allowed_i`` bool, where a cell covers anything
         that may be attended to, only if one does, and with a head dim only where heads differ;
         each measure that suits the site's kind, as ``<measure>_i`` and ``<measure>_uniform_i``
         float32 [head_i].
@@ -46,12 +46,12 @@ def grid(run: Run, query: Query) -> xr.Dataset:
     variables: dict[str, xr.Variable] = {}
     if run.sites:
         pictures = run.overview(step, example, query.reduce)
-        barred = run.barred(step, example)
+        allowed = run.overview_allowed(step, example)
         recorded = run.measures([step]).isel({"step": 0, "example": example}, missing_dims="ignore")
         # Selecting by label for each of many sites would take longer than reading them all.
         tables = {str(name): values.values for name, values in recorded.data_vars.items()}
         for index, site in enumerate(run.sites.values()):
-            variables |= _pictures(index, site, *pictures[site.name], barred[site.name])
+            variables |= _pictures(index, site, *pictures[site.name], allowed[site.name])
             variables |= _measured(index, site, tables)
     facts = {"step": step, "example": example, "reduce": query.reduce, "measures": cards()}
     return xr.Dataset(variables, attrs=facts)
@@ -62,17 +62,17 @@ def _pictures(
     site: Site,
     cells: np.ndarray[Any, Any],
     nan: np.ndarray[Any, Any] | None,
-    barred: np.ndarray[Any, Any] | None,
+    allowed: np.ndarray[Any, Any] | None,
 ) -> dict[str, xr.Variable]:
     dims = (f"head_{index}", f"row_{index}", f"column_{index}")
     facts = {"site": site.name, "queries": site.queries, "keys": site.keys}
     found = {f"cells_{index}": xr.Variable(dims, cells, facts)}
     if nan is not None and nan.any():
         found[f"nan_{index}"] = xr.Variable(dims, nan)
-    if barred is not None:
-        one = barred.shape[0] == 1
-        where, values = (dims[1:], barred[0]) if one else (dims, barred)
-        found[f"barred_{index}"] = xr.Variable(where, values)
+    if allowed is not None:
+        alike = allowed.shape[0] == 1
+        where, values = (dims[1:], allowed[0]) if alike else (dims, allowed)
+        found[f"allowed_{index}"] = xr.Variable(where, values)
     return found
 
 

@@ -53,13 +53,13 @@ function strip(answer: Answer, index: number, tokens: readonly string[] | null) 
   const cells = answer.variables[`cells_${index}`];
   if (!cells) throw new Error(`The answer holds no cells_${index}.`);
   const nan = answer.variables[`nan_${index}`]?.data;
-  const closed = answer.variables[`barred_${index}`]?.data;
+  const allowed = answer.variables[`allowed_${index}`]?.data;
   const [heads = 0, rows = 0, columns = 0] = cells.shape;
   const values = Float32Array.from(cells.data, (byte) => WEIGHT[byte] as number);
   for (let i = 0; i < values.length; i++) {
     if (nan?.[i]) values[i] = Number.NaN;
     // Which cells may be attended is mostly one pattern for all heads of a site.
-    else if (closed?.[i % closed.length]) values[i] = NOT_ALLOWED;
+    else if (allowed && !allowed[i % allowed.length]) values[i] = NOT_ALLOWED;
   }
   const queries = Number(cells.attrs.queries ?? rows);
   const keys = Number(cells.attrs.keys ?? columns);

@@ -248,7 +248,7 @@ def _vector_specs(group: Group, examples: int) -> dict[str, ArraySpec]:
     ``query`` and ``key``, or ``query_wide`` and ``key_wide`` where halves would not do;
     ``normaliser``, ``constants``, ``sink_logits``; ``shrunk`` for large maps. What may be
     attended to, in rows of its own: ``runs`` and ``reachable``, or ``allowed`` where no runs
-    describe it; ``barred``, ``shrunk_allowed``.
+    describe it; ``overview_allowed``, ``shrunk_allowed``.
     """
     sites, heads, queries, keys = len(group.sites), group.heads, group.queries, group.keys
     features, key_heads = group.features or 0, group.key_heads or 0
@@ -272,8 +272,9 @@ def _vector_specs(group: Group, examples: int) -> dict[str, ArraySpec]:
                           "int32", 0, (1, 1, 2, queries), True),
         "reachable": ArraySpec("reachable", (*_HEADS[:3], "key"), (sites, examples, keys),
                                "bool", False, (1, 1, keys)),
-        "barred": ArraySpec("barred", pictured, (sites, examples, heads, rows, cells),
-                            "bool", False, (1, 1, heads, rows, cells)),
+        # On disk it says which cells are barred, the opposite, as it always did.
+        "overview_allowed": ArraySpec("barred", pictured, (sites, examples, heads, rows, cells),
+                                      "bool", False, (1, 1, heads, rows, cells)),
     }  # fmt: skip
     if (step := steps(queries, keys)) is not None:
         sides = (-(-queries // step[0]), -(-keys // step[1]))

@@ -55,8 +55,8 @@ def pooled(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.stack([parts[0], parts[1] / covered])
 
 
-def barred(allowed: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return which cells cover nothing that may be attended to.
+def allowed_cells(allowed: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return which cells cover anything that may be attended to.
 
     Parameters
     ----------
@@ -71,12 +71,12 @@ def barred(allowed: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     Examples
     --------
     >>> import numpy as np
-    >>> barred(np.tri(2, dtype=bool)).tolist()
-    [[False, True], [False, False]]
+    >>> allowed_cells(np.tri(2, dtype=bool)).tolist()
+    [[True, False], [True, True]]
     """
     rows, columns = shrunk(*allowed.shape[-2:])
     folded = _folded(allowed, rows, np.logical_or).swapaxes(-1, -2)
-    return ~_folded(folded, columns, np.logical_or).swapaxes(-1, -2)
+    return _folded(folded, columns, np.logical_or).swapaxes(-1, -2)
 
 
 def _widths(size: int, cells: int) -> np.ndarray[Any, Any]:

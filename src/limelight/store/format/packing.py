@@ -138,8 +138,8 @@ def shrunk_allowed(factors: Factors) -> NDArray[np.int32]:
     return pooling.counts(factors.rule, factors.shape, grid)
 
 
-def barred(factors: Factors) -> NDArray[np.bool_]:
-    """Return which cells of the small pictures cover nothing that may be attended to.
+def allowed_cells(factors: Factors) -> NDArray[np.bool_]:
+    """Return which cells of the small pictures cover anything that may be attended to.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def barred(factors: Factors) -> NDArray[np.bool_]:
     """
     queries, keys = factors.shape[2:]
     rows, columns = (overview.edges(size, count) for size, count in _sides(queries, keys))
-    return np.asarray(pooling.counts(factors.rule, factors.shape, (rows, columns)) == 0)
+    return np.asarray(pooling.counts(factors.rule, factors.shape, (rows, columns)) > 0)
 
 
 def _pictures(factors: Factors) -> Pictures:

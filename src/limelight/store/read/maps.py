@@ -123,20 +123,22 @@ def overview(opened: Opened, line: Line, example: int, reduce: str) -> dict[str,
     return {site.name: found[site.name] for site in opened.description.sites}
 
 
-def barred(opened: Opened, line: Line, example: int) -> dict[str, np.ndarray[Any, Any] | None]:
-    """Return which cells of each site's small pictures cover nothing that may be attended to."""
+def overview_allowed(
+    opened: Opened, line: Line, example: int
+) -> dict[str, np.ndarray[Any, Any] | None]:
+    """Return which cells of each site's small pictures cover anything that may be attended to."""
     found: dict[str, np.ndarray[Any, Any] | None] = {}
     for number, group in enumerate(opened.description.groups):
         specs = opened.group(number, group)
         by_head = any(name in line.by_head for name in group.sites)
         # Where all heads may attend alike, one is read for them all.
         part = (slice(None), example, slice(None) if by_head else slice(0, 1))
-        role = "allowed" if group.features is None else "barred"
+        role = "allowed" if group.features is None else "overview_allowed"
         cells = opened.arrays.read(specs[role], line.masks, line.step, *part).astype(bool)
-        if group.features is None:
-            cells = pictures.barred(cells)
+        # Of vectors, the array says which cells are barred.
+        cells = pictures.allowed_cells(cells) if group.features is None else ~cells
         for ordinal, name in enumerate(group.sites):
-            found[name] = cells[ordinal] if cells[ordinal].any() else None
+            found[name] = None if cells[ordinal].all() else cells[ordinal]
     return found
 
 

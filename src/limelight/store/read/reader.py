@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from limelight import schema
+from limelight import renamed, schema
 from limelight.store.format.description import Example, Site
 from limelight.store.format.index import Line
 from limelight.store.format.precision import Precision
@@ -309,8 +309,8 @@ class Run:
         line = self._opened.published.attended(step)
         return maps.overview(self._opened, line, example, reduce)
 
-    def barred(self, step: int, example: int) -> dict[str, np.ndarray[Any, Any] | None]:
-        """Return which cells of :meth:`overview` cover nothing that may be attended to.
+    def overview_allowed(self, step: int, example: int) -> dict[str, np.ndarray[Any, Any] | None]:
+        """Return which cells of :meth:`overview` cover anything that may be attended to.
 
         Parameters
         ----------
@@ -331,7 +331,14 @@ class Run:
         StoreError
             If a file is damaged.
         """
-        return maps.barred(self._opened, self._opened.published.attended(step), example)
+        line = self._opened.published.attended(step)
+        return maps.overview_allowed(self._opened, line, example)
+
+    def barred(self, step: int, example: int) -> dict[str, np.ndarray[Any, Any] | None]:
+        """Return the opposite of :meth:`overview_allowed`, which took its name."""
+        renamed.warn("run.barred()", "run.overview_allowed(), with True where allowed,")
+        allowed = self.overview_allowed(step, example)
+        return {name: None if cells is None else ~cells for name, cells in allowed.items()}
 
     def measures(self, step: Steps = slice(None)) -> xr.Dataset:
         """Return the measures recorded with the maps.

@@ -17,7 +17,7 @@ from limelight import schema
 from limelight.factors import Factors
 from limelight.store.format.description import Description
 from limelight.store.format.layout import ArraySpec
-from limelight.store.format.packing import Packed, barred, shrunk_allowed
+from limelight.store.format.packing import Packed, allowed_cells, shrunk_allowed
 
 #: ``allowed`` [example, head or 1, query, key], or the parts of a rule; ``query_valid``,
 #: ``key_valid``.
@@ -130,7 +130,10 @@ def rule_rows(every: Sequence[Factors], specs: Mapping[str, ArraySpec]) -> dict[
     rows: dict[str, Rows] = {
         "runs": [np.broadcast_to(one, (examples, 2, queries)).astype("<i4") for one in ends],
         "reachable": [np.broadcast_to(rule.valid, (examples, keys)) for rule in rules],
-        "barred": [np.broadcast_to(barred(one), specs["barred"].tail[1:]) for one in every],
+        "overview_allowed": [  # the array says which cells are barred
+            np.broadcast_to(~allowed_cells(one), specs["overview_allowed"].tail[1:])
+            for one in every
+        ],
     }
     if any(rule.cells is not None for rule in rules):
         rows["allowed"] = [_over(rule.cells, examples) for rule in rules]

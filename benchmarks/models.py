@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import limelight as ll
-from limelight.cases import lstm, training
+from limelight import training
+from limelight.cases import lstm
 from limelight.data import corpora
 
 keras = training.load_keras()  # without TensorFlow's notes

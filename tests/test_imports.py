@@ -128,8 +128,8 @@ HOMES = {
     "jax": r"capture/keras/backends/jax\w*\.py",
     "numba": r"analyses/_\w+\.py",
     "keras": r"capture/keras/[\w/]+\.py|apps/keras\.py"
-    r"|(cases|testing|apps/doctor/smallest)/\w+\.py",
-    "tensorflow": r"capture/keras/backends/tensorflow\.py|apps/keras\.py|cases/\w+\.py",
+    r"|(testing|apps/doctor/smallest)/\w+\.py|training\.py",
+    "tensorflow": r"capture/keras/backends/tensorflow\.py|apps/keras\.py|training\.py",
     "tensorboard": r"apps/tensorboard\.py|store/tensorboard/events\.py",
     "werkzeug": r"apps/tensorboard\.py|store/tensorboard/events\.py",
     "zarr": r"store/zarr/\w+\.py",

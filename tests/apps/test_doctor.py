@@ -15,10 +15,13 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner
 
+from limelight import catalogue
 from limelight.apps.cli import main
-from limelight.apps.doctor import findings as doctor
+from limelight.apps.doctor import installed
 from limelight.apps.doctor.smallest import keras as smallest
 from limelight.store import Writer
+
+PROOFS = tuple(catalogue.modules("apps.doctor.smallest"))
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ def recordings(logs: Path) -> tuple[int, list[dict]]:
 
 
 @pytest.fixture(scope="module")
-def found():
+def answer():
     """What doctor finds here, as JSON; asked once, because it starts each framework."""
     command = [sys.executable, "-m", "limelight.apps.cli", "doctor", "--json"]
     return json.loads(subprocess.run(command, capture_output=True, text=True).stdout)
@@ -69,7 +72,7 @@ def found():
 @pytest.fixture(autouse=True)
 def _unproved(monkeypatch):
     """Start no framework."""
-    monkeypatch.setattr(doctor, "_adapters", lambda: iter(()))
+    monkeypatch.setattr(installed, "_adapters", lambda: iter(()))
 
 
 def test_environment_in_words():
@@ -79,45 +82,37 @@ def test_environment_in_words():
     assert done.exit_code == (1 if "BAD" in done.stdout else 0)
 
 
-def test_environment_as_json_is_pure(found):
-    by_name = {check["what"]: check for check in found["checks"]}
+def test_environment_as_json_is_pure(answer):
+    by_name = {check["what"]: check for check in answer["checks"]}
     assert by_name["TensorBoard sees the plugin"]["ok"] is True
     assert by_name["zarr"]["found"].startswith("3.")
-    assert found["ok"] == all(check["ok"] is not False for check in found["checks"])
+    assert answer["ok"] == all(check["ok"] is not False for check in answer["checks"])
 
 
-@pytest.mark.parametrize(
-    ("framework", "says"),
-    [
-        ("Keras", "yes: Keras 3"),
-        ("PyTorch", "yes: PyTorch 2"),
-        ("Hugging Face transformers", "yes: transformers 5"),
-    ],
-)
-def test_each_adapter_is_proved(framework, says, found):
-    (check,) = (
-        check
-        for check in found["checks"]
-        if check["what"] == f"Attention can be captured ({framework})"
-    )
-    assert check["found"].startswith(says), check
+@pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: proof.FRAMEWORK)
+def test_each_adapter_is_proved(proof, answer):
+    what = f"Attention can be captured ({proof.FRAMEWORK})"
+    (check,) = (check for check in answer["checks"] if check["what"] == what)
+    assert check["found"].startswith("yes: "), check
     assert "within" in check["found"]
     assert check["ok"] is True
 
 
-def test_versions_are_held_against_the_floors(root, found):
-    packages = {check["what"]: check for check in found["checks"]}
+def test_versions_are_held_against_the_floors(root, answer):
+    packages = {check["what"]: check for check in answer["checks"]}
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
-    lines = [line for one in lists for line in one]
+    lines = [line for extra in lists for line in extra]
     for name in ("numpy", "zarr", "keras", "jax", "torch", "transformers", "lightning", "numba"):
         assert packages[name]["ok"] is True
         assert f"{name}>={packages[name]['floor']}" in lines
 
 
 def test_a_version_that_is_too_old_says_what_to_do(monkeypatch):
-    real = doctor._version
-    monkeypatch.setattr(doctor, "_version", lambda name: "2.0" if name == "torch" else real(name))
+    real = installed._version
+    monkeypatch.setattr(
+        installed, "_version", lambda name: "2.0" if name == "torch" else real(name)
+    )
     done = CliRunner().invoke(main, ["doctor"])
     assert "BAD torch: 2.0, older than 2.4" in done.stdout
     assert 'For PyTorch models, run: pip install -U "limelight[torch]"' in done.stdout
@@ -125,9 +120,9 @@ def test_a_version_that_is_too_old_says_what_to_do(monkeypatch):
 
 
 def test_what_is_not_installed_is_no_fault(monkeypatch):
-    real = doctor._version
+    real = installed._version
     gone = ("lightning", "pytorch-lightning")
-    monkeypatch.setattr(doctor, "_version", lambda name: "" if name in gone else real(name))
+    monkeypatch.setattr(installed, "_version", lambda name: "" if name in gone else real(name))
     done = CliRunner().invoke(main, ["doctor"])
     assert "–   lightning: not installed" in done.stdout
     assert done.exit_code == 0
@@ -160,13 +155,13 @@ def test_keras_is_tried_on_what_it_is_set_to(monkeypatch, tmp_path):
 def test_a_framework_that_dies_is_a_finding(program, monkeypatch):
     real = subprocess.run
     monkeypatch.setattr(
-        doctor.subprocess,
+        installed.subprocess,
         "run",
         lambda command, **options: real([*command[:2], program], **options),
     )
-    found = doctor._proved_apart("limelight.apps.doctor.smallest.keras")
-    assert found.ok is False
-    assert "Python ended with" in found.found
+    finding = installed._proved_apart("limelight.apps.doctor.smallest.keras")
+    assert finding.ok is False
+    assert "Python ended with" in finding.fact
 
 
 def test_a_sound_run(logs):
@@ -190,8 +185,8 @@ def test_no_folder_at_all(tmp_path):
 
 def rows(logs: Path, array: str) -> list[Path]:
     """Return the row files of an array, in the order of their rows."""
-    found = (sidecar(logs) / "data.zarr" / array).glob("c.*")
-    return sorted(found, key=lambda path: int(path.name.split(".")[1]))
+    files = (sidecar(logs) / "data.zarr" / array).glob("c.*")
+    return sorted(files, key=lambda path: int(path.name.split(".")[1]))
 
 
 @pytest.mark.parametrize("harm", ["cut", "gone", "garbled"])

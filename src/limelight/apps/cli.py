@@ -19,7 +19,7 @@ from limelight import __version__
 from limelight.errors import LimelightError
 
 #: What a case says of itself in JSON.
-_TOLD = ("name", "title", "shows", "data", "seconds", "memory_mb", "runs")
+_FIELDS = ("name", "title", "shows", "data", "seconds", "memory_mb", "runs")
 
 
 class _OneLine(click.Group):
@@ -98,11 +98,11 @@ def list_cases(as_json: bool) -> None:
     """List the worked cases: what each shows, its data, time and memory."""
     from limelight import catalogue
 
-    found = list(catalogue.cases().values())
+    cases = list(catalogue.cases().values())
     if as_json:
-        _write_json({"cases": [{name: getattr(case, name) for name in _TOLD} for case in found]})
+        _write_json({"cases": [{name: getattr(case, name) for name in _FIELDS} for case in cases]})
         return
-    for case in found:
+    for case in cases:
         click.echo(f"{case.name}: {case.title}, {case.seconds} s, {case.memory_mb} MB")
         click.echo(f"    {case.shows}\n    Data: {case.data}\n    Runs: {', '.join(case.runs)}")
 
@@ -114,16 +114,16 @@ def list_runs(logdir: Path, as_json: bool) -> int:
     """List the runs recorded in LOGDIR: steps, sites, sizes, problems."""
     from limelight.apps import listing
 
-    found = listing.list_runs(logdir)
+    runs = listing.list_runs(logdir)
     if as_json:
-        _write_json({"runs": found})
-    elif not found:
+        _write_json({"runs": runs})
+    elif not runs:
         click.echo(f"limelight: {logdir} holds no run recorded by limelight. "
                    "Record one: limelight demo", err=True)  # fmt: skip
     else:
-        for run in found:
+        for run in runs:
             _write_run(run)
-    return 0 if found else 1
+    return 0 if runs else 1
 
 
 def _write_run(run: dict[str, Any]) -> None:
@@ -156,16 +156,22 @@ def doctor(logdir: Path | None, as_json: bool) -> int:
         checks += [(finding, "recording") for finding in app.recordings(logdir)]
     ok = all(finding.ok is not False for finding, _ in checks)
     if as_json:
-        _write_json({"ok": ok, "checks": [{"of": of, **asdict(one)} for one, of in checks]})
+        _write_json({"ok": ok, "checks": [_check(finding, of) for finding, of in checks]})
         return 0 if ok else 1
     signs = {True: "ok  ", None: "–   ", False: "BAD "}
     for finding, _ in checks:
-        click.echo(f"{signs[finding.ok]}{finding.what}: {finding.found}")
+        click.echo(f"{signs[finding.ok]}{finding.what}: {finding.fact}")
         if finding.fix:
             click.echo(f"    {finding.fix}")
     if not ok:
         click.echo("limelight: some checks failed; each says what to do.", err=True)
     return 0 if ok else 1
+
+
+def _check(finding: Any, of: str) -> dict[str, Any]:
+    """Say a finding in JSON, where the fact has been called ``found`` from the first version on."""
+    facts = asdict(finding)
+    return {"of": of, **{("found" if name == "fact" else name): facts[name] for name in facts}}
 
 
 def _write_json(value: Any) -> None:

@@ -1,7 +1,7 @@
 """A missing word: one layer of attention, and a small Transformer, fill it in.
 
 Room: cases. Comes in: sentences of a real text. Goes out: two recorded runs and what was measured
-of them. May import Keras, and of limelight its public names and this room.
+of them. May import Keras, and of limelight its public names, training and data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 import limelight as ll
-from limelight.cases import training
+from limelight import training
 from limelight.catalogue import Case, Progress, Result
 from limelight.data import corpora, packages
 

@@ -1,7 +1,7 @@
 """Sentiment of film reviews: attention over the states of an LSTM, in a layer of one's own.
 
 Room: cases. Comes in: rated sentences. Goes out: one recorded run and what was measured of it. May
-import Keras, and of limelight its public names and this room.
+import Keras, and of limelight its public names, training and data.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import limelight as ll
-from limelight.cases import training
+from limelight import training
 from limelight.catalogue import Case, Progress, Result
 from limelight.data import corpora, packages
 

@@ -1,7 +1,7 @@
 """A dense classifier, for its parameters: do they concentrate while it learns?
 
 Room: cases. Comes in: images. Goes out: one recorded run and what was measured of it. May import
-Keras, and of limelight its public names and this room.
+Keras, and of limelight its public names, training and data.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from limelight.cases import training
+from limelight import training
 from limelight.catalogue import Case, Progress, Result
 from limelight.data import corpora, packages
 

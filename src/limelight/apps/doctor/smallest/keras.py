@@ -1,22 +1,20 @@
 """The smallest Keras model with attention, for finding out whether capture works here.
 
-Room: cases. Not a case to look at: ``limelight doctor`` runs it. May import Keras, and of
-limelight its public names and this room.
+Room: apps. ``limelight doctor`` runs it, found by being in this folder. May import Keras, and of
+limelight its public names and doctor's own.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 import limelight as ll
-from limelight.errors import LimelightError, UnavailableError
+from limelight.apps.doctor.proof import agreed, require
 
 FRAMEWORK = "Keras"
 
@@ -50,11 +48,16 @@ def prove() -> str:
     states = keras.Input((5, 8))
     model = keras.Model(states, layer(states, states))
     (site,) = ll.capture(model, inputs).leaves
-    _, own = layer(inputs, inputs, return_attention_scores=True)
+    _, expected = layer(inputs, inputs, return_attention_scores=True)
     versions = str(site.dataset.attrs["framework"])
     _, _, runs_on = versions.partition(", ")
-    own = own.detach().cpu().numpy() if hasattr(own, "detach") else np.asarray(own)
-    return agreed(f"Keras {keras.__version__} on {runs_on}", site.dataset["weights"].values, own)
+    if hasattr(expected, "detach"):
+        expected = expected.detach().cpu()
+    return agreed(
+        f"Keras {keras.__version__} on {runs_on}",
+        site.dataset["weights"].values,
+        np.asarray(expected),
+    )
 
 
 def configured() -> str:
@@ -65,58 +68,11 @@ def configured() -> str:
     str
         From ``KERAS_BACKEND``, else from Keras' own settings, else ``tensorflow``.
     """
-    told = os.environ.get("KERAS_BACKEND")
-    if told:
-        return told
+    backend = os.environ.get("KERAS_BACKEND")
+    if backend:
+        return backend
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     try:
         return str(json.loads((home / "keras.json").read_text("utf-8"))["backend"])
     except (OSError, ValueError, KeyError, TypeError):
         return "tensorflow"
-
-
-def require(package: str, extra: str) -> None:
-    """Raise an error that names the extra to install, if a package is missing.
-
-    Parameters
-    ----------
-    package, extra : str
-
-    Raises
-    ------
-    UnavailableError
-    """
-    if find_spec(package) is None:
-        raise UnavailableError(
-            f"{package} is not installed.",
-            "Wanted it to capture a model with.",
-            f'Run: pip install "limelight[{extra}]"',
-        )
-
-
-def agreed(versions: str, captured: NDArray[Any], own: NDArray[Any]) -> str:
-    """Say that captured weights are a layer's own, or raise an error.
-
-    Parameters
-    ----------
-    versions : str
-        Of what ran.
-    captured, own : array [example, head, query, key]
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    LimelightError
-        If they differ by 1e-6 or more.
-    """
-    difference = float(np.abs(captured - own).max())
-    if not difference < 1e-6:
-        raise LimelightError(
-            f"Captured weights differ from the layer's own by {difference:.3g}.",
-            "Wanted less than 1e-6.",
-            f"Report it with these versions: {versions}.",
-        )
-    return f"yes: {versions}, within {difference:.1g} of the layer's own weights"

@@ -1,13 +1,13 @@
 """The smallest PyTorch model with attention, for finding out whether capture works here.
 
-Room: cases. Not a case to look at: ``limelight doctor`` runs it. May import torch, and of
-limelight its public names and this room.
+Room: apps. ``limelight doctor`` runs it, found by being in this folder. May import torch, and of
+limelight its public names and doctor's own.
 """
 
 from __future__ import annotations
 
 import limelight as ll
-from limelight.apps.doctor.smallest.keras import agreed, require
+from limelight.apps.doctor.proof import agreed, require
 
 FRAMEWORK = "PyTorch"
 
@@ -33,7 +33,7 @@ def prove() -> str:
     layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()
     inputs = torch.randn(2, 5, 8)
     (site,) = ll.capture(layer, inputs).leaves
-    _, own = layer.self_attn(inputs, inputs, inputs, average_attn_weights=False)
+    _, expected = layer.self_attn(inputs, inputs, inputs, average_attn_weights=False)
     return agreed(
-        f"PyTorch {torch.__version__}", site.dataset["weights"].values, own.detach().numpy()
+        f"PyTorch {torch.__version__}", site.dataset["weights"].values, expected.detach().numpy()
     )

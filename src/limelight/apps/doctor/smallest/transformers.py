@@ -1,13 +1,13 @@
 """The smallest Hugging Face model with attention, for finding out whether capture works here.
 
-Room: cases. Not a case to look at: ``limelight doctor`` runs it. May import torch and
-transformers, and of limelight its public names and this room.
+Room: apps. ``limelight doctor`` runs it, found by being in this folder. May import torch and
+transformers, and of limelight its public names and doctor's own.
 """
 
 from __future__ import annotations
 
 import limelight as ll
-from limelight.apps.doctor.smallest.keras import agreed, require
+from limelight.apps.doctor.proof import agreed, require
 
 FRAMEWORK = "Hugging Face transformers"
 
@@ -40,6 +40,6 @@ def prove() -> str:
     inputs = {"input_ids": torch.arange(1, 6)[None]}
     (site,) = ll.capture(model, inputs).leaves
     model.set_attn_implementation("eager")
-    own = model(**inputs, output_attentions=True).attentions[0]
+    expected = model(**inputs, output_attentions=True).attentions[0]
     versions = f"transformers {transformers.__version__}, torch {torch.__version__}"
-    return agreed(versions, site.dataset["weights"].values, own.detach().numpy())
+    return agreed(versions, site.dataset["weights"].values, expected.detach().numpy())

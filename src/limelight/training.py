@@ -1,7 +1,7 @@
 """What the worked cases share: a quiet Keras, a fit that is watched and reports how far it is.
 
-Room: cases. Comes in: a compiled Keras model and its data. Goes out: a trained model and a recorded
-run. May import Keras and TensorFlow, and nothing of limelight but its public names.
+Room: beside data. Comes in: a compiled Keras model and its data. Goes out: a trained model and a
+recorded run. May import Keras and TensorFlow, and of limelight its public names and data.
 """
 
 from __future__ import annotations
@@ -102,14 +102,14 @@ def _quiet() -> Iterator[None]:
     except OSError:  # there is no standard error to keep clean
         yield
         return
-    with tempfile.TemporaryFile() as kept:
+    with tempfile.TemporaryFile() as written:
         sys.stderr.flush()
-        os.dup2(kept.fileno(), 2)
+        os.dup2(written.fileno(), 2)
         try:
             yield
         except BaseException:
-            kept.seek(0)
-            os.write(terminal, kept.read())
+            written.seek(0)
+            os.write(terminal, written.read())
             raise
         finally:
             os.dup2(terminal, 2)
@@ -177,7 +177,7 @@ def fit(
     folder : Path
         The run's log directory.
     probe : Probe or None
-        The examples its attention is watched on; None records weights only.
+        The examples its attention is watched on; None records parameters only.
     progress : callable
         Told how many steps are done.
     """
@@ -186,7 +186,7 @@ def fit(
 
     each = max(1, int(len(targets) * size) // batch)
 
-    class Told(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    class Counter(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
         done = 0
 
         def on_train_batch_end(self, step: int, logs: Any = None) -> None:  # noqa: ARG002
@@ -194,16 +194,18 @@ def fit(
             progress(run, self.done, each * epochs)
 
     data = tf.data.Dataset.from_tensor_slices((inputs, targets))
-    some, wanted = next(iter(data.batch(batch)))
+    first, wanted = next(iter(data.batch(batch)))
     data = data.shuffle(len(targets), seed=SEED).repeat().batch(batch).prefetch(2)
     progress(run, 0, each * epochs)
     # TensorFlow traces a step twice if it has anything left to create.
     model.optimizer.build(model.trainable_variables)
-    model.compute_metrics(some, wanted, model(some, training=False))
+    model.compute_metrics(first, wanted, model(first, training=False))
     model.reset_metrics()
     watcher = ll.KerasCallback(folder, probe, every=max(1, each * epochs // RECORDED))
-    told = [watcher, Told()]
-    model.fit(data, epochs=epochs, steps_per_epoch=each, shuffle=False, verbose=0, callbacks=told)
+    model.fit(
+        data, epochs=epochs, steps_per_epoch=each, shuffle=False, verbose=0,
+        callbacks=[watcher, Counter()],
+    )  # fmt: skip
 
 
 def no_progress(run: str, done: int, steps: int) -> None:

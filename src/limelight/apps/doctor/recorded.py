@@ -1,0 +1,91 @@
+"""What is wrong with the recordings of a log directory.
+
+Room: apps. Comes in: a log directory. Goes out: findings, each with what to do about it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from limelight.apps.doctor.finding import Finding
+from limelight.apps.listing import run_folders
+from limelight.errors import LimelightError, NotRecordedError
+from limelight.store import Run, open_run
+from limelight.store.format.layout import sidecar
+
+#: A half-written file that is this old, in seconds, belongs to a writer that is gone.
+_ABANDONED = 60.0
+
+
+def recordings(logdir: Path) -> Iterator[Finding]:
+    """Yield what was found of each recording in a log directory; reads all of it.
+
+    Parameters
+    ----------
+    logdir : Path
+
+    Yields
+    ------
+    Finding
+
+    Raises
+    ------
+    NotRecordedError
+        If there is no such folder.
+    """
+    empty = True
+    for name, folder in run_folders(logdir):
+        empty = False
+        bad = [*_damage(name, folder), *_leftovers(name, folder)]
+        yield from bad
+        if not bad:
+            run = open_run(folder)
+            fact = f"{run.steps.size} recorded steps, all readable"
+            yield Finding(f"Run {name}", True, fact)
+    if empty:
+        yield Finding(f"Runs in {logdir}", None, "none recorded by limelight",
+                      "Record one: limelight demo.")  # fmt: skip
+
+
+def _damage(name: str, folder: Path) -> Iterator[Finding]:
+    what = f"Run {name}"
+    try:
+        run = open_run(folder)
+    except LimelightError as error:
+        yield Finding(what, False, f"{error.came} {error.wanted}", error.fix)
+        return
+    for problem in run.problems:
+        yield Finding(what, False, problem, "The other steps are readable; nothing needs doing.")
+    for step in run.steps.tolist():
+        try:
+            _read_all(run, step)
+        except LimelightError as error:
+            yield Finding(f"{what}, step {step}", False, f"{error.came} {error.wanted}", error.fix)
+
+
+def _read_all(run: Run, step: int) -> None:
+    """Read everything of one step; what is damaged raises."""
+    # A step may lack attention, which is no damage: the model refused the probe, say.
+    with suppress(NotRecordedError):
+        for name in run.sites:
+            run.site(name, step).load()
+        for example in range(len(run.examples)):
+            run.overview(step, example)
+            run.image(example)
+    run.measures([step])
+    run.parameters(step=[step])
+
+
+def _leftovers(name: str, folder: Path) -> Iterator[Finding]:
+    now = time.time()
+    for path in sorted(sidecar(folder).rglob("*.partial")):
+        try:
+            age = now - path.stat().st_mtime
+        except OSError:  # renamed meanwhile: it was being written, as it should be
+            continue
+        if age > _ABANDONED:
+            yield Finding(f"Run {name}", False, f"{path} is half of a file whose writer is gone.",
+                          f"Delete it: rm '{path}'")  # fmt: skip

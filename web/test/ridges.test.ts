@@ -12,11 +12,11 @@ import {
   extent,
   hit,
   labelled,
+  layOut,
   lift,
   type Ridges,
   readable,
   ridge,
-  stage,
   ticks,
 } from "../src/cells/ridges.ts";
 
@@ -111,38 +111,38 @@ test("the axis reaches over bins that hold something, not over empty ones", () =
 });
 
 test("the oldest ridge stands at the back and the newest at the front, none outside the picture", () => {
-  const place = stage(walking, { low: -2, high: 1 }, 300, 200);
-  const stands = walking.rows.map((_, row) => baseline(place, row, walking.rows.length));
+  const layout = layOut(walking, { low: -2, high: 1 }, 300, 200);
+  const stands = walking.rows.map((_, row) => baseline(layout, row, walking.rows.length));
   assert.deepEqual(
     stands,
     [...stands].sort((a, b) => a - b),
   );
-  assert.equal(stands[0], place.back);
-  assert.equal(stands.at(-1), place.front);
-  assert.ok(place.back - lift(place, place.peak) >= 0);
-  assert.equal(across(place, -2), place.left);
-  assert.equal(across(place, 1), place.right);
+  assert.equal(stands[0], layout.back);
+  assert.equal(stands.at(-1), layout.front);
+  assert.ok(layout.back - lift(layout, layout.peak) >= 0);
+  assert.equal(across(layout, -2), layout.left);
+  assert.equal(across(layout, 1), layout.right);
 });
 
 test("one spike among hills is cut and says how tall it is; hills alike are not", () => {
   const hill = (step: number) => ridge(step, [1, 2, 1], 0, 3);
   const hills: Ridges = { parameter: "hills", rows: [hill(0), hill(1), hill(2)] };
-  const whole = stage(hills, { low: 0, high: 3 }, 300, 200);
+  const whole = layOut(hills, { low: 0, high: 3 }, 300, 200);
   assert.equal(whole.cut, null);
   assert.equal(lift(whole, whole.peak), whole.rise);
   const spiked: Ridges = { ...hills, rows: [ridge(0, [5], 0, 0.001), ...hills.rows.slice(1)] };
-  const place = stage(spiked, { low: 0, high: 3 }, 300, 200);
-  assert.equal(place.cut, 1000);
-  assert.equal(lift(place, 1000), place.rise);
-  assert.ok(lift(place, 0.5) > place.rise / 4);
+  const layout = layOut(spiked, { low: 0, high: 3 }, 300, 200);
+  assert.equal(layout.cut, 1000);
+  assert.equal(lift(layout, 1000), layout.rise);
+  assert.ok(lift(layout, 0.5) > layout.rise / 4);
 });
 
 test("the pointer finds the bin it is in, with its edges, count and share", () => {
-  const place = stage(walking, { low: -2, high: 1 }, 300, 200);
+  const layout = layOut(walking, { low: -2, high: 1 }, 300, 200);
   for (const row of [0, 1, 2]) {
-    const x = across(place, -2 + row + 0.5);
-    const y = baseline(place, row, 3) - place.rise / 2;
-    const found = hit(walking, place, x, y);
+    const x = across(layout, -2 + row + 0.5);
+    const y = baseline(layout, row, 3) - layout.rise / 2;
+    const found = hit(walking, layout, x, y);
     assert.deepEqual(found, {
       row,
       bin: row,
@@ -158,19 +158,19 @@ test("the pointer finds the bin it is in, with its edges, count and share", () =
 
 test("where hills overlap, the foremost is found; beside all of them, none", () => {
   const same: Ridges = { parameter: "same", rows: [ridge(0, [5], 0, 1), ridge(9, [5], 0, 1)] };
-  const place = stage(same, { low: 0, high: 1 }, 300, 200);
-  assert.equal(hit(same, place, across(place, 0.5), place.front - place.rise + 1)?.step, 9);
-  assert.equal(hit(same, place, across(place, 0.5), place.back - place.rise + 1)?.step, 0);
+  const layout = layOut(same, { low: 0, high: 1 }, 300, 200);
+  assert.equal(hit(same, layout, across(layout, 0.5), layout.front - layout.rise + 1)?.step, 9);
+  assert.equal(hit(same, layout, across(layout, 0.5), layout.back - layout.rise + 1)?.step, 0);
   const crowd: Ridges = {
     parameter: "crowd",
     rows: [0, 1, 2, 3, 4].map((step) => ridge(step, [5], 0, 1)),
   };
-  const among = stage(crowd, { low: 0, high: 1 }, 300, 200);
+  const among = layOut(crowd, { low: 0, high: 1 }, 300, 200);
   const covered = baseline(among, 2, 5) - 1; // where the third stands, and the last one rises
   assert.ok(covered > among.front - among.rise);
   assert.equal(hit(crowd, among, across(among, 0.5), covered)?.step, 4);
-  assert.equal(hit(same, place, place.left - 5, place.front), null);
-  assert.equal(hit(same, place, across(place, 0.5), place.front + 30), null);
+  assert.equal(hit(same, layout, layout.left - 5, layout.front), null);
+  assert.equal(hit(same, layout, across(layout, 0.5), layout.front + 30), null);
 });
 
 test("the last bin ends where the histogram does and holds that edge", () => {
@@ -201,15 +201,15 @@ test("first, last and chosen steps are written, and no two on top of each other"
     parameter: "many",
     rows: Array.from({ length: 60 }, (_, row) => ridge(row, [1], 0, 1)),
   };
-  const place = stage(many, { low: 0, high: 1 }, 300, 268);
-  const rows = labelled(place, 60, 31);
+  const layout = layOut(many, { low: 0, high: 1 }, 300, 268);
+  const rows = labelled(layout, 60, 31);
   assert.ok(rows.includes(0) && rows.includes(59) && rows.includes(31));
   for (const [at, row] of rows.entries()) {
     const before = rows[at - 1];
     if (before === undefined) continue;
-    assert.ok(baseline(place, row, 60) - baseline(place, before, 60) >= 14);
+    assert.ok(baseline(layout, row, 60) - baseline(layout, before, 60) >= 14);
   }
-  assert.deepEqual(labelled(place, 1, 0), [0]);
+  assert.deepEqual(labelled(layout, 1, 0), [0]);
 });
 
 test("edges are written as finely as the bins are wide", () => {

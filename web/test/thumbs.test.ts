@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { headGrid } from "../src/answers/head_grid.ts";
 import { at, viridis } from "../src/cells/tables.ts";
-import { hit, paintMaps, place, type Strip } from "../src/cells/thumbs.ts";
+import { hit, layOut, paintMaps, type Strip } from "../src/cells/thumbs.ts";
 import { PALETTES } from "../src/draw/palette.ts";
 import { golden } from "./golden.ts";
 
@@ -13,7 +13,7 @@ function square(heads: number, side: number): Strip {
 }
 
 test("every head can be hit in the middle of its picture, and only there", () => {
-  const layout = place([square(12, 32), square(3, 8), square(7, 20)], 500);
+  const layout = layOut([square(12, 32), square(3, 8), square(7, 20)], 500);
   for (const [site, row] of layout.boxes.entries()) {
     for (const [head, box] of row.entries()) {
       assert.deepEqual(hit(layout, box.x + box.width / 2, box.y + box.height / 2), { site, head });
@@ -24,7 +24,7 @@ test("every head can be hit in the middle of its picture, and only there", () =>
 });
 
 test("1024 heads fit the width and the height given", () => {
-  const layout = place(
+  const layout = layOut(
     Array.from({ length: 32 }, () => square(32, 32)),
     500,
     400,
@@ -35,7 +35,7 @@ test("1024 heads fit the width and the height given", () => {
 
 test("a head's colour lies inside its own box", () => {
   const strips = headGrid(golden("grid"), null).sites.map((one) => one.strip);
-  const layout = place(strips, 400);
+  const layout = layOut(strips, 400);
   const width = layout.width;
   const pixels = { data: new Uint32Array(width * Math.ceil(layout.height)), width };
   paintMaps(pixels, layout, 1, strips, "linear", "max", viridis, PALETTES.light.marks(1));

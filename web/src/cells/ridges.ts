@@ -47,7 +47,7 @@ export interface Bin {
 }
 
 /** Where things lie in a picture of ridges. */
-export interface Stage {
+export interface RidgeLayout {
   readonly domain: Domain;
   /** Edges of the part that the ridges fill, in pixels. */
   readonly left: number;
@@ -115,7 +115,7 @@ export function extent(all: readonly Ridges[]): Domain | null {
 }
 
 /** Place ridges in a picture of a size in pixels. */
-export function stage(ridges: Ridges, domain: Domain, width: number, height: number): Stage {
+export function layOut(ridges: Ridges, domain: Domain, width: number, height: number): RidgeLayout {
   const front = height - MARGIN.bottom;
   const peaks = ridges.rows.flatMap((one) => (one.peak > 0 ? one.peak : [])).sort((a, b) => a - b);
   const most = peaks.at(-1) ?? 0;
@@ -135,19 +135,19 @@ export function stage(ridges: Ridges, domain: Domain, width: number, height: num
 }
 
 /** Horizontal place of a weight. */
-export function across(place: Stage, weight: number): number {
-  const { low, high } = place.domain;
-  return place.left + ((weight - low) / (high - low)) * (place.right - place.left);
+export function across(layout: RidgeLayout, weight: number): number {
+  const { low, high } = layout.domain;
+  return layout.left + ((weight - low) / (high - low)) * (layout.right - layout.left);
 }
 
 /** Vertical place that a ridge stands on. */
-export function baseline(place: Stage, row: number, rows: number): number {
-  return rows < 2 ? place.front : place.back + ((place.front - place.back) * row) / (rows - 1);
+export function baseline(layout: RidgeLayout, row: number, rows: number): number {
+  return rows < 2 ? layout.front : layout.back + ((layout.front - layout.back) * row) / (rows - 1);
 }
 
 /** Pixels above its baseline that a density reaches, cut off where the scale ends. */
-export function lift(place: Stage, density: number): number {
-  return place.peak > 0 ? Math.min(1, density / place.peak) * place.rise : 0;
+export function lift(layout: RidgeLayout, density: number): number {
+  return layout.peak > 0 ? Math.min(1, density / layout.peak) * layout.rise : 0;
 }
 
 /** A bin's numbers, or null beyond the ridge. */
@@ -173,10 +173,10 @@ export function binAt(ridges: Ridges, row: number, bin: number): Bin | null {
 const NEAR = 9;
 
 /** The bin under a pointer: of the foremost ridge whose hill covers it, else of the nearest line. */
-export function hit(ridges: Ridges, place: Stage, x: number, y: number): Bin | null {
-  if (x < place.left || x > place.right) return null;
-  const { low, high } = place.domain;
-  const weight = low + ((x - place.left) / (place.right - place.left)) * (high - low);
+export function hit(ridges: Ridges, layout: RidgeLayout, x: number, y: number): Bin | null {
+  if (x < layout.left || x > layout.right) return null;
+  const { low, high } = layout.domain;
+  const weight = low + ((x - layout.left) / (layout.right - layout.left)) * (high - low);
   const rows = ridges.rows.length;
   let nearest: Bin | null = null;
   let distance = NEAR;
@@ -184,8 +184,8 @@ export function hit(ridges: Ridges, place: Stage, x: number, y: number): Bin | n
     const one = ridges.rows[row] as Ridge;
     const bin = binAt(ridges, row, Math.floor((weight - one.low) / one.bin));
     if (!bin) continue;
-    const stands = baseline(place, row, rows);
-    const top = stands - lift(place, one.density[bin.bin] as number);
+    const stands = baseline(layout, row, rows);
+    const top = stands - lift(layout, one.density[bin.bin] as number);
     if (y <= stands && y >= top) return bin;
     const away = Math.min(Math.abs(y - stands), Math.abs(y - top));
     if (away < distance) {
@@ -204,12 +204,12 @@ export function ticks(domain: Domain, most: number): { at: number; text: string 
 }
 
 /** Rows whose step is written beside them: `chosen`, first, last, and what fits between. */
-export function labelled(place: Stage, rows: number, chosen: number | null): number[] {
+export function labelled(layout: RidgeLayout, rows: number, chosen: number | null): number[] {
   const gap = 14;
   const taken = new Set<number>();
   const fits = (row: number) =>
     [...taken].every(
-      (other) => Math.abs(baseline(place, row, rows) - baseline(place, other, rows)) >= gap,
+      (other) => Math.abs(baseline(layout, row, rows) - baseline(layout, other, rows)) >= gap,
     );
   const ends = [chosen, rows - 1, 0].filter((row) => row !== null);
   const stride = Math.max(1, Math.ceil(rows / 6));

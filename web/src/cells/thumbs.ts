@@ -34,7 +34,7 @@ const NARROWEST = 9;
  * Place thumbnails, equal in width and in their site's proportions, into a width and, where that
  * can be, into a height.
  */
-export function place(
+export function layOut(
   strips: readonly Strip[],
   width: number,
   height = Number.POSITIVE_INFINITY,

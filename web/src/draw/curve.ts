@@ -50,8 +50,8 @@ export function curves(series: Series, chosen: number, width: number, height: nu
 }
 
 /** The recorded step nearest a place on the chart. */
-export function stepAt(series: Series, drawn: Curves, place: number): number | null {
-  return series.steps[bisectCenter(series.steps, drawn.x.invert(place))] ?? null;
+export function stepAt(series: Series, drawn: Curves, x: number): number | null {
+  return series.steps[bisectCenter(series.steps, drawn.x.invert(x))] ?? null;
 }
 
 function bandValues(series: Series, chosen: number): number[] {

@@ -6,8 +6,8 @@ import {
   labelled,
   lift,
   type Ridge,
+  type RidgeLayout,
   type Ridges,
-  type Stage,
   ticks,
 } from "../cells/ridges.ts";
 import { at, css, viridis } from "../cells/tables.ts";
@@ -61,28 +61,28 @@ export function stepColour(step: number, first: number, last: number, dark: bool
   return css(at(viridis, dark ? 0.22 + 0.7 * share : 0.9 - 0.75 * share));
 }
 
-/** Paint one panel. The context's units are those of the stage. */
+/** Paint one panel. The context's units are those of the layout. */
 export function paintRidges(
   context: CanvasRenderingContext2D,
   size: { readonly width: number; readonly height: number },
   ridges: Ridges,
-  place: Stage,
+  layout: RidgeLayout,
   sight: Sight,
   palette: PagePalette,
 ): void {
   context.clearRect(0, 0, size.width, size.height);
   context.font = FONT;
   context.lineJoin = "round";
-  axes(context, ridges, place, sight, palette);
+  axes(context, ridges, layout, sight, palette);
   const rows = ridges.rows.length;
   // Lines between ridges that stand a few pixels apart would leave nothing of the ridges.
-  const apart = (place.front - place.back) / Math.max(1, rows - 1);
+  const apart = (layout.front - layout.back) / Math.max(1, rows - 1);
   const firm = rows < 2 ? 1 : Math.min(1, Math.max(0.25, (apart - 1) / 5));
   for (const [row, one] of ridges.rows.entries()) {
     if (one.total === 0) continue;
     const colour = stepColour(one.step, sight.first, sight.last, palette.dark);
     const own = row === sight.chosen;
-    trace(context, one, place, baseline(place, row, rows));
+    trace(context, one, layout, baseline(layout, row, rows));
     context.fillStyle = own ? palette.accent : colour;
     context.fill();
     context.globalAlpha = firm;
@@ -91,20 +91,20 @@ export function paintRidges(
     context.stroke();
     context.globalAlpha = 1;
   }
-  if (sight.chosen !== null) outline(context, ridges, place, sight.chosen, palette.accent);
-  if (sight.pointed) block(context, ridges, place, sight.pointed, palette);
+  if (sight.chosen !== null) outline(context, ridges, layout, sight.chosen, palette.accent);
+  if (sight.pointed) block(context, ridges, layout, sight.pointed, palette);
 }
 
 // Through the middle of each bin, and down to nothing half a bin outside the outer ones.
-function trace(context: CanvasRenderingContext2D, one: Ridge, place: Stage, stands: number) {
+function trace(context: CanvasRenderingContext2D, one: Ridge, layout: RidgeLayout, stands: number) {
   const first = one.density.findIndex((value) => value > 0);
   const last = one.density.findLastIndex((value) => value > 0);
   const middle = (bin: number) =>
-    Math.min(place.right, Math.max(place.left, across(place, one.low + (bin + 0.5) * one.bin)));
+    Math.min(layout.right, Math.max(layout.left, across(layout, one.low + (bin + 0.5) * one.bin)));
   context.beginPath();
   context.moveTo(middle(first - 1), stands);
   for (let bin = first; bin <= last; bin++) {
-    context.lineTo(middle(bin), stands - lift(place, one.density[bin] as number));
+    context.lineTo(middle(bin), stands - lift(layout, one.density[bin] as number));
   }
   context.lineTo(middle(last + 1), stands);
 }
@@ -113,13 +113,13 @@ function trace(context: CanvasRenderingContext2D, one: Ridge, place: Stage, stan
 function outline(
   context: CanvasRenderingContext2D,
   ridges: Ridges,
-  place: Stage,
+  layout: RidgeLayout,
   row: number,
   colour: string,
 ) {
   const one = ridges.rows[row];
   if (!one || one.total === 0) return;
-  trace(context, one, place, baseline(place, row, ridges.rows.length));
+  trace(context, one, layout, baseline(layout, row, ridges.rows.length));
   context.lineWidth = 1.4;
   context.strokeStyle = colour;
   context.stroke();
@@ -128,16 +128,16 @@ function outline(
 function block(
   context: CanvasRenderingContext2D,
   ridges: Ridges,
-  place: Stage,
+  layout: RidgeLayout,
   bin: Bin,
   palette: PagePalette,
 ) {
   const one = ridges.rows[bin.row] as Ridge;
-  const stands = baseline(place, bin.row, ridges.rows.length);
-  outline(context, ridges, place, bin.row, palette.text);
-  const left = across(place, bin.low);
-  const width = Math.max(2, across(place, bin.high) - left);
-  const height = Math.max(2, lift(place, one.density[bin.bin] as number));
+  const stands = baseline(layout, bin.row, ridges.rows.length);
+  outline(context, ridges, layout, bin.row, palette.text);
+  const left = across(layout, bin.low);
+  const width = Math.max(2, across(layout, bin.high) - left);
+  const height = Math.max(2, lift(layout, one.density[bin.bin] as number));
   context.fillStyle = palette.text;
   context.globalAlpha = 0.85;
   context.fillRect(left, stands - height, width, height);
@@ -147,72 +147,72 @@ function block(
 function axes(
   context: CanvasRenderingContext2D,
   ridges: Ridges,
-  place: Stage,
+  layout: RidgeLayout,
   sight: Sight,
   palette: PagePalette,
 ) {
-  const { left, right, front } = place;
+  const { left, right, front } = layout;
   context.lineWidth = 1;
   context.strokeStyle = palette.line;
   context.fillStyle = palette.muted;
   context.textBaseline = "top";
   context.textAlign = "center";
-  for (const tick of ticks(place.domain, Math.max(4, Math.floor((right - left) / 50)))) {
-    const x = Math.round(across(place, tick.at)) + 0.5;
-    line(context, x, place.back, x, front + 4);
+  for (const tick of ticks(layout.domain, Math.max(4, Math.floor((right - left) / 50)))) {
+    const x = Math.round(across(layout, tick.at)) + 0.5;
+    line(context, x, layout.back, x, front + 4);
     context.fillText(tick.text, x, front + 6);
   }
   context.fillText(sight.weight, (left + right) / 2, front + 20);
-  steps(context, ridges, place, sight, palette);
-  height(context, place, sight, palette);
+  steps(context, ridges, layout, sight, palette);
+  height(context, layout, sight, palette);
 }
 
 function steps(
   context: CanvasRenderingContext2D,
   ridges: Ridges,
-  place: Stage,
+  layout: RidgeLayout,
   sight: Sight,
   palette: PagePalette,
 ) {
   const rows = ridges.rows.length;
   context.textAlign = "right";
   context.textBaseline = "middle";
-  for (const row of labelled(place, rows, sight.chosen)) {
-    const y = baseline(place, row, rows);
+  for (const row of labelled(layout, rows, sight.chosen)) {
+    const y = baseline(layout, row, rows);
     context.fillStyle = row === sight.chosen ? palette.text : palette.muted;
-    context.fillText(compact(ridges.rows[row]?.step ?? 0), place.left - 7, y);
-    line(context, place.left - 4, Math.round(y) + 0.5, place.left, Math.round(y) + 0.5);
+    context.fillText(compact(ridges.rows[row]?.step ?? 0), layout.left - 7, y);
+    line(context, layout.left - 4, Math.round(y) + 0.5, layout.left, Math.round(y) + 0.5);
   }
   context.fillStyle = palette.muted;
   context.textBaseline = "bottom";
   context.textAlign = "left";
-  if (place.back > 26) context.fillText(sight.step, 2, place.back - 9);
+  if (layout.back > 26) context.fillText(sight.step, 2, layout.back - 9);
 }
 
 /** The scale of the heights: a bar as tall as the tallest ridge, with its density. */
 function height(
   context: CanvasRenderingContext2D,
-  place: Stage,
+  layout: RidgeLayout,
   sight: Sight,
   palette: PagePalette,
 ) {
-  const x = Math.round(place.right) + 8.5;
-  const top = place.front - place.rise;
-  line(context, x, top, x, place.front);
+  const x = Math.round(layout.right) + 8.5;
+  const top = layout.front - layout.rise;
+  line(context, x, top, x, layout.front);
   line(context, x, Math.round(top) + 0.5, x + 4, Math.round(top) + 0.5);
-  line(context, x, Math.round(place.front) - 0.5, x + 4, Math.round(place.front) - 0.5);
+  line(context, x, Math.round(layout.front) - 0.5, x + 4, Math.round(layout.front) - 0.5);
   context.fillStyle = palette.muted;
   context.textAlign = "left";
   context.textBaseline = "middle";
-  context.fillText(tall(place.peak), x + 7, top);
-  context.fillText("0", x + 7, place.front);
-  if (place.cut !== null) {
+  context.fillText(tall(layout.peak), x + 7, top);
+  context.fillText("0", x + 7, layout.front);
+  if (layout.cut !== null) {
     context.textAlign = "right";
-    context.fillText(sight.cut(tall(place.cut)), x + 36, 7);
+    context.fillText(sight.cut(tall(layout.cut)), x + 36, 7);
     context.textAlign = "left";
   }
   context.save();
-  context.translate(x + 13, (top + place.front) / 2);
+  context.translate(x + 13, (top + layout.front) / 2);
   context.rotate(-Math.PI / 2);
   context.textAlign = "center";
   context.fillText(sight.density, 0, 0);

@@ -37,7 +37,7 @@ export function HeadImageLens({ map }: { map: HeadMap }) {
             side={side}
             pixels={pixels}
             label={words.imageLabel(map.site, map.head)}
-            spotAt={(place) => spotUnder(map, place)}
+            spotAt={(position) => spotUnder(map, position)}
             query={map.queryLayout ? query : null}
             at={spot?.key ?? null}
           />
@@ -61,7 +61,7 @@ interface OverlayProps {
   side: number;
   pixels: Uint8ClampedArray<ArrayBuffer>;
   label: string;
-  spotAt: (place: number) => Spot;
+  spotAt: (position: number) => Spot;
   /** The position that asks, and the one it is asked about. */
   query: number | null;
   at: number | null;
@@ -93,14 +93,14 @@ export function ImageOverlay({ layout, side, pixels, label, spotAt, query, at }:
         onClick={(event) => pin(under(event))}
       />
       {frames.map(
-        ([place, name]) =>
-          place !== null && (
+        ([position, name]) =>
+          position !== null && (
             <i
               key={name}
               class={name}
               style={px({
-                left: (place % columns) * side,
-                top: Math.floor(place / columns) * side,
+                left: (position % columns) * side,
+                top: Math.floor(position / columns) * side,
                 width: side,
                 height: side,
               })}
@@ -114,12 +114,12 @@ export function ImageOverlay({ layout, side, pixels, label, spotAt, query, at }:
 /** With one query a place on the image is a key; with many it is the query until one is pinned. */
 export function spotUnder(
   map: { readonly queries: number; readonly queryLayout: Layout | null },
-  place: number,
+  position: number,
 ): Spot {
-  if (map.queries === 1) return { query: 0, key: place };
+  if (map.queries === 1) return { query: 0, key: position };
   const held = pinned.peek();
-  if (held || !map.queryLayout) return { query: held?.query ?? 0, key: place };
-  return { query: place, key: null };
+  if (held || !map.queryLayout) return { query: held?.query ?? 0, key: position };
+  return { query: position, key: null };
 }
 
 function spotOn(map: HeadMap): Spot | null {

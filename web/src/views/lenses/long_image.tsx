@@ -60,8 +60,8 @@ export function LongImage({ site }: { site: Site }) {
             side={side}
             pixels={pixels}
             label={words.imageLabel(site.name, head.value)}
-            spotAt={(place) =>
-              spotUnder({ queries: site.queries, queryLayout: site.query_layout }, place)
+            spotAt={(position) =>
+              spotUnder({ queries: site.queries, queryLayout: site.query_layout }, position)
             }
             query={site.query_layout ? query : null}
             at={spot?.key ?? null}

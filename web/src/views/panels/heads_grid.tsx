@@ -2,7 +2,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { type HeadGrid, headGrid, measuredOf, shortNames } from "../../answers/head_grid.ts";
 import { at, cividis, css, viridis } from "../../cells/tables.ts";
-import { hit, type Layout, paintMaps, paintMeasures, place } from "../../cells/thumbs.ts";
+import { hit, type Layout, layOut, paintMaps, paintMeasures } from "../../cells/thumbs.ts";
 import { Canvas, useSize } from "../../controls/canvas.tsx";
 import { short } from "../../controls/format.ts";
 import { Legend } from "../../controls/legend.tsx";
@@ -68,7 +68,8 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
   const left = useMemo(() => namesRoom(names), [names]);
   const strips = useMemo(() => grid.sites.map((one) => one.strip), [grid]);
   const layout = useMemo(
-    () => place(strips, Math.max(60, room.width - left), Math.max(240, window.innerHeight - CURVE)),
+    () =>
+      layOut(strips, Math.max(60, room.width - left), Math.max(240, window.innerHeight - CURVE)),
     [strips, room.width, left],
   );
   const measured = useMemo(() => measuredOf(grid, colour), [grid, colour]);

@@ -1,6 +1,14 @@
 /** One parameter's ridges: drawn on a canvas, its numbers under the pointer or the arrow keys. */
 import { useState } from "preact/hooks";
-import { type Bin, binAt, type Domain, edge, hit, type Ridges, stage } from "../../cells/ridges.ts";
+import {
+  type Bin,
+  binAt,
+  type Domain,
+  edge,
+  hit,
+  layOut,
+  type Ridges,
+} from "../../cells/ridges.ts";
 import { Canvas, useSize } from "../../controls/canvas.tsx";
 import { count } from "../../controls/format.ts";
 import { paintRidges, paletteOf } from "../../draw/ridges.ts";
@@ -28,18 +36,18 @@ export function Panel({ ridges, domain, first, last, chosen, onRemove }: PanelPr
   const [, path = "", leaf] = /^(.*?)((?:[^/]*\/)?[^/]*)$/s.exec(ridges.parameter) ?? [];
   const { ref, width } = useSize<HTMLElement>();
   const dark = theme.value === "dark";
-  const place = domain && stage(ridges, domain, width, HEIGHT);
+  const layout = domain && layOut(ridges, domain, width, HEIGHT);
   const paint = (context: CanvasRenderingContext2D) => {
-    if (!place) return;
+    if (!layout) return;
     const { weight, step, density, cut } = words;
     const names = { weight, step, density, cut };
     const sight = { first, last, chosen, pointed: pointed?.bin ?? null, ...names };
     const palette = paletteOf(context.canvas, dark);
-    paintRidges(context, { width, height: HEIGHT }, ridges, place, sight, palette);
+    paintRidges(context, { width, height: HEIGHT }, ridges, layout, sight, palette);
   };
   const look = (event: PointerEvent) => {
-    if (!place) return;
-    const bin = hit(ridges, place, event.offsetX, event.offsetY);
+    if (!layout) return;
+    const bin = hit(ridges, layout, event.offsetX, event.offsetY);
     point(bin && { bin, x: event.offsetX, y: event.offsetY });
   };
   const press = (event: KeyboardEvent) => {
@@ -68,7 +76,7 @@ export function Panel({ ridges, domain, first, last, chosen, onRemove }: PanelPr
           </button>
         )}
       </figcaption>
-      {place ? (
+      {layout ? (
         <Canvas
           width={width}
           height={HEIGHT}

@@ -87,7 +87,7 @@ export class Camera {
     const lines = event.deltaMode === 1 ? 33 : 1;
     // Two fingers spread on a touchpad come as a wheel with Ctrl, in smaller steps.
     const rate = event.ctrlKey ? 6 * NOTCH : NOTCH;
-    const { row, column } = place(plot, event.offsetX, event.offsetY);
+    const { row, column } = positionAt(plot, event.offsetX, event.offsetY);
     this.zoom(Math.exp(event.deltaY * lines * rate), row, column);
   }
 
@@ -111,7 +111,7 @@ export class Camera {
     const other = [...this.fingers].find(([id]) => id !== event.pointerId)?.[1];
     if (other) {
       const wide = (one: typeof now) => Math.max(1, Math.hypot(one.x - other.x, one.y - other.y));
-      const { row, column } = place(plot, (now.x + other.x) / 2, (now.y + other.y) / 2);
+      const { row, column } = positionAt(plot, (now.x + other.x) / 2, (now.y + other.y) / 2);
       this.zoom(wide(before) / wide(now), row, column);
       return true;
     }
@@ -138,7 +138,7 @@ export class Camera {
   }
 }
 
-function place(plot: LongPlot, x: number, y: number): { row: number; column: number } {
+function positionAt(plot: LongPlot, x: number, y: number): { row: number; column: number } {
   return {
     row: plot.view.row + (y - plot.box.y) / plot.down,
     column: plot.view.column + (x - plot.box.x) / plot.across,

@@ -94,7 +94,7 @@ test("the first look is at the query with the greatest weight; NaN and cells not
 test("the grid has every site and head, its bytes turned back to weights, NaN kept", () => {
   const grid = headGrid(golden("grid"), null);
   assert.deepEqual(
-    grid.sites.map((one) => [one.site, one.strip.heads]),
+    grid.sites.map((site) => [site.site, site.strip.heads]),
     [
       ["pool", 1],
       ["long", 1],
@@ -134,7 +134,7 @@ test("names are as short as they can be and still differ", () => {
 
 test("measures have their interval and what uniform attention gives at the step asked for", () => {
   const series = seriesOf(golden("measures"));
-  const entropy = series.find((one) => one.name === "entropy");
+  const entropy = series.find((measure) => measure.name === "entropy");
   assert.ok(entropy);
   const point = pointOf(entropy, 1, 90);
   assert.equal(point.step, 100);

@@ -13,7 +13,8 @@ test("the tables are whole, start and end where they are published to, and grow 
   assert.equal(css(viridis[255] as number), "rgb(253 231 37)");
   for (const table of [viridis, cividis]) {
     const light = [...table].map(
-      (one) => 0.2126 * (one & 255) + 0.7152 * ((one >> 8) & 255) + 0.0722 * ((one >> 16) & 255),
+      (pixel) =>
+        0.2126 * (pixel & 255) + 0.7152 * ((pixel >> 8) & 255) + 0.0722 * ((pixel >> 16) & 255),
     );
     for (let i = 8; i < 256; i++) assert.ok((light[i] as number) > (light[i - 8] as number));
   }

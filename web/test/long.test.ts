@@ -73,7 +73,7 @@ test("a cell that stands alone is a peak; those of a line or an even ground are 
   const peaks = peaksOf(values, side, side);
   assert.deepEqual(peaks[0], { row: 15, column: 3, value: values[15 * side + 3] });
   values[15 * side + 3] = Number.NaN;
-  assert.ok(!peaksOf(values, side, side).some((one) => one.column === 3));
+  assert.ok(!peaksOf(values, side, side).some((peak) => peak.column === 3));
 });
 
 test("a tile's pixels leave cells not allowed open and give NaN a colour of its own", () => {
@@ -115,11 +115,11 @@ test("the cell under a place is the one drawn there", () => {
 test("labels never touch, at any zoom, and lie on round positions", () => {
   for (const length of [8, 40, 300, 5000, 131_072]) {
     const unit = 700 / length;
-    const found = labelled(17.3, length, unit, 131_072);
-    assert.ok(found.length > 0 && found.length <= 60);
-    for (const [at, one] of found.entries()) {
-      assert.ok(one >= 17 && one < 131_072);
-      if (at) assert.ok((one - (found[at - 1] as number)) * unit >= 15);
+    const positions = labelled(17.3, length, unit, 131_072);
+    assert.ok(positions.length > 0 && positions.length <= 60);
+    for (const [at, position] of positions.entries()) {
+      assert.ok(position >= 17 && position < 131_072);
+      if (at) assert.ok((position - (positions[at - 1] as number)) * unit >= 15);
     }
   }
   assert.equal(number(131_072), "131 072");

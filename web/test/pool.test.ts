@@ -36,7 +36,7 @@ test("a window is cut out of a larger map", () => {
   const part = pool(values, 6, { row: 1, column: 2, rows: 2, columns: 3 }, 9, 9, "max");
   assert.deepEqual(
     part.values,
-    Float32Array.from([8, 9, 10, 14, 15, 16], (one) => one / 24),
+    Float32Array.from([8, 9, 10, 14, 15, 16], (sum) => sum / 24),
   );
 });
 

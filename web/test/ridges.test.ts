@@ -40,13 +40,13 @@ test("every parameter of an answer has a ridge for every step, with Python's cou
   const all = ridgesOf(answer);
   const [steps, parameters, bins] = expected.count.shape;
   assert.deepEqual(
-    all.map((one) => one.parameter),
+    all.map((ridges) => ridges.parameter),
     expected.parameter.values,
   );
   assert.equal(all.length, parameters);
-  for (const [column, one] of all.entries()) {
-    assert.equal(one.rows.length, steps);
-    for (const [row, each] of one.rows.entries()) {
+  for (const [column, ridges] of all.entries()) {
+    assert.equal(ridges.rows.length, steps);
+    for (const [row, each] of ridges.rows.entries()) {
       const at = row * parameters + column;
       assert.equal(each.step, expected.step.values[row]);
       assert.equal(each.low, expected.low.values[at]);
@@ -60,10 +60,10 @@ test("every parameter of an answer has a ridge for every step, with Python's cou
 });
 
 test("the area under every ridge is one, whatever the width of its bins", () => {
-  const rows = ridgesOf(answer).flatMap((one) => one.rows);
+  const rows = ridgesOf(answer).flatMap((ridges) => ridges.rows);
   assert.ok(rows.length > 0);
   for (const row of [...rows, ridge(0, [3, 0, 5], -1e-6, 2e-6), ridge(0, [3, 0, 5], -1e6, 2e6)]) {
-    const area = row.density.reduce((sum, one) => sum + one * row.bin, 0);
+    const area = row.density.reduce((sum, density) => sum + density * row.bin, 0);
     assert.ok(Math.abs(area - 1) < 1e-12, `${area}`);
   }
 });
@@ -98,7 +98,7 @@ test("a constant stays as narrow as it was recorded", () => {
 test("a ridge without finite values has no height and no numbers", () => {
   const flat = ridge(0, new Int32Array(64), 0, 1);
   assert.equal(flat.peak, 0);
-  assert.ok(flat.density.every((one) => one === 0));
+  assert.ok(flat.density.every((density) => density === 0));
   assert.equal(extent([{ parameter: "broken", rows: [flat] }]), null);
   assert.equal(binAt({ parameter: "broken", rows: [flat] }, 0, 3), null);
 });
@@ -142,8 +142,8 @@ test("the pointer finds the bin it is in, with its edges, count and share", () =
   for (const row of [0, 1, 2]) {
     const x = across(layout, -2 + row + 0.5);
     const y = baseline(layout, row, 3) - layout.rise / 2;
-    const found = hit(walking, layout, x, y);
-    assert.deepEqual(found, {
+    const bin = hit(walking, layout, x, y);
+    assert.deepEqual(bin, {
       row,
       bin: row,
       step: row * 100,
@@ -174,12 +174,12 @@ test("where hills overlap, the foremost is found; beside all of them, none", () 
 });
 
 test("the last bin ends where the histogram does and holds that edge", () => {
-  const one: Ridges = { parameter: "thirds", rows: [ridge(0, [1, 1, 1], 0.1, 0.3)] };
+  const thirds: Ridges = { parameter: "thirds", rows: [ridge(0, [1, 1, 1], 0.1, 0.3)] };
   assert.notEqual(0.1 + 3 * ((0.3 - 0.1) / 3), 0.3); // rounding, which the edge must not show
-  assert.equal(binAt(one, 0, 2)?.high, 0.3);
-  assert.equal(binAt(one, 0, 2)?.last, true);
-  assert.equal(binAt(one, 0, 1)?.last, false);
-  assert.equal(binAt(one, 0, 3), null);
+  assert.equal(binAt(thirds, 0, 2)?.high, 0.3);
+  assert.equal(binAt(thirds, 0, 2)?.last, true);
+  assert.equal(binAt(thirds, 0, 1)?.last, false);
+  assert.equal(binAt(thirds, 0, 3), null);
 });
 
 test("the axis has at least two numbers, apart and in order, however narrow its range", () => {
@@ -189,10 +189,10 @@ test("the axis has at least two numbers, apart and in order, however narrow its 
     { low: 99.99, high: 100.01 },
     { low: -3e6, high: 8e6 },
   ]) {
-    const found = ticks(domain, 4);
-    assert.ok(found.length >= 2);
-    assert.equal(new Set(found.map((tick) => tick.text)).size, found.length);
-    assert.ok(found.every((tick) => tick.at >= domain.low && tick.at <= domain.high));
+    const labels = ticks(domain, 4);
+    assert.ok(labels.length >= 2);
+    assert.equal(new Set(labels.map((tick) => tick.text)).size, labels.length);
+    assert.ok(labels.every((tick) => tick.at >= domain.low && tick.at <= domain.high));
   }
 });
 

@@ -53,7 +53,7 @@ function importsOf(text: string, from: string): Import[] {
 
 const roomOf = (file: string) => (file.includes("/") ? dirname(file) : file);
 const floorOf = (file: string) => FLOORS.findIndex((rooms) => rooms.includes(roomOf(file)));
-const told = ({ from, line, to }: Import) => `src/${from}:${line} imports ${to}`;
+const written = ({ from, line, to }: Import) => `src/${from}:${line} imports ${to}`;
 
 const all = files.flatMap((file) => importsOf(readFileSync(join(source, file), "utf8"), file));
 const code = all.filter(({ to }) => !to.endsWith(".css"));
@@ -63,7 +63,7 @@ function climbing(imports: readonly Import[]): string[] {
   return imports.flatMap((each) => {
     const [from, to] = [floorOf(each.from), floorOf(each.to)];
     const home = roomOf(each.from) === roomOf(each.to);
-    return to < 0 || (to >= from && !home) ? told(each) : [];
+    return to < 0 || (to >= from && !home) ? written(each) : [];
   });
 }
 
@@ -107,7 +107,7 @@ test("no files import each other in a circle", () => {
 
 test("what draws never fetches: one hook asks", () => {
   const fetching = code.filter(({ from, to }) => to.startsWith("client/") && !ASKING.test(from));
-  assert.deepEqual(fetching.map(told), []);
+  assert.deepEqual(fetching.map(written), []);
   for (const file of files) {
     if (file.startsWith("client/")) continue;
     const text = readFileSync(join(source, file), "utf8");

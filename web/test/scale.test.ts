@@ -41,12 +41,12 @@ test("percentiles are shares within a row; equal weights share the middle", () =
 
 test("a legend's numbers lie where its scale puts them", () => {
   assert.deepEqual(
-    ticks("sqrt").map((one) => one.shade),
+    ticks("sqrt").map((tick) => tick.shade),
     [0, Math.sqrt(0.05), 0.5, Math.sqrt(0.5), 1],
   );
   assert.equal(ticks("log")[0]?.text, "≤ 1e-4");
   assert.deepEqual(
-    ticks("linear", 0.03).map((one) => one.text),
+    ticks("linear", 0.03).map((tick) => tick.text),
     ["0", "0.0075", "0.015", "0.022", "0.03"],
   );
 });

@@ -34,7 +34,7 @@ test("1024 heads fit the width and the height given", () => {
 });
 
 test("a head's colour lies inside its own box", () => {
-  const strips = headGrid(golden("grid"), null).sites.map((one) => one.strip);
+  const strips = headGrid(golden("grid"), null).sites.map((site) => site.strip);
   const layout = layOut(strips, 400);
   const width = layout.width;
   const pixels = { data: new Uint32Array(width * Math.ceil(layout.height)), width };

@@ -54,8 +54,8 @@ test("the change of std is against the first step; from zero it is infinite, not
     const [now, then] = [std.values[at], first.values[at]];
     assert.equal(row.change, now === then ? 0 : now / then - 1);
   }
-  const [one] = rows;
-  assert.ok(one);
+  const [row] = rows;
+  assert.ok(row);
   const data = (values: number[]) => ({
     dims: ["parameter"],
     shape: [values.length],
@@ -83,20 +83,24 @@ test("the change of std is against the first step; from zero it is infinite, not
 
 test("sorting puts what is no number last, both ways, and never loses a row", () => {
   const values = [2, Number.NaN, -1, Number.POSITIVE_INFINITY, 0.5];
-  const some = values.map((std, at) => ({ ...(rows[0] as (typeof rows)[0]), name: `p${at}`, std }));
-  const by = (order: Order) => sorted(some, order).map((row) => row.name);
+  const rowsOfStd = values.map((std, at) => ({
+    ...(rows[0] as (typeof rows)[0]),
+    name: `p${at}`,
+    std,
+  }));
+  const by = (order: Order) => sorted(rowsOfStd, order).map((row) => row.name);
   assert.deepEqual(by({ by: "std", down: true }), ["p3", "p0", "p4", "p2", "p1"]);
   assert.deepEqual(by({ by: "std", down: false }), ["p2", "p4", "p0", "p3", "p1"]);
   assert.deepEqual(by({ by: null, down: false }), ["p0", "p1", "p2", "p3", "p4"]);
 });
 
 test("names sort as people count: block_2 before block_10", () => {
-  const some = ["block_10/kernel", "block_2/kernel"].map((name) => ({
+  const named = ["block_10/kernel", "block_2/kernel"].map((name) => ({
     ...(rows[0] as (typeof rows)[0]),
     name,
   }));
   assert.deepEqual(
-    sorted(some, { by: "name", down: false }).map((row) => row.name),
+    sorted(named, { by: "name", down: false }).map((row) => row.name),
     ["block_2/kernel", "block_10/kernel"],
   );
 });
@@ -114,7 +118,7 @@ test("a heading clicked three times ends in the model's own order", () => {
 
 test("layers have headings in the model's order, and none once rows are sorted", () => {
   const grouped = lines(rows, { by: null, down: false });
-  const modules = facts.map((one) => one.module);
+  const modules = facts.map((parameter) => parameter.module);
   const headings = grouped.flatMap((line) => (line.heading === undefined ? [] : [line.heading]));
   assert.deepEqual(headings, [...new Set(modules)]);
   assert.equal(grouped.length, rows.length + headings.length);

@@ -65,8 +65,8 @@ test("an answer hands over each of its buffers once", () => {
 test("bytes that are no answer are refused with words", () => {
   assert.throws(() => decode(new ArrayBuffer(3)), /too short/);
   assert.throws(() => decode(bytesOf("map").slice(0, 60)), /cut off/);
-  const bare = withHeader("{}", new Uint8Array(0));
-  assert.throws(() => decode(bare), /limelight header/);
+  const empty = withHeader("{}", new Uint8Array(0));
+  assert.throws(() => decode(empty), /limelight header/);
   const newer = JSON.stringify({ schema: 99, variables: {}, attrs: {} });
   const later = withHeader(
     JSON.stringify({ __metadata__: { limelight: newer } }),

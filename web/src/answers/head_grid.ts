@@ -34,8 +34,8 @@ export function headGrid(answer: Answer, tokens: readonly string[] | null): Head
     const take = (suffix: string) =>
       Object.fromEntries(
         measures.flatMap((name) => {
-          const found = variables[`${name}${suffix}_${index}`];
-          return found ? [[name, found.data]] : [];
+          const variable = variables[`${name}${suffix}_${index}`];
+          return variable ? [[name, variable.data]] : [];
         }),
       );
     sites.push({ ...strip(answer, index, tokens), measures: take(""), uniform: take("_uniform") });
@@ -83,7 +83,7 @@ function strip(answer: Answer, index: number, tokens: readonly string[] | null) 
 /** The cells that tokens fill: the rest of the thumbnail is padding. */
 function unpadded(tokens: readonly string[] | null, length: number, cells: number) {
   if (tokens?.length !== length) return [0, cells] as const;
-  const filled = tokens.map((one) => (one ? 1 : 0));
+  const filled = tokens.map((token) => (token ? 1 : 0));
   const [first, last] = validRange(filled, length);
   return [Math.floor((first * cells) / length), Math.ceil((last * cells) / length)] as const;
 }
@@ -137,19 +137,19 @@ export interface Measured {
 /** A measure's shades [site][head], or null if the grid has no such measure. */
 export function measuredOf(grid: HeadGrid, colour: string): Measured | null {
   if (!grid.measures.includes(colour)) return null;
-  const values = grid.sites.map((one) =>
-    one.measures[colour]
-      ? Float32Array.from(one.measures[colour])
-      : new Float32Array(one.strip.heads).fill(Number.NaN),
+  const values = grid.sites.map((site) =>
+    site.measures[colour]
+      ? Float32Array.from(site.measures[colour])
+      : new Float32Array(site.strip.heads).fill(Number.NaN),
   );
-  const all = values.flatMap((one) => [...one]).filter(Number.isFinite);
+  const all = values.flatMap((values) => [...values]).filter(Number.isFinite);
   const low = Math.min(...all);
   const high = Math.max(...all);
   const spread = high > low ? high - low : 1;
   return {
-    shades: values.map((one) => one.map((value) => (value - low) / spread)),
+    shades: values.map((values) => values.map((value) => (value - low) / spread)),
     low,
     high,
-    nan: values.some((one) => one.some(Number.isNaN)),
+    nan: values.some((values) => values.some(Number.isNaN)),
   };
 }

@@ -59,7 +59,7 @@ export function pointOf(series: Series, head: number, wanted: number): Point {
 
 /** The recorded step nearest a wanted one. */
 export function nearest(steps: readonly number[], wanted: number): number {
-  return steps.reduce((best, one) =>
-    Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best,
+  return steps.reduce((best, step) =>
+    Math.abs(step - wanted) < Math.abs(best - wanted) ? step : best,
   );
 }

@@ -67,11 +67,11 @@ export function excerptsOf(
     const end = Math.min(length, key + around + 1);
     for (let near = Math.max(0, key - around); near < end; near++) shown.add(near);
   }
-  const found: [number, number][] = [];
+  const stretches: [number, number][] = [];
   for (const at of [...shown].sort((a, b) => a - b)) {
-    const last = found.at(-1);
+    const last = stretches.at(-1);
     if (last?.[1] === at) last[1] = at + 1;
-    else found.push([at, at + 1]);
+    else stretches.push([at, at + 1]);
   }
-  return found;
+  return stretches;
 }

@@ -122,16 +122,16 @@ function extremes(values: Float32Array): { most: number; allAllowed: boolean; na
 
 /** Cells that stand alone: `STEEP` times as strong as each of the cells around them. */
 export function peaksOf(values: Float32Array, tall: number, wide: number): Peak[] {
-  const found: Peak[] = [];
+  const peaks: Peak[] = [];
   for (let row = 0; row < tall; row++) {
     for (let column = 0; column < wide; column++) {
       const value = values[row * wide + column] as number;
       if (value > 0 && alone(values, tall, wide, row, column, value)) {
-        found.push({ row, column, value });
+        peaks.push({ row, column, value });
       }
     }
   }
-  return found.sort((a, b) => b.value - a.value).slice(0, PEAKS);
+  return peaks.sort((a, b) => b.value - a.value).slice(0, PEAKS);
 }
 
 function alone(

@@ -95,6 +95,6 @@ function clamp(value: number, low: number, high: number): number {
 /** Label every so many cells, so that labels keep `room` units apart: 1, 2, 5, 10, 20, 50 … */
 export function every(cell: number, room: number): number {
   for (let tens = 1; ; tens *= 10) {
-    for (const one of [1, 2, 5]) if (one * tens * cell >= room) return one * tens;
+    for (const digit of [1, 2, 5]) if (digit * tens * cell >= room) return digit * tens;
   }
 }

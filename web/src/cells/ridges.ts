@@ -69,17 +69,17 @@ const RISE = 0.42;
 const TALLEST = 3;
 
 /** A ridge from its counts in equal bins between two edges. */
-export function ridge(step: number, own: ArrayLike<number>, low: number, high: number): Ridge {
-  const bin = (high - low) / own.length;
+export function ridge(step: number, counts: ArrayLike<number>, low: number, high: number): Ridge {
+  const bin = (high - low) / counts.length;
   let total = 0;
-  for (let i = 0; i < own.length; i++) total += own[i] as number;
-  const density = new Float64Array(own.length);
+  for (let i = 0; i < counts.length; i++) total += counts[i] as number;
+  const density = new Float64Array(counts.length);
   let peak = 0;
   if (total > 0 && bin > 0) {
-    for (let i = 0; i < own.length; i++) density[i] = (own[i] as number) / total / bin;
-    peak = density.reduce((most, one) => Math.max(most, one), 0);
+    for (let i = 0; i < counts.length; i++) density[i] = (counts[i] as number) / total / bin;
+    peak = density.reduce((most, density) => Math.max(most, density), 0);
   }
-  return { step, low, high, bin, counts: own, total, density, peak };
+  return { step, low, high, bin, counts: counts, total, density, peak };
 }
 
 /**
@@ -90,26 +90,30 @@ export function readable(ridges: Ridges): Ridges {
   return { ...ridges, rows: ridges.rows.map(merged) };
 }
 
-function merged(one: Ridge): Ridge {
+function merged(fine: Ridge): Ridge {
   // All values in one bin are a constant: wider, it would claim a spread that is not there.
-  if (Array.from(one.counts).filter((count) => count > 0).length < 2) return one;
-  let counts = Array.from(one.counts);
-  while (counts.length > 8 && counts.length % 2 === 0 && counts.length > 3 * Math.cbrt(one.total)) {
+  if (Array.from(fine.counts).filter((count) => count > 0).length < 2) return fine;
+  let counts = Array.from(fine.counts);
+  while (
+    counts.length > 8 &&
+    counts.length % 2 === 0 &&
+    counts.length > 3 * Math.cbrt(fine.total)
+  ) {
     counts = counts.flatMap((count, at) => (at % 2 ? [] : count + (counts[at + 1] as number)));
   }
-  return ridge(one.step, counts, one.low, one.high);
+  return ridge(fine.step, counts, fine.low, fine.high);
 }
 
 /** The weights that any bin which is not empty covers, or null where there is none. */
 export function extent(all: readonly Ridges[]): Domain | null {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
-  for (const one of all.flatMap((each) => each.rows)) {
-    const first = one.density.findIndex((value) => value > 0);
+  for (const ridge of all.flatMap((each) => each.rows)) {
+    const first = ridge.density.findIndex((value) => value > 0);
     if (first < 0) continue;
-    const last = one.density.findLastIndex((value) => value > 0);
-    low = Math.min(low, one.low + first * one.bin);
-    high = Math.max(high, one.low + (last + 1) * one.bin);
+    const last = ridge.density.findLastIndex((value) => value > 0);
+    low = Math.min(low, ridge.low + first * ridge.bin);
+    high = Math.max(high, ridge.low + (last + 1) * ridge.bin);
   }
   return low < high ? { low, high } : null;
 }
@@ -117,7 +121,9 @@ export function extent(all: readonly Ridges[]): Domain | null {
 /** Place ridges in a picture of a size in pixels. */
 export function layOut(ridges: Ridges, domain: Domain, width: number, height: number): RidgeLayout {
   const front = height - MARGIN.bottom;
-  const peaks = ridges.rows.flatMap((one) => (one.peak > 0 ? one.peak : [])).sort((a, b) => a - b);
+  const peaks = ridges.rows
+    .flatMap((ridge) => (ridge.peak > 0 ? ridge.peak : []))
+    .sort((a, b) => a - b);
   const most = peaks.at(-1) ?? 0;
   const peak = Math.min(most, TALLEST * (peaks[peaks.length >> 1] ?? 0));
   const room = Math.max(1, front - MARGIN.top);
@@ -152,19 +158,19 @@ export function lift(layout: RidgeLayout, density: number): number {
 
 /** A bin's numbers, or null beyond the ridge. */
 export function binAt(ridges: Ridges, row: number, bin: number): Bin | null {
-  const one = ridges.rows[row];
-  const count = one?.counts[bin];
-  if (!one || count === undefined || one.total === 0) return null;
-  const low = one.low + bin * one.bin;
-  const last = bin === one.counts.length - 1;
+  const ridge = ridges.rows[row];
+  const count = ridge?.counts[bin];
+  if (!ridge || count === undefined || ridge.total === 0) return null;
+  const low = ridge.low + bin * ridge.bin;
+  const last = bin === ridge.counts.length - 1;
   return {
     row,
     bin,
-    step: one.step,
+    step: ridge.step,
     low,
-    high: last ? one.high : one.low + (bin + 1) * one.bin,
+    high: last ? ridge.high : ridge.low + (bin + 1) * ridge.bin,
     count,
-    share: count / one.total,
+    share: count / ridge.total,
     last,
   };
 }
@@ -181,11 +187,11 @@ export function hit(ridges: Ridges, layout: RidgeLayout, x: number, y: number): 
   let nearest: Bin | null = null;
   let distance = NEAR;
   for (let row = rows - 1; row >= 0; row--) {
-    const one = ridges.rows[row] as Ridge;
-    const bin = binAt(ridges, row, Math.floor((weight - one.low) / one.bin));
+    const ridge = ridges.rows[row] as Ridge;
+    const bin = binAt(ridges, row, Math.floor((weight - ridge.low) / ridge.bin));
     if (!bin) continue;
     const stands = baseline(layout, row, rows);
-    const top = stands - lift(layout, one.density[bin.bin] as number);
+    const top = stands - lift(layout, ridge.density[bin.bin] as number);
     if (y <= stands && y >= top) return bin;
     const away = Math.min(Math.abs(y - stands), Math.abs(y - top));
     if (away < distance) {

@@ -68,8 +68,8 @@ function firstAtLeast(sorted: Float32Array, value: number, above = false): numbe
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const one = sorted[middle] as number;
-    if (one < value || (above && one === value)) low = middle + 1;
+    const probed = sorted[middle] as number;
+    if (probed < value || (above && probed === value)) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -82,7 +82,7 @@ export function ticks(
   floor = LOG_FLOOR,
 ): { text: string; shade: number }[] {
   if (scale === "percentile") {
-    return [0, 25, 50, 75, 100].map((one) => ({ text: String(one), shade: one / 100 }));
+    return [0, 25, 50, 75, 100].map((percent) => ({ text: String(percent), shade: percent / 100 }));
   }
   const text = (share: number) => {
     const value = share * most;
@@ -94,8 +94,8 @@ export function ticks(
   const decades = Math.round(-Math.log10(floor));
   const steps = Array.from({ length: 5 }, (_, at) => 10 ** Math.round((at / 4 - 1) * decades));
   const shares = scale === "log" ? steps : marks[scale];
-  return shares.map((one, at) => ({
-    text: scale === "log" && at === 0 ? `≤ ${text(one)}` : text(one),
-    shade: shade(one, scale, 1, floor),
+  return shares.map((share, at) => ({
+    text: scale === "log" && at === 0 ? `≤ ${text(share)}` : text(share),
+    shade: shade(share, scale, 1, floor),
   }));
 }

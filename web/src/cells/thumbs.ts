@@ -39,7 +39,7 @@ export function layOut(
   width: number,
   height = Number.POSITIVE_INFINITY,
 ): Layout {
-  const most = Math.max(1, ...strips.map((one) => one.heads));
+  const most = Math.max(1, ...strips.map((strip) => strip.heads));
   const widest = Math.max(3, Math.min(WIDEST, Math.floor(width / most)));
   const roomy = rowsOf(strips, widest, width);
   if (roomy.height <= height || widest <= NARROWEST) return roomy;
@@ -48,7 +48,7 @@ export function layOut(
 }
 
 function rowsOf(strips: readonly Strip[], pitch: number, width: number): Layout {
-  const most = Math.max(1, ...strips.map((one) => one.heads));
+  const most = Math.max(1, ...strips.map((strip) => strip.heads));
   const gap = pitch > 24 ? 5 : pitch > 10 ? 2 : 1;
   let y = 0;
   let right = 1;
@@ -96,8 +96,9 @@ export function paintMaps(
     for (let head = 0; head < strip.heads; head++) {
       const box = scaled(layout.boxes[site]?.[head], ratio);
       if (!box) continue;
-      const own = strip.values.subarray(head * size, (head + 1) * size);
-      const values = scale === "percentile" ? percentiles(own, strip.rows, strip.columns) : own;
+      const weights = strip.values.subarray(head * size, (head + 1) * size);
+      const values =
+        scale === "percentile" ? percentiles(weights, strip.rows, strip.columns) : weights;
       const { width, height } = box;
       const small = pool(values, strip.columns, strip.window, height, width, reduce);
       paint(pixels, box, { ...small, shades: shades(small.values, scale) }, table, marks);
@@ -117,9 +118,9 @@ export function paintMeasures(
   for (const [site, row] of layout.boxes.entries()) {
     for (const [head, unscaled] of row.entries()) {
       const box = scaled(unscaled, ratio);
-      const own = measured[site]?.subarray(head, head + 1);
-      if (!box || !own?.length) continue;
-      paint(pixels, box, { shades: own, rows: 1, columns: 1 }, table, marks);
+      const shade = measured[site]?.subarray(head, head + 1);
+      if (!box || !shade?.length) continue;
+      paint(pixels, box, { shades: shade, rows: 1, columns: 1 }, table, marks);
     }
   }
 }

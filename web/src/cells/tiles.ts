@@ -43,15 +43,15 @@ export function atLeast(wanted: number): number {
 export function tilesOf(view: Window, whole: Window, stride: Stride): TileSpot[] {
   const downs = parts(view.row, view.rows, whole.rows, SIDE * stride.down);
   const acrosses = parts(view.column, view.columns, whole.columns, SIDE * stride.across);
-  const found = downs.flatMap(([row, rows]) =>
+  const tiles = downs.flatMap(([row, rows]) =>
     acrosses.map(([column, columns]) => ({ row, rows, column, columns, ...stride })),
   );
-  const far = (one: TileSpot) =>
+  const far = (tile: TileSpot) =>
     Math.hypot(
-      (one.row + one.rows / 2 - view.row - view.rows / 2) / stride.down,
-      (one.column + one.columns / 2 - view.column - view.columns / 2) / stride.across,
+      (tile.row + tile.rows / 2 - view.row - view.rows / 2) / stride.down,
+      (tile.column + tile.columns / 2 - view.column - view.columns / 2) / stride.across,
     );
-  return found.sort((a, b) => far(a) - far(b));
+  return tiles.sort((a, b) => far(a) - far(b));
 }
 
 export interface Levels {
@@ -100,9 +100,10 @@ export function levelsOf(
 function parts(from: number, length: number, whole: number, span: number): [number, number][] {
   const first = Math.max(0, Math.floor(from / span));
   const end = Math.min(whole, from + length);
-  const found: [number, number][] = [];
-  for (let at = first * span; at < end; at += span) found.push([at, Math.min(span, whole - at)]);
-  return found;
+  const stretches: [number, number][] = [];
+  for (let at = first * span; at < end; at += span)
+    stretches.push([at, Math.min(span, whole - at)]);
+  return stretches;
 }
 
 /**
@@ -211,8 +212,8 @@ export function viewOf(rows: string | null, columns: string | null, whole: Windo
 }
 
 function stretchOf(text: string | null, whole: number): [number, number] {
-  const found = /^(\d{1,10}):(\d{1,10})$/.exec(text ?? "");
-  const [from, to] = [Number(found?.[1] ?? 0), Math.min(whole, Number(found?.[2] ?? whole))];
+  const match = /^(\d{1,10}):(\d{1,10})$/.exec(text ?? "");
+  const [from, to] = [Number(match?.[1] ?? 0), Math.min(whole, Number(match?.[2] ?? whole))];
   return from < to ? [from, to - from] : [0, whole];
 }
 

@@ -50,13 +50,13 @@ export async function refresh(signalled: AbortSignal = new AbortController().sig
 }
 
 export function card(run: string | null): RunCard | null {
-  return catalogue.value?.runs.find((one) => one.name === run) ?? null;
+  return catalogue.value?.runs.find((each) => each.name === run) ?? null;
 }
 
 // A run that went back in time was written anew under its old name: its kept answers are void.
 function forget(old: Catalogue | null, fresh: Catalogue) {
   for (const before of old?.runs ?? []) {
-    const now = fresh.runs.find((one) => one.name === before.name);
+    const now = fresh.runs.find((each) => each.name === before.name);
     const back = !now || now.steps < before.steps || now.written < before.written;
     if (back) generation.set(before.name, (generation.get(before.name) ?? 0) + 1);
   }
@@ -185,14 +185,15 @@ function startWorker(): Worker | null {
   try {
     const made = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     made.onmessage = ({ data }) => {
-      const one = waiting.get(data.id);
+      const waiter = waiting.get(data.id);
       waiting.delete(data.id);
-      if (data.done) one?.resolve(data.done);
-      else one?.reject(new Error(data.message));
+      if (data.done) waiter?.resolve(data.done);
+      else waiter?.reject(new Error(data.message));
     };
     made.onerror = () => {
       worker = null;
-      for (const one of waiting.values()) one.reject(new Error("The decoding worker stopped."));
+      for (const waiter of waiting.values())
+        waiter.reject(new Error("The decoding worker stopped."));
       waiting.clear();
     };
     return made;

@@ -19,7 +19,9 @@ export function form(query: Query): string {
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined || value === null) continue;
     if (name === "rows" || name === "columns") fields.append(name, value.join(":"));
-    else for (const one of Array.isArray(value) ? value : [value]) fields.append(name, String(one));
+    else
+      for (const element of Array.isArray(value) ? value : [value])
+        fields.append(name, String(element));
   }
   return fields.toString();
 }

@@ -12,8 +12,8 @@ export function Field<T extends string>({ name, hint, value, options, onChoose }
     <label class="field" title={hint}>
       <span>{name}</span>
       <select value={value} onChange={(event) => onChoose(event.currentTarget.value as T)}>
-        {options.map(([one, text]) => (
-          <option key={one} value={one}>
+        {options.map(([option, text]) => (
+          <option key={option} value={option}>
             {text}
           </option>
         ))}

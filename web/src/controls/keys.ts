@@ -15,7 +15,7 @@ export function onKey(key: string, deed: Deed): () => void {
   return () => {
     deeds.set(
       key,
-      (deeds.get(key) ?? []).filter((one) => one !== deed),
+      (deeds.get(key) ?? []).filter((other) => other !== deed),
     );
   };
 }
@@ -23,8 +23,8 @@ export function onKey(key: string, deed: Deed): () => void {
 function dispatch(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   const target = event.target as HTMLElement | null;
-  const own = target?.closest("input, select, textarea, dialog");
-  if (own && event.key !== "Escape") return;
+  const control = target?.closest("input, select, textarea, dialog");
+  if (control && event.key !== "Escape") return;
   if (event.key === " " && target?.closest("button")) return; // it presses the button
   const name = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
   const deed = deeds.get(name)?.at(-1);

@@ -24,7 +24,7 @@ export function Legend({ colour, ticks, meaning, allAllowed = true, nan, childre
       <div
         class="ramp"
         role="img"
-        aria-label={`${meaning}: ${ticks.map((one) => one.text).join(", ")}`}
+        aria-label={`${meaning}: ${ticks.map((tick) => tick.text).join(", ")}`}
       >
         <div style={{ background: `linear-gradient(to right, ${stops.join(", ")})` }} />
         {ticks.map((tick) => (

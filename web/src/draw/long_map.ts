@@ -183,12 +183,12 @@ export function ruleCells(context: CanvasRenderingContext2D, plot: LongPlot, gro
 /** The positions along an axis that are labelled: so many apart that labels never touch. */
 export function labelled(from: number, length: number, unit: number, whole: number): number[] {
   const apart = every(unit, LABEL_PITCH);
-  const found: number[] = [];
+  const positions: number[] = [];
   for (let at = Math.ceil(from / apart) * apart; at < Math.min(whole, from + length); at += apart) {
     const middle = at + 0.5 - from;
-    if (middle * unit >= 0 && middle <= length) found.push(at);
+    if (middle * unit >= 0 && middle <= length) positions.push(at);
   }
-  return found;
+  return positions;
 }
 
 export type Name = (index: number) => string | null;

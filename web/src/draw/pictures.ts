@@ -19,18 +19,18 @@ export function pictured(held: readonly Held[], look: Look): boolean {
   const name = [look.scale, look.most, look.floor, look.palette.text].join();
   const until = performance.now() + BUDGET;
   let late = false;
-  for (const one of held) {
-    if (one.painted === name) continue;
+  for (const entry of held) {
+    if (entry.painted === name) continue;
     if (performance.now() > until) {
       late = true;
       continue;
     }
-    const { wide, tall } = one.tile;
-    one.picture ??= new OffscreenCanvas(Math.max(1, wide), Math.max(1, tall));
-    const pixels = pixelsOf(one.tile, look, look.palette.marks(look.ratio));
+    const { wide, tall } = entry.tile;
+    entry.picture ??= new OffscreenCanvas(Math.max(1, wide), Math.max(1, tall));
+    const pixels = pixelsOf(entry.tile, look, look.palette.marks(look.ratio));
     const image = new ImageData(new Uint8ClampedArray(pixels.buffer), wide, tall);
-    one.picture.getContext("2d")?.putImageData(image, 0, 0);
-    one.painted = name;
+    entry.picture.getContext("2d")?.putImageData(image, 0, 0);
+    entry.painted = name;
   }
   return late;
 }

@@ -78,12 +78,12 @@ export function paintRidges(
   // Lines between ridges that stand a few pixels apart would leave nothing of the ridges.
   const apart = (layout.front - layout.back) / Math.max(1, rows - 1);
   const firm = rows < 2 ? 1 : Math.min(1, Math.max(0.25, (apart - 1) / 5));
-  for (const [row, one] of ridges.rows.entries()) {
-    if (one.total === 0) continue;
-    const colour = stepColour(one.step, sight.first, sight.last, palette.dark);
-    const own = row === sight.chosen;
-    trace(context, one, layout, baseline(layout, row, rows));
-    context.fillStyle = own ? palette.accent : colour;
+  for (const [row, ridge] of ridges.rows.entries()) {
+    if (ridge.total === 0) continue;
+    const colour = stepColour(ridge.step, sight.first, sight.last, palette.dark);
+    const inView = row === sight.chosen;
+    trace(context, ridge, layout, baseline(layout, row, rows));
+    context.fillStyle = inView ? palette.accent : colour;
     context.fill();
     context.globalAlpha = firm;
     context.lineWidth = 0.4 + 0.5 * firm;
@@ -96,15 +96,23 @@ export function paintRidges(
 }
 
 // Through the middle of each bin, and down to nothing half a bin outside the outer ones.
-function trace(context: CanvasRenderingContext2D, one: Ridge, layout: RidgeLayout, stands: number) {
-  const first = one.density.findIndex((value) => value > 0);
-  const last = one.density.findLastIndex((value) => value > 0);
+function trace(
+  context: CanvasRenderingContext2D,
+  ridge: Ridge,
+  layout: RidgeLayout,
+  stands: number,
+) {
+  const first = ridge.density.findIndex((value) => value > 0);
+  const last = ridge.density.findLastIndex((value) => value > 0);
   const middle = (bin: number) =>
-    Math.min(layout.right, Math.max(layout.left, across(layout, one.low + (bin + 0.5) * one.bin)));
+    Math.min(
+      layout.right,
+      Math.max(layout.left, across(layout, ridge.low + (bin + 0.5) * ridge.bin)),
+    );
   context.beginPath();
   context.moveTo(middle(first - 1), stands);
   for (let bin = first; bin <= last; bin++) {
-    context.lineTo(middle(bin), stands - lift(layout, one.density[bin] as number));
+    context.lineTo(middle(bin), stands - lift(layout, ridge.density[bin] as number));
   }
   context.lineTo(middle(last + 1), stands);
 }
@@ -117,9 +125,9 @@ function outline(
   row: number,
   colour: string,
 ) {
-  const one = ridges.rows[row];
-  if (!one || one.total === 0) return;
-  trace(context, one, layout, baseline(layout, row, ridges.rows.length));
+  const ridge = ridges.rows[row];
+  if (!ridge || ridge.total === 0) return;
+  trace(context, ridge, layout, baseline(layout, row, ridges.rows.length));
   context.lineWidth = 1.4;
   context.strokeStyle = colour;
   context.stroke();
@@ -132,12 +140,12 @@ function block(
   bin: Bin,
   palette: PagePalette,
 ) {
-  const one = ridges.rows[bin.row] as Ridge;
+  const ridge = ridges.rows[bin.row] as Ridge;
   const stands = baseline(layout, bin.row, ridges.rows.length);
   outline(context, ridges, layout, bin.row, palette.text);
   const left = across(layout, bin.low);
   const width = Math.max(2, across(layout, bin.high) - left);
-  const height = Math.max(2, lift(layout, one.density[bin.bin] as number));
+  const height = Math.max(2, lift(layout, ridge.density[bin.bin] as number));
   context.fillStyle = palette.text;
   context.globalAlpha = 0.85;
   context.fillRect(left, stands - height, width, height);

@@ -29,8 +29,8 @@ export function bindLanguage(): void {
 
 function remembered(): Language | null {
   try {
-    const kept = localStorage.getItem(KEPT);
-    return kept === "en" || kept === "zh" ? kept : null;
+    const stored = localStorage.getItem(KEPT);
+    return stored === "en" || stored === "zh" ? stored : null;
   } catch {
     return null;
   }

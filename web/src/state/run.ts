@@ -56,7 +56,7 @@ export const step = computed<number | null>(() => {
 
 export const site = computed<Site | null>(() => {
   const sites = facts.value?.sites ?? [];
-  return sites.find((one) => one.name === selection.value.site) ?? sites[0] ?? null;
+  return sites.find((each) => each.name === selection.value.site) ?? sites[0] ?? null;
 });
 
 export const head = computed(() =>
@@ -65,7 +65,7 @@ export const head = computed(() =>
 
 export const example = computed<Example | null>(() => {
   const examples = facts.value?.examples ?? [];
-  return examples.find((one) => one.index === selection.value.example) ?? examples[0] ?? null;
+  return examples.find((each) => each.index === selection.value.example) ?? examples[0] ?? null;
 });
 
 /** Change the selection as a person's deed: the run in view is then the chosen one. */

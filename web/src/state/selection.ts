@@ -98,14 +98,15 @@ export function write(chosen: Selection, hash: string): string {
     const value = chosen[name];
     if (value === null || String(value) === String(DEFAULTS[name])) continue;
     const list = Array.isArray(value) ? value : [value];
-    for (const one of list) ours.push(`${PREFIX}${name}=${encodeURIComponent(String(one))}`);
+    for (const element of list)
+      ours.push(`${PREFIX}${name}=${encodeURIComponent(String(element))}`);
   }
   return `#${[...(others.length ? others : [TAB]), ...ours].join("&")}`;
 }
 
 /** The selection a URL's hash holds; what it lacks or garbles keeps its default. */
 export function read(hash: string): Selection {
-  const found: Record<string, unknown> = { ...DEFAULTS };
+  const result: Record<string, unknown> = { ...DEFAULTS };
   const parameters: string[] = [];
   for (const part of parts(hash)) {
     if (!part.startsWith(PREFIX)) continue;
@@ -114,12 +115,12 @@ export function read(hash: string): Selection {
     const value = text(part.slice(at + 1));
     if (at < 0 || value === null || !(name in DEFAULTS)) continue;
     if (name === "parameters") parameters.push(value);
-    else if (NUMBERS.has(name)) found[name] = whole(value) ?? found[name];
-    else if (RANGES.has(name)) found[name] = /^\d{1,10}:\d{1,10}$/.test(value) ? value : null;
-    else if (name === "follow") found[name] = value === "true";
-    else if (!CHOICES[name] || CHOICES[name].includes(value)) found[name] = value;
+    else if (NUMBERS.has(name)) result[name] = whole(value) ?? result[name];
+    else if (RANGES.has(name)) result[name] = /^\d{1,10}:\d{1,10}$/.test(value) ? value : null;
+    else if (name === "follow") result[name] = value === "true";
+    else if (!CHOICES[name] || CHOICES[name].includes(value)) result[name] = value;
   }
-  return { ...(found as unknown as Selection), parameters };
+  return { ...(result as unknown as Selection), parameters };
 }
 
 function parts(hash: string): string[] {

@@ -77,8 +77,8 @@ export function Links({ site }: { site: Site }) {
             onPointerMove={(event) => hover(spotOf(nameUnder(plot, event.offsetX, event.offsetY)))}
             onPointerLeave={() => hover(null)}
             onClick={(event) => {
-              const found = spotOf(nameUnder(plot, event.offsetX, event.offsetY));
-              if (found) pin(found);
+              const spot = spotOf(nameUnder(plot, event.offsetX, event.offsetY));
+              if (spot) pin(spot);
             }}
             onDblClick={() => choose({ rows: null, columns: null })}
             onWheel={(event) => {
@@ -91,7 +91,7 @@ export function Links({ site }: { site: Site }) {
       </div>
       <LongReadout site={site} spot={spot} hint={words.hoverLink} drawn={() => null} />
       <Legend
-        colour={(one) => css(at(viridis, one))}
+        colour={(shaded) => css(at(viridis, shaded))}
         ticks={ticks(scale, most, floor)}
         meaning={words.weightScale[scale]}
       >
@@ -114,8 +114,8 @@ function zoomed(view: Window, whole: Window, part: number, turned: number): Wind
 }
 
 /** On the right a key is pointed at, of which every query's line is shown. */
-function spotOf(found: ReturnType<typeof nameUnder>) {
-  if (!found) return null;
-  if ("query" in found) return { query: found.query, key: null };
-  return { query: pointed.peek()?.query ?? 0, key: found.key };
+function spotOf(name: ReturnType<typeof nameUnder>) {
+  if (!name) return null;
+  if ("query" in name) return { query: name.query, key: null };
+  return { query: pointed.peek()?.query ?? 0, key: name.key };
 }

@@ -205,7 +205,7 @@ function Below({ stage, scale, site }: { stage: Stage | undefined; scale: Scale;
         drawn={(query, key) => stage.coarse(query, key)}
       />
       <Legend
-        colour={(one) => css(at(viridis, one))}
+        colour={(shaded) => css(at(viridis, shaded))}
         ticks={ticks(scale, most, floorOf(site.keys))}
         meaning={words.weightScale[scale]}
         allAllowed={shown.allAllowed}

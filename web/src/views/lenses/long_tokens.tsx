@@ -108,7 +108,9 @@ export function LongTokens({ site }: { site: Site }) {
         drawn={() => null}
       />
       <Legend
-        colour={(one) => `color-mix(in srgb, var(--accent) ${100 * OPAQUE * one}%, var(--ground))`}
+        colour={(strength) =>
+          `color-mix(in srgb, var(--accent) ${100 * OPAQUE * strength}%, var(--ground))`
+        }
         ticks={ticks(scale, most, floor)}
         meaning={words.weightScale[scale]}
       >

@@ -35,15 +35,15 @@ export function HeadTokensLens({ answer }: { answer: Answer }) {
       </ol>
       <WordReadout sentences={sentences} />
       <Legend
-        colour={(one) =>
-          `color-mix(in srgb, var(--accent) ${100 * STRONGEST * one}%, var(--ground))`
+        colour={(strength) =>
+          `color-mix(in srgb, var(--accent) ${100 * STRONGEST * strength}%, var(--ground))`
         }
         ticks={ticks(scale)}
         meaning={words.weightScale[scale]}
-        allAllowed={sentences.every((one) =>
-          one.words.every((word) => word.weight !== NOT_ALLOWED),
+        allAllowed={sentences.every((sentence) =>
+          sentence.words.every((word) => word.weight !== NOT_ALLOWED),
         )}
-        nan={sentences.some((one) => one.words.some((word) => Number.isNaN(word.weight)))}
+        nan={sentences.some((sentence) => sentence.words.some((word) => Number.isNaN(word.weight)))}
       />
     </>
   );
@@ -65,7 +65,7 @@ function Line({ sentence, scale }: { sentence: Sentence; scale: Scale }) {
       >
         {sentence.example}
       </button>
-      <p dir={fromRight.test(sentence.words.map((one) => one.token).join("")) ? "rtl" : "ltr"}>
+      <p dir={fromRight.test(sentence.words.map((word) => word.token).join("")) ? "rtl" : "ltr"}>
         {shown.map((word, index) => (
           // biome-ignore lint/a11y/noStaticElementInteractions: Shift and the arrow keys do the same
           // biome-ignore lint/a11y/useKeyWithClickEvents: Shift and the arrow keys do the same
@@ -95,14 +95,14 @@ function Line({ sentence, scale }: { sentence: Sentence; scale: Scale }) {
 function WordReadout({ sentences }: { sentences: readonly Sentence[] }) {
   const words = t.value.attention;
   const { query, key } = selection.value;
-  const own = sentences.find((one) => one.example === example.value?.index);
-  const word = query === null ? undefined : own?.words.find((one) => one.key === key);
+  const current = sentences.find((sentence) => sentence.example === example.value?.index);
+  const word = query === null ? undefined : current?.words.find((other) => other.key === key);
   const hovering = over.value;
   const still = hovering && sentences.includes(hovering.sentence);
-  const spot = still ? hovering : own && word ? { sentence: own, word } : null;
-  const sentence = spot?.sentence ?? own;
+  const spot = still ? hovering : current && word ? { sentence: current, word } : null;
+  const sentence = spot?.sentence ?? current;
   if (!sentence) return <div class="readout" data-readout="" />;
-  const top = sentence.words.filter((one) => one.weight > 0);
+  const top = sentence.words.filter((word) => word.weight > 0);
   top.sort((a, b) => b.weight - a.weight);
   return (
     <div
@@ -117,10 +117,10 @@ function WordReadout({ sentences }: { sentences: readonly Sentence[] }) {
       <p>
         {words.exampleNumber(sentence.example)}
         {": "}
-        {top.slice(0, 4).map((one, index) => (
-          <span key={one.key}>
+        {top.slice(0, 4).map((word, index) => (
+          <span key={word.key}>
             {index > 0 && " · "}
-            <bdi>{visible(one.token) || one.key}</bdi> {short(one.weight)}
+            <bdi>{visible(word.token) || word.key}</bdi> {short(word.weight)}
           </span>
         ))}
         <span class="sum">Σ = {sentence.sum.toFixed(2)}</span>
@@ -147,9 +147,9 @@ function WordReadout({ sentences }: { sentences: readonly Sentence[] }) {
 }
 
 function strengthsOf(words: readonly Word[], scale: Scale): ArrayLike<number> {
-  const values = Float32Array.from(words, (one) => one.weight);
+  const values = Float32Array.from(words, (word) => word.weight);
   if (scale === "percentile") return percentiles(values, 1, values.length);
-  return values.map((one) => shade(one, scale));
+  return values.map((weight) => shade(weight, scale));
 }
 
 function ground(strength: number): Record<string, string> {

@@ -36,7 +36,7 @@ function WithAttention() {
   );
   const series = useMemo(() => (outcome.answer ? seriesOf(outcome.answer) : []), [outcome.answer]);
   const { colour } = selection.value;
-  const shown = series.find((one) => one.name === colour) ?? usual(series);
+  const shown = series.find((measure) => measure.name === colour) ?? usual(series);
   const now = step.value ?? 0;
   return (
     <Frame
@@ -71,13 +71,13 @@ function WithAttention() {
 }
 
 function usual(series: readonly Series[]): Series | undefined {
-  return series.find((one) => one.name === "entropy") ?? series[0];
+  return series.find((measure) => measure.name === "entropy") ?? series[0];
 }
 
 function Colours({ series }: { series: readonly Series[] }) {
   const words = t.value.attention;
   const { colour, scale, reduce } = selection.value;
-  const measures = series.map((one) => [one.name, words.measure(one.name)] as const);
+  const measures = series.map((measure) => [measure.name, words.measure(measure.name)] as const);
   return (
     <section>
       <h3>{words.colours}</h3>
@@ -92,9 +92,9 @@ function Colours({ series }: { series: readonly Series[] }) {
         name={words.scale}
         hint={words.scaleWhat}
         value={scale}
-        options={(["linear", "sqrt", "log", "percentile"] as const).map((one) => [
-          one,
-          words.scales[one],
+        options={(["linear", "sqrt", "log", "percentile"] as const).map((scale) => [
+          scale,
+          words.scales[scale],
         ])}
         onChoose={(value) => choose({ scale: value })}
       />
@@ -102,7 +102,7 @@ function Colours({ series }: { series: readonly Series[] }) {
         name={words.reduce}
         hint={words.reduceWhat}
         value={reduce}
-        options={(["max", "mean"] as const).map((one) => [one, words.reduces[one]])}
+        options={(["max", "mean"] as const).map((reduce) => [reduce, words.reduces[reduce]])}
         onChoose={(value) => choose({ reduce: value })}
       />
     </section>
@@ -112,7 +112,7 @@ function Colours({ series }: { series: readonly Series[] }) {
 function NoAttention() {
   const words = t.value.attention;
   const run = runCard.value;
-  const other = pages.value.find((one) => one.name !== page.name && run && one.accepts(run));
+  const other = pages.value.find((each) => each.name !== page.name && run && each.accepts(run));
   return (
     <Frame>
       <Notice title={words.none} code={words.noneLine} action={other && <Onward page={other} />}>

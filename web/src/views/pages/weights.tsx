@@ -50,7 +50,7 @@ function Distributions() {
         <span class="sub">
           {words.parts(
             count(parameters.length),
-            count(parameters.reduce((sum, one) => sum + one.size, 0)),
+            count(parameters.reduce((sum, parameter) => sum + parameter.size, 0)),
           )}
         </span>
         <Axis />
@@ -98,26 +98,26 @@ function Panels({ chosen, onToggle }: ChosenProps) {
   const together = useMemo(() => extent(all), [all]);
   if (problem) return <ProblemNotice problem={problem} />;
   const rows = all[0]?.rows ?? [];
-  const steps = rows.map((one) => one.step);
+  const steps = rows.map((ridge) => ridge.step);
   const near = steps.length > 0 && step.value !== null ? nearest(steps, step.value) : null;
   const row = near === null ? null : steps.indexOf(near);
   const [first = 0, last = 0] = [steps[0], steps.at(-1)];
   return (
     <>
       <section class="panels" aria-label={t.value.weights.heading}>
-        {all.map((one: Ridges) => (
+        {all.map((ridges: Ridges) => (
           <Panel
-            key={one.parameter}
-            ridges={one}
+            key={ridges.parameter}
+            ridges={ridges}
             domain={
               selection.value.axis === "shared"
-                ? together && extent([one]) && together
-                : extent([one])
+                ? together && extent([ridges]) && together
+                : extent([ridges])
             }
             first={first}
             last={last}
             chosen={row}
-            onRemove={chosen.length > 1 ? () => onToggle(one.parameter) : null}
+            onRemove={chosen.length > 1 ? () => onToggle(ridges.parameter) : null}
           />
         ))}
       </section>

@@ -12,18 +12,18 @@ export function Examples() {
     <section class="grow">
       <h3 id="examples">{words.examples}</h3>
       <ul ref={list} class="list" aria-labelledby="examples">
-        {examples.map((one) => (
-          <li key={one.index}>
+        {examples.map((each) => (
+          <li key={each.index}>
             <button
               type="button"
               class="row"
-              aria-pressed={one.index === example.value?.index}
-              title={one.title}
-              onClick={() => choose({ example: one.index, query: null, key: null })}
+              aria-pressed={each.index === example.value?.index}
+              title={each.title}
+              onClick={() => choose({ example: each.index, query: null, key: null })}
             >
-              <span class="number">{one.index}</span>
-              <bdi>{one.title}</bdi>
-              {one.label !== null && <span class="label">{one.label}</span>}
+              <span class="number">{each.index}</span>
+              <bdi>{each.title}</bdi>
+              {each.label !== null && <span class="label">{each.label}</span>}
             </button>
           </li>
         ))}

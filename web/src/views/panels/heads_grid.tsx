@@ -53,7 +53,7 @@ export function HeadsGrid() {
 
 function title(grid: HeadGrid | null): string {
   const words = t.value.attention;
-  const counts = new Set(grid?.sites.map((one) => one.strip.heads));
+  const counts = new Set(grid?.sites.map((gridSite) => gridSite.strip.heads));
   const [only = 0] = counts;
   if (!grid || counts.size !== 1) return words.sites(grid?.sites.length ?? 0);
   return words.sitesHeads(grid.sites.length, only);
@@ -64,9 +64,9 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
   const { scale, reduce, colour } = selection.value;
   const room = useSize<HTMLDivElement>();
   const [over, setOver] = useState<Spot | null>(null);
-  const names = useMemo(() => shortNames(grid.sites.map((one) => one.site)), [grid]);
+  const names = useMemo(() => shortNames(grid.sites.map((gridSite) => gridSite.site)), [grid]);
   const left = useMemo(() => namesRoom(names), [names]);
-  const strips = useMemo(() => grid.sites.map((one) => one.strip), [grid]);
+  const strips = useMemo(() => grid.sites.map((gridSite) => gridSite.strip), [grid]);
   const layout = useMemo(
     () =>
       layOut(strips, Math.max(60, room.width - left), Math.max(240, window.innerHeight - CURVE)),
@@ -112,10 +112,10 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
       </p>
       {measured && (
         <Legend
-          colour={(one) => css(at(cividis, one))}
-          ticks={[0, 0.5, 1].map((one) => ({
-            shade: one,
-            text: short(measured.low + one * (measured.high - measured.low)),
+          colour={(shaded) => css(at(cividis, shaded))}
+          ticks={[0, 0.5, 1].map((shaded) => ({
+            shade: shaded,
+            text: short(measured.low + shaded * (measured.high - measured.low)),
           }))}
           meaning={`${words.measure(colour)}, ${words.unit(grid.units[colour] ?? "")}`}
           nan={measured.nan}
@@ -126,7 +126,7 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
 }
 
 function Chosen({ grid, layout, left }: { grid: HeadGrid; layout: Layout; left: number }) {
-  const row = grid.sites.findIndex((one) => one.site === site.value?.name);
+  const row = grid.sites.findIndex((gridSite) => gridSite.site === site.value?.name);
   const box = layout.boxes[row]?.[head.value];
   if (!box) return null;
   const style = px({
@@ -140,17 +140,17 @@ function Chosen({ grid, layout, left }: { grid: HeadGrid; layout: Layout; left: 
 
 function describe(grid: HeadGrid, spot: Spot): string {
   const words = t.value.attention;
-  const one = grid.sites[spot.site];
+  const gridSite = grid.sites[spot.site];
   const numbers = grid.measures.flatMap((name) => {
-    const value = one?.measures[name]?.[spot.head];
+    const value = gridSite?.measures[name]?.[spot.head];
     return value === undefined ? [] : `${words.measure(name)} ${short(value)}`;
   });
-  return [`${one?.site} · ${words.head(spot.head)}`, ...numbers].join(" · ");
+  return [`${gridSite?.site} · ${words.head(spot.head)}`, ...numbers].join(" · ");
 }
 
 function blockOf(grid: HeadGrid): string | null {
   const most = grid.sites
-    .map((one) => one.block)
+    .map((gridSite) => gridSite.block)
     .reduce((a, b) => (a[0] * a[1] > b[0] * b[1] ? a : b), [1, 1]);
   return most[0] * most[1] > 1 ? `${most[0]} × ${most[1]}` : null;
 }

@@ -149,8 +149,8 @@ function useSight(length: number) {
   const box = useRef<HTMLDivElement>(null);
   const [at, set] = useState({ top: 0, height: 600 });
   const look = () => {
-    const own = box.current;
-    if (own) set({ top: own.scrollTop, height: own.clientHeight });
+    const element = box.current;
+    if (element) set({ top: element.scrollTop, height: element.clientHeight });
   };
   useEffect(() => {
     const watcher = new ResizeObserver(look);

@@ -17,13 +17,13 @@ export function ThisHead({ series, head, step, examples }: ThisHeadProps) {
     <section class="this-head">
       <h3>{words.thisHead}</h3>
       <dl>
-        {series.map((one) => {
-          const point = pointOf(one, head, step);
+        {series.map((measure) => {
+          const point = pointOf(measure, head, step);
           return (
-            <div key={one.name} data-measure={one.name} data-value={point.value}>
-              <dt title={answers(one.name)}>{words.measure(one.name)}</dt>
+            <div key={measure.name} data-measure={measure.name} data-value={point.value}>
+              <dt title={answers(measure.name)}>{words.measure(measure.name)}</dt>
               <dd>
-                {short(point.value)} <span class="sub">{words.unit(one.units)}</span>
+                {short(point.value)} <span class="sub">{words.unit(measure.units)}</span>
               </dd>
               <dd class="sub">
                 {Number.isFinite(point.low) && (
@@ -45,6 +45,6 @@ export function ThisHead({ series, head, step, examples }: ThisHeadProps) {
 }
 
 function answers(name: string): string {
-  const told = t.value.attention.answers(name);
-  return told || answersOf(name);
+  const words = t.value.attention.answers(name);
+  return words || answersOf(name);
 }

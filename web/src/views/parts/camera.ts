@@ -23,7 +23,7 @@ export class Camera {
   private readonly moved: () => void;
   private readonly fingers = new Map<number, { x: number; y: number }>();
   private travelled = 0;
-  private told: { rows: string | null; columns: string | null };
+  private stretches: { rows: string | null; columns: string | null };
   private timer: ReturnType<typeof setTimeout> | undefined;
   private done: (() => void) | null = null;
 
@@ -32,16 +32,16 @@ export class Camera {
     const { rows, columns } = selection.peek();
     this.whole = whole;
     this.moved = moved;
-    this.told = { rows, columns };
+    this.stretches = { rows, columns };
     this.view = viewOf(rows, columns, whole);
   }
 
   /** Heed another map, or an address that asks for another part of it. */
   heed(whole: Window, rows: string | null, columns: string | null): void {
     const sized = whole.rows === this.whole.rows && whole.columns === this.whole.columns;
-    if (sized && rows === this.told.rows && columns === this.told.columns) return;
+    if (sized && rows === this.stretches.rows && columns === this.stretches.columns) return;
     this.whole = whole;
-    this.told = { rows, columns };
+    this.stretches = { rows, columns };
     this.view = viewOf(rows, columns, whole);
   }
 
@@ -110,7 +110,8 @@ export class Camera {
     this.travelled += Math.hypot(now.x - before.x, now.y - before.y);
     const other = [...this.fingers].find(([id]) => id !== event.pointerId)?.[1];
     if (other) {
-      const wide = (one: typeof now) => Math.max(1, Math.hypot(one.x - other.x, one.y - other.y));
+      const wide = (finger: typeof now) =>
+        Math.max(1, Math.hypot(finger.x - other.x, finger.y - other.y));
       const { row, column } = positionAt(plot, (now.x + other.x) / 2, (now.y + other.y) / 2);
       this.zoom(wide(before) / wide(now), row, column);
       return true;
@@ -131,8 +132,8 @@ export class Camera {
   }
 
   private tell(): void {
-    this.told = written(this.view, this.whole);
-    choose(this.told);
+    this.stretches = written(this.view, this.whole);
+    choose(this.stretches);
     this.done?.();
     this.done = null;
   }

@@ -33,14 +33,16 @@ export class Fetching {
   }
 
   want(wishes: readonly Wish[]): void {
-    const names = new Set(wishes.map((one) => one.name));
+    const names = new Set(wishes.map((wish) => wish.name));
     for (const [name, abort] of this.running) {
       if (names.has(name)) continue;
       this.running.delete(name);
       abort.abort();
     }
     for (const name of this.failed.keys()) if (!names.has(name)) this.failed.delete(name);
-    this.wishes = wishes.filter((one) => !this.running.has(one.name) && !this.failed.has(one.name));
+    this.wishes = wishes.filter(
+      (wish) => !this.running.has(wish.name) && !this.failed.has(wish.name),
+    );
     this.start();
   }
 

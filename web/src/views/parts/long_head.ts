@@ -15,8 +15,8 @@ import { positionsOf } from "./positions.ts";
 /** Longest side of a map that is fetched in full. */
 const LONGEST = 1024;
 
-export function isLong(one: Site | null): boolean {
-  return one !== null && Math.max(one.queries, one.keys) > LONGEST;
+export function isLong(site: Site | null): boolean {
+  return site !== null && Math.max(site.queries, site.keys) > LONGEST;
 }
 
 /** The question about the chosen head, ranges still to be added; null until a run is there. */
@@ -38,13 +38,13 @@ export function scaleOf(scale: Scale): Scale {
 }
 
 /** The query to look at: the one given, else the one with the strongest weight of all. */
-export function useFirstQuery(one: Site, given: number | undefined): number | null {
+export function useFirstQuery(shown: Site, given: number | undefined): number | null {
   const base = headQuery.value;
-  const whole = { row: 0, column: 0, rows: one.queries, columns: one.keys };
-  const needed = base && given === undefined && one.queries > 1;
+  const whole = { row: 0, column: 0, rows: shown.queries, columns: shown.keys };
+  const needed = base && given === undefined && shown.queries > 1;
   const { answer, problem } = useAnswer(needed ? strongestQuery(base, whole, 1) : null);
-  if (one.queries === 1) return 0;
-  if (given !== undefined) return Math.min(given, one.queries - 1);
+  if (shown.queries === 1) return 0;
+  if (given !== undefined) return Math.min(given, shown.queries - 1);
   if (problem) return 0;
   return answer ? (answer.variables.strong_query?.data[0] ?? 0) : null;
 }

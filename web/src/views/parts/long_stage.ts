@@ -165,7 +165,9 @@ export class Stage {
   }
 
   private missing(levels: Levels): TileSpot[] {
-    const wanted = new Map([...levels.root, ...levels.target].map((one) => [spotName(one), one]));
+    const wanted = new Map(
+      [...levels.root, ...levels.target].map((spot) => [spotName(spot), spot]),
+    );
     return [...wanted.values()].filter((spot) => !this.held(spot));
   }
 
@@ -222,7 +224,7 @@ export class Stage {
     const root = levels.root.flatMap((spot) => this.held(spot) ?? []);
     const basis = style.reduce === "max" && root.length ? root : tops;
     // Rounding may take a weight a hair above 1.
-    const most = Math.min(1, roundUp(Math.max(0, ...basis.map((one) => one.tile.most))));
+    const most = Math.min(1, roundUp(Math.max(0, ...basis.map((entry) => entry.tile.most))));
     return {
       scale: style.scale,
       most,
@@ -256,10 +258,10 @@ export class Stage {
     context.clip();
     context.imageSmoothingEnabled = false;
     const hatch = hatching(context, palette, ratio);
-    for (const one of held) {
-      if (one.picture) placeTile(context, plot, one.tile, one.picture, hatch, ratio);
+    for (const entry of held) {
+      if (entry.picture) placeTile(context, plot, entry.tile, entry.picture, hatch, ratio);
     }
-    for (const one of tops) if (one.picture) placePeaks(context, plot, one.tile, look);
+    for (const entry of tops) if (entry.picture) placePeaks(context, plot, entry.tile, look);
     ruleCells(context, plot, css(palette.marks(ratio).ground));
     if (spot) framePoint(context, plot, spot, ACCENT);
     context.restore();
@@ -272,8 +274,8 @@ export class Stage {
     const next: Shown = {
       stride: finest ? { down: finest.down, across: finest.across } : levels.stride,
       most: look.most,
-      allAllowed: tops.every((one) => one.tile.allAllowed),
-      nan: tops.some((one) => one.tile.nan),
+      allAllowed: tops.every((entry) => entry.tile.allAllowed),
+      nan: tops.some((entry) => entry.tile.nan),
       slow: this.shown.peek().slow && this.fetching.pending,
       problem: this.fetching.problem,
     };

@@ -42,7 +42,7 @@ const AT_FIRST = 4;
 
 /** The rows that an answer to `what: "summary"` holds, in the model's order. */
 export function rowsOf(answer: Answer, facts: readonly Parameter[]): readonly Row[] {
-  const known = new Map(facts.map((one) => [one.name, one]));
+  const known = new Map(facts.map((parameter) => [parameter.name, parameter]));
   const names = answer.variables.parameter?.text;
   const number = (column: string, at: number) => answer.variables[column]?.data[at] ?? Number.NaN;
   return (Array.isArray(names) ? names : []).map((text, at) => {
@@ -109,19 +109,21 @@ export function inSight(
 
 /** The chosen parameters that the run has; where none is, its first few matrices. */
 export function shown(chosen: readonly string[], facts: readonly Parameter[]): readonly string[] {
-  const known = new Set(facts.map((one) => one.name));
-  const own = chosen.filter((name) => known.has(name)).slice(-MOST);
-  if (own.length > 0) return own;
-  const matrices = facts.filter((one) => one.shape.includes("×"));
-  const weights = matrices.filter((one) => /(kernel|embeddings?|weight)s?$/.test(one.name));
-  const first = [weights, matrices, facts].find((some) => some.length > 0) ?? [];
-  return first.slice(0, AT_FIRST).map((one) => one.name);
+  const known = new Set(facts.map((parameter) => parameter.name));
+  const present = chosen.filter((name) => known.has(name)).slice(-MOST);
+  if (present.length > 0) return present;
+  const matrices = facts.filter((parameter) => parameter.shape.includes("×"));
+  const weights = matrices.filter((parameter) =>
+    /(kernel|embeddings?|weight)s?$/.test(parameter.name),
+  );
+  const first = [weights, matrices, facts].find((group) => group.length > 0) ?? [];
+  return first.slice(0, AT_FIRST).map((parameter) => parameter.name);
 }
 
 /** The chosen parameters after one is clicked: at least one stays, the oldest gives way. */
 export function toggled(chosen: readonly string[], name: string): readonly string[] {
   if (!chosen.includes(name)) return [...chosen, name].slice(-MOST);
-  return chosen.length > 1 ? chosen.filter((one) => one !== name) : chosen;
+  return chosen.length > 1 ? chosen.filter((other) => other !== name) : chosen;
 }
 
 /** The Python that gives the same histograms. */

@@ -33,16 +33,16 @@ export function pin(spot: Spot): void {
 
 /** Pin the cell below or beside the pinned one; without one, begin at the first. */
 export function movePin(down: number, across: number): void {
-  const one = site.value;
-  if (!one) return;
+  const shown = site.value;
+  if (!shown) return;
   const { query, key } = pinned.peek() ?? { query: -down, key: -across };
   // One query over an image: down is the next line of the image.
-  const single = one.queries === 1;
-  const line = one.key_layout?.[1] ?? 1;
+  const single = shown.queries === 1;
+  const line = shown.key_layout?.[1] ?? 1;
   const to = single ? (key ?? 0) + across + down * line : (key ?? 0) + across;
   choose({
-    query: single ? 0 : clamp(query + down, one.queries),
-    key: clamp(to, one.keys),
+    query: single ? 0 : clamp(query + down, shown.queries),
+    key: clamp(to, shown.keys),
   });
 }
 
@@ -58,7 +58,7 @@ export function unpin(): void {
 /** Go to another head of the site, or to another site, as the arrow keys ask. */
 export function moveHead(sites: number, heads: number): void {
   const all = facts.value?.sites ?? [];
-  const at = all.findIndex((one) => one.name === site.value?.name);
+  const at = all.findIndex((each) => each.name === site.value?.name);
   const next = all[Math.max(0, Math.min(all.length - 1, at + sites))];
   if (!next) return;
   const to = Math.max(0, Math.min(next.heads - 1, head.value + heads));

@@ -40,8 +40,8 @@ function axis(length: number, layout: Layout | null, tokens: readonly string[] |
       if (token) return visible(token);
       return layout ? `(${Math.floor(index / layout[1])}, ${index % layout[1]})` : null;
     },
-    learn: (from: number, found: readonly string[] | null) => {
-      if (!known) found?.forEach((token, at) => void learnt.set(from + at, token));
+    learn: (from: number, tokens: readonly string[] | null) => {
+      if (!known) tokens?.forEach((token, at) => void learnt.set(from + at, token));
     },
   };
 }

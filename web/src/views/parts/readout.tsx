@@ -41,10 +41,10 @@ export function Readout({ map, spot, hint }: ReadoutProps) {
           </>
         )}
         {" → "}
-        {row.top.map((one, index) => (
-          <span key={one.key}>
+        {row.top.map((cell, index) => (
+          <span key={cell.key}>
             {index > 0 && " · "}
-            <bdi>{keyName(map, one.key)}</bdi> {short(one.weight)}
+            <bdi>{keyName(map, cell.key)}</bdi> {short(cell.weight)}
           </span>
         ))}
         <span class="sum">Σ = {row.sum.toFixed(2)}</span>

@@ -33,21 +33,21 @@ export function SiteNames({ grid, layout, names, left }: NamesProps) {
   return (
     <>
       {layout.boxes.map((row, index) => {
-        const one = grid.sites[index];
+        const gridSite = grid.sites[index];
         const box = row[0];
-        if (!one || !box) return null;
+        if (!gridSite || !box) return null;
         const height = index % skip === 0 ? Math.max(16, box.height) : box.height;
         const top = 18 + box.y + (box.height - height) / 2;
         return (
           <button
             type="button"
-            key={one.site}
+            key={gridSite.site}
             class="site"
             aria-label={names[index]}
-            aria-pressed={one.site === site.value?.name}
-            title={one.site}
+            aria-pressed={gridSite.site === site.value?.name}
+            title={gridSite.site}
             style={px({ top, height, width: left - 10 })}
-            onClick={() => choose({ site: one.site })}
+            onClick={() => choose({ site: gridSite.site })}
           >
             {index % skip === 0 && <bdi>{names[index]}</bdi>}
           </button>

@@ -21,6 +21,13 @@ CALLS = {
     "torch": [
         ("ll.LightningCallback(folder, None, ranks='all')", "LightningCallback(processes=…)"),
         ("ll.TrainerCallback(folder, None, ranks='all')", "TrainerCallback(processes=…)"),
+        (
+            (
+                "import torch; ll.capture(torch.nn.MultiheadAttention(4, 1), torch.ones(3, 3, 4),"
+                " run=lambda model, x: model(x, x, x))"
+            ),
+            "capture(call=…)",
+        ),
     ],
 }
 

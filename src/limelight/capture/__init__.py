@@ -9,9 +9,9 @@ The room is also its main function: ``limelight.capture(model, inputs)`` is
 
 from __future__ import annotations
 
+import inspect
 import sys
 from types import ModuleType
-from typing import Any
 
 from limelight.capture.gating import gate as gate
 from limelight.capture.gating import sweep as sweep
@@ -26,8 +26,8 @@ __all__ = ["Probe", "capture", "gate", "parameters", "stack", "sweep"]
 class _Room(ModuleType):
     """A module that can be called: the name ``limelight.capture`` is a room and a function."""
 
-    def __call__(self, model: Any, inputs: Any, **options: Any) -> Any:
-        return capture(model, inputs, **options)
+    __call__ = staticmethod(capture)
+    __signature__ = inspect.signature(capture)  # a method's would lack its first parameter
 
 
 sys.modules[__name__].__class__ = _Room

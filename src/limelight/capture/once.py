@@ -10,11 +10,13 @@ from typing import Any
 
 import xarray as xr
 
+from limelight import renamed
 from limelight.capture.adapter import adapter_for
 from limelight.capture.probe import Probe, Tokens
 from limelight.errors import ProbeError
 
 
+@renamed.arguments(run="call")
 def capture(
     model: Any,
     inputs: Any,
@@ -23,7 +25,7 @@ def capture(
     layout: tuple[int, int] | None = None,
     include: Sequence[str] | str | None = None,
     exclude: Sequence[str] | str | None = None,
-    run: Callable[[Any, Any], Any] | None = None,
+    call: Callable[[Any, Any], Any] | None = None,
     examples: slice | Sequence[int] | None = None,
 ) -> xr.DataTree:
     """Run a model once and return the attention of every module in it.
@@ -43,8 +45,8 @@ def capture(
     include, exclude : str or sequence of str, optional
         Paths (``*`` matches anything) of softmaxes that are attention, or are not, where limelight
         guesses wrong.
-    run : callable, optional
-        Called as ``run(model, inputs)`` instead of ``model(inputs)``, with the inputs as tensors,
+    call : callable, optional
+        Called as ``call(model, inputs)`` instead of ``model(inputs)``, with the inputs as tensors,
         such as ``lambda model, x: model.generate(**x, max_new_tokens=9, do_sample=False)``. What
         one module does in successive calls of the model is joined: one row more per new token.
     examples : slice or sequence of int, optional
@@ -87,28 +89,28 @@ def capture(
     else:
         probe = Probe(inputs, tokens=tokens, layout=layout)
     adapter = adapter_for(model)
-    rows = _rows(examples, probe.examples)
-    return adapter.watch(model, probe, _listed(include), _listed(exclude), run, rows)
+    numbers = _numbers(examples, probe.examples)
+    return adapter.watch(model, probe, _listed(include), _listed(exclude), call, numbers)
 
 
-def _rows(examples: slice | Sequence[int] | None, count: int) -> list[int] | None:
+def _numbers(examples: slice | Sequence[int] | None, count: int) -> list[int] | None:
     """Return which examples are wanted, counted from the first; None for all."""
     if examples is None:
         return None
     every = range(count)
     try:
-        rows = list(
+        numbers = list(
             every[examples] if isinstance(examples, slice) else map(every.__getitem__, examples)
         )
     except IndexError:
-        rows = []
-    if not rows:
+        numbers = []
+    if not numbers:
         raise ProbeError(
             f"Got examples={examples!r} for inputs of {count}.",
             f"Wanted some of those, numbered 0 to {count - 1}.",
             "Correct the numbers, or leave them out to keep all.",
         )
-    return rows
+    return numbers
 
 
 def _listed(paths: Sequence[str] | str | None) -> tuple[str, ...]:

@@ -114,8 +114,8 @@ def test_encoder_with_its_fast_path(x, norm_first, padding):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about nested tensors, which norm_first rules out
         model = nn.TransformerEncoder(layer, 2)
-    run = lambda model, x: model(x, src_key_padding_mask=padding)  # noqa: E731
-    found = sites(ll.capture(model, x, run=run))
+    call = lambda model, x: model(x, src_key_padding_mask=padding)  # noqa: E731
+    found = sites(ll.capture(model, x, call=call))
     assert list(found) == ["layers/0/self_attn", "layers/1/self_attn"]
     model.eval()
     state = x

@@ -89,11 +89,11 @@ def test_a_run_of_ones_own(x):
     model = Made(lambda self, x, mask: self.attn(x) * mask, attn=Written())
     seen = []
 
-    def run(model, inputs):
+    def call(model, inputs):
         seen.append(inputs)
         return model(inputs, mask=torch.ones(T, 1))
 
-    tree = ll.capture(model, x, run=run)
+    tree = ll.capture(model, x, call=call)
     assert torch.equal(seen[0], x)
     np.testing.assert_allclose(weights(only(tree)), model.attn.expected(x), atol=1e-6)
 

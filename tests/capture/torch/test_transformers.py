@@ -59,7 +59,7 @@ def test_maps_are_those_of_eager_attention(architecture):
     model, inputs = architecture.build(), architecture.inputs()
     before, bare = patched(model), model(**inputs)
     during = []
-    tree = ll.capture(model, inputs, run=lambda m, x: during.append(m(**x)))
+    tree = ll.capture(model, inputs, call=lambda m, x: during.append(m(**x)))
     assert patched(model) == before
     assert len(sites_of(tree)) == architecture.sites
     for site, own, kind in own_maps(architecture, model, tree, inputs):
@@ -150,12 +150,12 @@ def test_everything_is_put_back_after_an_error():
     model = BY_NAME["llama"].build()
     before = patched(model)
 
-    def run(model, inputs):
+    def call(model, inputs):
         model(**inputs)
         raise ZeroDivisionError
 
     with pytest.raises(ll.errors.LimelightError):
-        ll.capture(model, {"input_ids": ids()}, run=run)
+        ll.capture(model, {"input_ids": ids()}, call=call)
     assert patched(model) == before
 
 
@@ -221,7 +221,7 @@ def test_flash_attention_gives_the_same_sites_and_maps(name, monkeypatch):
         inputs |= {} if mask is None else {"attention_mask": mask}
         with torch.no_grad():
             plain, during = model(**inputs), []
-        tree = ll.capture(model, inputs, run=lambda m, x, kept=during: kept.append(m(**x)))
+        tree = ll.capture(model, inputs, call=lambda m, x, kept=during: kept.append(m(**x)))
         assert all(map(torch.equal, flat(during[0]), flat(plain)))
         assert TABLE["flash_attention_2"] is flash
         eager = architecture.twin(model)

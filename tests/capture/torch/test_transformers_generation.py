@@ -60,12 +60,12 @@ def generated(model, inputs, **options):
     """Generate under capture; returns the tree and the whole text."""
     texts = []
 
-    def run(model, x):
+    def call(model, x):
         texts.append(
             model.generate(**x, max_new_tokens=NEW, min_new_tokens=NEW, do_sample=False, **options)
         )
 
-    return ll.capture(model, inputs, run=run), texts[0]
+    return ll.capture(model, inputs, call=call), texts[0]
 
 
 @torch.no_grad()
@@ -126,10 +126,10 @@ def test_joined_steps_are_still_vectors():
     model = writing("llama", "LlamaForCausalLM").build()
     text = torch.randint(2, VOCABULARY, (EXAMPLES, 20))
 
-    def run(model, x):
+    def call(model, x):
         model.generate(**x, max_new_tokens=12, min_new_tokens=12, do_sample=False)
 
-    tree = ll.capture(model, {"input_ids": text}, run=run)
+    tree = ll.capture(model, {"input_ids": text}, call=call)
     assert factors_of(sites_of(tree)[0]["weights"]).key.shape == (EXAMPLES, 2, 31, 4)
 
 
@@ -140,14 +140,14 @@ def test_words_that_are_taken_back_leave_no_row():
     guess = text.clone()
     guess[:, 6] = torch.where(text[:, 6] == 5, 6, 5)
 
-    def run(model, x):
+    def call(model, x):
         cache = transformers.DynamicCache(config=model.config)
         model(x["input_ids"][:, :4], past_key_values=cache)
         model(guess[:, 4:8], past_key_values=cache)
         cache.crop(-2)
         model(x["input_ids"][:, 6:], past_key_values=cache)
 
-    tree = ll.capture(model, {"input_ids": text}, run=run)
+    tree = ll.capture(model, {"input_ids": text}, call=call)
     for site, whole in zip(
         sites_of(tree), sites_of(ll.capture(model, {"input_ids": text})), strict=True
     ):

@@ -12,8 +12,8 @@ from typing import Any
 
 import xarray as xr
 
+from limelight.capture.keras import calling
 from limelight.capture.keras.backends.backend import backend
-from limelight.capture.keras.calling import run as call
 from limelight.capture.keras.listen.listening import listening
 from limelight.capture.keras.recognise.reading import pick
 from limelight.capture.keras.state import untouched
@@ -27,8 +27,8 @@ def watch(
     probe: Probe,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
-    run: Callable[[Any, Any], Any] | None = None,
-    rows: Sequence[int] | None = None,
+    call: Callable[[Any, Any], Any] | None = None,
+    examples: Sequence[int] | None = None,
 ) -> xr.DataTree:
     """Run a model once on a probe and return its attention.
 
@@ -40,9 +40,9 @@ def watch(
     include, exclude : sequence of str
         Paths (``*`` matches anything) of softmaxes that are attention, or are not, whatever
         limelight would say.
-    run : callable, optional
+    call : callable, optional
         Not for Keras models.
-    rows : sequence of int, optional
+    examples : sequence of int, optional
         Which examples are kept; the model runs on all.
 
     Returns
@@ -53,24 +53,24 @@ def watch(
     Raises
     ------
     UnsupportedModelError
-        If no attention was seen, ``run`` is given, or Keras runs on a backend that limelight
+        If no attention was seen, ``call`` is given, or Keras runs on a backend that limelight
         does not know.
     ProbeError
         If the model refuses the probe's inputs.
     """
     backend().ready(model)
-    if run is not None:
+    if call is not None:
         raise UnsupportedModelError(
-            f"Got run= for the Keras model {model.name!r}.",
+            f"Got call= for the Keras model {model.name!r}.",
             "Only torch models are run by a function of yours.",
-            "Leave run out; wrap what you want to run in a keras.Model, and pass that.",
+            "Leave call out; wrap what you want to run in a keras.Model, and pass that.",
         )
     if not model.built:
-        call(model, probe)  # builds it, as its owner's first call would
+        calling.run(model, probe)  # builds it, as its owner's first call would
     with untouched(model), listening(model) as trace:
-        inputs = call(model, probe)
+        inputs = calling.run(model, probe)
     found = pick(model, trace, inputs, probe, include, exclude)
     sites = [label(captured, probe) for captured in found]
-    if rows is not None:
-        sites = [site.isel(example=list(rows)) for site in sites]
+    if examples is not None:
+        sites = [site.isel(example=list(examples)) for site in sites]
     return assemble(sites)

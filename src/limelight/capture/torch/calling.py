@@ -13,7 +13,7 @@ from limelight.capture.probe import Probe
 from limelight.capture.torch.names import unwrapped
 from limelight.errors import LimelightError, ProbeError
 
-Run = Callable[[Any, Any], Any]
+Way = Callable[[Any, Any], Any]
 
 
 def prepared(model: Any, probe: Probe) -> Any:
@@ -49,14 +49,14 @@ def prepared(model: Any, probe: Probe) -> Any:
     return tensor(probe.inputs)
 
 
-def forward(model: Any, inputs: Any, run: Run | None) -> Callable[[], Any]:
+def forward(model: Any, inputs: Any, call: Way | None) -> Callable[[], Any]:
     """Return a function that runs the model.
 
     Parameters
     ----------
     model : torch.nn.Module
     inputs : tensor, tuple of tensor, or dict of str to tensor
-    run : callable, optional
+    call : callable, optional
         Given by the user.
 
     Returns
@@ -66,8 +66,8 @@ def forward(model: Any, inputs: Any, run: Run | None) -> Callable[[], Any]:
     """
 
     def go() -> Any:
-        if run is not None:
-            return run(model, inputs)
+        if call is not None:
+            return call(model, inputs)
         plain = unwrapped(model)
         if isinstance(inputs, dict):
             return plain(**inputs)
@@ -91,7 +91,7 @@ def forward(model: Any, inputs: Any, run: Run | None) -> Callable[[], Any]:
                 "Wanted what its forward() takes: a tuple holds positional arguments, a mapping "
                 "keyword arguments.",
                 "Pass a few examples prepared as for the model itself, or say how to call it: "
-                "run=lambda model, inputs: …",
+                "call=lambda model, inputs: …",
             ) from error
 
     return checked

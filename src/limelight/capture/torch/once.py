@@ -28,8 +28,8 @@ def watch(
     probe: Probe,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
-    run: Callable[[Any, Any], Any] | None = None,
-    rows: Sequence[int] | None = None,
+    call: Callable[[Any, Any], Any] | None = None,
+    examples: Sequence[int] | None = None,
 ) -> xr.DataTree:
     """Run a model once on a probe and return its attention.
 
@@ -42,9 +42,9 @@ def watch(
     include, exclude : sequence of str
         Paths (``*`` matches anything) of softmaxes that are attention, or are not, whatever
         limelight would say.
-    run : callable, optional
-        Called as ``run(model, inputs)`` instead of the plain forward.
-    rows : sequence of int, optional
+    call : callable, optional
+        Called as ``call(model, inputs)`` instead of the plain forward.
+    examples : sequence of int, optional
         Which examples are kept; the model runs on all.
 
     Returns
@@ -62,10 +62,10 @@ def watch(
     check(model)
     inputs = prepared(model, probe)
     with untouched(model):
-        go = forward(model, inputs, run)
-        trace, _ = watched(model, go, tensors(inputs), probe.examples, rows)
+        run = forward(model, inputs, call)
+        trace, _ = watched(model, run, tensors(inputs), probe.examples, examples)
     sites, others = judged(model, trace, probe.examples, include, exclude)
     if not sites:
         raise nothing(model, trace, others)
-    kept = probe if rows is None else probe.some(rows)
-    return assemble([label(captured(site, probe.examples, rows), kept) for site in sites])
+    part = probe if examples is None else probe.some(examples)
+    return assemble([label(captured(site, probe.examples, examples), part) for site in sites])

@@ -32,7 +32,7 @@ POSITIONS = 75
 
 @pytest.fixture(scope="module", params=["vectors", "large vectors", *RULES[2:], "maps", "compact"])
 def run(request, tmp_path_factory):
-    """Recordings of every form; the large one is also stored shrunk, 32 by 32 to a cell."""
+    """Recordings of every form; the large one is also stored pooled, 32 by 32 to a cell."""
     folder = tmp_path_factory.mktemp("run")
     kind = request.param if request.param in RULES else "causal"
     made = site_of(vectors(positions=POSITIONS, examples=2, kind=kind, strength=3.0))
@@ -172,7 +172,7 @@ def test_its_size_is_known_before_it_is_read(run, cells):
     query = Query("map", site="a", head=0, example=0, rows=(3, 60), cells=cells, strongest=9)
     found = answer(run, query)
     assert found.nbytes * 0.9 <= extent(run, query)
-    if run.shrunk("a", 0, 0, 0) is None:  # which may be coarser than was asked
+    if run.pooled("a", 0, 0, 0) is None:  # which may be coarser than was asked
         assert extent(run, query) <= 5 * found.nbytes
 
 

@@ -93,10 +93,10 @@ def contents(folder: Path) -> dict[str, np.ndarray]:
             part = run.site(name, step)
             if part.sizes["query"] == LONG:
                 part = part.isel(query=slice(None, None, 400), key=slice(None, None, 50))
-                pooled = run.shrunk(name, step, 0, 0)
+                large = run.pooled(name, step, 0, 0)
                 every = slice(0, 40), slice(0, 40)
-                held |= {f"pooled/{kind}": pooled.cells(kind, *every) for kind in ("max", "mean")}
-                held["pooled/allowed"] = pooled.allowed(*every)
+                held |= {f"pooled/{kind}": large.cells(kind, *every) for kind in ("max", "mean")}
+                held["pooled/allowed"] = large.allowed(*every)
             for variable in ("weights", "allowed", "query_valid", "key_valid"):
                 held[f"{variable}/{step}/{name}"] = part[variable].values
     return held

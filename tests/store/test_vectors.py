@@ -222,7 +222,7 @@ class TestPictures:
                 allowed = (each.overview_allowed(0, example)[kind] for each in (run, dense))
                 np.testing.assert_array_equal(*np.broadcast_arrays(*allowed))
                 for head in range(3):
-                    found = run.shrunk(kind, 0, example, head)
+                    found = run.pooled(kind, 0, example, head)
                     cells = found.cells("max", slice(0, 3), slice(0, 3))
                     largest = one.dense()[example, head, :32, :32].max()
                     np.testing.assert_allclose(cells[0, 0], largest, rtol=0, atol=1e-3)
@@ -245,18 +245,18 @@ class TestPictures:
         whole, allowed = run.weights("a").values, run.site("a")["allowed"]
         allowed = allowed.broadcast_like(run.weights("a")).values
         for example, head in np.ndindex(2, 2):
-            shrunk = run.shrunk("a", 0, example, head)
-            assert shrunk.step == (32, 32)
+            pooled = run.pooled("a", 0, example, head)
+            assert pooled.step == (32, 32)
             every = slice(0, 3)
             for row, column in np.ndindex(3, 3):
                 cell = np.s_[
                     example, head, row * 32 : row * 32 + 32, column * 32 : column * 32 + 32
                 ]
                 count = allowed[cell].sum()
-                assert shrunk.allowed(every, every)[row, column] == count
-                largest = shrunk.cells("max", every, every)[row, column]
+                assert pooled.allowed(every, every)[row, column] == count
+                largest = pooled.cells("max", every, every)[row, column]
                 np.testing.assert_allclose(largest, whole[cell].max(), rtol=1e-3)
-                mean = shrunk.cells("mean", every, every)[row, column]
+                mean = pooled.cells("mean", every, every)[row, column]
                 wanted = whole[cell].sum() / max(count, 1)
                 np.testing.assert_allclose(mean, wanted, rtol=1e-3, atol=1e-7)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.answer.tiles import MOST, Head, Range
-from limelight.store.read.shrunken import Shrunk
+from limelight.store.read.pooled import Pooled
 
 #: What rounding to halves may have taken from the stored maximum of a cell.
 _SLACK = 1 + 2.0**-10
@@ -47,7 +47,7 @@ def strongest(head: Head, rows: Range, columns: Range, count: int) -> Strongest:
     head : Head
     rows, columns : (int, int)
         Queries and keys; of a part of more than :data:`MOST` weights, the start and the end of
-        whole cells of the stored, shrunk map.
+        whole cells of the stored, pooled map.
     count : int
         At most so many.
 
@@ -57,31 +57,31 @@ def strongest(head: Head, rows: Range, columns: Range, count: int) -> Strongest:
         Exact, also where the part is too large to be computed: then the cells with the largest
         stored maxima are, until no other can hold a stronger weight.
     """
-    shrunk = head.shrunk()
+    pooled = head.pooled()
     area = (rows[1] - rows[0]) * (columns[1] - columns[0])
     best = _Best(count)
-    if shrunk is None or area <= MOST:
+    if pooled is None or area <= MOST:
         mass = 0.0
         for start, weights, _ in head.strips(rows, columns):
             best.take(weights, start, columns[0])
             mass += float(np.nansum(weights, dtype=np.float64))
     else:
-        mass = _by_cells(head, shrunk, rows, columns, best)
+        mass = _by_cells(head, pooled, rows, columns, best)
     return best.done(mass)
 
 
-def _by_cells(head: Head, shrunk: Shrunk, rows: Range, columns: Range, best: _Best) -> float:
+def _by_cells(head: Head, pooled: Pooled, rows: Range, columns: Range, best: _Best) -> float:
     """Compute the cells that can hold a strong weight, the most promising first."""
     parts = [
         slice(part[0] // own, -(-part[1] // own))
-        for part, own in zip((rows, columns), shrunk.step, strict=True)
+        for part, own in zip((rows, columns), pooled.step, strict=True)
     ]
-    largest = np.nan_to_num(shrunk.cells("max", *parts))
-    mass = float(np.nansum(shrunk.cells("mean", *parts) * shrunk.allowed(*parts), dtype=np.float64))
+    largest = np.nan_to_num(pooled.cells("max", *parts))
+    mass = float(np.nansum(pooled.cells("mean", *parts) * pooled.allowed(*parts), dtype=np.float64))
     factors = head.factors(rows, columns)
     if factors is None:
         return mass
-    down, across = shrunk.step
+    down, across = pooled.step
     # So many cells hold as many strongest weights; and as many more, because halves are rounded.
     some = min(2 * best.count, largest.size)
     order = np.argpartition(largest.ravel(), -some)[-some:]

@@ -17,10 +17,10 @@ from limelight.analyses import pooling
 from limelight.factors import Factors
 from limelight.query import Reduce
 from limelight.store import Run
-from limelight.store.read.shrunken import Shrunk
+from limelight.store.read.pooled import Pooled
 
 #: At most so many weights are computed for one answer; what covers more comes from the map as it
-#: was shrunk when it was recorded.
+#: was pooled when it was recorded.
 MOST: Final = 1 << 27
 
 #: Rows of maps stored whole that are read at once.
@@ -75,9 +75,9 @@ class Head:
         site = self.run.sites[self.site]
         return site.queries, site.keys
 
-    def shrunk(self) -> Shrunk | None:
-        """Return the map as it was shrunk when it was recorded, if it was."""
-        return self.run.shrunk(self.site, self.step, self.example, self.head)
+    def pooled(self) -> Pooled | None:
+        """Return the map as it was pooled when it was recorded, if it was."""
+        return self.run.pooled(self.site, self.step, self.example, self.head)
 
     def factors(self, rows: Range, columns: Range) -> Factors | None:
         """Read the vectors of a part; None where maps are stored whole."""
@@ -123,20 +123,20 @@ def tile(head: Head, rows: Range, columns: Range, cells: int, reduce: Reduce) ->
         Of fewer, larger cells where they would cover more than :data:`MOST` weights.
     """
     step = fitting(rows, cells), fitting(columns, cells)
-    shrunk = head.shrunk()
-    if shrunk is not None:
+    pooled = head.pooled()
+    if pooled is not None:
         area = _area(
             _aligned(rows, step[0], head.shape[0]), _aligned(columns, step[1], head.shape[1])
         )
-        coarse = step[0] >= shrunk.step[0] and step[1] >= shrunk.step[1]
+        coarse = step[0] >= pooled.step[0] and step[1] >= pooled.step[1]
         if coarse or area > MOST:
-            step = max(step[0], shrunk.step[0]), max(step[1], shrunk.step[1])
+            step = max(step[0], pooled.step[0]), max(step[1], pooled.step[1])
         else:
-            shrunk = None
+            pooled = None
     rows = _aligned(rows, step[0], head.shape[0])
     columns = _aligned(columns, step[1], head.shape[1])
-    if shrunk is not None:
-        found = _from_shrunk(shrunk, rows, columns, step, reduce)
+    if pooled is not None:
+        found = _from_pooled(pooled, rows, columns, step, reduce)
     elif (factors := head.factors(rows, columns)) is not None:
         found = _from_factors(factors, step, reduce)
     else:
@@ -208,17 +208,17 @@ def _from_factors(factors: Factors, step: tuple[int, int], reduce: Reduce) -> tu
     return (largest if reduce == "max" else total / np.maximum(count, 1)), count > 0
 
 
-def _from_shrunk(
-    shrunk: Shrunk, rows: Range, columns: Range, step: tuple[int, int], reduce: Reduce
+def _from_pooled(
+    pooled: Pooled, rows: Range, columns: Range, step: tuple[int, int], reduce: Reduce
 ) -> tuple[Any, Any]:
     parts = [
         slice(part[0] // own, -(-part[1] // own))
-        for part, own in zip((rows, columns), shrunk.step, strict=True)
+        for part, own in zip((rows, columns), pooled.step, strict=True)
     ]
-    cells, count = shrunk.cells(reduce, *parts), shrunk.allowed(*parts)
+    cells, count = pooled.cells(reduce, *parts), pooled.allowed(*parts)
     down, across = (
         pooling.even(len(range(part.start, part.stop)), one // own)
-        for part, one, own in zip(parts, step, shrunk.step, strict=True)
+        for part, one, own in zip(parts, step, pooled.step, strict=True)
     )
 
     def folded(values: Any, ufunc: np.ufunc) -> Any:

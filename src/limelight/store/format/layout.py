@@ -35,12 +35,12 @@ TILE: Final = 512
 OVERVIEW: Final = 32
 #: Vectors are cut into parts of this many positions at most.
 PART: Final = 2048
-#: A map of more weights than this, kept as vectors, is also stored shrunk, so that a view of all of
+#: A map of more weights than this, kept as vectors, is also stored pooled, so that a view of all of
 #: it need not compute all of it.
 LARGE: Final = 1 << 24
-#: Rows and columns of a shrunk map: at least, and at most.
+#: Rows and columns of a pooled map: at least, and at most.
 SIDES: Final = (512, 2048)
-#: As many queries and keys lie in one cell of a shrunk map, unless its sides forbid.
+#: As many queries and keys lie in one cell of a pooled map, unless its sides forbid.
 STEP: Final = 32
 #: What is stored of each factored site beside its vectors: what products are multiplied by, the
 #: cap of scores (NaN: none), and the largest error of a weight.
@@ -164,13 +164,13 @@ class Files:
         return free
 
 
-def shrunk(queries: int, keys: int) -> tuple[int, int]:
+def overview_sides(queries: int, keys: int) -> tuple[int, int]:
     """Return rows and columns of an overview picture of a map."""
     return min(queries, OVERVIEW), min(keys, OVERVIEW)
 
 
 def steps(queries: int, keys: int) -> tuple[int, int] | None:
-    """Return how many queries and keys lie in one cell of a stored, shrunk map.
+    """Return how many queries and keys lie in one cell of a stored, pooled map.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def group_specs(description: Description, group: Group, number: int) -> dict[str
     heads, queries, keys = group.heads, group.queries, group.keys
     maps = (sites, examples, heads, queries, keys)
     tile = (1, 1, 1, min(queries, TILE), min(keys, TILE))
-    picture = (len(REDUCTIONS), sites, examples, heads, *shrunk(queries, keys))
+    picture = (len(REDUCTIONS), sites, examples, heads, *overview_sides(queries, keys))
     page = (1, sites, 1, *picture[3:])
     mapped = (*_HEADS, "query", "key")
     form = description.precision
@@ -246,9 +246,9 @@ def _vector_specs(group: Group, examples: int) -> dict[str, ArraySpec]:
     """Return the arrays of sites kept as vectors.
 
     ``query`` and ``key``, or ``query_wide`` and ``key_wide`` where halves would not do;
-    ``normaliser``, ``constants``, ``sink_logits``; ``shrunk`` for large maps. What may be
+    ``normaliser``, ``constants``, ``sink_logits``; ``pooled`` for large maps. What may be
     attended to, in rows of its own: ``runs`` and ``reachable``, or ``allowed`` where no runs
-    describe it; ``overview_allowed``, ``shrunk_allowed``.
+    describe it; ``overview_allowed``, ``pooled_allowed``.
     """
     sites, heads, queries, keys = len(group.sites), group.heads, group.queries, group.keys
     features, key_heads = group.features or 0, group.key_heads or 0
@@ -259,7 +259,7 @@ def _vector_specs(group: Group, examples: int) -> dict[str, ArraySpec]:
         for role, dtype in ((name, "float16"), (f"{name}_wide", "float32")):
             specs[role] = ArraySpec(role, (*dims, "feature"), (*tail, features), dtype, "NaN",
                                     (*part, features), True)  # fmt: skip
-    rows, cells = shrunk(queries, keys)
+    rows, cells = overview_sides(queries, keys)
     pictured = (*_HEADS, "cell_row", "cell_column")
     specs |= {
         "normaliser": ArraySpec("normaliser", (*_HEADS, "query"), (sites, examples, heads, queries),
@@ -280,9 +280,9 @@ def _vector_specs(group: Group, examples: int) -> dict[str, ArraySpec]:
         sides = (-(-queries // step[0]), -(-keys // step[1]))
         tile = (min(sides[0], TILE), min(sides[1], TILE))
         specs |= {
-            "shrunk": ArraySpec("shrunk", _PICTURED, (len(REDUCTIONS), sites, examples, heads,
+            "pooled": ArraySpec("shrunk", _PICTURED, (len(REDUCTIONS), sites, examples, heads,
                                 *sides), "float16", "NaN", (1, 1, 1, 1, *tile), True),
-            "shrunk_allowed": ArraySpec("shrunk_allowed", pictured, (sites, examples, heads,
+            "pooled_allowed": ArraySpec("shrunk_allowed", pictured, (sites, examples, heads,
                                         *sides), "int32", 0, (1, 1, 1, *tile), True),
         }  # fmt: skip
     return specs

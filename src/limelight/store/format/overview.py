@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from limelight.store.format.layout import shrunk
+from limelight.store.format.layout import overview_sides
 
 
 def edges(size: int, cells: int) -> np.ndarray[Any, Any]:
@@ -33,7 +33,7 @@ def edges(size: int, cells: int) -> np.ndarray[Any, Any]:
     return np.arange(cells) * size // cells
 
 
-def pooled(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def reduced(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return the largest and the mean weight that each cell covers.
 
     Parameters
@@ -46,7 +46,7 @@ def pooled(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         The map itself, twice, if it is no larger than 32 × 32. A cell that covers a NaN is NaN.
     """
     queries, keys = weights.shape[-2:]
-    rows, columns = shrunk(queries, keys)
+    rows, columns = overview_sides(queries, keys)
     parts = []
     for ufunc in (np.maximum, np.add):
         folded = _folded(weights, rows, ufunc)
@@ -66,7 +66,7 @@ def allowed_cells(allowed: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     Returns
     -------
     array [..., row, column]
-        bool; its cells are those of :func:`pooled`.
+        bool; its cells are those of :func:`reduced`.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def allowed_cells(allowed: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     >>> allowed_cells(np.tri(2, dtype=bool)).tolist()
     [[True, False], [True, True]]
     """
-    rows, columns = shrunk(*allowed.shape[-2:])
+    rows, columns = overview_sides(*allowed.shape[-2:])
     folded = _folded(allowed, rows, np.logical_or).swapaxes(-1, -2)
     return _folded(folded, columns, np.logical_or).swapaxes(-1, -2)
 
@@ -118,7 +118,7 @@ def pictures(weights: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.nd
     nan : array [2, ..., row, column]
         Where a cell covers a NaN.
     """
-    return painted(pooled(weights))
+    return painted(reduced(weights))
 
 
 def painted(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -127,7 +127,7 @@ def painted(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndar
     Parameters
     ----------
     values : array [2, ..., row, column]
-        As :func:`pooled` returns them.
+        As :func:`reduced` returns them.
 
     Returns
     -------

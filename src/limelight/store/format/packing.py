@@ -18,7 +18,7 @@ from limelight.analyses import blockwise, pooling
 from limelight.factors import Factors, blocks, factors_of
 from limelight.rule import Rule
 from limelight.store.format import overview
-from limelight.store.format.layout import shrunk, steps
+from limelight.store.format.layout import overview_sides, steps
 from limelight.store.format.precision import Precision
 
 #: Error of a weight above which vectors are stored in single precision: by form of storage.
@@ -34,7 +34,7 @@ _SAMPLED: Final = 64
 
 
 class Pictures(NamedTuple):
-    """A site's maps, shrunk.
+    """A site's maps, pooled.
 
     Attributes
     ----------
@@ -121,8 +121,8 @@ def packed(factors: Factors, form: Precision) -> Packed:
     return Packed(query, key, wide, rounded, error, pictures)
 
 
-def shrunk_allowed(factors: Factors) -> NDArray[np.int32]:
-    """Count the allowed weights in each cell of a large, shrunk map.
+def pooled_allowed(factors: Factors) -> NDArray[np.int32]:
+    """Count the allowed weights in each cell of a large, pooled map.
 
     Parameters
     ----------
@@ -168,13 +168,13 @@ def _pictures(factors: Factors) -> Pictures:
     cells, nan = overview.painted(np.stack([small[0], small[1] / covered.astype(np.float32)]))
     if not rest:
         return Pictures(cells, nan, None)
-    count = np.maximum(shrunk_allowed(factors), 1)
+    count = np.maximum(pooled_allowed(factors), 1)
     large = np.stack([rest[0][0], rest[0][1] / count]).astype(np.float16)
     return Pictures(cells, nan, large)
 
 
 def _sides(queries: int, keys: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    rows, columns = shrunk(queries, keys)
+    rows, columns = overview_sides(queries, keys)
     return (queries, rows), (keys, columns)
 
 

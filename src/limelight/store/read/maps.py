@@ -19,7 +19,7 @@ from limelight.store.format.index import Line
 from limelight.store.format.layout import REDUCTIONS, steps
 from limelight.store.read.lazy import lazy
 from limelight.store.read.opening import Opened
-from limelight.store.read.shrunken import Shrunk
+from limelight.store.read.pooled import Pooled
 from limelight.store.read.vectors import Vectors
 
 #: A picture and where it covers a NaN, if it does.
@@ -48,14 +48,14 @@ def vectors(opened: Opened, name: str, line: Line) -> Vectors | None:
     return None if site.features is None else Vectors(opened.arrays, specs, ordinal, line, name)
 
 
-def shrunk(opened: Opened, name: str, line: Line, example: int, head: int) -> Shrunk | None:
-    """Return where a large map lies as it was shrunk; None if it is not."""
+def pooled(opened: Opened, name: str, line: Line, example: int, head: int) -> Pooled | None:
+    """Return where a large map lies as it was pooled; None if it is not."""
     site, specs, ordinal = opened.locate(name)
     step = steps(site.queries, site.keys)
-    if step is None or "shrunk" not in specs:
+    if step is None or "pooled" not in specs:
         return None
     at = (ordinal, example, head)
-    return Shrunk(step, opened.arrays, specs, line, at, name in line.by_head)
+    return Pooled(step, opened.arrays, specs, line, at, name in line.by_head)
 
 
 def whole_site(opened: Opened, name: str, line: Line) -> xr.Dataset:

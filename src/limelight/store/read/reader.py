@@ -21,7 +21,7 @@ from limelight.store.format.precision import Precision
 from limelight.store.format.published import Steps
 from limelight.store.read import maps, tables
 from limelight.store.read.opening import opened
-from limelight.store.read.shrunken import Shrunk
+from limelight.store.read.pooled import Pooled
 from limelight.store.read.vectors import Vectors
 
 
@@ -257,8 +257,8 @@ class Run:
         """
         return maps.vectors(self._opened, site, self._attended(site, step))
 
-    def shrunk(self, site: str, step: int, example: int, head: int) -> Shrunk | None:
-        """Return one large map as it was shrunk when it was recorded.
+    def pooled(self, site: str, step: int, example: int, head: int) -> Pooled | None:
+        """Return one large map as it was pooled when it was recorded.
 
         Parameters
         ----------
@@ -270,7 +270,7 @@ class Run:
 
         Returns
         -------
-        Shrunk or None
+        Pooled or None
             Reads nothing yet. None where the map is small, or stored whole.
 
         Raises
@@ -278,7 +278,12 @@ class Run:
         NotRecordedError
             If there is no such site or step.
         """
-        return maps.shrunk(self._opened, site, self._attended(site, step), example, head)
+        return maps.pooled(self._opened, site, self._attended(site, step), example, head)
+
+    def shrunk(self, site: str, step: int, example: int, head: int) -> Pooled | None:
+        """Return :meth:`pooled`, which was called so."""
+        renamed.warn("run.shrunk()", "run.pooled()")
+        return self.pooled(site, step, example, head)
 
     def overview(
         self, step: int, example: int, reduce: str = "max"

@@ -17,7 +17,7 @@ from limelight import schema
 from limelight.factors import Factors
 from limelight.store.format.description import Description
 from limelight.store.format.layout import ArraySpec
-from limelight.store.format.packing import Packed, allowed_cells, shrunk_allowed
+from limelight.store.format.packing import Packed, allowed_cells, pooled_allowed
 
 #: ``allowed`` [example, head or 1, query, key], or the parts of a rule; ``query_valid``,
 #: ``key_valid``.
@@ -103,7 +103,7 @@ def vector_rows(stored: Sequence[Packed]) -> dict[str, Rows]:
     if any(nan.any() for _, nan, _ in drawn):
         rows["nan"] = np.stack([nan for _, nan, _ in drawn], 1)
     if drawn[0][2] is not None:
-        rows["shrunk"] = np.stack([large for *_, large in drawn if large is not None], 1)
+        rows["pooled"] = np.stack([large for *_, large in drawn if large is not None], 1)
     return rows
 
 
@@ -137,8 +137,8 @@ def rule_rows(every: Sequence[Factors], specs: Mapping[str, ArraySpec]) -> dict[
     }
     if any(rule.cells is not None for rule in rules):
         rows["allowed"] = [_over(rule.cells, examples) for rule in rules]
-    if "shrunk_allowed" in specs:
-        rows["shrunk_allowed"] = [_over(shrunk_allowed(one), examples) for one in every]
+    if "pooled_allowed" in specs:
+        rows["pooled_allowed"] = [_over(pooled_allowed(one), examples) for one in every]
     return rows
 
 

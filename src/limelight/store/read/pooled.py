@@ -1,4 +1,4 @@
-"""A large map as it was shrunk when it was recorded.
+"""A large map as it was pooled when it was recorded.
 
 Room: store. Comes in: where it lies. Goes out: parts of it, and how much of each cell is allowed.
 """
@@ -17,7 +17,7 @@ from limelight.store.zarr.arrays import Arrays
 
 
 @dataclass(frozen=True)
-class Shrunk:
+class Pooled:
     """One head's map, each cell some queries by some keys.
 
     Attributes
@@ -61,7 +61,7 @@ class Shrunk:
             If a file is damaged.
         """
         which = REDUCTIONS.index(reduce)
-        found = self._read("shrunk", self.line.row, which, *self.at, rows, columns)
+        found = self._read("pooled", self.line.row, which, *self.at, rows, columns)
         return found.astype(np.float32)
 
     def allowed(self, rows: slice, columns: slice) -> NDArray[np.int32]:
@@ -84,7 +84,7 @@ class Shrunk:
         """
         site, example, head = self.at
         head = head if self.by_head else 0
-        found = self._read("shrunk_allowed", self.line.masks, site, example, head, rows, columns)
+        found = self._read("pooled_allowed", self.line.masks, site, example, head, rows, columns)
         return found.astype(np.int32)
 
     def _read(self, role: str, row: int, *at: Any) -> NDArray[Any]:

@@ -115,11 +115,11 @@ def _search(folder: Path, size: Planted) -> Figure:
     run = open_run(folder)
     plain: dict[str, Any] = {"site": SITE, "head": 0, "example": 0}
     shown = answer(run, Query("map", **plain))
-    cells, step = shown["weights"].values, shown.attrs["step_rows"]
+    cells, stride = shown["weights"].values, shown.attrs["stride_rows"]
     diagonal = bool((np.diag(cells) > 0.5).all())
     away = np.tril(cells, -2)
     cell = np.unravel_index(away.argmax(), away.shape)
-    rows, columns = ((at * step, (at + 1) * step) for at in map(int, cell))
+    rows, columns = ((at * stride, (at + 1) * stride) for at in map(int, cell))
     strong = answer(run, Query("map", **plain, rows=rows, columns=columns, strongest=1))
     place = int(strong["strong_query"][0]), int(strong["strong_key"][0])
     others = float(np.sort(away.ravel())[-2])

@@ -61,7 +61,7 @@ def whole(run, example, head):
 def pooled(values, allowed, part, reduce):
     """Reduce cell by cell."""
     (a, b), (c, d) = part.attrs["rows"], part.attrs["columns"]
-    down, across = part.attrs["step_rows"], part.attrs["step_columns"]
+    down, across = part.attrs["stride_rows"], part.attrs["stride_columns"]
     found = np.zeros((-(-(b - a) // down), -(-(d - c) // across)))
     may = np.zeros(found.shape, bool)
     for row, column in np.ndindex(found.shape):
@@ -99,13 +99,13 @@ def test_a_part_is_the_whole_map_pooled(run, rows, columns, cells, reduce, examp
     assert max(part["weights"].shape) <= cells
     for dim, asked, axis in (("query", rows, "rows"), ("key", columns, "columns")):
         first, stop = part.attrs[axis]
-        step = part.attrs[f"step_{axis}"]
+        stride = part.attrs[f"stride_{axis}"]
         given = asked or (0, POSITIONS)
         assert first <= given[0]
         assert stop >= min(given[1], POSITIONS)
-        assert step & (step - 1) == 0
+        assert stride & (stride - 1) == 0
         valid = run.site("a")[f"{dim}_valid"].values[example, first:stop]
-        valid = np.logical_or.reduceat(valid, np.arange(0, stop - first, step))
+        valid = np.logical_or.reduceat(valid, np.arange(0, stop - first, stride))
         np.testing.assert_array_equal(part[f"{dim}_valid"], valid)
         assert part.attrs[f"{dim}_token"] == [f"{example}.{i}" for i in range(first, stop)]
     assert (part.attrs["queries"], part.attrs["keys"]) == (POSITIONS, POSITIONS)
@@ -181,7 +181,7 @@ def test_a_long_map_comes_in_512_cells(tmp_path):
         record(writer, 0, {"a": site_of(vectors(positions=1100, heads=1))})
     found = answer(open_run(tmp_path), Query("map", site="a", head=0, example=0))
     assert found["weights"].shape == (275, 275)
-    assert found.attrs["step_rows"] == 4
+    assert found.attrs["stride_rows"] == 4
     assert found.attrs["query_token"] is None
 
 

@@ -246,7 +246,7 @@ class TestPictures:
         allowed = allowed.broadcast_like(run.weights("a")).values
         for example, head in np.ndindex(2, 2):
             pooled = run.pooled("a", 0, example, head)
-            assert pooled.step == (32, 32)
+            assert pooled.strides == (32, 32)
             every = slice(0, 3)
             for row, column in np.ndindex(3, 3):
                 cell = np.s_[

@@ -34,7 +34,7 @@ function answer(
   };
 }
 
-const attrs = { rows: [512, 520], columns: [1024, 1032], step_rows: 4, step_columns: 4 };
+const attrs = { rows: [512, 520], columns: [1024, 1032], stride_rows: 4, stride_columns: 4 };
 
 test("a tile says where it lies and what its cells join", () => {
   const allowed = Uint8Array.of(1, 0, 1, 1);

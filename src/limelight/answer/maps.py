@@ -49,7 +49,7 @@ def chosen_map(run: Run, query: Query) -> xr.Dataset:
         largest error of a stored weight are attributes.
 
         A map of more than 1024 queries or keys, or one of which ranges or cells were asked, comes
-        in cells. Each covers ``step_rows`` × ``step_columns`` weights, both powers of two, and
+        in cells. Each covers ``stride_rows`` × ``stride_columns`` weights, both powers of two, and
         holds the largest of them or the mean of those that may be other than 0; 1 × 1 are weights
         themselves. ``allowed`` and the valid ones are true where anything of a cell is. ``rows``
         and ``columns`` say what is covered, which is whole cells; ``queries`` and ``keys`` the size
@@ -120,17 +120,17 @@ def _whole(run: Run, heads: list[Head], query: Query) -> dict[str, xr.Variable]:
 def _cells(run: Run, heads: list[Head], tiles: list[Tile], query: Query) -> dict[str, xr.Variable]:
     """Return the cells of each example's tile."""
     queries, keys = run.valid(heads[0].site, heads[0].step)
-    exact = query.reduce == "max" or tiles[0].step == (1, 1)
+    exact = query.reduce == "max" or tiles[0].strides == (1, 1)
     dtype = _dtype(run, heads[0], exact)
     found: dict[str, list[Any]] = {"weights": [], "allowed": [], "query_valid": [], "key_valid": []}
     for head, one in zip(heads, tiles, strict=True):
         found["weights"].append(one.weights.astype(dtype, copy=False))
         found["allowed"].append(one.allowed)
-        for name, valid, part, step in (
-            ("query_valid", queries, one.rows, one.step[0]),
-            ("key_valid", keys, one.columns, one.step[1]),
+        for name, valid, part, stride in (
+            ("query_valid", queries, one.rows, one.strides[0]),
+            ("key_valid", keys, one.columns, one.strides[1]),
         ):
-            found[name].append(fold(valid[head.example, slice(*part)], part, step, np.logical_or))
+            found[name].append(fold(valid[head.example, slice(*part)], part, stride, np.logical_or))
     dims = {"query_valid": ("query",), "key_valid": ("key",)}
     return {
         name: xr.Variable(dims.get(name, ("query", "key")), parts[0])
@@ -150,8 +150,8 @@ def _covered(site: Site, one: Tile, query: Query) -> dict[str, Any]:
     return {
         "rows": list(one.rows),
         "columns": list(one.columns),
-        "step_rows": one.step[0],
-        "step_columns": one.step[1],
+        "stride_rows": one.strides[0],
+        "stride_columns": one.strides[1],
         "queries": site.queries,
         "keys": site.keys,
         "reduce": query.reduce,
@@ -172,7 +172,7 @@ def _range(dim: str, asked: Range | None, size: int) -> Range:
 
 def _tokens(heads: list[Head], query: Query, dim: str, part: Range, facts: dict[str, Any]) -> Any:
     """Return the text of some positions: one list, or one for each example."""
-    several = facts.get("step_rows" if dim == "query" else "step_columns", 1) > 1
+    several = facts.get("stride_rows" if dim == "query" else "stride_columns", 1) > 1
     if several and part[1] - part[0] > _TOKENS:
         return None
     texts = [one.run.tokens(one.site, one.example)[dim] for one in heads]

@@ -74,14 +74,14 @@ def _by_cells(head: Head, pooled: Pooled, rows: Range, columns: Range, best: _Be
     """Compute the cells that can hold a strong weight, the most promising first."""
     parts = [
         slice(part[0] // own, -(-part[1] // own))
-        for part, own in zip((rows, columns), pooled.step, strict=True)
+        for part, own in zip((rows, columns), pooled.strides, strict=True)
     ]
     largest = np.nan_to_num(pooled.cells("max", *parts))
     mass = float(np.nansum(pooled.cells("mean", *parts) * pooled.allowed(*parts), dtype=np.float64))
     factors = head.factors(rows, columns)
     if factors is None:
         return mass
-    down, across = pooled.step
+    down, across = pooled.strides
     # So many cells hold as many strongest weights; and as many more, because halves are rounded.
     some = min(2 * best.count, largest.size)
     order = np.argpartition(largest.ravel(), -some)[-some:]

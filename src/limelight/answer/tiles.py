@@ -41,7 +41,7 @@ class Tile:
         Whether anything a cell covers may be attended to.
     rows, columns : (int, int)
         Queries and keys covered: those asked for, widened to whole cells.
-    step : (int, int)
+    strides : (int, int)
         How many queries and keys lie in a cell, powers of two.
     """
 
@@ -49,7 +49,7 @@ class Tile:
     allowed: NDArray[np.bool_]
     rows: Range
     columns: Range
-    step: tuple[int, int]
+    strides: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -122,26 +122,26 @@ def tile(head: Head, rows: Range, columns: Range, cells: int, reduce: Reduce) ->
     Tile
         Of fewer, larger cells where they would cover more than :data:`MOST` weights.
     """
-    step = fitting(rows, cells), fitting(columns, cells)
+    strides = fitting(rows, cells), fitting(columns, cells)
     pooled = head.pooled()
     if pooled is not None:
         area = _area(
-            _aligned(rows, step[0], head.shape[0]), _aligned(columns, step[1], head.shape[1])
+            _aligned(rows, strides[0], head.shape[0]), _aligned(columns, strides[1], head.shape[1])
         )
-        coarse = step[0] >= pooled.step[0] and step[1] >= pooled.step[1]
+        coarse = strides[0] >= pooled.strides[0] and strides[1] >= pooled.strides[1]
         if coarse or area > MOST:
-            step = max(step[0], pooled.step[0]), max(step[1], pooled.step[1])
+            strides = max(strides[0], pooled.strides[0]), max(strides[1], pooled.strides[1])
         else:
             pooled = None
-    rows = _aligned(rows, step[0], head.shape[0])
-    columns = _aligned(columns, step[1], head.shape[1])
+    rows = _aligned(rows, strides[0], head.shape[0])
+    columns = _aligned(columns, strides[1], head.shape[1])
     if pooled is not None:
-        found = _from_pooled(pooled, rows, columns, step, reduce)
+        found = _from_pooled(pooled, rows, columns, strides, reduce)
     elif (factors := head.factors(rows, columns)) is not None:
-        found = _from_factors(factors, step, reduce)
+        found = _from_factors(factors, strides, reduce)
     else:
-        found = _from_whole(head, rows, columns, step, reduce)
-    return Tile(*found, rows, columns, step)
+        found = _from_whole(head, rows, columns, strides, reduce)
+    return Tile(*found, rows, columns, strides)
 
 
 def fitting(part: Range, cells: int) -> int:
@@ -161,13 +161,13 @@ def fitting(part: Range, cells: int) -> int:
     >>> fitting((0, 1024), 512), fitting((1, 1025), 512), fitting((3, 5), 1)
     (2, 4, 8)
     """
-    step = 1
-    while -(-part[1] // step) - part[0] // step > cells:
-        step *= 2
-    return step
+    stride = 1
+    while -(-part[1] // stride) - part[0] // stride > cells:
+        stride *= 2
+    return stride
 
 
-def fold(values: Any, part: Range, step: int, ufunc: np.ufunc, axis: int = 0) -> Any:
+def fold(values: Any, part: Range, stride: int, ufunc: np.ufunc, axis: int = 0) -> Any:
     """Fold what lies along an axis into cells.
 
     Parameters
@@ -176,7 +176,7 @@ def fold(values: Any, part: Range, step: int, ufunc: np.ufunc, axis: int = 0) ->
         One number for each position of the range.
     part : (int, int)
         Starts with a whole cell.
-    step : int
+    stride : int
     ufunc : ufunc
     axis : int
 
@@ -184,24 +184,24 @@ def fold(values: Any, part: Range, step: int, ufunc: np.ufunc, axis: int = 0) ->
     -------
     array
     """
-    return ufunc.reduceat(values, pooling.even(part[1] - part[0], step), axis=axis)
+    return ufunc.reduceat(values, pooling.even(part[1] - part[0], stride), axis=axis)
 
 
-def _aligned(part: Range, step: int, size: int) -> Range:
-    return part[0] // step * step, min(-(-part[1] // step) * step, size)
+def _aligned(part: Range, stride: int, size: int) -> Range:
+    return part[0] // stride * stride, min(-(-part[1] // stride) * stride, size)
 
 
 def _area(rows: Range, columns: Range) -> int:
     return (rows[1] - rows[0]) * (columns[1] - columns[0])
 
 
-def _from_factors(factors: Factors, step: tuple[int, int], reduce: Reduce) -> tuple[Any, Any]:
+def _from_factors(factors: Factors, strides: tuple[int, int], reduce: Reduce) -> tuple[Any, Any]:
     every = slice(None)
-    if step == (1, 1):
+    if strides == (1, 1):
         return factors.weights(0, 0, every, every), factors.rule.allowed(0, 0, every, every)
     grid = (
-        pooling.even(factors.shape[2], step[0]),
-        pooling.even(factors.shape[3], step[1]),
+        pooling.even(factors.shape[2], strides[0]),
+        pooling.even(factors.shape[3], strides[1]),
     )
     largest, total = pooling.shrink(factors, [grid])[0][:, 0, 0]
     count = pooling.counts(factors.rule, factors.shape, grid)[0, 0]
@@ -209,16 +209,16 @@ def _from_factors(factors: Factors, step: tuple[int, int], reduce: Reduce) -> tu
 
 
 def _from_pooled(
-    pooled: Pooled, rows: Range, columns: Range, step: tuple[int, int], reduce: Reduce
+    pooled: Pooled, rows: Range, columns: Range, strides: tuple[int, int], reduce: Reduce
 ) -> tuple[Any, Any]:
     parts = [
         slice(part[0] // own, -(-part[1] // own))
-        for part, own in zip((rows, columns), pooled.step, strict=True)
+        for part, own in zip((rows, columns), pooled.strides, strict=True)
     ]
     cells, count = pooled.cells(reduce, *parts), pooled.allowed(*parts)
     down, across = (
         pooling.even(len(range(part.start, part.stop)), one // own)
-        for part, one, own in zip(parts, step, pooled.step, strict=True)
+        for part, one, own in zip(parts, strides, pooled.strides, strict=True)
     )
 
     def folded(values: Any, ufunc: np.ufunc) -> Any:
@@ -231,22 +231,22 @@ def _from_pooled(
 
 
 def _from_whole(
-    head: Head, rows: Range, columns: Range, step: tuple[int, int], reduce: Reduce
+    head: Head, rows: Range, columns: Range, strides: tuple[int, int], reduce: Reduce
 ) -> tuple[Any, Any]:
     sides = [
-        -(-(part[1] - part[0]) // one) for part, one in zip((rows, columns), step, strict=True)
+        -(-(part[1] - part[0]) // one) for part, one in zip((rows, columns), strides, strict=True)
     ]
     found, count = np.zeros(sides, np.float32), np.zeros(sides, np.int64)
     ufunc = np.maximum if reduce == "max" else np.add
     for start, weights, allowed in head.strips(rows, columns):
-        first = (start - rows[0]) // step[0]
-        edges = np.arange(first, (start - rows[0] + len(weights) - 1) // step[0] + 1)
-        starts = np.maximum(edges * step[0] - (start - rows[0]), 0)
+        first = (start - rows[0]) // strides[0]
+        edges = np.arange(first, (start - rows[0] + len(weights) - 1) // strides[0] + 1)
+        starts = np.maximum(edges * strides[0] - (start - rows[0]), 0)
         for into, values, by in (
             (found, weights, ufunc),
             (count, allowed.astype(np.int64), np.add),
         ):
-            low = by.reduceat(fold(values, columns, step[1], by, axis=1), starts, axis=0)
+            low = by.reduceat(fold(values, columns, strides[1], by, axis=1), starts, axis=0)
             into[edges] = by(into[edges], low)
     return (
         found if reduce == "max" else (found / np.maximum(count, 1)).astype(np.float32)

@@ -60,7 +60,7 @@ export function tileOf(answer: Answer, grain: Grain = { down: 1, across: 1, redu
   const [rows = 0, columns = 0] = weights.shape;
   const [row = 0] = (attrs.rows as readonly number[] | undefined) ?? [];
   const [column = 0] = (attrs.columns as readonly number[] | undefined) ?? [];
-  const [down, across] = [Number(attrs.step_rows ?? 1), Number(attrs.step_columns ?? 1)];
+  const [down, across] = [Number(attrs.stride_rows ?? 1), Number(attrs.stride_columns ?? 1)];
   const fine = withMarks(weights.data, variables.allowed?.data);
   const by = { down: Math.max(1, grain.down / down), across: Math.max(1, grain.across / across) };
   const [tall, wide] = [Math.ceil(rows / by.down), Math.ceil(columns / by.across)];

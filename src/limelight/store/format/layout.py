@@ -41,7 +41,7 @@ LARGE: Final = 1 << 24
 #: Rows and columns of a pooled map: at least, and at most.
 SIDES: Final = (512, 2048)
 #: As many queries and keys lie in one cell of a pooled map, unless its sides forbid.
-STEP: Final = 32
+STRIDE: Final = 32
 #: What is stored of each factored site beside its vectors: what products are multiplied by, the
 #: cap of scores (NaN: none), and the largest error of a weight.
 CONSTANTS: Final = ("scale", "softcap", "max_error")
@@ -169,7 +169,7 @@ def overview_sides(queries: int, keys: int) -> tuple[int, int]:
     return min(queries, OVERVIEW), min(keys, OVERVIEW)
 
 
-def steps(queries: int, keys: int) -> tuple[int, int] | None:
+def strides(queries: int, keys: int) -> tuple[int, int] | None:
     """Return how many queries and keys lie in one cell of a stored, pooled map.
 
     Parameters
@@ -183,17 +183,17 @@ def steps(queries: int, keys: int) -> tuple[int, int] | None:
 
     Examples
     --------
-    >>> steps(16384, 16384), steps(131072, 131072), steps(4096, 4096)
+    >>> strides(16384, 16384), strides(131072, 131072), strides(4096, 4096)
     ((32, 32), (64, 64), None)
     """
     if queries * keys <= LARGE:
         return None
-    return _step(queries), _step(keys)
+    return _stride(queries), _stride(keys)
 
 
-def _step(size: int) -> int:
+def _stride(size: int) -> int:
     least, most = SIDES
-    side = min(most, max(least, -(-size // STEP)))
+    side = min(most, max(least, -(-size // STRIDE)))
     return 1 << (-(-size // side) - 1).bit_length()
 
 
@@ -276,8 +276,8 @@ def _vector_specs(group: Group, examples: int) -> dict[str, ArraySpec]:
         "overview_allowed": ArraySpec("barred", pictured, (sites, examples, heads, rows, cells),
                                       "bool", False, (1, 1, heads, rows, cells)),
     }  # fmt: skip
-    if (step := steps(queries, keys)) is not None:
-        sides = (-(-queries // step[0]), -(-keys // step[1]))
+    if (own := strides(queries, keys)) is not None:
+        sides = (-(-queries // own[0]), -(-keys // own[1]))
         tile = (min(sides[0], TILE), min(sides[1], TILE))
         specs |= {
             "pooled": ArraySpec("shrunk", _PICTURED, (len(REDUCTIONS), sites, examples, heads,

@@ -18,7 +18,7 @@ from limelight.analyses import blockwise, pooling
 from limelight.factors import Factors, blocks, factors_of
 from limelight.rule import Rule
 from limelight.store.format import overview
-from limelight.store.format.layout import overview_sides, steps
+from limelight.store.format.layout import overview_sides, strides
 from limelight.store.format.precision import Precision
 
 #: Error of a weight above which vectors are stored in single precision: by form of storage.
@@ -133,8 +133,8 @@ def pooled_allowed(factors: Factors) -> NDArray[np.int32]:
     array [example or 1, head or 1, row, column]
     """
     queries, keys = factors.shape[2:]
-    step = steps(queries, keys) or (1, 1)
-    grid = pooling.even(queries, step[0]), pooling.even(keys, step[1])
+    down, across = strides(queries, keys) or (1, 1)
+    grid = pooling.even(queries, down), pooling.even(keys, across)
     return pooling.counts(factors.rule, factors.shape, grid)
 
 
@@ -159,8 +159,8 @@ def _pictures(factors: Factors) -> Pictures:
     queries, keys = factors.shape[2:]
     rows, columns = (overview.edges(size, count) for size, count in _sides(queries, keys))
     grids = [(rows, columns)]
-    if (step := steps(queries, keys)) is not None:
-        grids.append((pooling.even(queries, step[0]), pooling.even(keys, step[1])))
+    if (own := strides(queries, keys)) is not None:
+        grids.append((pooling.even(queries, own[0]), pooling.even(keys, own[1])))
     fine = pooling.joined(grids)
     _, maps = blockwise.shrunk(factors, ["normaliser"], fine)
     small, *rest = (pooling.folded(maps.largest, maps.total, fine, grid) for grid in grids)

@@ -16,7 +16,7 @@ from limelight.errors import NotRecordedError
 from limelight.store.format import overview as pictures
 from limelight.store.format.description import Site
 from limelight.store.format.index import Line
-from limelight.store.format.layout import REDUCTIONS, steps
+from limelight.store.format.layout import REDUCTIONS, strides
 from limelight.store.read.lazy import lazy
 from limelight.store.read.opening import Opened
 from limelight.store.read.pooled import Pooled
@@ -51,11 +51,11 @@ def vectors(opened: Opened, name: str, line: Line) -> Vectors | None:
 def pooled(opened: Opened, name: str, line: Line, example: int, head: int) -> Pooled | None:
     """Return where a large map lies as it was pooled; None if it is not."""
     site, specs, ordinal = opened.locate(name)
-    step = steps(site.queries, site.keys)
-    if step is None or "pooled" not in specs:
+    own = strides(site.queries, site.keys)
+    if own is None or "pooled" not in specs:
         return None
     at = (ordinal, example, head)
-    return Pooled(step, opened.arrays, specs, line, at, name in line.by_head)
+    return Pooled(own, opened.arrays, specs, line, at, name in line.by_head)
 
 
 def whole_site(opened: Opened, name: str, line: Line) -> xr.Dataset:

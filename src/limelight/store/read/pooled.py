@@ -22,7 +22,7 @@ class Pooled:
 
     Attributes
     ----------
-    step : (int, int)
+    strides : (int, int)
         How many queries and keys lie in a cell.
     arrays : Arrays
     specs : dict of str to ArraySpec
@@ -34,7 +34,7 @@ class Pooled:
         Whether heads may attend differently.
     """
 
-    step: tuple[int, int]
+    strides: tuple[int, int]
     arrays: Arrays
     specs: dict[str, ArraySpec]
     line: Line

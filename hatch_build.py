@@ -168,8 +168,8 @@ def _version(command: list[str]) -> tuple[int, int]:
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return 0, 0
-    found = re.search(r"(\d+)\.(\d+)", said)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    version = re.search(r"(\d+)\.(\d+)", said)
+    return (int(version[1]), int(version[2])) if version else (0, 0)
 
 
 def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:

@@ -32,28 +32,28 @@ class Text:
 
     @staticmethod
     def tokens_of(_example: int) -> list[str]:
-        tokens = [f"w{place}" for place in range(LENGTH)]
+        tokens = [f"w{position}" for position in range(LENGTH)]
         tokens[FAR[1]] = "<b>针</b>"
         return tokens
 
 
 def plant(folder: Path) -> None:
     """Record one step of two sites: a text's, and that of the patches of an image."""
-    place = np.arange(LENGTH)
-    back = np.maximum(place - BACK, 0)
+    position = np.arange(LENGTH)
+    back = np.maximum(position - BACK, 0)
     back[FAR[0]] = FAR[1]
     patches = np.arange(PATCHES[0] * PATCHES[1])
     rule = Rule.everything(patches.size, patches.size)
     sites = {
-        SITE: site([back, place], Rule.causal(LENGTH, LENGTH)),
+        SITE: site([back, position], Rule.causal(LENGTH, LENGTH)),
         PATCHED: site([patches[::-1]], rule, query_layout=PATCHES, key_layout=PATCHES),
     }
     with Writer(folder) as writer:
         writer.append(
             0,
             tree=xr.DataTree.from_dict(sites),
-            measures={name: measures_of(one) for name, one in sites.items()},
-            uniform={name: uniform_of(one) for name, one in sites.items()},
+            measures={name: measures_of(dataset) for name, dataset in sites.items()},
+            uniform={name: uniform_of(dataset) for name, dataset in sites.items()},
             probe=Text(),
         )
 
@@ -67,7 +67,7 @@ def site(aims: list[np.ndarray], rule: Rule, **layouts: tuple[int, int]) -> xr.D
         turns = of[:, None] * waves
         return np.concatenate([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
 
-    query = np.stack([codes(one) for one in aims])[None] * np.float32(1.5)
+    query = np.stack([codes(aim) for aim in aims])[None] * np.float32(1.5)
     factors = factored(query, codes(np.arange(length))[None, None], rule, 1.0)
     valid = np.ones((1, length), bool)
     facts = {"module": "planted", "kind": "self", "module_class": "Planted", "framework": "none"}

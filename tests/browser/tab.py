@@ -49,13 +49,13 @@ class Tab:
 
     def forgive(self, words):
         """Forget the complaints that hold some words: those of the very trouble a test makes."""
-        self.complaints[:] = [one for one in self.complaints if words not in one]
+        self.complaints[:] = [complaint for complaint in self.complaints if words not in complaint]
 
     # ------------------------------------------------------------------------------- going there
 
     def open(self, **selection):
         """Show a selection and nothing but it: by the address, as a pasted link would."""
-        chosen = [f"p.limelight.{name}={quote(str(one), '')}" for name, one in selection.items()]
+        chosen = [f"p.limelight.{key}={quote(str(value), '')}" for key, value in selection.items()]
         hash_ = "&".join(["#limelight", *chosen])
         if not self.page.url.startswith(self.address):
             return self.go(f"{self.address}/{hash_}")
@@ -87,8 +87,8 @@ class Tab:
     @property
     def fragment(self):
         """What the address says of our selection."""
-        found = re.findall(r"p\.limelight\.(\w+)=([^&]*)", self.page.url)
-        return dict(found)
+        selection = re.findall(r"p\.limelight\.(\w+)=([^&]*)", self.page.url)
+        return dict(selection)
 
     def see(self, text):
         expect(self.inside.get_by_text(text).first).to_be_visible()
@@ -172,10 +172,10 @@ class Tab:
         expect(self.readout).to_have_attribute("data-key", str(key))
         return float(self.readout.get_attribute("data-value"))
 
-    def pixel(self, place):
+    def pixel(self, position):
         """Where a pixel of the chosen image lies on its canvas."""
         box = json.loads(self.map.get_attribute("data-box"))
-        row, column = divmod(place, box["columns"])
+        row, column = divmod(position, box["columns"])
         return {"x": (column + 0.5) * box["side"], "y": (row + 0.5) * box["side"]}
 
     def away(self):

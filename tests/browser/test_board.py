@@ -26,10 +26,10 @@ def test_scalars_lists_mean_entropies(board, run):
         tag = f"attention/{site}/entropy"
         assert tag in tags
         query = urlencode({"run": run, "tag": tag})
-        found = board.get(f"plugin/scalars/scalars?{query}")
-        assert [step for _, step, _ in found] == opened.steps.tolist()
+        series = board.get(f"plugin/scalars/scalars?{query}")
+        assert [step for _, step, _ in series] == opened.steps.tolist()
         entropy = opened.measures()["entropy"].sel(site=site).mean(["example", "head"])
-        assert [value for _, _, value in found] == pytest.approx(entropy.values.tolist(), rel=1e-5)
+        assert [value for _, _, value in series] == pytest.approx(entropy.values.tolist(), rel=1e-5)
 
 
 @pytest.mark.parametrize("dashboard", ["histograms", "distributions"])
@@ -57,7 +57,7 @@ def test_the_plain_program_finds_the_tab(board):
     )
     listing = {}
 
-    def found():
+    def listed():
         assert process.poll() is None
         url = f"http://127.0.0.1:{port}/data/plugins_listing"
         try:
@@ -68,7 +68,7 @@ def test_the_plain_program_finds_the_tab(board):
         return listing.get("limelight", {}).get("enabled", False)
 
     try:
-        until(found, lambda: listing)
+        until(listed, lambda: listing)
         assert listing["limelight"]["tab_name"] == "Limelight"
     finally:
         process.kill()

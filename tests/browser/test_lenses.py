@@ -23,17 +23,17 @@ def pooling(board):
 def test_a_pixel_pointed_at_shows_what_it_looks_at(tab, images):
     tab.open(run=IMAGES, head=1)
     weights = images.weights("pixels", -1).values[0, 1]
-    for place in (0, 20, 63):
-        tab.map.hover(position=tab.pixel(place))
-        expect(tab.readout).to_have_attribute("data-query", str(place))
+    for position in (0, 20, 63):
+        tab.map.hover(position=tab.pixel(position))
+        expect(tab.readout).to_have_attribute("data-query", str(position))
         assert tab.readout.get_attribute("data-key") is None
-        strongest = int(np.argmax(weights[place]))
+        strongest = int(np.argmax(weights[position]))
         row, column = divmod(strongest, 8)
         said = tab.readout.locator("p").first.inner_text()
-        assert f"({place // 8}, {place % 8})" in said
+        assert f"({position // 8}, {position % 8})" in said
         assert f"({row}, {column})" in said
         total = float(tab.readout.get_attribute("data-sum"))
-        assert total == pytest.approx(float(weights[place].sum()), abs=1e-5)
+        assert total == pytest.approx(float(weights[position].sum()), abs=1e-5)
     assert tab.colours(tab.map) > 10
 
 
@@ -87,8 +87,8 @@ def test_words_stand_in_the_order_their_script_is_read(tab):
     tab.open(run=POOLING)
     for example, sign in [(0, 1), (1, 1), (2, 1), (3, -1), (4, 1)]:
         words = tab.inside.locator(".sentences li").nth(example).locator("[data-key]")
-        places = words.evaluate_all("all => all.map(one => one.getBoundingClientRect().x)")
-        assert places == sorted(places, reverse=sign < 0)
+        lefts = words.evaluate_all("all => all.map(one => one.getBoundingClientRect().x)")
+        assert lefts == sorted(lefts, reverse=sign < 0)
 
 
 def test_a_word_that_looks_like_markup_is_a_word(tab):

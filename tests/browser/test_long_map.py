@@ -92,25 +92,25 @@ def test_the_whole_map_is_one_picture_of_joined_cells(long):
 def test_the_wheel_leads_from_the_whole_to_a_planted_cell(long, planted):
     zoom_to(long, *FAR)
     expect(long.legend).to_contain_text("each cell: one weight")
-    found = exact(long, *FAR)
-    assert found == weight(planted, *FAR) > 0.5
+    value = exact(long, *FAR)
+    assert value == weight(planted, *FAR) > 0.5
     expect(long.readout).to_contain_text("<b>针</b>")
     assert exact(long, FAR[0] - 1, FAR[1]) == weight(planted, FAR[0] - 1, FAR[1]) < 0.1
     view = {name: long.fragment[name] for name in ("rows", "columns")}
     long.away()
     long.go(long.page.url)
     assert {name: long.fragment[name] for name in view} == view
-    assert exact(long, *FAR) == found
+    assert exact(long, *FAR) == value
     assert long.colours(long.map) > 3
 
 
 def test_numbers_are_exact_at_any_zoom_and_cells_not_allowed_have_none(long, planted):
-    for place in [(2000, 2000 - BACK), (3000, 40), (90, 60)]:
-        long.map.hover(position=long.spot(*place))
+    for cell in [(2000, 2000 - BACK), (3000, 40), (90, 60)]:
+        long.map.hover(position=long.spot(*cell))
         expect(long.readout).to_have_attribute("data-value", SOMETHING)
-        query, key = (int(long.readout.get_attribute(f"data-{one}")) for one in ("query", "key"))
-        assert abs(query - place[0]) < 16
-        assert abs(key - place[1]) < 16
+        query, key = (int(long.readout.get_attribute(f"data-{axis}")) for axis in ("query", "key"))
+        assert abs(query - cell[0]) < 16
+        assert abs(key - cell[1]) < 16
         assert float(long.readout.get_attribute("data-value")) == weight(planted, query, key)
     long.map.hover(position=long.spot(700, 3300))
     expect(long.readout).to_contain_text("not allowed")
@@ -182,23 +182,23 @@ def test_other_views_say_what_share_they_show(long):
 def test_patches_of_an_image_show_what_a_patch_looks_at(tab, planted):
     tab.open(run=RUN, site=PATCHED)
     count = PATCHES[0] * PATCHES[1]
-    place = tab.pixel(40)
-    tab.map.hover(position=place)
+    position = tab.pixel(40)
+    tab.map.hover(position=position)
     expect(tab.readout).to_have_attribute("data-query", "40")
     tab.ready()
     expect(tab.readout).to_contain_text(str(divmod(count - 1 - 40, PATCHES[1])))
     expect(tab.legend).to_contain_text(f"{count:,} strongest weights, 100 % of the mass here")
-    tab.map.click(position=place)
+    tab.map.click(position=position)
     tab.map.hover(position=tab.pixel(count - 1 - 40))
     expect(tab.readout).to_have_attribute("data-key", str(count - 1 - 40))
     expect(tab.readout).to_have_attribute("data-value", SOMETHING)
-    found = float(tab.readout.get_attribute("data-value"))
-    assert found == float(planted.weights(PATCHED, 0)[0, 0, 40, count - 41].values) > 0.5
+    value = float(tab.readout.get_attribute("data-value"))
+    assert value == float(planted.weights(PATCHED, 0)[0, 0, 40, count - 41].values) > 0.5
 
 
 def test_max_keeps_a_lone_cell_in_sight_and_mean_does_not(long):
     def far_spot():
-        place = long.spot(*FAR)
+        position = long.spot(*FAR)
         return long.map.evaluate(
             """(canvas, {x, y}) => {
               const ratio = canvas.width / canvas.clientWidth;
@@ -207,7 +207,7 @@ def test_max_keeps_a_lone_cell_in_sight_and_mean_does_not(long):
               const data = canvas.getContext("2d").getImageData(...at, size, size).data;
               return Math.max(...data.filter((_, index) => index % 4 === 1));
             }""",
-            place,
+            position,
         )
 
     bright = far_spot()

@@ -39,10 +39,10 @@ def test_the_table_prints_what_was_recorded(page, run):
     names = rows.evaluate_all(NAMES)
     assert names == list(run.parameter_names)
     for at, name in enumerate(names):
-        own = statistics.sel(parameter=name)
+        recorded = statistics.sel(parameter=name)
         for column in COLUMNS:
             cell = rows.nth(at).locator(f"[data-column={column}]")
-            exact = float(own[column])
+            exact = float(recorded[column])
             assert float(cell.get_attribute("data-value")) == exact
             printed, slack = read(cell.inner_text().replace("<", ""))
             assert abs(printed - exact) <= slack * 1.001, (name, column, cell.inner_text())
@@ -69,11 +69,11 @@ def test_ridges_are_painted_and_say_their_counts(page, run):
         name: float(reading.get_attribute(f"data-{name}"))
         for name in ("step", "low", "high", "count", "share")
     }
-    own = run.parameters("dense/kernel", step=int(said["step"])).squeeze()
-    edges = np.linspace(float(own["low"]), float(own["high"]), 65)
+    recorded = run.parameters("dense/kernel", step=int(said["step"])).squeeze()
+    edges = np.linspace(float(recorded["low"]), float(recorded["high"]), 65)
     first, after = (int(np.argmin(abs(edges - said[end]))) for end in ("low", "high"))
     assert (said["low"], said["high"]) == pytest.approx((edges[first], edges[after]))
-    counts = own["count"].values
+    counts = recorded["count"].values
     assert said["count"] == counts[first:after].sum()
     assert said["share"] == pytest.approx(said["count"] / counts.sum())
 

@@ -83,12 +83,12 @@ def test_the_bin_under_the_pointer_is_the_recorded_one(tab, board):
     steps = set()
     for across, down in [(0.4, 0.45), (0.45, 0.6), (0.5, 0.7), (0.55, 0.84)]:
         said = point(tab, "dense/kernel", across, down)
-        own = run.parameters("dense/kernel", step=int(said["step"])).squeeze()
-        edges = np.linspace(float(own["low"]), float(own["high"]), 65)
+        recorded = run.parameters("dense/kernel", step=int(said["step"])).squeeze()
+        edges = np.linspace(float(recorded["low"]), float(recorded["high"]), 65)
         first, after = (int(np.argmin(abs(edges - said[end]))) for end in ("low", "high"))
         assert after - first == 8  # ninety-six values: eight bins, each of eight recorded ones
         assert (said["low"], said["high"]) == pytest.approx((edges[first], edges[after]), abs=1e-12)
-        assert said["count"] == int(own["count"][first:after].sum())
+        assert said["count"] == int(recorded["count"][first:after].sum())
         assert said["share"] == said["count"] / (6 * 16)
         steps.add(said["step"])
     assert len(steps) > 1  # further down is newer
@@ -117,8 +117,8 @@ def test_own_axes_fit_each_panel_and_stay_in_the_address(tab, new_tab):
     shared = [tab.pixels(canvas) for canvas in canvases]
     tab.click("each its own")
     tab.away()
-    own = [tab.pixels(canvas) for canvas in canvases]
-    assert own != shared
+    each_alone = [tab.pixels(canvas) for canvas in canvases]
+    assert each_alone != shared
     assert tab.fragment["axis"] == "own"
     other = new_tab().go(tab.page.url)
     expect(other.button("each its own")).to_have_attribute("aria-pressed", "true")

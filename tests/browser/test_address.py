@@ -65,7 +65,7 @@ def test_chinese_is_chosen_and_remembered(new_tab):
 
 
 def test_a_chinese_browser_is_spoken_to_in_chinese(new_tab):
-    tab = new_tab(locale="zh-CN").open(run=WEIGHTS, page="weights")
+    tab = new_tab(locale="zh-CN").open(run=WEIGHTS, page="parameters")
     expect(tab.root).to_have_attribute("lang", "zh-CN")
     tab.see("全部参数")
 

@@ -14,9 +14,9 @@ VIEWS = {
     "image": {"run": IMAGES, "query": 27},
     "image-map": {"run": IMAGES, "lens": "map"},
     "pooling": {"run": POOLING, "query": 0, "key": 1},
-    "weights": {"run": TEXT, "page": "weights"},
-    "weights-dark": {"run": WEIGHTS, "page": "weights", "theme": "dark"},
-    "weights-zh": {"run": WEIGHTS, "page": "weights", "language": "zh"},
+    "weights": {"run": TEXT, "page": "parameters"},
+    "weights-dark": {"run": WEIGHTS, "page": "parameters", "theme": "dark"},
+    "weights-zh": {"run": WEIGHTS, "page": "parameters", "language": "zh"},
     "no-attention": {"run": WEIGHTS},
     "gone": {"run": "no such run"},
 }

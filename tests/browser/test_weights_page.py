@@ -22,7 +22,7 @@ def run(board):
 
 @pytest.fixture
 def page(tab):
-    return tab.open(run=WEIGHTS, page="weights")
+    return tab.open(run=WEIGHTS, page="parameters")
 
 
 def read(text):
@@ -105,7 +105,7 @@ def test_a_run_with_attention_has_its_weights_too(tab):
     tab.open(run=TEXT)
     tab.click("Weights")
     assert tab.colours(tab.inside.locator("figure canvas")) > 20
-    assert tab.fragment["page"] == "weights"
+    assert tab.fragment["page"] == "parameters"
 
 
 def test_a_run_without_attention_leads_to_its_weights(tab):

@@ -55,7 +55,7 @@ def recorded(board):
 
 
 def weights_of(tab, run, **selection):
-    return tab.open(run=run, page="weights", **selection)
+    return tab.open(run=run, page="parameters", **selection)
 
 
 def figure(tab, parameter):

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { DEFAULTS, read, type Selection, write } from "../src/state/selection.ts";
 
 const full: Selection = {
-  page: "weights",
+  page: "parameters",
   run: "a/b&c=d#e 日本語 <b>",
   step: 0,
   follow: false,
@@ -39,6 +39,10 @@ test("a value never holds the '=' that TensorBoard drops", () => {
   for (const part of write(full, "#limelight").split("&").slice(1)) {
     assert.equal(part.split("=").length, 2, part);
   }
+});
+
+test("a link of before, which called the page of parameters weights, still opens", () => {
+  assert.equal(read("#limelight&p.limelight.page=weights").page, "parameters");
 });
 
 test("what is garbled keeps its default", () => {

@@ -75,6 +75,8 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
 };
 const RANGES = new Set(["rows", "columns"]);
 const NUMBERS = new Set(["step", "example", "head", "query", "key"]);
+/** Pages that links of before called otherwise; they still open. */
+const RENAMED: ReadonlyMap<string, string> = new Map([["weights", "parameters"]]);
 const PREFIX = "p.limelight.";
 const TAB = "limelight";
 
@@ -114,7 +116,8 @@ export function read(hash: string): Selection {
     const name = part.slice(PREFIX.length, at);
     const value = text(part.slice(at + 1));
     if (at < 0 || value === null || !(name in DEFAULTS)) continue;
-    if (name === "parameters") parameters.push(value);
+    if (name === "page") result[name] = RENAMED.get(value) ?? value;
+    else if (name === "parameters") parameters.push(value);
     else if (NUMBERS.has(name)) result[name] = whole(value) ?? result[name];
     else if (RANGES.has(name)) result[name] = /^\d{1,10}:\d{1,10}$/.test(value) ? value : null;
     else if (name === "follow") result[name] = value === "true";

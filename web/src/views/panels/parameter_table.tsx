@@ -25,7 +25,7 @@ interface TableProps {
 const LINE = 26;
 
 export function ParameterTable({ rows, chosen, onToggle }: TableProps) {
-  const words = t.value.weights;
+  const words = t.value.parameters;
   const [order, setOrder] = useState<Order>({ by: null, down: false });
   const all = useMemo(() => lines(sorted(rows, order), order), [rows, order]);
   const { box, from, to, onScroll } = useSight(all.length);
@@ -79,7 +79,7 @@ interface LineProps {
 }
 
 function TableLine({ line, grouped, chosen, onToggle }: LineProps) {
-  const words = t.value.weights;
+  const words = t.value.parameters;
   if (line.row === undefined) {
     return (
       <tr class="layer">
@@ -128,7 +128,7 @@ function said(column: Column, value: number): string {
     return precise(value);
   }
   if (column === "near_zero") return percent(value, false);
-  return Number.isFinite(value) ? percent(value, true) : t.value.weights.fromZero;
+  return Number.isFinite(value) ? percent(value, true) : t.value.parameters.fromZero;
 }
 
 function percent(share: number, signed: boolean): string {

@@ -31,7 +31,7 @@ interface PanelProps {
 const HEIGHT = 268;
 
 export function Panel({ ridges, domain, first, last, chosen, onRemove }: PanelProps) {
-  const words = t.value.weights;
+  const words = t.value.parameters;
   const [pointed, point] = useState<{ bin: Bin; x: number; y: number } | null>(null);
   const [, path = "", leaf] = /^(.*?)((?:[^/]*\/)?[^/]*)$/s.exec(ridges.parameter) ?? [];
   const { ref, width } = useSize<HTMLElement>();
@@ -100,7 +100,7 @@ export function Panel({ ridges, domain, first, last, chosen, onRemove }: PanelPr
 
 /** What is under the pointer, beside it. */
 function Reading({ bin, x, y, width }: { bin: Bin; x: number; y: number; width: number }) {
-  const words = t.value.weights;
+  const words = t.value.parameters;
   const wide = bin.high - bin.low;
   const share = (100 * bin.share).toLocaleString("en-US", { maximumSignificantDigits: 3 });
   const side = x > width / 2 ? { right: `${width - x + 14}px` } : { left: `${x + 14}px` };

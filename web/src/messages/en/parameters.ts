@@ -1,4 +1,4 @@
-export const weights = {
+export const parameters = {
   title: "Weights",
   heading: "Distribution of weights over steps",
   parts: (parameters: string, values: string) => `${parameters} parameters · ${values} values`,

@@ -1,6 +1,6 @@
-import type { weights as english } from "../en/weights.ts";
+import type { parameters as english } from "../en/parameters.ts";
 
-export const weights: typeof english = {
+export const parameters: typeof english = {
   title: "权重",
   heading: "权重分布随训练步的变化",
   parts: (parameters, values) => `${parameters} 个参数 · ${values} 个数值`,

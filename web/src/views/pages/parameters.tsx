@@ -1,4 +1,4 @@
-/** The Weights page: how is each layer's distribution changing? */
+/** The page of the model's parameters, whose tab reads "Weights": how is each layer's distribution changing? */
 import { useMemo } from "preact/hooks";
 import { ridgesOf } from "../../answers/ridges.ts";
 import { nearest } from "../../answers/series.ts";
@@ -22,14 +22,14 @@ import { MOST, python, rowsOf, shown, toggled } from "../parts/parameter_rows.ts
 
 const NO_PARAMETERS: readonly Parameter[] = [];
 
-function Weights() {
+function Parameters() {
   return (
     <Frame side={<Steps />}>{runCard.value?.parameters ? <Distributions /> : <Unrecorded />}</Frame>
   );
 }
 
 function Unrecorded() {
-  const words = t.value.weights;
+  const words = t.value.parameters;
   return (
     <Notice title={words.none} code={words.noneLine}>
       {words.noneHow}
@@ -38,13 +38,13 @@ function Unrecorded() {
 }
 
 function Distributions() {
-  const words = t.value.weights;
+  const words = t.value.parameters;
   const parameters = facts.value?.parameters ?? NO_PARAMETERS;
   const chosen = shown(selection.value.parameters, parameters);
   const gone = selection.value.parameters.filter((name) => !chosen.includes(name));
   const toggle = (name: string) => choose({ parameters: toggled(chosen, name) });
   return (
-    <div class="weights">
+    <div class="parameters">
       <header>
         <h2>{words.heading}</h2>
         <span class="sub">
@@ -67,7 +67,7 @@ function Distributions() {
 }
 
 function Axis() {
-  const words = t.value.weights;
+  const words = t.value.parameters;
   return (
     <fieldset class="switch">
       <legend>{words.axis}</legend>
@@ -104,7 +104,7 @@ function Panels({ chosen, onToggle }: ChosenProps) {
   const [first = 0, last = 0] = [steps[0], steps.at(-1)];
   return (
     <>
-      <section class="panels" aria-label={t.value.weights.heading}>
+      <section class="panels" aria-label={t.value.parameters.heading}>
         {all.map((ridges: Ridges) => (
           <Panel
             key={ridges.parameter}
@@ -128,7 +128,7 @@ function Panels({ chosen, onToggle }: ChosenProps) {
 
 /** What the colours and heights mean. */
 function Key({ steps, near }: { steps: readonly number[]; near: number | null }) {
-  const words = t.value.weights;
+  const words = t.value.parameters;
   const recorded = facts.value?.steps.length ?? 0;
   const [first = 0, last = 0] = [steps[0], steps.at(-1)];
   const dark = theme.value === "dark";
@@ -154,7 +154,7 @@ function Key({ steps, near }: { steps: readonly number[]; near: number | null })
 }
 
 function Table({ chosen, onToggle }: ChosenProps) {
-  const words = t.value.weights;
+  const words = t.value.parameters;
   const parameters = facts.value?.parameters ?? NO_PARAMETERS;
   const run = runName.value ?? ".";
   const asked = step.value === null ? null : { what: "summary" as const, run, step: step.value };
@@ -178,9 +178,9 @@ function Table({ chosen, onToggle }: ChosenProps) {
 }
 
 export const page: Page = {
-  name: "weights",
+  name: "parameters",
   order: 4,
-  title: (words) => words.weights.title,
+  title: (words) => words.parameters.title,
   accepts: (run) => run.parameters,
-  component: Weights,
+  component: Parameters,
 };

@@ -620,3 +620,20 @@ def test_inside_a_traced_function(sequence):
 
     with pytest.raises(UnsupportedModelError, match=r"outside tf\.function"):
         traced()
+
+
+def test_included_softmaxes_that_cannot_be_read_say_why(sequence):
+    class Folded(layers.Layer):
+        def call(self, x):
+            rows = ops.reshape(x, (-1, 8))
+            return ops.reshape(ops.softmax(rows @ ops.transpose(rows)) @ rows, ops.shape(x))
+
+    inputs = keras.Input((6, 8))
+    model = keras.Model(inputs, Folded(name="folded")(inputs))
+    with pytest.raises(UnsupportedModelError) as caught:
+        capture(model, sequence, include="folded")
+    assert str(caught.value) == (
+        "Got include= for the softmax in 'folded': its shape is [18, 18], which does not begin "
+        "with the 3 examples. Wanted a softmax that reads as [example, …, query, key]. Leave it "
+        "out, or put the examples on the first axis."
+    )

@@ -15,9 +15,13 @@ import xarray as xr
 from limelight.capture.keras import calling
 from limelight.capture.keras.backends.backend import backend
 from limelight.capture.keras.listen.listening import listening
-from limelight.capture.keras.recognise.reading import pick
+from limelight.capture.keras.listen.provenance import ProvenanceTracker
+from limelight.capture.keras.recognise.attention import Recogniser
+from limelight.capture.keras.recognise.naming import recognised
+from limelight.capture.keras.recognise.reading import Reader
 from limelight.capture.keras.state import untouched
 from limelight.capture.probe import Probe
+from limelight.capture.recognition import Choice
 from limelight.capture.site import assemble, label
 from limelight.errors import UnsupportedModelError
 
@@ -69,8 +73,11 @@ def watch(
         calling.run(model, probe)  # builds it, as its owner's first call would
     with untouched(model), listening(model) as trace:
         inputs = calling.run(model, probe)
-    found = pick(model, trace, inputs, probe, include, exclude)
-    sites = [label(captured, probe) for captured in found]
+    tracker = ProvenanceTracker(trace, inputs)
+    recogniser = Recogniser(trace, tracker, probe.examples, inputs)
+    groups = recognised(model, trace, recogniser, Choice(include, exclude))
+    read = Reader(tracker, probe, inputs)
+    sites = [label(read(path, group), probe) for path, group in groups]
     if examples is not None:
         sites = [site.isel(example=list(examples)) for site in sites]
     return assemble(sites)

@@ -13,9 +13,10 @@ from typing import Any
 import xarray as xr
 
 from limelight.capture.probe import Probe
+from limelight.capture.recognition import Choice
 from limelight.capture.site import assemble, label
 from limelight.capture.torch.calling import forward, prepared
-from limelight.capture.torch.recognise.attention import judged
+from limelight.capture.torch.recognise.attention import recognised
 from limelight.capture.torch.recognise.reading import captured
 from limelight.capture.torch.recognise.refusing import check, nothing
 from limelight.capture.torch.state import untouched
@@ -64,7 +65,7 @@ def watch(
     with untouched(model):
         run = forward(model, inputs, call)
         trace, _ = watched(model, run, tensors(inputs), probe.examples, examples)
-    sites, others = judged(model, trace, probe.examples, include, exclude)
+    sites, others = recognised(model, trace, probe.examples, Choice(include, exclude))
     if not sites:
         raise nothing(model, trace, others)
     part = probe if examples is None else probe.some(examples)

@@ -1,7 +1,7 @@
 """Tells which softmaxes of a Keras forward pass are attention.
 
-Room: capture, Keras. Comes in: a trace. Goes out:
-:class:`~limelight.capture.site.CapturedAttention` for each that is, and for each that is not, why.
+Room: capture, Keras. Comes in: a trace. Goes out: a :class:`Site` for
+each that is, and for each that is not, why.
 
 Keras' own attention layers always are. A layer that only computes a softmax (``Activation``,
 ``Softmax``, a ``Lambda``), and a custom layer that forms one inside ``call``, are when the softmax
@@ -56,18 +56,8 @@ class Site:
     key: Any = None
 
 
-@dataclass(frozen=True)
-class Other:
-    """A softmax that is not attention, and why."""
-
-    softmax_call: Softmax
-    owner: Call | None
-    operation: Any
-    reason: str
-
-
-class Judge:
-    """Judges the softmaxes of one forward pass.
+class Recogniser:
+    """Tells which softmaxes of one forward pass are attention.
 
     Parameters
     ----------
@@ -106,7 +96,7 @@ class Judge:
             operation = operation.layer  # it runs its layer's ``call`` itself
         return call, operation
 
-    def judge(self, softmax_call: Softmax, forced: bool) -> Site | Other:
+    def __call__(self, softmax_call: Softmax, forced: bool) -> Site | str:
         """Say whether a softmax is attention.
 
         Parameters
@@ -117,39 +107,40 @@ class Judge:
 
         Returns
         -------
-        Site or Other
+        Site or str
+            Why it is none.
         """
         owner, operation = self.owner(softmax_call)
         if owner is None:
-            return Other(softmax_call, owner, operation, "it ran outside any layer")
+            return "it ran outside any layer"
         if isinstance(operation, _attention_layers()):
             return self._built_in(softmax_call, owner, operation)
-        bare = _is_only_softmax(operation) or self._returns_only(owner, softmax_call)
+        alone = _is_only_softmax(operation) or self._returns_only(owner, softmax_call)
         if not forced:
-            reason = self._refusal(softmax_call, operation, bare)
+            reason = self._refusal(softmax_call, operation, alone)
             if reason:
-                return Other(softmax_call, owner, operation, reason)
-        widths = self._lengths if bare else self._lengths_of(owner)
+                return reason
+        widths = self._lengths if alone else self._lengths_of(owner)
         if loop_around(owner) is not None:
             # A decoder's step attends to a memory it was not handed in this call.
             widths = widths | {shape[1] for shape in softmax_call.partners if len(shape) == 3}
         shape = tuple(softmax_call.weights.shape)
         form = _form(shape, self._examples, widths, forced)
         if isinstance(form, str):
-            return Other(softmax_call, owner, operation, form)
+            return form
         order, queries = form
-        if not forced and bare and queries and self._comes_from_classes(softmax_call, shape[-1]):
-            return Other(softmax_call, owner, operation, "its logits are a dense layer's outputs")
+        if not forced and alone and queries and self._comes_from_classes(softmax_call, shape[-1]):
+            return "its logits are a dense layer's outputs"
         if not queries or shape[order[-2]] == 1:
             key = next(iter(sequences(owner)), None)
             return Site(softmax_call, owner, operation, "pooling", order, queries, key=key)
-        query, key, kind = self._relation(softmax_call, owner, bare, shape[order[-2]] == shape[-1])
+        query, key, kind = self._relation(softmax_call, owner, alone, shape[order[-2]] == shape[-1])
         return Site(softmax_call, owner, operation, kind, order, queries, query, key)
 
-    def _built_in(self, softmax_call: Softmax, owner: Call, operation: Any) -> Site | Other:
+    def _built_in(self, softmax_call: Softmax, owner: Call, operation: Any) -> Site | str:
         shape = tuple(softmax_call.weights.shape)
         if shape[0] != self._examples:
-            return Other(softmax_call, owner, operation, _foreign_batch(shape, self._examples))
+            return _foreign_batch(shape, self._examples)
         query, key = query_and_key(owner)
         rank, axes = len(shape), softmax_call.axes
         same = query is not None and key is not None and self._tracker.same_positions(query, key)
@@ -158,15 +149,15 @@ class Judge:
             kind = "pooling" if any(size > 1 for size in shape[rank - axes :]) else kind
         return Site(softmax_call, owner, operation, kind, tuple(range(rank)), axes, query, key)
 
-    def _refusal(self, softmax_call: Softmax, operation: Any, bare: bool) -> str | None:
+    def _refusal(self, softmax_call: Softmax, operation: Any, alone: bool) -> str | None:
         import keras
 
         layers = keras.layers
         kind = type(operation).__name__
-        own = type(operation).__module__.startswith("keras.")
-        if own and not bare and not isinstance(operation, (layers.Lambda, keras.Model)):
+        of_keras = type(operation).__module__.startswith("keras.")
+        if of_keras and not alone and not isinstance(operation, (layers.Lambda, keras.Model)):
             return f"a {kind} layer's softmax is its own output"
-        if bare and isinstance(operation, (layers.Dense, layers.EinsumDense)):
+        if alone and isinstance(operation, (layers.Dense, layers.EinsumDense)):
             return f"a {kind} layer's softmax is its own output"
         if not softmax_call.used:
             return "nothing is computed from it: it is an output"
@@ -179,7 +170,7 @@ class Judge:
         )
 
     def _comes_from_classes(self, softmax_call: Softmax, width: int) -> bool:
-        """Say whether a bare softmax's logits come straight from a layer with that many outputs."""
+        """Say whether a lone softmax's logits come straight from a layer with that many outputs."""
         import keras
 
         layers = keras.layers
@@ -194,22 +185,22 @@ class Judge:
 
     def _lengths_of(self, owner: Call) -> set[int]:
         """Return how long the sequences are that a call was given, or that arose inside it."""
-        found: set[int] = set()
+        widths: set[int] = set()
         for tensor in sequences(owner):
             shape = [int(size) for size in tensor.shape]
-            found.update(shape[1:-1] if len(shape) > 2 else shape[1:])
+            widths.update(shape[1:-1] if len(shape) > 2 else shape[1:])
             if len(shape) == 4:
-                found.add(shape[1] * shape[2])
+                widths.add(shape[1] * shape[2])
         for call in self._trace.calls:
             if within(call, owner):
-                found |= lengths(tensors(call.outputs))
-        return found
+                widths |= lengths(tensors(call.outputs))
+        return widths
 
     def _relation(
-        self, softmax_call: Softmax, owner: Call, bare: bool, square: bool
+        self, softmax_call: Softmax, owner: Call, alone: bool, square: bool
     ) -> tuple[Any, Any, str]:
         """Find what queries and keys were made of, and whether it is the same."""
-        if bare:
+        if alone:
             import keras
 
             scale = (keras.layers.Rescaling, keras.layers.Lambda, keras.layers.Activation)

@@ -15,7 +15,7 @@ from typing import Any
 
 from limelight.capture.torch.gates.products import Follower
 from limelight.capture.torch.intercept.modes import Attend, Call, Event, Op, Softmax, intercepted
-from limelight.capture.torch.recognise.attention import judged
+from limelight.capture.torch.recognise.attention import recognised
 from limelight.capture.torch.trace.recorder import SoftmaxCall, _Recorder
 from limelight.capture.torch.trace.vectors import Vectors
 
@@ -94,7 +94,7 @@ def dry_run(
         watcher.trace.stack = stack
         outputs = run()
     # Whether capture could read it as [example, head, query, key] is no matter here.
-    attention, _ = judged(model, watcher.trace, 1)
+    attention, _ = recognised(model, watcher.trace, 1)
     names = {
         id(softmax_call): site.path for site in attention for softmax_call in site.softmax_calls
     }

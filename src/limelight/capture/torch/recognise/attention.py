@@ -7,16 +7,14 @@ order they ran, and for each softmax that is none, why. What counts as attention
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
+from limelight.capture.recognition import Choice, Other
 from limelight.capture.torch.names import name_of
 from limelight.capture.torch.recognise.uncapturable import kind_of
 from limelight.capture.torch.trace.axes import Place, fits
 from limelight.capture.torch.trace.recorder import CallSite, SoftmaxCall, Trace
-from limelight.errors import UnsupportedModelError
 
 
 @dataclass(eq=False)
@@ -40,21 +38,11 @@ class Site:
         return tuple(dict.fromkeys(softmax_call.call_site for softmax_call in self.softmax_calls))
 
 
-@dataclass(frozen=True)
-class Other:
-    """A softmax that is not attention, and why."""
-
-    path: str
-    module: Any
-    reason: str
-
-
-def judged(
+def recognised(
     model: Any,
     trace: Trace,
     examples: int,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
+    choice: Choice = Choice(),  # noqa: B008  # frozen
 ) -> tuple[list[Site], list[Other]]:
     """Choose the softmaxes that are attention, and name them.
 
@@ -64,8 +52,8 @@ def judged(
     trace : Trace
     examples : int
         How many examples the model ran on.
-    include, exclude : sequence of str
-        Paths the user decided on.
+    choice : Choice
+        What the user decided on.
 
     Returns
     -------
@@ -76,7 +64,7 @@ def judged(
     Raises
     ------
     UnsupportedModelError
-        If ``include`` or ``exclude`` names a place without a softmax, or ``include`` one that
+        If ``include`` or ``exclude`` names a path without a softmax, or ``include`` one that
         cannot be read.
     """
     sites: dict[CallSite, Site] = {}
@@ -84,11 +72,10 @@ def judged(
     taken: dict[str, int] = {}
     plain = [softmax_call.call_site.path or name_of(model) for softmax_call in trace.softmax_calls]
     for softmax_call, path in zip(trace.softmax_calls, plain, strict=True):
-        wanted = _matches(path, include)
         reason = unreadable(softmax_call, examples) or (
-            None if wanted else no_attention(softmax_call)
+            None if choice.includes(path) else no_attention(softmax_call)
         )
-        if reason is None and not _matches(path, exclude):
+        if reason is None and not choice.excludes(path):
             site = sites.get(softmax_call.call_site) or _step_of(softmax_call, sites)
             if site is None:
                 number = taken.get(path, 0)
@@ -97,15 +84,8 @@ def judged(
             sites[softmax_call.call_site] = site
             site.softmax_calls.append(softmax_call)
         elif reason is not None and softmax_call.call_site not in sites:
-            others.append(Other(path, softmax_call.module, reason))
-    _check_choices(include, exclude, plain)
-    refused = next((other for other in others if _matches(other.path, include)), None)
-    if refused is not None:
-        raise UnsupportedModelError(
-            f"Got include= for the softmax in {refused.path!r}: {refused.reason}.",
-            "Wanted a softmax that reads as [example, …, query, key].",
-            "Leave it out, or put the examples on the first axis.",
-        )
+            others.append(Other(path, _class_of(softmax_call), reason))
+    choice.check(plain, others, "module")
     return list(dict.fromkeys(sites.values())), others
 
 
@@ -221,16 +201,5 @@ def _single(softmax_call: SoftmaxCall) -> bool:
     return len(sizes) < 2 or sizes[-1] == 1
 
 
-def _matches(path: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(path, pattern) for pattern in patterns)
-
-
-def _check_choices(include: Sequence[str], exclude: Sequence[str], seen: Sequence[str]) -> None:
-    for name, patterns in (("include", include), ("exclude", exclude)):
-        for pattern in patterns:
-            if not any(fnmatchcase(path, pattern) for path in seen):
-                raise UnsupportedModelError(
-                    f"Got {name}={pattern!r}, where no softmax ran.",
-                    f"Softmaxes ran in: {', '.join(dict.fromkeys(seen)) or 'no module'}.",
-                    "Name one of these.",
-                )
+def _class_of(softmax_call: SoftmaxCall) -> str:
+    return "" if softmax_call.module is None else type(softmax_call.module).__name__

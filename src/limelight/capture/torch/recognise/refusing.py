@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from limelight.capture.recognition import Other, nothing_seen
 from limelight.capture.torch.names import absence, name_of, paths
-from limelight.capture.torch.recognise.attention import Other
 from limelight.capture.torch.recognise.uncapturable import kind_of
 from limelight.capture.torch.trace.recorder import Trace
 from limelight.errors import UnsupportedModelError
@@ -74,33 +74,29 @@ def nothing(model: Any, trace: Trace, others: Sequence[Other]) -> UnsupportedMod
     -------
     UnsupportedModelError
     """
-    ran = list(dict.fromkeys(call.path for call in trace.stack.calls if call.path))
-    listed = ", ".join(ran[:12]) or "none"
-    if len(ran) > 12:
-        listed += f" and {len(ran) - 12} more"
-    came = f"No attention was seen in the model {name_of(model)!r}; its modules that ran: {listed}."
-    told = list(dict.fromkeys(f"{o.path!r} ({_kind(o)}): {o.reason}" for o in others))
-    if told:
-        came += f" Softmaxes that are not attention: {'; '.join(told[:6])}."
     known = _mapless(model, trace)
-    why = known[0] if known else _closed(model, trace)
-    if why:
-        came += f" {why}"
     fix = known[1] if known else _FIX
-    if any("does not begin" in other.reason for other in others):
-        fix = _ORDER
-    elif any("nested tensors" in other.reason for other in others):
-        fix = _PADDED
-    elif trace.opaque and not known:
-        fix = _KERNEL
-    elif told:
-        fix = f"If one of these is attention after all, say include=[{others[0].path!r}]. {fix}"
-    return UnsupportedModelError(
-        came,
-        "Wanted scaled_dot_product_attention, flex_attention, MultiheadAttention, or a softmax "
-        "over positions whose values weigh others that are then summed.",
-        fix,
+    remedy = _remedy(trace, others, known is not None)
+    return nothing_seen(
+        name_of(model),
+        "module",
+        (call.path for call in trace.stack.calls),
+        others,
+        why=known[0] if known else _closed(model, trace) or "",
+        wanted="Wanted scaled_dot_product_attention, flex_attention, MultiheadAttention, or a "
+        "softmax over positions whose values weigh others that are then summed.",
+        fix=remedy or fix,
+        or_include=remedy is None,
     )
+
+
+def _remedy(trace: Trace, others: Sequence[Other], known: bool) -> str | None:
+    """Return what to do where that is clear, so that no ``include`` can help."""
+    if any("does not begin" in other.reason for other in others):
+        return _ORDER
+    if any("nested tensors" in other.reason for other in others):
+        return _PADDED
+    return _KERNEL if trace.opaque and not known else None
 
 
 def _mapless(model: Any, trace: Trace) -> tuple[str, str] | None:
@@ -125,7 +121,3 @@ def _closed(model: Any, trace: Trace) -> str | None:
         where = f" in the module {path!r}" if path else ""
         return f"The compiled kernel {kernel}{where} computes attention but hands out no weights."
     return None
-
-
-def _kind(other: Other) -> str:
-    return "no module" if other.module is None else type(other.module).__name__

@@ -117,7 +117,7 @@ def test_a_weight_without_a_name_is_found_out(monkeypatch):
     real = adapter.named_parameters
     monkeypatch.setattr(adapter, "named_parameters", lambda model: dict([*real(model).items()][1:]))
     with pytest.raises(AssertionError, match="names for"):
-        Example().test_weights_of_the_model_have_stable_names()
+        Example().test_parameters_have_stable_names()
 
 
 def test_gates_that_do_nothing_are_found_out(monkeypatch):

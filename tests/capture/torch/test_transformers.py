@@ -280,11 +280,11 @@ def test_a_kernel_of_somebodys_own_is_seen_from_inside(monkeypatch):
 
 
 def test_without_its_tables_attention_still_comes_through_torch(monkeypatch):
-    from limelight.capture.torch.intercept import transformers as torch_transformers
+    from limelight.capture.torch.intercept.attention import transformers as tables
 
     architecture = BY_NAME["llama"]
     model, inputs = architecture.build(), architecture.inputs()
-    monkeypatch.setattr(torch_transformers, "_tables", list)
+    monkeypatch.setattr(tables, "_tables", list)
     tree = ll.capture(model, inputs)
     for site, own, _ in own_maps(architecture, model, tree, inputs):
         assert np.abs(site["weights"].values - own).max() <= EXACT

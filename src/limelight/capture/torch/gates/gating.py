@@ -20,7 +20,7 @@ from limelight.capture.torch.gates.discovery import Site, rows_of
 from limelight.capture.torch.gates.products import Follower
 from limelight.capture.torch.gates.trials import CallTrials, Trial
 from limelight.capture.torch.intercept import modes as intercept_modes
-from limelight.capture.torch.intercept.modes import Attend, Call, Event, Op, Stack
+from limelight.capture.torch.intercept.modes import Attend, Call, Event, Interception, Op, Stack
 from limelight.errors import GateError
 
 
@@ -80,7 +80,8 @@ class Gating:
         self.life = Life(gates, facts, discovered=sites is not None)
         self._thread = threading.get_ident()
         self._stack = Stack()
-        self._mode: Any = intercept_modes.interception(self._interceptor, self._stack)
+        self._interception = Interception(model, self._interceptor, self._stack)
+        self._mode = self._interception.mode
         self._depth = 0  # of modules within which calls are intercepted
         self._scopes: set[str] = set()
         self._counts: dict[str, int] = {}
@@ -119,12 +120,7 @@ class Gating:
             torch.backends.mha.set_fastpath_enabled(False)  # would compute all in one piece
             if {"torch._dynamo", "torch.nn.attention.flex_attention"} & set(sys.modules):
                 undo.enter_context(torch.compiler.set_stance("force_eager"))
-            if "transformers" in sys.modules:
-                from limelight.capture.torch.intercept import transformers as torch_transformers
-
-                undo.enter_context(
-                    torch_transformers.interfaces_intercepted(self._interceptor, self._stack)
-                )
+            undo.enter_context(self._interception.names_replaced())
             followed = self._followed()
             for module, path in torch_names.paths(self.model):
                 if self.life.ready and path not in followed:

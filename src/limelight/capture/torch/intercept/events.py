@@ -1,6 +1,7 @@
 """What is intercepted in torch: calls of modules, attentions, softmaxes, other functions.
 
-Room: capture, torch. Comes in: the arguments of a torch function. Goes out: the event that it is.
+Room: capture, torch. The events that a file below ``attention/`` makes of a call, and that watching
+and gating are handed.
 """
 
 from __future__ import annotations
@@ -8,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-
-from limelight.capture.torch.intercept.flex import taken_apart
 
 
 @dataclass(eq=False)
@@ -20,7 +19,7 @@ class Call:
     ----------
     module : torch.nn.Module
     path : str
-        Its place in the model, with ``/``; ``""`` for the model itself.
+        Its path in the model, with ``/``; ``""`` for the model itself.
     parent : Call or None
         The call it was made in.
     turn : int
@@ -46,8 +45,6 @@ class Attend:
 
     Attributes
     ----------
-    call : Call or None
-        The innermost module call it happens in.
     query, key, value : tensor
         [example, head, query, feature], [example, key head, key, feature] and the same of values;
         leading axes beyond these, or missing ones, are as the model had them.
@@ -61,15 +58,16 @@ class Attend:
         Only the newest so many keys.
     softcap : float, optional
     sink_logit : tensor [head], optional
-    function : callable
-        What computes it.
     heads_last : bool
         Whether the output is [example, query, head, feature], not [example, head, query, feature].
     score : callable, optional
         Turns float32 scores [example, head, query, key] into others, before ``bias`` counts.
+    module : torch.nn.Module, optional
+        Whose attention it is, where that need not be the innermost module that runs.
+    call : Call or None
+        The module call it happens in; found out when it is intercepted.
     """
 
-    call: Call | None
     query: Any
     key: Any
     value: Any
@@ -79,18 +77,19 @@ class Attend:
     window: int | None = None
     softcap: float | None = None
     sink_logit: Any = None
-    function: Any = None
     heads_last: bool = False
     score: Callable[[Any], Any] | None = None
+    module: Any = None
+    call: Call | None = None
 
 
 @dataclass(eq=False)
 class Softmax:
     """One softmax that is about to run: over ``axis`` of ``logits``."""
 
-    call: Call | None
     logits: Any
     axis: int
+    call: Call | None = None
 
 
 @dataclass(eq=False)
@@ -132,76 +131,15 @@ class Stack:
         """The innermost call that runs."""
         return self.running[-1] if self.running else None
 
+    def call_of(self, module: Any) -> Call | None:
+        """Return the running call of a module, or the innermost one.
 
-def sdpa_event(
-    call: Call | None, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Attend:
-    """Read the arguments of ``scaled_dot_product_attention``.
+        Parameters
+        ----------
+        module : torch.nn.Module or None
 
-    Parameters
-    ----------
-    call : Call or None
-    function : callable
-    args, kwargs : tuple, dict
-
-    Returns
-    -------
-    Attend
-    """
-    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
-    given = dict(zip(names, args, strict=False)) | kwargs
-    return Attend(
-        call, given["query"], given["key"], given["value"], given.get("attn_mask"),
-        bool(given.get("is_causal", False)), given.get("scale"), function=function,
-    )  # fmt: skip
-
-
-def softmax_event(call: Call | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Softmax:
-    """Read the arguments of a softmax.
-
-    Parameters
-    ----------
-    call : Call or None
-    args, kwargs : tuple, dict
-
-    Returns
-    -------
-    Softmax
-    """
-    logits = args[0] if args else kwargs["input"]
-    axis = args[1] if len(args) > 1 else kwargs.get("dim")
-    rank = logits.dim()
-    if axis is None:  # torch's own rule for a softmax without an axis
-        axis = 0 if rank in (0, 1, 3) else 1
-    return Softmax(call, logits, int(axis) % max(rank, 1))
-
-
-def flexed(
-    call: Call | None,
-    interceptor: Interceptor,
-    function: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Any:
-    """Hand a call of the operator behind ``flex_attention`` to a interceptor.
-
-    Parameters
-    ----------
-    call : Call or None
-    interceptor : callable
-    function : callable
-    args, kwargs : tuple, dict
-
-    Returns
-    -------
-    tuple of tensor
-        What the operator returns: the output, then its statistics.
-    """
-    rest: list[Any] = []
-
-    def run() -> Any:
-        output, *rest[:] = function(*args, **kwargs)
-        return output
-
-    event = Attend(call, function=function, **taken_apart(args, kwargs))
-    return (interceptor(event, run), *rest)
+        Returns
+        -------
+        Call or None
+        """
+        return next((call for call in reversed(self.running) if call.module is module), self.top)

@@ -1,10 +1,10 @@
 """Intercepts every place where a torch model attends.
 
-Room: capture, torch. While :func:`intercepted` lasts, every scaled dot-product attention, every
-softmax and every other torch function that a model calls is handed to an *interceptor*: a function
-that may look, and may change what comes back. Watching and gating are two such functions; how calls
-are found is told here once. Nothing stays patched afterwards, also after an error; other threads
-pass unseen.
+Room: capture, torch. While :func:`intercepted` lasts, every attention of a kind that has a file
+below ``attention/``, every softmax and every other torch function that a model calls is handed to
+an *interceptor*: a function that may look, and may change what comes back. Watching and gating are
+two such functions; how calls are found is said here once. Nothing stays patched afterwards, also
+after an error; other threads pass unseen.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import wraps
+from types import FunctionType
 from typing import Any
 
 from limelight.capture.torch.intercept.events import Attend as Attend
@@ -23,14 +25,14 @@ from limelight.capture.torch.intercept.events import Interceptor as Interceptor
 from limelight.capture.torch.intercept.events import Op as Op
 from limelight.capture.torch.intercept.events import Softmax as Softmax
 from limelight.capture.torch.intercept.events import Stack as Stack
-from limelight.capture.torch.intercept.events import flexed, sdpa_event, softmax_event
+from limelight.capture.torch.intercept.kernel import Kernel, Kernels
 from limelight.capture.torch.names import paths
 
 # Attributes of a tensor that are tensors of the same values.
 _TURNED = {"T", "mT", "H", "mH", "data", "real"}
 
 # What keeps flex_attention from compiling itself.
-_OWN_COMPILER = "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG"
+_FLEX_COMPILER = "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG"
 
 # Two threads that patch and restore crosswise would leave one patch behind.
 _one_at_a_time = threading.RLock()
@@ -38,7 +40,7 @@ _one_at_a_time = threading.RLock()
 
 @contextmanager
 def intercepted(model: Any, interceptor: Interceptor) -> Iterator[Stack]:
-    """Hand every attention, softmax and torch function of a model to a interceptor.
+    """Hand every attention, softmax and torch function of a model to an interceptor.
 
     What is compiled runs uncompiled meanwhile, and is not compiled anew afterwards.
 
@@ -55,11 +57,9 @@ def intercepted(model: Any, interceptor: Interceptor) -> Iterator[Stack]:
     with _one_at_a_time, ExitStack() as undo:
         undo.enter_context(_uncompiled())
         undo.enter_context(modules_followed(model, stack))
-        undo.enter_context(interception(interceptor, stack))
-        if "transformers" in sys.modules:
-            from limelight.capture.torch.intercept import transformers as torch_transformers
-
-            undo.enter_context(torch_transformers.interfaces_intercepted(interceptor, stack))
+        interception = Interception(model, interceptor, stack)
+        undo.enter_context(interception.mode)
+        undo.enter_context(interception.names_replaced())
         yield stack
 
 
@@ -126,63 +126,118 @@ def _uncompiled() -> Iterator[None]:
         if "torch._dynamo" in sys.modules:  # else nothing is compiled, and loading it takes seconds
             undo.enter_context(torch.compiler.set_stance("force_eager"))
         flex = sys.modules.get("torch.nn.attention.flex_attention")
-        if hasattr(flex, _OWN_COMPILER):  # it compiles itself when it is called
-            undo.callback(setattr, flex, _OWN_COMPILER, getattr(flex, _OWN_COMPILER))
-            setattr(flex, _OWN_COMPILER, True)
+        if hasattr(flex, _FLEX_COMPILER):  # it compiles itself when it is called
+            undo.callback(setattr, flex, _FLEX_COMPILER, getattr(flex, _FLEX_COMPILER))
+            setattr(flex, _FLEX_COMPILER, True)
         yield
 
 
-def interception(interceptor: Interceptor, stack: Stack) -> Any:
-    """Return a context that hands torch functions to an interceptor, again and again.
+class Interception:
+    """What hands calls to an interceptor: a mode of torch's, and functions replaced by name.
 
     Parameters
     ----------
+    model : torch.nn.Module
     interceptor : callable
     stack : Stack
-        Tells in which module call they happen.
+        Tells in which module call things happen.
 
-    Returns
-    -------
-    torch.overrides.TorchFunctionMode
+    Attributes
+    ----------
+    mode : torch.overrides.TorchFunctionMode
+        Hands over torch's functions while it is entered, again and again.
     """
-    import torch
-    from torch.nn import functional
-    from torch.overrides import TorchFunctionMode
 
-    aten = torch.ops.aten  # what exported programs call
-    softmaxes = {torch.softmax, torch.Tensor.softmax, functional.softmax, torch.special.softmax,
-                 aten.softmax.int, aten._softmax.default}  # fmt: skip
-    attention = {functional.scaled_dot_product_attention,
-                 aten.scaled_dot_product_attention.default}  # fmt: skip
+    def __init__(self, model: Any, interceptor: Interceptor, stack: Stack) -> None:
+        self._model = model
+        self._interceptor = interceptor
+        self._stack = stack
+        self._kernels = Kernels()
+        self._thread = threading.get_ident()
+        self.mode = _mode(self._seen)
 
-    def seen(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        def run() -> Any:
-            return function(*args, **kwargs)
+    @contextmanager
+    def names_replaced(self) -> Iterator[None]:
+        """Hand over calls of functions that torch's modes are not told of, while a context lasts.
 
+        Such a function is replaced wherever a loaded module, or a module of the model, names it.
+
+        Yields
+        ------
+        None
+        """
+        self._kernels = Kernels()  # what is named where may have changed since
+        hidden = [kernel for kernel in self._kernels.every if not kernel.visible]
+        with ExitStack() as undo:
+            for kernel, names, name in list(_named(hidden, self._model)):
+                undo.callback(names.__setitem__, name, names[name])
+                names[name] = self._replacement(kernel, names[name])
+            yield
+
+    def _replacement(self, kernel: Kernel, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def replacement(*args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != self._thread or self._stack.quiet:
+                return function(*args, **kwargs)
+            return self._handed(kernel, kernel.read(args, kwargs), function, args, kwargs)
+
+        return replacement
+
+    def _seen(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Hand over one call that the mode was told of."""
         name = getattr(function, "__name__", "")
         attribute = name == "__get__" and function.__self__.__name__ not in _TURNED
-        if stack.quiet or attribute or name == "__set__":
-            return run()
-        if function in attention:
-            return interceptor(sdpa_event(stack.top, function, args, kwargs), run)
-        if function in softmaxes:
-            return interceptor(softmax_event(stack.top, args, kwargs), run)
-        if function is functional.multi_head_attention_forward:
-            return inside(run)
-        if name == "flex_attention" and not hasattr(function, "__code__"):
-            return flexed(stack.top, interceptor, function, args, kwargs)
-        return interceptor(Op(stack.top, function, args, kwargs), run)
+        if self._stack.quiet or attribute or name == "__set__":
+            return function(*args, **kwargs)
+        kernel = self._kernels.of(function)
+        if kernel is None:
+            event = Op(self._stack.top, function, args, kwargs)
+            return self._interceptor(event, lambda: function(*args, **kwargs))
+        with self.mode:  # it may turn axes, and what is turned must be known to be the same
+            read = kernel.read(args, kwargs)
+        return self._handed(kernel, read, function, args, kwargs)
 
-    def inside(run: Callable[[], Any]) -> Any:
-        """Intercept the calls within a function whose own calls a mode does not see."""
+    def _handed(
+        self,
+        kernel: Kernel,
+        event: Attend | Softmax | None,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Hand over one call of a kernel, as a whole if it could be read."""
+        if event is None:
+            with self._names_within(kernel):
+                return function(*args, **kwargs)
+        rest: list[Any] = [None] * (kernel.results - 1)
+
+        def run() -> Any:
+            output = function(*args, **kwargs)
+            if kernel.results > 1:
+                output, *rest[:] = output
+            return output
+
+        event.call = self._stack.call_of(event.module if isinstance(event, Attend) else None)
+        self._stack.quiet += 1
+        try:
+            output = self._interceptor(event, run)
+        finally:
+            self._stack.quiet -= 1
+        return (output, *rest) if kernel.results > 1 else output
+
+    @contextmanager
+    def _names_within(self, kernel: Kernel) -> Iterator[None]:
+        """Hand over what a function calls in whose inside torch's modes are told nothing."""
         with ExitStack() as undo:
-            for owner, name in ((functional, "scaled_dot_product_attention"),
-                                (functional, "softmax"), (functional, "dropout"),
-                                (torch, "bmm"), (torch, "baddbmm")):  # fmt: skip
+            for owner, name in kernel.within:
                 original = getattr(owner, name)
                 undo.callback(setattr, owner, name, original)
-                setattr(owner, name, _by(seen, original))
-            return run()
+                setattr(owner, name, _by(self._seen, original))
+            yield
+
+
+def _mode(seen: Callable[..., Any]) -> Any:
+    from torch.overrides import TorchFunctionMode
 
     class Mode(TorchFunctionMode):  # type: ignore[misc]  # torch is Any to mypy
         def __torch_function__(
@@ -191,6 +246,22 @@ def interception(interceptor: Interceptor, stack: Stack) -> Any:
             return seen(func, args, kwargs or {})
 
     return Mode()
+
+
+def _named(
+    kernels: Sequence[Kernel], model: Any
+) -> Iterator[tuple[Kernel, MutableMapping[str, Any], str]]:
+    """Yield every mapping and name by which kernels are looked up when they are called."""
+    searched = {kernel.function: kernel for kernel in kernels if not kernel.named}
+    for kernel in kernels:
+        yield from ((kernel, names, name) for names, name in kernel.named)
+    if not searched:
+        return
+    modules = [module for module in list(sys.modules.values()) if hasattr(module, "__dict__")]
+    for owner in (*modules, *model.modules()):
+        for name, value in list(vars(owner).items()):
+            if isinstance(value, FunctionType) and value in searched:
+                yield searched[value], vars(owner), name
 
 
 def _by(seen: Callable[..., Any], original: Any) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from limelight.capture.torch.intercept.modes import Attend
+from limelight.capture.torch.intercept.events import Attend
 
 #: Fills in an event from a call's arguments by name.
 Reader = Callable[[Attend, dict[str, Any]], None]
@@ -72,8 +72,8 @@ def _flash(event: Attend, given: dict[str, Any]) -> None:
 
 
 def _is_causal(given: dict[str, Any]) -> bool:
-    told = given.get("is_causal")
-    return bool(getattr(given.get("module"), "is_causal", True) if told is None else told)
+    causal = given.get("is_causal")
+    return bool(getattr(given.get("module"), "is_causal", True) if causal is None else causal)
 
 
 def _add_position_bias(event: Attend, position_bias: Any) -> None:
@@ -112,21 +112,23 @@ def _parts(event: Attend, given: dict[str, Any]) -> tuple[Any, Any] | None:
     import torch
 
     def numbered(ends: Any, length: int) -> Any:
-        place = torch.arange(length, device=ends.device)
-        return torch.searchsorted(ends[1:].contiguous().to(place.dtype), place, right=True)
+        position = torch.arange(length, device=ends.device)
+        return torch.searchsorted(ends[1:].contiguous().to(position.dtype), position, right=True)
 
     queries, keys = event.query.shape[-2], event.key.shape[-2]
     first, second = given.get("cu_seq_lens_q"), given.get("cu_seq_lens_k")
     if first is not None and second is not None:
         return numbered(first, queries), numbered(second, keys)
-    place = given.get("position_ids")
-    if place is None or event.query.shape[0] != 1 or place.shape[-1] != keys or queries != keys:
+    position = given.get("position_ids")
+    if position is None or event.query.shape[0] != 1 or queries != keys:
         return None
-    place = place.reshape(-1, keys)[0]
-    begins = place.diff() != 1
+    if position.shape[-1] != keys:
+        return None
+    position = position.reshape(-1, keys)[0]
+    begins = position.diff() != 1
     if not bool(begins.any()):
         return None
-    part = torch.cat([torch.zeros_like(place[:1]), begins.cumsum(0)])
+    part = torch.cat([torch.zeros_like(position[:1]), begins.cumsum(0)])
     return part, part
 
 

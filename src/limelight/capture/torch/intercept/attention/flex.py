@@ -6,38 +6,39 @@ out: the same :class:`~limelight.capture.torch.intercept.events.Attend` as from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from limelight.capture.torch.intercept.events import Attend
+from limelight.capture.torch.intercept.kernel import Kernel
 
-def taken_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Read the operator's arguments.
+LIBRARY = "torch.nn.attention.flex_attention"
 
-    Parameters
-    ----------
-    args, kwargs : tuple, dict
 
-    Returns
-    -------
-    dict
-        Fields of an ``Attend``: query, key, value, scale, bias, score.
-    """
+def kernels() -> Iterator[Kernel]:
+    """Yield the operator behind the function, which compiled code calls as well."""
+    from torch._higher_order_ops.flex_attention import flex_attention
+
+    yield Kernel(flex_attention, _read)
+
+
+def _read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attend:
     names = ("query", "key", "value", "score_mod", "block_mask", "scale", "kernel_options",
              "score_mod_other_buffers", "mask_mod_other_buffers")  # fmt: skip
     given = dict(zip(names, args, strict=False)) | kwargs
-    query, key = given["query"], given["key"]
+    query, key, score, mask = given["query"], given["key"], given["score_mod"], given["block_mask"]
     shape = (*query.shape[:3], key.shape[2])
-    score, own = given["score_mod"], given.get("score_mod_other_buffers") or ()
-    mask, its = given["block_mask"][-1], given.get("mask_mod_other_buffers") or ()
+    score_buffers = given.get("score_mod_other_buffers") or ()
+    mask_buffers = given.get("mask_mod_other_buffers") or ()
     plain = getattr(score, "__name__", "") == "_identity"
-    return {
-        "query": query,
-        "key": key,
-        "value": given["value"],
-        "scale": given.get("scale"),
-        "bias": _allowed(mask, its, shape, query.device),
-        "score": None if plain else _scored(score, own, shape, query.device),
-    }
+    return Attend(
+        query,
+        key,
+        given["value"],
+        scale=given.get("scale"),
+        bias=_allowed(mask[-1], mask_buffers, shape, query.device),
+        score=None if plain else _scored(score, score_buffers, shape, query.device),
+    )
 
 
 def _allowed(mask: Any, buffers: Any, shape: tuple[int, ...], device: Any) -> Any:
@@ -62,8 +63,8 @@ def _everywhere(
     """Call a function of one cell for all cells at once."""
     import torch
 
-    places = [torch.arange(size, device=device) for size in shape]
+    positions = [torch.arange(size, device=device) for size in shape]
     for axis in (3, 2, 1, 0):
         in_dims = (*(0 for _ in scores), *(0 if axis == other else None for other in range(4)))
         function = torch.vmap(function, in_dims=in_dims)
-    return function(*scores, *places)
+    return function(*scores, *positions)

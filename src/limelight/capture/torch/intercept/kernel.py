@@ -1,0 +1,134 @@
+"""What a kind of attention is told by: the functions that compute it, and how to read their calls.
+
+Room: capture, torch. A kind of attention is one file of the folder ``attention``, or a module or
+object that another package registers under the entry point ``limelight.attention``, with the two
+members of :class:`Attention`. Watching and gating both go by it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any, Protocol
+
+from limelight import catalogue
+from limelight.capture.torch.intercept.events import Attend, Softmax
+
+
+def _unread(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG001
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """One function that computes attention.
+
+    Attributes
+    ----------
+    function : callable
+        As models call it: a function of torch's or of Python, or an operator such as
+        ``torch.ops.mylibrary.attend``.
+    read : callable, optional
+        Takes the arguments of a call, a tuple and a dict. Returns the
+        :class:`~limelight.capture.torch.intercept.events.Attend` or
+        :class:`~limelight.capture.torch.intercept.events.Softmax` that the call is; None where its
+        arguments do not tell, and then what the function itself calls is looked at.
+    results : int
+        How many results it always returns; the first is the output.
+    named : tuple of (mapping, str)
+        Where it is looked up when it is called, if not by a name in a module.
+    within : tuple of (object, str)
+        What it calls itself, by name, for a function of torch's that ``read`` does not read.
+
+    Examples
+    --------
+    >>> def read(args, kwargs):
+    ...     query, key, value = args
+    ...     return Attend(query, key, value, scale=1.0)
+    >>> Kernel(min, read).results
+    1
+    """
+
+    function: Callable[..., Any]
+    read: Callable[[tuple[Any, ...], dict[str, Any]], Attend | Softmax | None] = _unread
+    results: int = 1
+    named: tuple[tuple[MutableMapping[str, Any], str], ...] = ()
+    within: tuple[tuple[Any, str], ...] = ()
+
+    @property
+    def visible(self) -> bool:
+        """Whether torch tells its modes of calls of the function."""
+        python = isinstance(self.function, FunctionType)
+        torch = str(getattr(self.function, "__module__", "")).partition(".")[0] == "torch"
+        return not self.named and (torch or not python)
+
+    @property
+    def operators(self) -> tuple[Any, ...]:
+        """What a mode may be told when the function is called."""
+        wrapped = getattr(self.function, "_opoverload", self.function)  # of torch.library.custom_op
+        overloads = getattr(wrapped, "overloads", None)
+        if overloads is None:
+            return (wrapped,)
+        return (wrapped, *(getattr(wrapped, name) for name in overloads()))
+
+
+class Attention(Protocol):
+    """What the file of one kind of attention offers."""
+
+    #: Name of the library that has the functions; nothing is asked before it is loaded.
+    LIBRARY: str
+
+    def kernels(self) -> Iterable[Kernel]:
+        """Return the functions; the library is loaded, and may be imported here."""
+
+
+class Kernels:
+    """The kernels of all libraries that are loaded, also of those that are loaded later.
+
+    Attributes
+    ----------
+    every : list of Kernel
+    """
+
+    def __init__(self) -> None:
+        self.every: list[Kernel] = []
+        self._by_function: dict[Any, Kernel] = {}
+        self._waiting = list(_attentions())
+        self._loaded = 0
+        self.look()
+
+    def look(self) -> None:
+        """Ask the kinds of attention whose library has been loaded since."""
+        self._loaded = len(sys.modules)
+        waiting, self._waiting = self._waiting, []
+        for attention in waiting:
+            if attention.LIBRARY not in sys.modules:
+                self._waiting.append(attention)
+                continue
+            for kernel in attention.kernels():
+                self.every.append(kernel)
+                if kernel.visible:
+                    self._by_function |= dict.fromkeys(kernel.operators, kernel)
+
+    def of(self, function: Any) -> Kernel | None:
+        """Return the kernel that a function is, None for any other.
+
+        Parameters
+        ----------
+        function : callable
+            As torch tells it to its modes.
+
+        Returns
+        -------
+        Kernel or None
+        """
+        if len(sys.modules) != self._loaded:
+            self.look()
+        return self._by_function.get(function)
+
+
+def _attentions() -> Iterator[Attention]:
+    yield from catalogue.modules("capture.torch.intercept.attention")
+    yield from catalogue.registered("attention")

@@ -61,7 +61,7 @@ def measure(tiny: bool = False) -> list[Figure]:
     """Measure time at each length, then memory."""
     scale = TINY if tiny else Scale()
     models = {kind: model(kind, scale) for kind in ("sdpa", "eager")}
-    figures = [one for length in scale.lengths for one in _times(models, length, scale)]
+    figures = [figure for length in scale.lengths for figure in _times(models, length, scale)]
     return [*figures, _memory(scale, tiny)]
 
 
@@ -85,9 +85,9 @@ def inputs(windows: int, length: int, scale: Scale) -> dict[str, Any]:
 
     if scale.real:
         words = pretrained.tokenizer("minilm")
-        text = " ".join(" ".join(one) for one in corpora.bible_sentences(1, 10**6)[:6000])
-        found = words(text, add_special_tokens=False, verbose=False)["input_ids"]
-        ids = np.array(found[: windows * length], np.int64).reshape(windows, length)
+        text = " ".join(" ".join(sentence) for sentence in corpora.bible_sentences(1, 10**6)[:6000])
+        ids = words(text, add_special_tokens=False, verbose=False)["input_ids"]
+        ids = np.array(ids[: windows * length], np.int64).reshape(windows, length)
     else:
         ids = np.random.default_rng(0).integers(0, 100, (windows, length))
     return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.ones(ids.shape, dtype=int)}
@@ -145,24 +145,24 @@ def _times(models: dict[str, Any], length: int, scale: Scale) -> list[Figure]:
 
 
 def _figure(what: str, bar: float, ours: Any, unit: Any, more: str) -> Figure:
-    found = timing.ratio(ours, unit)
+    ratio = timing.ratio(ours, unit)
     our, plainly = timing.middle(ours), timing.middle(unit)
     return Figure(
         what=what,
         bar=bar,
         at_most=True,
-        value=found.value,
+        value=ratio.value,
         absolute=(
             f"{our.wall:.2f} s against {plainly.wall:.2f} s (CPU {our.cpu:.2f} s against "
             f"{plainly.cpu:.2f} s){more}"
         ),
-        how=found.text,
+        how=ratio.text,
     )
 
 
 def _memory(scale: Scale, tiny: bool) -> Figure:
-    found = {name: memory.apart("benchmarks.capture", name, tiny) for name in ACTS}
-    forward, ours, peer = (found[name] for name in ("plain", "captured", "asked"))
+    peaks = {name: memory.apart("benchmarks.capture", name, tiny) for name in ACTS}
+    forward, ours, peer = (peaks[name] for name in ("plain", "captured", "asked"))
     size = model("sdpa", scale).config
     maps = 4 * size.num_hidden_layers * size.num_attention_heads * scale.batch * scale.long**2
     mega = 1e6
@@ -190,8 +190,8 @@ def _apart(name: str, tiny: bool) -> int:
     network = model(kind, scale)
     act(network, inputs(1, scale.long, scale))  # loads and compiles
     given = inputs(scale.batch, scale.long, scale)
-    kept: list[object] = []
-    return memory.peak_above(lambda: kept.append(act(network, given)))
+    held: list[object] = []
+    return memory.peak_above(lambda: held.append(act(network, given)))
 
 
 #: By name: the kind of attention a model is built with, and what is done with it.

@@ -53,11 +53,11 @@ class Recorded:
 def measure(tiny: bool = False) -> list[Figure]:
     """Record a bidirectional run, the hard case, and a causal one."""
     scale = TINY if tiny else Scale()
-    found = []
+    figures = []
     for causal in (False, True):
         run = record(replace(scale, sizes=replace(scale.sizes, causal=causal)), causal)
-        found += [_figure(scale, run, form, causal) for form in FORMS]
-    return found
+        figures += [_figure(scale, run, form, causal) for form in FORMS]
+    return figures
 
 
 def _figure(scale: Scale, run: Recorded, form: str, causal: bool) -> Figure:
@@ -127,11 +127,11 @@ def _widen(error: dict[str, float], folder: Path, model: object, probe: ll.Probe
     for form in FORMS:
         run = ll.open_run(folder / form)
         for name in run.sites:
-            own = captured[name]["weights"].values
+            expected = captured[name]["weights"].values
             stored = run.weights(name, step=-1).values
-            error[form] = max(error[form], float(np.abs(stored - own).max()))
+            error[form] = max(error[form], float(np.abs(stored - expected).max()))
             if form == "float16":
-                off = max(off, float(np.abs(stored - own.astype(np.float16)).max()))
+                off = max(off, float(np.abs(stored - expected.astype(np.float16)).max()))
     return off
 
 

@@ -103,7 +103,7 @@ def _step(model: Any, scale: Scale) -> Figure:
     first = timing.timed(gated)  # finds and tests the sites
     forward()
     plain, with_gates = timing.in_turns(scale.rounds, forward, gated)
-    found = timing.ratio(with_gates, plain)
+    ratio = timing.ratio(with_gates, plain)
     ours, unit = timing.middle(with_gates), timing.middle(plain)
     examples, positions = scale.step
     return Figure(
@@ -111,11 +111,11 @@ def _step(model: Any, scale: Scale) -> Figure:
         f"without, {examples} × {positions} positions",
         bar=STEP_BAR,
         at_most=True,
-        value=found.value,
+        value=ratio.value,
         absolute=f"{ours.wall * 1e3:.0f} ms against {unit.wall * 1e3:.0f} ms (CPU "
         f"{ours.cpu * 1e3:.0f} ms against {unit.cpu * 1e3:.0f} ms); the first step, which finds "
         f"and tests the sites, {first.wall * 1e3:.0f} ms",
-        how=found.text,
+        how=ratio.text,
     )
 
 
@@ -134,16 +134,16 @@ def _sweep(model: Any, size: tuple[int, int], rounds: int, bar: float) -> Figure
 
     swept()
     plain, ours = timing.in_turns(rounds, naive, swept)
-    found = timing.ratio(plain, ours)
+    ratio = timing.ratio(plain, ours)
     unit, taken = timing.middle(plain), timing.middle(ours)
     return Figure(
         what=f"{len(gatings)} exact single-head ablations by a sweep against as many plain "
         f"forwards, {size[0]} × {size[1]} positions",
         bar=bar,
         at_most=False,
-        value=found.value,
+        value=ratio.value,
         unit="×",
         absolute=f"{taken.wall:.2f} s against {unit.wall:.2f} s (CPU {taken.cpu:.2f} s against "
         f"{unit.cpu:.2f} s)",
-        how=found.text,
+        how=ratio.text,
     )

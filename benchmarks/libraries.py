@@ -25,13 +25,13 @@ WANTED = {
 def fetch(folder: Path) -> dict[str, Path]:
     """Return where each file lies, downloading them once."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = {}
+    paths = {}
     for name, (package, version, inner) in WANTED.items():
         path = folder / f"{package}-{version}.js"
         if not path.is_file():
             path.write_bytes(_from_registry(package, version, inner, folder))
-        found[name] = path
-    return found
+        paths[name] = path
+    return paths
 
 
 def _from_registry(package: str, version: str, inner: str, folder: Path) -> bytes:

@@ -35,18 +35,20 @@ SITE = "layer_0/attention"
 
 def measure(tiny: bool = False) -> list[Figure]:
     """Measure heads of several lengths, record them and look at them."""
-    found = long_pass.measure(tiny)
+    figures = long_pass.measure(tiny)
     for positions, bar in BARS.items():
         with tempfile.TemporaryDirectory() as name:
             logs = Path(name) / "logs"
             length = positions // 8 if tiny else positions
             record(logs / "run", {SITE: _normal(length)})
-            found.append(_bytes(logs / "run", length, bar))
+            figures.append(_bytes(logs / "run", length, bar))
             if positions == max(BARS):
-                found.append(_views(logs, length, 5 if tiny else VIEWS))
+                figures.append(_views(logs, length, 5 if tiny else VIEWS))
     with tempfile.TemporaryDirectory() as folder:
-        found.append(_search(Path(folder), Planted(2048 if tiny else FARTHEST, features=FEATURES)))
-    return found
+        figures.append(
+            _search(Path(folder), Planted(2048 if tiny else FARTHEST, features=FEATURES))
+        )
+    return figures
 
 
 def _normal(positions: int) -> Factors:
@@ -80,16 +82,18 @@ def _views(logs: Path, positions: int, count: int) -> Figure:
     opener = build_opener(ProxyHandler({}))
     wall, sizes = [], []
     with browser.tensorboard(logs) as address:
-        for place in range(count + 3):
-            row, column = (int(one) for one in random.integers(0, positions - size, 2))
+        for turn in range(count + 3):
+            row, column = (int(first) for first in random.integers(0, positions - size, 2))
             fields = {
                 "run": "run", "what": "map", "site": SITE, "head": 0, "example": 0,
                 "rows": f"{row}:{row + size}", "columns": f"{column}:{column + size}",
             }  # fmt: skip
             before = time.perf_counter()
-            with opener.open(f"{address}data/plugin/limelight/answer?{urlencode(fields)}") as told:
-                answered = told.read()
-            if place >= 3:  # the first ones load NumPy and open files
+            with opener.open(
+                f"{address}data/plugin/limelight/answer?{urlencode(fields)}"
+            ) as response:
+                answered = response.read()
+            if turn >= 3:  # the first ones load NumPy and open files
                 wall.append(time.perf_counter() - before)
                 sizes.append(len(answered))
     middle, high, worst = (1e3 * float(np.quantile(wall, q)) for q in (0.5, 0.95, 1))
@@ -121,7 +125,7 @@ def _search(folder: Path, size: Planted) -> Figure:
     cell = np.unravel_index(away.argmax(), away.shape)
     rows, columns = ((at * stride, (at + 1) * stride) for at in map(int, cell))
     strong = answer(run, Query("map", **plain, rows=rows, columns=columns, strongest=1))
-    place = int(strong["strong_query"][0]), int(strong["strong_key"][0])
+    pair = int(strong["strong_query"][0]), int(strong["strong_key"][0])
     others = float(np.sort(away.ravel())[-2])
     return Figure(
         what=(
@@ -130,10 +134,10 @@ def _search(folder: Path, size: Planted) -> Figure:
         ),
         bar=2,
         at_most=False,
-        value=int(diagonal) + int(place == size.far),
+        value=int(diagonal) + int(pair == size.far),
         absolute=(
-            f"the far cell has {float(strong['strong_weight'][0]):.3f} at query {place[0]:,}, key "
-            f"{place[1]:,}; no other cell off the diagonal of the view exceeds {others:.2g}; "
+            f"the far cell has {float(strong['strong_weight'][0]):.3f} at query {pair[0]:,}, key "
+            f"{pair[1]:,}; no other cell off the diagonal of the view exceeds {others:.2g}; "
             f"recorded in {seconds:.0f} s with {risen / 1e6:.0f} MB more than before; the map "
             f"in float16 is {2 * size.positions**2 / 1e9:.1f} GB"
         ),
@@ -142,5 +146,5 @@ def _search(folder: Path, size: Planted) -> Figure:
 
 
 if __name__ == "__main__":
-    for one in measure():
-        print(one.value, one.unit, one.what, "|", one.absolute)
+    for figure in measure():
+        print(figure.value, figure.unit, figure.what, "|", figure.absolute)

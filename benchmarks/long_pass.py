@@ -69,30 +69,30 @@ def eager(factors: Factors) -> Mapping[str, Any]:
     """Give the same of all weights at once; nothing is barred."""
     import torch
 
-    query, key = (torch.from_numpy(one) for one in (factors.query, factors.key))
+    query, key = (torch.from_numpy(vectors) for vectors in (factors.query, factors.key))
     scores = query @ key.mT * factors.scale
     weights = torch.softmax(scores, -1).numpy()
-    found: dict[str, Any] = {"normaliser": torch.logsumexp(scores, -1).numpy()}
+    results: dict[str, Any] = {"normaliser": torch.logsumexp(scores, -1).numpy()}
     named = xr.DataArray(weights, dims=schema.SITE_DIMS)
-    found |= {name: card.function(named) for name, card in analyses().items()}
+    results |= {name: card.function(named) for name, card in analyses().items()}
     for name, offset in NEAR.items():
         values = np.diagonal(weights, offset, 2, 3)
-        found[name] = np.pad(values, ((0, 0), (0, 0), (max(-offset, 0), max(offset, 0))))
-    found["received"] = weights.sum(2)
+        results[name] = np.pad(values, ((0, 0), (0, 0), (max(-offset, 0), max(offset, 0))))
+    results["received"] = weights.sum(2)
     size = weights.shape[2]
     starts = np.arange(SIDE) * size // SIDE
     for name, by in (("largest", np.maximum), ("mean", np.add)):
         # Rows first: columns, which are neighbours in memory, take ten times longer.
-        found[name] = by.reduceat(by.reduceat(weights, starts, axis=2), starts, axis=3)
-    found["mean"] /= (size / SIDE) ** 2
-    return found
+        results[name] = by.reduceat(by.reduceat(weights, starts, axis=2), starts, axis=3)
+    results["mean"] /= (size / SIDE) ** 2
+    return results
 
 
 def _forward(positions: int, rounds: int, causal: bool) -> Figure:
     import torch
 
     factors = head(positions, causal)
-    query, key = (torch.from_numpy(one) for one in (factors.query, factors.key))
+    query, key = (torch.from_numpy(vectors) for vectors in (factors.query, factors.key))
     value = torch.from_numpy(np.random.default_rng(1).normal(size=query.shape).astype(np.float32))
 
     def forward() -> object:
@@ -112,8 +112,10 @@ def _forward(positions: int, rounds: int, causal: bool) -> Figure:
 
 def _speed(positions: int, rounds: int) -> Figure:
     factors = head(positions, causal=False)
-    one, other = one_pass(factors), eager(factors)
-    apart = max(_apart_by(np.asarray(one[name]), np.asarray(other[name])) for name in one)
+    measured, expected = one_pass(factors), eager(factors)
+    apart = max(
+        _apart_by(np.asarray(measured[name]), np.asarray(expected[name])) for name in measured
+    )
     ours, theirs = _in_turns(rounds, lambda: one_pass(factors), lambda: eager(factors))
     note = f"; values at most {apart:.2g} of their largest apart"
     return _timed(
@@ -123,9 +125,9 @@ def _speed(positions: int, rounds: int) -> Figure:
     )  # fmt: skip
 
 
-def _apart_by(one: Any, other: Any) -> float:
+def _apart_by(values: Any, expected: Any) -> float:
     """Return the largest difference of a measure, as a share of its largest value."""
-    return float(np.abs(one - other).max() / np.abs(other).max())
+    return float(np.abs(values - expected).max() / np.abs(expected).max())
 
 
 def _in_turns(rounds: int, *acts: Callable[[], object]) -> list[list[timing.Sample]]:
@@ -138,19 +140,19 @@ def _timed(
     what: str, bar: float, longer: Any, shorter: Any, ours: Any, theirs: Any, at_most: bool,
     more: str,
 ) -> Figure:  # fmt: skip
-    found = timing.ratio(longer, shorter)
+    ratio = timing.ratio(longer, shorter)
     our, other = timing.middle(ours), timing.middle(theirs)
     return Figure(
         what=what,
         bar=bar,
         at_most=at_most,
-        value=found.value,
+        value=ratio.value,
         unit="×",
         absolute=(
             f"{our.wall:.3f} s against {other.wall:.3f} s (CPU {our.cpu:.3f} s against "
             f"{other.cpu:.3f} s){more}"
         ),
-        how=found.text,
+        how=ratio.text,
     )
 
 
@@ -171,8 +173,8 @@ def _apart(name: str, tiny: bool) -> int:
     act = ACTS[name]
     act(head(SMALL, causal=False))  # loads and compiles
     factors = head(SMALL // 2 if tiny else MIDDLE, causal=False)
-    kept: list[object] = []
-    return memory.peak_above(lambda: kept.append(act(factors)))
+    held: list[object] = []
+    return memory.peak_above(lambda: held.append(act(factors)))
 
 
 def _cores() -> int:
@@ -185,5 +187,7 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         print(json.dumps(_apart(sys.argv[1], tiny=len(sys.argv) > 2)))
     else:
-        for one in measure():
-            print(f"{one.value:.3f}{one.unit} {one.what} | {one.absolute} | {one.how}")
+        for figure in measure():
+            print(
+                f"{figure.value:.3f}{figure.unit} {figure.what} | {figure.absolute} | {figure.how}"
+            )

@@ -65,20 +65,20 @@ def vectors(size: Planted, layer: int) -> Factors:
     # So strong that the planted keys get most of a row, whatever its length.
     strength = np.sqrt(np.log(size.positions) * np.linspace(4, 2, size.heads) / size.features)
     for start in range(0, size.positions, _PART):
-        place = np.arange(start, min(start + _PART, size.positions))
-        key[0, 0, place] = _codes(place, waves)
+        positions = np.arange(start, min(start + _PART, size.positions))
+        key[0, 0, positions] = _codes(positions, waves)
         for head in range(size.heads):
-            codes = _codes(place - back[head], waves)
-            query[0, head, place] = codes * np.float32(strength[head] * np.sqrt(size.features))
+            codes = _codes(positions - back[head], waves)
+            query[0, head, positions] = codes * np.float32(strength[head] * np.sqrt(size.features))
     far = _codes(np.array([size.far[1]]), waves)[0]
     query[0, 0, size.far[0]] = far * np.float32(strength[0] * np.sqrt(size.features))
     rule = Rule.causal(size.positions, size.positions)
     return factored(query, key, rule, 1 / np.sqrt(size.features))
 
 
-def _codes(place: np.ndarray, waves: np.ndarray) -> np.ndarray:
+def _codes(positions: np.ndarray, waves: np.ndarray) -> np.ndarray:
     """Vectors that are close to themselves and to hardly any other."""
-    turns = place[:, None] * waves
+    turns = positions[:, None] * waves
     return np.concatenate([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
 
 
@@ -123,8 +123,8 @@ def record(folder: str | Path, layers: Mapping[str, Factors]) -> None:
         writer.append(
             0,
             tree=xr.DataTree.from_dict(sites),
-            measures={name: measures_of(one) for name, one in sites.items()},
-            uniform={name: uniform_of(one) for name, one in sites.items()},
+            measures={name: measures_of(site) for name, site in sites.items()},
+            uniform={name: uniform_of(site) for name, site in sites.items()},
         )
 
 

@@ -20,7 +20,7 @@ def cores() -> int:
 def describe() -> dict[str, str]:
     """Return cores, memory, system, Python and the versions of packages."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    found = {
+    facts = {
         "cores": str(cores()),
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} on {platform.machine()}, without a GPU in use",
@@ -28,10 +28,10 @@ def describe() -> dict[str, str]:
     }
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            facts[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return facts
 
 
 def load() -> float:

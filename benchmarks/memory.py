@@ -49,7 +49,7 @@ def apart(module: str, name: str, tiny: bool) -> Any:
 
 
 def _read(name: str) -> int:
-    found = re.search(rf"^{name}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
-    if found is None:
+    match = re.search(rf"^{name}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+    if match is None:
         raise OSError(f"This system does not say {name} of a process.")
-    return int(found[1]) * 1024
+    return int(match[1]) * 1024

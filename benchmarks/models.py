@@ -108,7 +108,7 @@ def text(sizes: Sizes) -> Text:
     sentences = corpora.bible_sentences(1, 10**6)
     known = corpora.vocabulary(sentences, BLANK, most=sizes.words)
     ids = {word: index for index, word in enumerate(known)}
-    running = np.array([ids.get(word, 1) for one in sentences for word in one], np.int32)
+    running = np.array([ids.get(word, 1) for sentence in sentences for word in sentence], np.int32)
     windows = running[: len(running) // sizes.positions * sizes.positions]
     windows = windows.reshape(-1, sizes.positions)
     return Text(np.random.default_rng(0).permutation(windows), known)

@@ -151,13 +151,13 @@ def open_tab(started: Any, address: str) -> Tab:
         page.goto(f"{address}#limelight")
         tab = page.frame_locator("iframe[src*='plugin_entry.html?name=limelight']")
         tab.locator("#limelight[data-ready='true'] canvas[data-grid]").wait_for(timeout=_MOST_MS)
-        frame = next(one for one in page.frames if "name=limelight" in one.url)
+        frame = next(inner for inner in page.frames if "name=limelight" in inner.url)
         quiet = f"window.painted && performance.timeOrigin + performance.now() > painted + {_QUIET}"
         frame.wait_for_function(quiet, timeout=_MOST_MS)
         start = float(page.evaluate("performance.timeOrigin"))
         times = frame.evaluate("[painted, performance.timeOrigin]")
         page.screenshot(path=OUTPUT / "opened.png")
-        return Tab(*((one - start) / 1000 for one in times))
+        return Tab(*((moment - start) / 1000 for moment in times))
     finally:
         context.close()
 
@@ -172,7 +172,7 @@ def _theirs(
     shorter: Sequence[Theirs],
 ) -> Theirs:
     """Write a tool's page and open it, unless shorter maps tell that no browser can."""
-    before = next((one for one in shorter if one.peer is peer and one.page), None)
+    before = next((opened for opened in shorter if opened.peer is peer and opened.page), None)
     if before and before.page:
         expected = before.page.size * (positions / before.positions) ** 2
         if expected > peers.LONGEST:
@@ -190,8 +190,8 @@ def _theirs(
 
 
 def _first(subject: str, bar: float, ours: Sequence[Tab], chromium: str) -> Figure:
-    painted, shell = ([getattr(one, name) for one in ours] for name in ("painted", "shell"))
-    own = [one.painted - one.shell for one in ours]
+    painted, shell = ([getattr(tab, name) for tab in ours] for name in ("painted", "shell"))
+    alone = [tab.painted - tab.shell for tab in ours]
     return Figure(
         what=f"{subject}: seconds",
         bar=bar,
@@ -201,7 +201,7 @@ def _first(subject: str, bar: float, ours: Sequence[Tab], chromium: str) -> Figu
         absolute=(
             f"{min(painted):.2f} to {max(painted):.2f} s; of these TensorBoard's own page takes "
             f"{np.median(shell):.2f} s before it loads the tab, and the tab "
-            f"{np.median(own):.2f} s ({min(own):.2f} to {max(own):.2f}); Chromium {chromium}"
+            f"{np.median(alone):.2f} s ({min(alone):.2f} to {max(alone):.2f}); Chromium {chromium}"
         ),
         how=(
             f"wall time, median of {len(ours)} fresh pages, after one that warmed TensorBoard; the "
@@ -212,11 +212,11 @@ def _first(subject: str, bar: float, ours: Sequence[Tab], chromium: str) -> Figu
 
 def _faster(subject: str, ours: Sequence[Tab], theirs: Sequence[Theirs], most: float) -> Figure:
     """Compare with the fastest tool that shows all heads; NaN, not met, if there is none."""
-    median = float(np.median([one.painted for one in ours]))
-    own = float(np.median([one.painted - one.shell for one in ours]))
+    median = float(np.median([tab.painted for tab in ours]))
+    alone = float(np.median([tab.painted - tab.shell for tab in ours]))
     fastest = min(
-        (one for one in theirs if one.peer.all_heads),
-        key=lambda one: one.opened.seconds,
+        (tool for tool in theirs if tool.peer.all_heads),
+        key=lambda tool: tool.opened.seconds,
         default=None,
     )
     value = fastest.opened.seconds / median if fastest else np.nan
@@ -229,7 +229,7 @@ def _faster(subject: str, ours: Sequence[Tab], theirs: Sequence[Theirs], most: f
         unit="×",
         absolute=f"{least}{median:.2f} s against " + "; ".join(map(_said, theirs)),
         how=(
-            f"wall time; without TensorBoard's own page {value * median / own:.3g} times; each "
+            f"wall time; without TensorBoard's own page {value * median / alone:.3g} times; each "
             f"other page was opened once and may take {most:.0f} s and "
             f"{peers.MOST_BYTES / 1e9:.0f} GB; V8, Chromium's JavaScript, runs no script longer "
             "than 0.54 GB; no GPU"
@@ -237,14 +237,14 @@ def _faster(subject: str, ours: Sequence[Tab], theirs: Sequence[Theirs], most: f
     )
 
 
-def _said(one: Theirs) -> str:
+def _said(tool: Theirs) -> str:
     """Tell how one tool did."""
-    shows = "" if one.peer.all_heads else " (shows one row of one head at a time)"
-    if one.page is None:
-        return f"{one.peer.name}{shows}: {one.opened.why}"
-    took = one.opened.why or f"{one.opened.seconds:.1f} s"
+    shows = "" if tool.peer.all_heads else " (shows one row of one head at a time)"
+    if tool.page is None:
+        return f"{tool.peer.name}{shows}: {tool.opened.why}"
+    took = tool.opened.why or f"{tool.opened.seconds:.1f} s"
     return (
-        f"{one.peer.name} {one.page.version}{shows}: {took}, {one.opened.memory / 1e9:.1f} GB held "
-        f"by the page, a file of {one.page.size / 1e6:.0f} MB that took {one.page.seconds:.1f} s "
-        "to write"
+        f"{tool.peer.name} {tool.page.version}{shows}: {took}, {tool.opened.memory / 1e9:.1f} GB "
+        f"held by the page, a file of {tool.page.size / 1e6:.0f} MB that took "
+        f"{tool.page.seconds:.1f} s to write"
     )

@@ -88,7 +88,7 @@ def _figure(
     scale: Scale, ours: list[list[float]], theirs: list[float], page: peers.Page, chromium: str
 ) -> Figure:
     heads = scale.sizes.layers * scale.sizes.heads
-    by_round = np.array(theirs) / [np.median(one) for one in ours]
+    by_round = np.array(theirs) / [np.median(times) for times in ours]
     clicks = np.concatenate(ours)
     return Figure(
         what=(
@@ -132,18 +132,18 @@ def click(started: Any, address: str, scale: Scale) -> list[float]:
         page.goto(f"{address}#limelight&p.limelight.step=0&p.limelight.follow=false")
         tab = page.frame_locator("iframe[src*='plugin_entry.html?name=limelight']")
         tab.locator("#limelight[data-ready='true'] canvas").first.wait_for(timeout=_MOST_MS)
-        frame = next(one for one in page.frames if "name=limelight" in one.url)
-        found = []
+        frame = next(inner for inner in page.frames if "name=limelight" in inner.url)
+        times = []
         for number in range(1, scale.steps):
             asked.clear()
             tab.locator(".steps button").nth(1).click()
             frame.wait_for_function("window.painted", timeout=_MOST_MS)
-            found.append(float(frame.evaluate("window.painted")))
+            times.append(float(frame.evaluate("window.painted")))
             step = f"step={number * scale.every}"
             if not any("what=grid" in url and step in url.split("&") for url in asked):
                 raise RuntimeError(f"The click on the step arrow did not ask for {step}.")
         page.screenshot(path=OUTPUT / "limelight.png")
-        return found
+        return times
     finally:
         context.close()
 

@@ -59,14 +59,14 @@ TINY = (Planted(1024), Planted(64, layers=2, heads=3))
 
 def measure(tiny: bool = False) -> list[Figure]:
     """Record planted attention and move about in it."""
-    found = []
+    figures = []
     for size in TINY if tiny else FULL:
         with tempfile.TemporaryDirectory() as name:
             logs = Path(name) / "logs"
             write(logs / "run", size)
             with browser.tensorboard(logs) as address, browser.chromium() as started:
-                found += _figures(size, move(started, address, size), started.version)
-    return found
+                figures += _figures(size, move(started, address, size), started.version)
+    return figures
 
 
 def move(started: Any, address: str, size: Planted) -> Moved:
@@ -79,17 +79,18 @@ def move(started: Any, address: str, size: Planted) -> Moved:
             tab = page.frame_locator("iframe[src*='plugin_entry.html?name=limelight']")
             ready = tab.locator("#limelight[data-ready='true']")
             ready.locator("canvas[data-grid]").wait_for(timeout=_MOST_MS)
-            frame = next(one for one in page.frames if "name=limelight" in one.url)
+            frame = next(inner for inner in page.frames if "name=limelight" in inner.url)
             frame.evaluate(_WATCH)
             if size.heads > 1:
                 _choose(tab, ready)
             _zoom_and_pan(page, tab)
             ready.wait_for(timeout=_MOST_MS)
             elements = sum(
-                one.evaluate("document.querySelectorAll('*').length") for one in (page, frame)
+                document.evaluate("document.querySelectorAll('*').length")
+                for document in (page, frame)
             )
-            found = [frame.evaluate(name) for name in ("intervals", "tasks")]
-            return Moved(*found, elements, memory.most)
+            series = [frame.evaluate(name) for name in ("intervals", "tasks")]
+            return Moved(*series, elements, memory.most)
         finally:
             context.close()
 
@@ -134,7 +135,7 @@ def _figures(size: Planted, moved: Moved, chromium: str) -> list[Figure]:
     heads = size.layers * size.heads
     subject = f"zooming and panning, {heads:,} head{'s' * (heads > 1)} × {size.positions:,}²"
     intervals = sorted(moved.intervals)
-    slow = sum(one > 50 for one in intervals)
+    slow = sum(interval > 50 for interval in intervals)
     how = f"headless Chromium {chromium} without a GPU, one pass of the gestures"
     return [
         Figure(

@@ -46,8 +46,8 @@ TOOLS = {"bertviz": bertviz, "circuitsvis": circuitsvis, "attnview": attnview}
 def main() -> None:
     """Write the page and print how long the tool took for it."""
     name, maps, path = sys.argv[1:]
-    with np.load(maps) as found:
-        weights, tokens = found["weights"], found["tokens"].tolist()
+    with np.load(maps) as arrays:
+        weights, tokens = arrays["weights"], arrays["tokens"].tolist()
     started = time.perf_counter()
     page = TOOLS[name](weights, tokens)
     seconds = time.perf_counter() - started

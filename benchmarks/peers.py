@@ -137,9 +137,9 @@ class Opened:
 
 def save_maps(run: Path, path: Path) -> Path:
     """Keep the newest recorded step's maps of the first example for ``write``."""
-    found = ll.open_run(run)
-    maps = np.stack([found.weights(name, step=-1).values[0] for name in found.sites])
-    np.savez(path, weights=maps, tokens=np.array(found.examples[0].tokens))
+    recorded = ll.open_run(run)
+    maps = np.stack([recorded.weights(name, step=-1).values[0] for name in recorded.sites])
+    np.savez(path, weights=maps, tokens=np.array(recorded.examples[0].tokens))
     return path
 
 
@@ -244,7 +244,7 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.most, self.ended, self.seconds = 0.0, False, 0.0
         self._over = threading.Event()
-        self._others = {one.pid for _, one in _renderers()}
+        self._others = {process.pid for _, process in _renderers()}
 
     def run(self) -> None:
         """Look four times a second."""
@@ -259,12 +259,14 @@ class Watch(threading.Thread):
 
     def end(self) -> None:
         """End the largest renderer."""
-        found = self._mine()
-        if found:
-            max(found, key=lambda one: one[0])[1].kill()
+        renderers = self._mine()
+        if renderers:
+            max(renderers, key=lambda pair: pair[0])[1].kill()
 
     def _mine(self) -> list[tuple[int, Any]]:
-        return [(size, one) for size, one in _renderers() if one.pid not in self._others]
+        return [
+            (size, process) for size, process in _renderers() if process.pid not in self._others
+        ]
 
     def stop(self) -> None:
         """Look no more."""
@@ -286,11 +288,11 @@ def watched() -> Iterator[Watch]:
 def _renderers() -> list[tuple[int, Any]]:
     import psutil
 
-    found = []
-    for one in psutil.Process().children(recursive=True):
+    renderers = []
+    for process in psutil.Process().children(recursive=True):
         try:
-            if "--type=renderer" in one.cmdline():
-                found.append((one.memory_info().rss, one))
+            if "--type=renderer" in process.cmdline():
+                renderers.append((process.memory_info().rss, process))
         except psutil.Error:  # it ended meanwhile
             continue
-    return found
+    return renderers

@@ -39,34 +39,34 @@ def text(results: Sequence[dict[str, Any]]) -> str:
         As the runner keeps them: ``day``, ``load``, ``machine`` and ``figures`` of each
         measurement.
     """
-    figures = [one for result in results for one in result["figures"]]
+    figures = [figure for result in results for figure in result["figures"]]
     parts = [_HEAD + "\n".join(map(_row, figures)), "## The figures behind them"]
-    parts += [_behind(one) for one in figures]
+    parts += [_behind(figure) for figure in figures]
     parts += ["## The machine", _machine(results), _REPEAT.rstrip()]
     return "\n\n".join(parts) + "\n"
 
 
-def number(one: dict[str, Any]) -> str:
+def number(figure: dict[str, Any]) -> str:
     """Return a figure as text, with three digits that mean something."""
-    value = float(one["value"])
+    value = float(figure["value"])
     digits = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-    return digits + str(one["unit"])
+    return digits + str(figure["unit"])
 
 
-def bar(one: dict[str, Any]) -> str:
+def bar(figure: dict[str, Any]) -> str:
     """Return a figure's bar as text."""
-    if one["bar"] is None:
+    if figure["bar"] is None:
         return "–"
-    return f"{'≤' if one['at_most'] else '≥'} {one['bar']:g}{one['unit']}"
+    return f"{'≤' if figure['at_most'] else '≥'} {figure['bar']:g}{figure['unit']}"
 
 
-def _row(one: dict[str, Any]) -> str:
-    met = "" if one["bar"] is None else "met" if one["met"] else "**not met**"
-    return f"| {one['what']} | {bar(one)} | {number(one)} | {met} |"
+def _row(figure: dict[str, Any]) -> str:
+    met = "" if figure["bar"] is None else "met" if figure["met"] else "**not met**"
+    return f"| {figure['what']} | {bar(figure)} | {number(figure)} | {met} |"
 
 
-def _behind(one: dict[str, Any]) -> str:
-    return f"**{number(one)}**: {one['what']}.\n{one['absolute']}.\n*{one['how']}.*"
+def _behind(figure: dict[str, Any]) -> str:
+    return f"**{number(figure)}**: {figure['what']}.\n{figure['absolute']}.\n*{figure['how']}.*"
 
 
 def _machine(results: Sequence[dict[str, Any]]) -> str:

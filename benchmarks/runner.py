@@ -33,20 +33,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         started = time.perf_counter()
         _measure_apart(name, asked.results, asked.tiny)
         print(f"  took {time.perf_counter() - started:.0f} s", flush=True)
-    found = _found(asked.results)
-    for result in found.values():
+    results = _results(asked.results)
+    for result in results.values():
         _print(result)
-    missing = [name for name in NAMES if name not in found]
+    missing = [name for name in NAMES if name not in results]
     if missing:
         print(f"{asked.report.name} not written: not measured yet: {', '.join(missing)}")
     else:
         from benchmarks import report
 
-        asked.report.write_text(report.text([found[name] for name in NAMES]), encoding="utf-8")
+        asked.report.write_text(report.text([results[name] for name in NAMES]), encoding="utf-8")
         print(f"wrote {asked.report.name}")
-    missed = [one for result in found.values() for one in result["figures"] if not one["met"]]
-    for one in missed:
-        print(f"bar not met: {one['what']}", file=sys.stderr)
+    missed = [
+        figure for result in results.values() for figure in result["figures"] if not figure["met"]
+    ]
+    for figure in missed:
+        print(f"bar not met: {figure['what']}", file=sys.stderr)
     return int(bool(missed) and not asked.tiny)
 
 
@@ -81,17 +83,17 @@ def _measure_here(name: str, results: Path, tiny: bool) -> None:
     load = machine.load()
     figures = importlib.import_module(f"benchmarks.{name}").measure(tiny)
     results.mkdir(parents=True, exist_ok=True)
-    found = {
+    result = {
         "name": name,
         "day": datetime.now(UTC).date().isoformat(),
         "load": load,
         "machine": machine.describe(),
-        "figures": [one.as_dict() | {"met": one.met} for one in figures],
+        "figures": [figure.as_dict() | {"met": figure.met} for figure in figures],
     }
-    (results / f"{name}.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    (results / f"{name}.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
 
 
-def _found(results: Path) -> dict[str, dict[str, Any]]:
+def _results(results: Path) -> dict[str, dict[str, Any]]:
     files = {name: results / f"{name}.json" for name in NAMES}
     return {
         name: json.loads(path.read_text(encoding="utf-8"))
@@ -103,8 +105,8 @@ def _found(results: Path) -> dict[str, dict[str, Any]]:
 def _print(result: dict[str, Any]) -> None:
     from benchmarks import report
 
-    for one in result["figures"]:
-        verdict = "met" if one["met"] else "NOT MET"
-        print(f"{report.number(one)} (bar {report.bar(one)}: {verdict})  {one['what']}")
-        print(f"    {one['absolute']}")
-        print(f"    {one['how']}")
+    for figure in result["figures"]:
+        verdict = "met" if figure["met"] else "NOT MET"
+        print(f"{report.number(figure)} (bar {report.bar(figure)}: {verdict})  {figure['what']}")
+        print(f"    {figure['absolute']}")
+        print(f"    {figure['how']}")

@@ -42,12 +42,12 @@ def in_turns(rounds: int, *acts: Callable[[], object]) -> list[list[Sample]]:
     list of list of Sample
         For each act, its samples by round.
     """
-    found: list[list[Sample]] = [[] for _ in acts]
+    samples: list[list[Sample]] = [[] for _ in acts]
     for number in range(rounds):
         order = range(len(acts))
-        for place in order if number % 2 == 0 else reversed(order):
-            found[place].append(timed(acts[place]))
-    return found
+        for ordinal in order if number % 2 == 0 else reversed(order):
+            samples[ordinal].append(timed(acts[ordinal]))
+    return samples
 
 
 def spread(values: Sequence[float]) -> float:
@@ -95,10 +95,12 @@ def ratio(longer: Sequence[Sample], shorter: Sequence[Sample]) -> Ratio:
     """Compare the rounds of two ways, the second being the unit."""
     by_clock = {}
     for clock in ("wall", "cpu"):
-        over = np.array([getattr(one, clock) for one in longer])
-        under = np.array([getattr(one, clock) for one in shorter])
+        over = np.array([getattr(sample, clock) for sample in longer])
+        under = np.array([getattr(sample, clock) for sample in shorter])
         by_clock[clock] = (over / under, over.min() / under.min())
-    noisy = max(spread([one.wall for one in samples]) for samples in (longer, shorter)) > NOISY
+    noisy = (
+        max(spread([sample.wall for sample in samples]) for samples in (longer, shorter)) > NOISY
+    )
     chosen, other = ("cpu", "wall") if noisy else ("wall", "cpu")
     rounds, least = by_clock[chosen]
     return Ratio(
@@ -114,6 +116,6 @@ def ratio(longer: Sequence[Sample], shorter: Sequence[Sample]) -> Ratio:
 def middle(samples: Sequence[Sample]) -> Sample:
     """Return the median wall and CPU time."""
     return Sample(
-        float(np.median([one.wall for one in samples])),
-        float(np.median([one.cpu for one in samples])),
+        float(np.median([sample.wall for sample in samples])),
+        float(np.median([sample.cpu for sample in samples])),
     )

@@ -102,7 +102,7 @@ def compare(what: str, fit: Any, probe: ll.Probe, scale: Scale, rounds: int) -> 
         first = timing.timed(watched)  # compiles both the training and the probe
         fit()
         plain, with_it = timing.in_turns(rounds, fit, watched)
-    found = timing.ratio(with_it, plain)
+    ratio = timing.ratio(with_it, plain)
     unit = timing.middle(plain)
     ours = timing.middle(with_it)
     epochs = scale.epochs
@@ -110,12 +110,12 @@ def compare(what: str, fit: Any, probe: ll.Probe, scale: Scale, rounds: int) -> 
         what=f"training with the callback at its defaults against without it, {what}, per epoch",
         bar=BAR,
         at_most=True,
-        value=found.value,
+        value=ratio.value,
         absolute=(
             f"{ours.wall / epochs:.2f} s against {unit.wall / epochs:.2f} s an epoch "
             f"(CPU {ours.cpu / epochs:.2f} s against {unit.cpu / epochs:.2f} s); fits of {epochs} "
             f"epochs, so {epochs + 1} recordings of {probe.examples} examples each; the very first "
             f"fit, which loads and compiles, took {first.wall:.1f} s"
         ),
-        how=found.text,
+        how=ratio.text,
     )

@@ -45,25 +45,25 @@ def _time(model: Any, kind: str, scale: Scale) -> Figure:
         for act in acts:
             act()  # the first call also opens files
         ours, peers = timing.in_turns(scale.rounds, *acts)
-    found = timing.ratio(peers, ours)
+    ratio = timing.ratio(peers, ours)
     our, peer = timing.middle(ours), timing.middle(peers)
     return Figure(
         what=f"logging {kind}: times faster than keras.callbacks.TensorBoard(histogram_freq=1)",
         bar=10,
         at_most=False,
-        value=found.value,
+        value=ratio.value,
         unit="×",
         absolute=(
             f"{our.wall * 1e3:.0f} ms against {peer.wall * 1e3:.0f} ms a time "
             f"(CPU {our.cpu * 1e3:.0f} ms against {peer.cpu * 1e3:.0f} ms)"
         ),
-        how=found.text,
+        how=ratio.text,
     )
 
 
 def _memory(kind: str, tiny: bool) -> Figure:
-    found = {name: memory.apart("benchmarks.weights", name, tiny) for name in STARTS}
-    ours, peer = found["limelight"], found["keras"]
+    peaks = {name: memory.apart("benchmarks.weights", name, tiny) for name in STARTS}
+    ours, peer = peaks["limelight"], peaks["keras"]
     mega = 1e6
     return Figure(
         what=f"logging {kind}: extra memory, as a share of keras.callbacks.TensorBoard's",

@@ -58,12 +58,12 @@ def root() -> Path:
 def chromium_path() -> str:
     """The program of a Chromium on this machine."""
     wanted = os.environ.get("LIMELIGHT_CHROMIUM")
-    found = wanted or next(filter(None, map(shutil.which, _CHROMIUM_NAMES)), None)
-    if found is None and sys.platform == "darwin" and Path(_CHROMIUM_ON_MAC).exists():
-        found = _CHROMIUM_ON_MAC
-    if found is None:
+    path = wanted or next(filter(None, map(shutil.which, _CHROMIUM_NAMES)), None)
+    if path is None and sys.platform == "darwin" and Path(_CHROMIUM_ON_MAC).exists():
+        path = _CHROMIUM_ON_MAC
+    if path is None:
         pytest.fail("No Chromium found. `make test` installs one, or says how.")
-    return found
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return [found[2] for found in _FENCE.finditer(page.read_text("utf-8")) if found[1] == language]
+    return [fence[2] for fence in _FENCE.finditer(page.read_text("utf-8")) if fence[1] == language]
 
 
 def name_of(page: Path) -> str:

@@ -19,13 +19,13 @@ _PROCESSORS = ("arm", "arm64", "ia32", "loong64", "ppc64", "riscv64", "s390x", "
 
 def missing(lock: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the entries that the lock file lacks, by their place in it."""
-    found = {}
+    entries = {}
     for package in lock["packages"].values():
         for name, version in package.get("optionalDependencies", {}).items():
-            place = f"node_modules/{name}"
-            if place not in lock["packages"]:
-                found[place] = entry(name, version, dev=package.get("dev", False))
-    return found
+            path = f"node_modules/{name}"
+            if path not in lock["packages"]:
+                entries[path] = entry(name, version, dev=package.get("dev", False))
+    return entries
 
 
 def entry(name: str, version: str, *, dev: bool) -> dict[str, Any]:
@@ -49,9 +49,7 @@ def main(arguments: list[str]) -> int:
     lock = json.loads(LOCK.read_text(encoding="utf-8"))
     lacking = missing(lock)
     if "--check" in arguments:
-        print(
-            "\n".join(f"{LOCK.name} lacks {place}. Run: python tools/lock.py" for place in lacking)
-        )
+        print("\n".join(f"{LOCK.name} lacks {path}. Run: python tools/lock.py" for path in lacking))
         return int(bool(lacking))
     lock["packages"] = dict(sorted((lock["packages"] | lacking).items()))
     LOCK.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -325,9 +325,9 @@ def test_demo_refuses_a_port_that_is_taken(tmp_path):
 def wait_for(condition, what: str, seconds: float = 240.0):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
+        result = condition()
+        if result:
+            return result
         time.sleep(0.2)
     return pytest.fail(f"waited in vain for {what}")
 
@@ -354,9 +354,9 @@ def started_demo(logdir: Path, environment, *words: str):
 
     def said():
         text = (logdir.parent / "out.txt").read_text()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)/#limelight", text)
-        assert found or process.poll() is None, text
-        return found
+        match = re.search(r"http://127\.0\.0\.1:(\d+)/#limelight", text)
+        assert match or process.poll() is None, text
+        return match
 
     return process, int(wait_for(said, "the address")[1])
 

@@ -139,8 +139,8 @@ def test_training_is_the_same_with_and_without(every, tmp_path):
     plain, watched = build(), build()
     plain.fit(X, Y, epochs=2, batch_size=4, verbose=0, shuffle=False)
     history = fit(watched, ll.KerasCallback(tmp_path, PROBE, every=every))
-    for one, other in zip(kernels(plain), kernels(watched), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for expected, kernel in zip(kernels(plain), kernels(watched), strict=True):
+        np.testing.assert_array_equal(expected, kernel)
     assert np.isfinite(history.history["loss"]).all()
 
 
@@ -179,7 +179,7 @@ def test_the_train_function_is_traced_once(tmp_path):
 def test_without_a_probe_one_warning(tmp_path):
     with pytest.warns(LimelightWarning) as caught:
         callback = ll.KerasCallback(tmp_path)
-    assert [str(one.message) for one in caught] == [
+    assert [str(warning.message) for warning in caught] == [
         (
             "KerasCallback got no probe, so only parameters are recorded, no attention. Pass a few "
             "examples, such as limelight.Probe(x[:8]); or probe=None if parameters are all you "
@@ -230,8 +230,8 @@ def test_parameters_that_turn_nan_stop_nothing(tmp_path):
     model = build()
     model.optimizer.learning_rate = 1e38
     fit(model, ll.KerasCallback(tmp_path, PROBE))
-    found = ll.open_run(tmp_path).parameters("out/kernel")
-    assert found["nonfinite"].values[-1] > 0
+    recorded = ll.open_run(tmp_path).parameters("out/kernel")
+    assert recorded["nonfinite"].values[-1] > 0
 
 
 def test_a_training_loop_of_its_own_counts_epochs(tmp_path):

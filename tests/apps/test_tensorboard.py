@@ -100,7 +100,7 @@ def tab(recorded):
 
 
 @pytest.fixture
-def own(recorded, tmp_path):
+def logs(recorded, tmp_path):
     """One run of our own to break."""
     shutil.copytree(recorded / "b&c=d#e", tmp_path / "logs" / "run")
     return tmp_path / "logs"
@@ -146,27 +146,27 @@ class TestCatalogue:
             "tier",
         }
 
-    def test_a_run_of_other_plugins_only_is_not_ours(self, own):
+    def test_a_run_of_other_plugins_only_is_not_ours(self, logs):
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-        EventFileWriter(str(own / "plain")).close()
-        tab = Tab(own)
+        EventFileWriter(str(logs / "plain")).close()
+        tab = Tab(logs)
         assert [run["name"] for run in tab.catalogue()["runs"]] == ["run"]
         assert tab.refused(404, what="run", run="plain")["code"] == "not-recorded"
 
-    def test_it_reads_no_shard(self, own):
-        for shard in (own / "run" / "plugins" / "limelight" / "data.zarr").rglob("c.*"):
+    def test_it_reads_no_shard(self, logs):
+        for shard in (logs / "run" / "plugins" / "limelight" / "data.zarr").rglob("c.*"):
             shard.write_bytes(b"broken")
-        (run,) = Tab(own).catalogue()["runs"]
+        (run,) = Tab(logs).catalogue()["runs"]
         assert (run["steps"], run["problem"]) == (3, None)
 
-    def test_an_unchanged_run_is_opened_once(self, own, monkeypatch):
+    def test_an_unchanged_run_is_opened_once(self, logs, monkeypatch):
         from limelight.apps import runs
 
         opened = []
         real = runs.open_run
         monkeypatch.setattr(runs, "open_run", lambda path: opened.append(path) or real(path))
-        tab = Tab(own)
+        tab = Tab(logs)
         for _ in range(3):
             tab.catalogue()
             tab.answer(what="run", run="run")
@@ -226,24 +226,24 @@ class TestAnswer:
         error = tab.refused(404, what="run", run=name)
         assert error["wanted"].startswith("Wanted one that TensorBoard lists")
 
-    def test_a_listed_name_that_leads_out_is_refused(self, own, tmp_path, monkeypatch):
-        shutil.move(own / "run", tmp_path / "outside")
-        (own / "run").symlink_to(tmp_path / "outside")
-        tab = Tab(own)
+    def test_a_listed_name_that_leads_out_is_refused(self, logs, tmp_path, monkeypatch):
+        shutil.move(logs / "run", tmp_path / "outside")
+        (logs / "run").symlink_to(tmp_path / "outside")
+        tab = Tab(logs)
         assert tab.catalogue()["runs"] == []
         assert tab.refused(404, what="run", run="run")["code"] == "not-recorded"
 
-    def test_a_recording_that_is_a_link_out_is_refused(self, own, tmp_path):
-        sidecar = own / "run" / "plugins" / "limelight"
+    def test_a_recording_that_is_a_link_out_is_refused(self, logs, tmp_path):
+        sidecar = logs / "run" / "plugins" / "limelight"
         shutil.move(sidecar, tmp_path / "stolen")
         sidecar.symlink_to(tmp_path / "stolen")
-        tab = Tab(own)
+        tab = Tab(logs)
         assert tab.catalogue()["runs"] == []
         tab.refused(404, what="run", run="run")
 
-    def test_a_provider_that_lists_a_path_does_not_open_it(self, own, tmp_path, monkeypatch):
-        shutil.copytree(own / "run", tmp_path / "secret")
-        tab = Tab(own)
+    def test_a_provider_that_lists_a_path_does_not_open_it(self, logs, tmp_path, monkeypatch):
+        shutil.copytree(logs / "run", tmp_path / "secret")
+        tab = Tab(logs)
         listed = [
             types.SimpleNamespace(run_name=name) for name in ("../secret", str(tmp_path / "secret"))
         ]
@@ -347,16 +347,16 @@ class TestInsideTensorBoard:
         assert tab.answer(what="run", run="a/train").attrs["run"] == "a/train"
         assert tab.get("/web/index.js").status_code == 200
 
-    def test_logdir_spec_finds_runs_by_tensorboards_own_map(self, recorded, own):
-        tab = Tab(spec={"x": own, "y": recorded / "a"})
+    def test_logdir_spec_finds_runs_by_tensorboards_own_map(self, recorded, logs):
+        tab = Tab(spec={"x": logs, "y": recorded / "a"})
         assert {run["name"] for run in tab.catalogue()["runs"]} == {"x/run", "y/train"}
         assert tab.answer(what="run", run="x/run").sizes["step"] == 3
         assert tab.answer(what="run", run="y/train").sizes["step"] == 1
 
-    def test_logdir_spec_refuses_links_out_as_well(self, own, tmp_path):
-        shutil.move(own / "run", tmp_path / "outside")
-        (own / "run").symlink_to(tmp_path / "outside")
-        tab = Tab(spec={"x": own})
+    def test_logdir_spec_refuses_links_out_as_well(self, logs, tmp_path):
+        shutil.move(logs / "run", tmp_path / "outside")
+        (logs / "run").symlink_to(tmp_path / "outside")
+        tab = Tab(spec={"x": logs})
         assert tab.catalogue()["runs"] == []
 
     def test_without_a_multiplexer_the_log_directory_is_enough(self, recorded):
@@ -376,10 +376,10 @@ class TestAlive:
             assert tab.catalogue()["runs"][0]["last_step"] == 100
             assert tab.answer(what="grid", run="run").attrs["step"] == 100
 
-    def test_a_run_deleted_while_shown_says_so(self, own):
-        tab = Tab(own)
+    def test_a_run_deleted_while_shown_says_so(self, logs):
+        tab = Tab(logs)
         tab.answer(what="run", run="run")
-        shutil.rmtree(own / "run")
+        shutil.rmtree(logs / "run")
         error = tab.refused(404, what="grid", run="run")
         assert error == {
             "code": "not-recorded",
@@ -389,12 +389,12 @@ class TestAlive:
         }
         assert tab.catalogue()["runs"] == []
 
-    def test_a_run_deleted_in_mid_answer_says_so(self, own, monkeypatch):
-        tab = Tab(own)
+    def test_a_run_deleted_in_mid_answer_says_so(self, logs, monkeypatch):
+        tab = Tab(logs)
         import limelight.answer
 
         def vanish(run, query):
-            shutil.rmtree(own / "run")
+            shutil.rmtree(logs / "run")
             raise StoreError("A shard is gone.", "Wanted it.", "Check the disk.")
 
         monkeypatch.setattr(limelight.answer, "answer", vanish)
@@ -413,22 +413,22 @@ class TestAlive:
         assert runs["b&c=d#e"]["problem"] is None
         assert tab.refused(409, what="run", run="a/train") == runs["a/train"]["problem"]
 
-    def test_a_damaged_shard_is_told_with_the_stores_own_words(self, own):
-        shards = list((own / "run" / "plugins" / "limelight" / "data.zarr").rglob("c.*"))
+    def test_a_damaged_shard_is_told_with_the_stores_own_words(self, logs):
+        shards = list((logs / "run" / "plugins" / "limelight" / "data.zarr").rglob("c.*"))
         assert shards
         for shard in shards:
             shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
-        tab = Tab(own)
+        tab = Tab(logs)
         assert tab.answer(what="run", run="run").sizes["step"] == 3
         error = tab.refused(409, what="map", run="run", site="encoder/attention", head=0)
         assert error["code"] == "store"
-        assert str(own) not in error["came"] or "limelight" in error["came"]
+        assert str(logs) not in error["came"] or "limelight" in error["came"]
 
-    def test_an_unforeseen_failure_shows_no_trace(self, own, monkeypatch, caplog):
+    def test_an_unforeseen_failure_shows_no_trace(self, logs, monkeypatch, caplog):
         import limelight.answer
 
         monkeypatch.setattr(limelight.answer, "answer", lambda run, query: 1 / 0)
-        error = Tab(own).refused(500, what="run", run="run")
+        error = Tab(logs).refused(500, what="run", run="run")
         assert "division" not in str(error)
         assert "ZeroDivisionError" in caplog.text
 

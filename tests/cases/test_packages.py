@@ -141,8 +141,8 @@ def test_paths_inside_an_archive_point_nowhere(shelf, empty_cache, tmp_path):
     folder = packages.fetch(package)
     assert (folder / "good").read_bytes() == b"good"
     assert (folder / "renamed").read_bytes() == b"evil"  # its name is ours, and so is its place
-    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.txt")}
-    assert found == set()
+    paths = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.txt")}
+    assert paths == set()
 
 
 def test_missing_file_is_named(shelf, empty_cache):

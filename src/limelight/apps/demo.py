@@ -151,9 +151,11 @@ def _show(results: Sequence[Result]) -> None:
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("beside it", justify="right", no_wrap=True)
     table.add_column("which is")
-    for one in results:
-        what = f"{one.measure} ({one.n:,} {one.of})"
-        table.add_row(one.run, what, f"{one.value:.3g}", f"{one.beside:.3g}", one.beside_name)
+    for result in results:
+        what = f"{result.measure} ({result.n:,} {result.of})"
+        table.add_row(
+            result.run, what, f"{result.value:.3g}", f"{result.beside:.3g}", result.beside_name
+        )
     console.print(table)
 
 
@@ -188,17 +190,17 @@ def _ended_by_signal() -> Iterator[None]:
 @contextmanager
 def _complaints() -> Iterator[list[str]]:
     """Write the recorder's warnings as one plain line each, and keep them."""
-    kept: list[str] = []
+    messages: list[str] = []
     with warnings.catch_warnings():
         show = warnings.showwarning
 
         def tell(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
             if issubclass(category, LimelightWarning):
-                kept.append(str(message))
+                messages.append(str(message))
                 click.echo(f"limelight: {message}", err=True)
             else:
                 show(message, category, *rest, **more)
 
         warnings.showwarning = tell
         warnings.simplefilter("always", LimelightWarning)
-        yield kept
+        yield messages

@@ -41,8 +41,8 @@ def run_folders(logdir: Path) -> Iterator[tuple[str, Path]]:
         )
     for parent, folders, _ in os.walk(logdir):
         folders.sort()
-        place = sidecar(parent)
-        if (place / META).is_file() or (place / INDEX).is_file():
+        folder = sidecar(parent)
+        if (folder / META).is_file() or (folder / INDEX).is_file():
             yield Path(parent).relative_to(logdir).as_posix(), Path(parent)
         if "plugins" in folders:
             folders.remove("plugins")  # recordings themselves hold no runs
@@ -67,15 +67,15 @@ def list_runs(logdir: Path) -> list[dict[str, Any]]:
     NotRecordedError
         If there is no such folder.
     """
-    found = []
+    runs = []
     for name, folder in run_folders(logdir):
         size = _size(sidecar(folder))
         try:
             facts = _facts(open_run(folder))
         except LimelightError as error:
             facts = {"problems": [str(error)]}
-        found.append({"name": name, "bytes": size, **facts})
-    return found
+        runs.append({"name": name, "bytes": size, **facts})
+    return runs
 
 
 def _facts(run: Run) -> dict[str, Any]:

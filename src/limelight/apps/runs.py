@@ -33,7 +33,7 @@ class _Opened:
 
     stamp: _Stamp
     written: float
-    found: Run | LimelightError
+    content: Run | LimelightError
 
 
 class Runs:
@@ -75,10 +75,10 @@ class Runs:
                 "Wanted one that is still there.",
                 "If it was deleted, choose another run; if not, record it with limelight.",
             )
-        if isinstance(opened.found, LimelightError):
+        if isinstance(opened.content, LimelightError):
             # The same error is raised at each question; its traceback must not grow with them.
-            raise opened.found.with_traceback(None)
-        return opened.found
+            raise opened.content.with_traceback(None)
+        return opened.content
 
     def catalogue(self, folders: Mapping[str, str]) -> dict[str, Any]:
         """Return what there is to look at: our version, the analyses, the runs.
@@ -169,7 +169,7 @@ def _open(folder: str, stamp: _Stamp) -> _Opened:
 
 
 def _card(name: str, opened: _Opened) -> dict[str, Any]:
-    run = opened.found if isinstance(opened.found, Run) else None
+    run = opened.content if isinstance(opened.content, Run) else None
     steps = [] if run is None else run.steps.tolist()
     return {
         "name": name,
@@ -179,7 +179,7 @@ def _card(name: str, opened: _Opened) -> dict[str, Any]:
         "attention": bool(run and run.sites),
         "parameters": bool(run and len(run.parameter_names)),
         "written": opened.written,
-        "problem": opened.found.facts() if isinstance(opened.found, LimelightError) else None,
+        "problem": opened.content.facts() if isinstance(opened.content, LimelightError) else None,
     }
 
 

@@ -127,8 +127,8 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
 
     def _catalogue(self, request: wrappers.Request) -> wrappers.Response:
         folders = {name: self._folder(name, path) for name, path in self._listed(request).items()}
-        found = {name: folder for name, folder in folders.items() if folder is not None}
-        return _respond(request, self._open().catalogue(found), "application/json")
+        listed = {name: folder for name, folder in folders.items() if folder is not None}
+        return _respond(request, self._open().catalogue(listed), "application/json")
 
     def _answer(self, request: wrappers.Request) -> wrappers.Response:
         from limelight.answer import answer, extent
@@ -147,14 +147,14 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
         run = self._open().open(query.run, folder)
         _within(extent(run, query))
 
-        def found() -> bytes:
+        def compute() -> bytes:
             answered = answer(run, query)
             if query.what == "run":
                 answered.attrs["run"] = query.run
             return encode(answered)
 
         try:
-            data = self._answers.do(found)
+            data = self._answers.do(compute)
         except (LimelightError, OSError):
             self._open().open(query.run, folder)  # says so if the run was deleted meanwhile
             raise

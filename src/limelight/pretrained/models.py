@@ -124,10 +124,10 @@ def _speech(folder: Path, **options: Any) -> Any:
         WhisperForConditionalGeneration, pretrained_whisper.config(arrays),
         pretrained_whisper.state(arrays), {"proj_out.weight"}, options,
     )  # fmt: skip
-    told = json.loads((folder / "config.json").read_text("utf-8"))
+    settings = json.loads((folder / "config.json").read_text("utf-8"))
     model.generation_config.update(
-        alignment_heads=told["alignment_heads"], suppress_tokens=told["suppress_ids"],
-        begin_suppress_tokens=told["suppress_ids_begin"], is_multilingual=False,
+        alignment_heads=settings["alignment_heads"], suppress_tokens=settings["suppress_ids"],
+        begin_suppress_tokens=settings["suppress_ids_begin"], is_multilingual=False,
         no_timestamps_token_id=50362, decoder_start_token_id=50257, max_length=448,
         return_timestamps=False, pad_token_id=50256, eos_token_id=50256,
     )  # fmt: skip
@@ -152,11 +152,11 @@ def _filled(
 
     state = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
     # Through from_pretrained, which knows what parameters were called in other versions.
-    model, found = kind.from_pretrained(
+    model, report = kind.from_pretrained(
         None, config=config, state_dict=state, output_loading_info=True, **options
     )
-    lost = set(found["missing_keys"]) - missing
-    if found["unexpected_keys"] or found["mismatched_keys"] or lost:
+    lost = set(report["missing_keys"]) - missing
+    if report["unexpected_keys"] or report["mismatched_keys"] or lost:
         raise UnavailableError(
             f"Got parameters that leave out {sorted(lost)[:3]}.",
             f"Wanted the parameters of a {kind.__name__}.",
@@ -167,8 +167,8 @@ def _filled(
 
 #: Every model by name. None of the packages is imported, only its files are read.
 MODELS = {
-    one.name: one
-    for one in (
+    model.name: model
+    for model in (
         Pretrained(
             "minilm", "sentence embeddings, BERT of 6 layers of 12 heads",
             _wheel(

@@ -37,8 +37,8 @@ def constants(data: bytes) -> tuple[dict[str, NDArray[np.float32]], dict[str, li
     nodes: dict[str, list[str]] = {}
     for graph in _fields(memoryview(data), 7):
         for node in _fields(graph, 1):
-            name = b"".join(bytes(one) for one in _fields(node, 3)).decode()
-            nodes[name] = [bytes(one).decode() for one in _fields(node, 1)]
+            name = b"".join(bytes(text) for text in _fields(node, 3)).decode()
+            nodes[name] = [bytes(text).decode() for text in _fields(node, 1)]
         for tensor in _fields(graph, 5):
             if next(_fields(tensor, 2), 0) != _FLOAT:
                 continue
@@ -67,7 +67,7 @@ def dinov2_state(data: bytes) -> dict[str, NDArray[np.float32]]:
         If the file holds no such backbone.
     """
     arrays, nodes = constants(data)
-    found = {
+    state = {
         name.removeprefix("backbone."): values
         for name, values in arrays.items()
         if name.startswith("backbone.")
@@ -77,11 +77,11 @@ def dinov2_state(data: bytes) -> dict[str, NDArray[np.float32]]:
         # by one is still called after it.
         module = re.fullmatch(r"/backbone/(encoder/.+)/MatMul", name)
         if module and inputs[1] in arrays:
-            found[module[1].replace("/", ".") + ".weight"] = arrays[inputs[1]].T
-    width = found.get("layernorm.weight", np.empty(0, np.float32)).shape[-1]
-    places = [v for v in arrays.values() if v.ndim == 3 and v.shape[-1] == width]
+            state[module[1].replace("/", ".") + ".weight"] = arrays[inputs[1]].T
+    width = state.get("layernorm.weight", np.empty(0, np.float32)).shape[-1]
+    embeddings = [v for v in arrays.values() if v.ndim == 3 and v.shape[-1] == width]
     first = [v for n, v in arrays.items() if v.shape == (1, 1, width) and n.startswith("onnx::")]
-    patches = [v for v in places if v.shape[1] > 1]
+    patches = [v for v in embeddings if v.shape[1] > 1]
     if not width or len(first) != 1 or len(patches) != 1:
         raise UnavailableError(
             f"Got an ONNX file with {len(arrays)} constants.",
@@ -89,33 +89,33 @@ def dinov2_state(data: bytes) -> dict[str, NDArray[np.float32]]:
             "Report it: the version and hash of its package are the expected ones.",
         )
     # The exporter split them to interpolate all but the first.
-    found["embeddings.position_embeddings"] = np.concatenate([first[0], patches[0]], axis=1)
-    return found
+    state["embeddings.position_embeddings"] = np.concatenate([first[0], patches[0]], axis=1)
+    return state
 
 
 def _fields(message: Any, wanted: int) -> Iterator[Any]:
     """Yield the values of one field of a message: a number, or a view of bytes."""
-    place = 0
-    while place < len(message):
-        tag, place = _number(message, place)
+    start = 0
+    while start < len(message):
+        tag, start = _number(message, start)
         kind = tag & 7
         value: Any
         if kind == 0:
-            value, place = _number(message, place)
+            value, start = _number(message, start)
         else:
-            size, place = _number(message, place) if kind == 2 else ({1: 8, 5: 4}[kind], place)
-            value = message[place : place + size]
-            place += size
+            size, start = _number(message, start) if kind == 2 else ({1: 8, 5: 4}[kind], start)
+            value = message[start : start + size]
+            start += size
         if tag >> 3 == wanted:
             yield value
 
 
-def _number(message: Any, place: int) -> tuple[int, int]:
-    found = shift = 0
+def _number(message: Any, start: int) -> tuple[int, int]:
+    value = shift = 0
     while True:
-        byte = message[place]
-        place += 1
-        found |= (byte & 127) << shift
+        byte = message[start]
+        start += 1
+        value |= (byte & 127) << shift
         shift += 7
         if byte < 128:
-            return found, place
+            return value, start

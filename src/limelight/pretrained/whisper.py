@@ -56,19 +56,19 @@ def read(data: bytes) -> dict[str, NDArray[Any]]:
     UnavailableError
         If it is no such file.
     """
-    place = 0
+    start = 0
 
     def numbers(form: str) -> tuple[int, ...]:
-        nonlocal place
-        found = struct.unpack_from(f"<{form}", data, place)
-        place += struct.calcsize(f"<{form}")
-        return found
+        nonlocal start
+        values = struct.unpack_from(f"<{form}", data, start)
+        start += struct.calcsize(f"<{form}")
+        return values
 
     def text() -> str:
-        nonlocal place
+        nonlocal start
         (length,) = numbers("H")
-        place += length
-        return data[place - length : place].rstrip(b"\0").decode()
+        start += length
+        return data[start - length : start].rstrip(b"\0").decode()
 
     (version,) = numbers("I")
     kind = text() if version == _VERSION else ""
@@ -86,9 +86,9 @@ def read(data: bytes) -> dict[str, NDArray[Any]]:
         shape = numbers("I" * rank)
         kind_of, size = numbers("BI")
         values = np.frombuffer(data, _TYPES[kind_of], size // np.dtype(_TYPES[kind_of]).itemsize,
-                               place)  # fmt: skip
+                               start)  # fmt: skip
         arrays[name] = values.reshape(shape)
-        place += size
+        start += size
     return arrays
 
 
@@ -136,13 +136,13 @@ def state(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
     dict of str to array
         float32.
     """
-    found: dict[str, NDArray[np.float32]] = {}
+    state: dict[str, NDArray[np.float32]] = {}
     for name, array in arrays.items():
         side, _, rest = name.partition("/")
         if array.ndim and array.dtype == np.float16:
-            for own, values in _renamed(rest, array.astype(np.float32)):
-                found[f"model.{side}.{own}"] = values
-    return found
+            for module, values in _renamed(rest, array.astype(np.float32)):
+                state[f"model.{side}.{module}"] = values
+    return state
 
 
 def _renamed(rest: str, array: NDArray[np.float32]) -> list[tuple[str, NDArray[np.float32]]]:

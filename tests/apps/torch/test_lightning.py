@@ -107,8 +107,8 @@ def test_training_is_the_same_with_and_without(tmp_path):
     fit(plain, tmp_path)
     torch.manual_seed(5)
     fit(watched, tmp_path, ll.LightningCallback(tmp_path / "run", PROBE, every=1))
-    for one, other in zip(plain.parameters(), watched.parameters(), strict=True):
-        assert torch.equal(one, other)
+    for expected, parameter in zip(plain.parameters(), watched.parameters(), strict=True):
+        assert torch.equal(expected, parameter)
 
 
 def test_a_run_goes_on_from_a_checkpoint(tmp_path):
@@ -145,7 +145,7 @@ def test_a_failure_is_one_warning_and_training_goes_on(tmp_path):
     callback = ll.LightningCallback(tmp_path / "run", np.ones((2, 5, 3), "float32"), every=1)
     with pytest.warns(LimelightWarning) as caught:
         trainer = fit(Module(), tmp_path, callback)
-    assert len([one for one in caught if one.category is LimelightWarning]) == 1
+    assert len([warning for warning in caught if warning.category is LimelightWarning]) == 1
     assert trainer.global_step == 6
     assert ll.open_run(tmp_path / "run").steps.tolist() == [0, 1, 2, 3, 4, 5, 6]
 

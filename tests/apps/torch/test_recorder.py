@@ -58,8 +58,8 @@ def test_gradients_and_random_numbers_are_left_alone(tmp_path):
         model(x).square().mean().backward()
         return [parameter.grad for parameter in model.parameters()]
 
-    for one, other in zip(train(False), train(True), strict=True):
-        assert torch.equal(one, other)
+    for expected, parameter in zip(train(False), train(True), strict=True):
+        assert torch.equal(expected, parameter)
 
 
 @pytest.fixture(scope="module")

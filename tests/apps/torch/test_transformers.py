@@ -89,8 +89,8 @@ def test_training_is_the_same_with_and_without(tmp_path):
     trainer(plain, tmp_path, eval_strategy="epoch").train()
     callback = ll.TrainerCallback(tmp_path / "run", PROBE, every=2)
     trainer(watched, tmp_path, callback, eval_strategy="epoch").train()
-    for one, other in zip(plain.parameters(), watched.parameters(), strict=True):
-        assert torch.equal(one, other)
+    for expected, parameter in zip(plain.parameters(), watched.parameters(), strict=True):
+        assert torch.equal(expected, parameter)
     assert ll.open_run(tmp_path / "run").steps.tolist() == [0, 2, 4, 6]
 
 
@@ -142,7 +142,7 @@ def test_a_failure_is_one_warning_and_training_goes_on(tmp_path):
     callback = ll.TrainerCallback(tmp_path / "file", PROBE, every=1)
     with pytest.warns(LimelightWarning) as caught:
         done = trainer(build(), tmp_path, callback).train()
-    assert len([one for one in caught if one.category is LimelightWarning]) == 1
+    assert len([warning for warning in caught if warning.category is LimelightWarning]) == 1
     assert done.global_step == 6
 
 

@@ -22,7 +22,7 @@ from benchmarks.figure import Figure
 from limelight.data import corpora
 from limelight.pretrained import models as pretrained
 from limelight.record import measures_of
-from limelight.store.write.structure import sites_of
+from limelight.store.write.step import sites_of
 
 FORWARD_BAR = 1.10
 MEMORY_BAR = 1 / 3

@@ -24,7 +24,7 @@ from limelight.factors import factored
 from limelight.query import Query
 from limelight.rule import Rule
 from limelight.store import Writer, open_run
-from limelight.store.format import layout
+from limelight.store.format.sizes import Sizes
 from limelight.wire import decode, encode
 
 POSITIONS = 75
@@ -41,12 +41,13 @@ def run(request, tmp_path_factory):
     words = np.array([[f"{e}.{i}" for i in range(POSITIONS)] for e in range(2)])
     made["query_token"] = (("example", "query"), words)
     made["key_token"] = (("example", "key"), words)
+    sizes = Sizes()
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "large vectors":
-            patch.setattr(layout, "LARGE", 1000)
-            patch.setattr(layout, "SIDES", (4, 16))
+            sizes = Sizes(large=1000, sides=(4, 16))
             patch.setattr(tiles, "MOST", 1500)
-        with Writer(folder, precision="compact" if request.param == "compact" else "float16") as w:
+        precision = "compact" if request.param == "compact" else "float16"
+        with Writer(folder, precision=precision, sizes=sizes) as w:
             record(w, 0, {"a": made})
         yield open_run(folder)
 

@@ -28,7 +28,7 @@ from limelight.rule import Rule
 from limelight.store import Writer
 from limelight.store.format.precision import Form
 from limelight.store.write.claim import claim, release
-from limelight.store.write.structure import sites_of
+from limelight.store.write.step import sites_of
 
 Measured = dict[str, xr.Dataset]
 Result = TypeVar("Result")

@@ -96,7 +96,7 @@ def test_measuring_computes_no_weights(monkeypatch):
 
 
 def test_writing_holds_a_few_maps_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("limelight.store.write.writer._HELD", 0)
+    monkeypatch.setattr("limelight.store.write.lay_out._HELD", 0)
     length, count = 256, 12
     probe = Probe(np.zeros((2, length), np.int64))
 

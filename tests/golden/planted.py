@@ -17,7 +17,7 @@ import xarray as xr
 from limelight.capture.parameters import summarise
 from limelight.record import measures_of, uniform_of
 from limelight.store import Writer
-from limelight.store.write.structure import sites_of
+from limelight.store.write.step import sites_of
 
 #: Text that breaks careless code: CJK, a joined emoji, right-to-left, markup, sub-word marks.
 TOKENS = [

@@ -13,8 +13,8 @@ from recordings import record, site, two_sites
 
 from limelight.errors import NotRecordedError, StoreError
 from limelight.store import Writer, open_run
-from limelight.store.format.description import WITH_VECTORS
-from limelight.store.format.layout import sidecar
+from limelight.store.format.description import NEWEST
+from limelight.store.format.files import sidecar
 
 ENCODER = "encoder/attention"
 
@@ -116,11 +116,11 @@ class TestHostileArrays:
 
 class TestDescription:
     def test_a_newer_one_is_refused_by_name(self, run_dir):
-        edit(sidecar(run_dir) / "limelight.json", schema=WITH_VECTORS + 1, limelight="9.0")
+        edit(sidecar(run_dir) / "limelight.json", schema=NEWEST + 1, limelight="9.0")
         with pytest.raises(StoreError) as caught:
             open_run(run_dir)
-        assert f"schema version {WITH_VECTORS + 1}, written by limelight 9.0" in caught.value.came
-        assert f"versions up to {WITH_VECTORS}" in caught.value.wanted
+        assert f"schema version {NEWEST + 1}, written by limelight 9.0" in caught.value.came
+        assert f"versions up to {NEWEST}" in caught.value.wanted
         assert "pip install --upgrade limelight" in caught.value.fix
 
     @pytest.mark.parametrize(

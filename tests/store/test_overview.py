@@ -10,6 +10,7 @@ from recordings import record, site
 
 from limelight.store import Writer, open_run
 from limelight.store.format.overview import reduced
+from limelight.store.format.sizes import Sizes
 
 
 def slowly(weights, ufunc):
@@ -32,7 +33,7 @@ def slowly(weights, ufunc):
 @given(queries=st.integers(1, 130), keys=st.integers(1, 130), seed=st.integers(0, 99))
 def test_every_position_lies_in_one_cell(queries, keys, seed):
     weights = np.random.default_rng(seed).random((2, queries, keys), dtype=np.float32)
-    largest, mean = reduced(weights)
+    largest, mean = reduced(weights, Sizes().overview_of(queries, keys))
     np.testing.assert_array_equal(largest, slowly(weights, np.max))
     np.testing.assert_allclose(mean, slowly(weights, np.mean), rtol=1e-5)
 

@@ -20,7 +20,7 @@ from recordings import parameters, record, site, two_sites
 from limelight.errors import LimelightWarning, NotRecordedError, StoreError
 from limelight.store import Writer, open_run
 from limelight.store.format import index
-from limelight.store.format.layout import sidecar
+from limelight.store.format.files import sidecar
 from limelight.store.zarr import shards
 
 HERE = Path(__file__).parent

@@ -13,7 +13,7 @@ from recordings import parameters, record, site, two_sites
 from limelight import schema
 from limelight.errors import NotRecordedError
 from limelight.store import Writer, open_run
-from limelight.store.format.layout import sidecar
+from limelight.store.format.files import sidecar
 from limelight.store.format.precision import halves, precision
 
 

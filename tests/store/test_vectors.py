@@ -18,9 +18,12 @@ from limelight.errors import LimelightWarning, NotRecordedError, StoreError
 from limelight.factors import factored, factors_of
 from limelight.rule import Rule
 from limelight.store import Writer, open_run
-from limelight.store.format import layout
-from limelight.store.format.layout import sidecar
+from limelight.store.format.files import sidecar
 from limelight.store.format.overview import pictures
+from limelight.store.format.sizes import Sizes
+
+#: Maps of more than a thousand weights are also stored pooled, 32 by 32 to a cell.
+POOLED = Sizes(large=1000, sides=(4, 16))
 
 
 def written(folder, *every, name="a", **options):
@@ -192,7 +195,7 @@ class TestPictures:
         for example in range(2):
             for at, reduce in enumerate(("max", "mean")):
                 cells, nan = run.overview(0, example, reduce)["a"]
-                wanted = pictures(whole)[0][at, example]
+                wanted = pictures(whole, (32, 32))[0][at, example]
                 assert np.abs(cells.astype(int) - wanted).max() <= 1
                 assert nan is None
         dense = tmp_path / "dense"
@@ -202,16 +205,14 @@ class TestPictures:
         np.testing.assert_array_equal(run.overview_allowed(0, 1)["a"], wanted)
 
     @pytest.mark.parametrize("kinds", [("causal", "padded", "window"), ("causal", "by head")])
-    def test_several_layers_keep_their_own(self, tmp_path, kinds, monkeypatch):
-        monkeypatch.setattr(layout, "LARGE", 1000)
-        monkeypatch.setattr(layout, "SIDES", (4, 16))
+    def test_several_layers_keep_their_own(self, tmp_path, kinds):
         made = {
             kind: vectors(at, positions=75, examples=2, heads=3, kind=kind)
             for at, kind in enumerate(kinds)
         }
         for name, load in (("vectors", False), ("maps", True)):
             sites = {kind: site_of(one) for kind, one in made.items()}
-            with Writer(tmp_path / name) as writer:
+            with Writer(tmp_path / name, sizes=POOLED) as writer:
                 record(writer, 0, {k: one.load() if load else one for k, one in sites.items()})
         run, dense = open_run(tmp_path / "vectors"), open_run(tmp_path / "maps")
         for kind, one in made.items():
@@ -237,11 +238,9 @@ class TestPictures:
         assert not cells[nan].any()
 
     @pytest.mark.parametrize("kind", ["causal", "padded", "scattered", "by head"])
-    def test_a_large_map_is_shrunk_too(self, tmp_path, kind, monkeypatch):
-        monkeypatch.setattr(layout, "LARGE", 1000)
-        monkeypatch.setattr(layout, "SIDES", (4, 16))
+    def test_a_large_map_is_shrunk_too(self, tmp_path, kind):
         made = vectors(positions=75, examples=2, heads=2, kind=kind)
-        run = written(tmp_path, made)
+        run = written(tmp_path, made, sizes=POOLED)
         whole, allowed = run.weights("a").values, run.site("a")["allowed"]
         allowed = allowed.broadcast_like(run.weights("a")).values
         for example, head in np.ndindex(2, 2):

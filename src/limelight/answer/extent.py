@@ -13,8 +13,8 @@ from limelight.store import Run
 
 _CELL = 4 + 1  # a float32 weight and whether it is allowed
 _STRONG = 3 * 4  # query, key, weight
-_STATISTICS = 9 * 8  # float64 per parameter and step
-_BINS = 64 * 4
+_STATISTIC = 8  # a float64
+_BIN = 4  # an int32
 
 
 def extent(run: Run, query: Query) -> int:
@@ -50,5 +50,6 @@ def extent(run: Run, query: Query) -> int:
     if query.what == "parameters":
         names = len(query.parameter) or len(run.parameter_names)
         steps = min(query.steps, len(run.steps))
-        return names * steps * (_BINS + _STATISTICS)
+        each = run.sizes.bins * _BIN + len(run.sizes.statistics) * _STATISTIC
+        return names * steps * each
     return 0

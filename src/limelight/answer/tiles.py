@@ -98,10 +98,9 @@ class Head:
                 yield start, part["weights"].values, part["allowed"].values
             return
         for start in range(0, rows[1] - rows[0], _STRIP):
-            part = slice(start, start + _STRIP)
-            every = slice(None)
-            allowed = factors.rule.allowed(0, 0, part, every)
-            yield start + rows[0], factors.weights(0, 0, part, every), allowed
+            strip, every = slice(start, start + _STRIP), slice(None)
+            allowed = factors.rule.allowed(0, 0, strip, every)
+            yield start + rows[0], factors.weights(0, 0, strip, every), allowed
 
 
 def tile(head: Head, rows: Range, columns: Range, cells: int, reduce: Reduce) -> Tile:

@@ -12,7 +12,7 @@ from typing import Any
 
 from limelight.errors import LimelightError, NotRecordedError
 from limelight.store import Run, open_run
-from limelight.store.format.layout import INDEX, META, sidecar
+from limelight.store.format.files import INDEX, META, sidecar
 
 
 def run_folders(logdir: Path) -> Iterator[tuple[str, Path]]:

@@ -18,7 +18,7 @@ from limelight.catalogue import analyses
 from limelight.errors import LimelightError, NotRecordedError
 from limelight.schema import SCHEMA_VERSION
 from limelight.store import Run, open_run
-from limelight.store.format.layout import INDEX, META, sidecar
+from limelight.store.format.files import INDEX, META, sidecar
 
 #: Open runs kept at a time; each holds a few kilobytes.
 _MOST_OPEN = 256

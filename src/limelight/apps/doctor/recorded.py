@@ -14,7 +14,7 @@ from limelight.apps.doctor.finding import Finding
 from limelight.apps.listing import run_folders
 from limelight.errors import LimelightError, NotRecordedError
 from limelight.store import Run, open_run
-from limelight.store.format.layout import sidecar
+from limelight.store.format.files import sidecar
 
 #: A half-written file that is this old, in seconds, belongs to a writer that is gone.
 _ABANDONED = 60.0

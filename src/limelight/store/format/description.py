@@ -7,19 +7,22 @@ text of ``limelight.json``; ``loading.py`` reads it back.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from limelight.errors import StoreError
 from limelight.store.format.precision import Precision
+from limelight.store.format.sizes import FIRST, Sizes
 
 FORMAT: Final = "limelight"
 
-#: Version of the layout of a recording without vectors, and of one with them. A reader refuses what
-#: is newer than it knows; what needs nothing new is written as before, for older readers.
+#: Version of the layout of a recording without vectors, of one with them, and of one with sizes
+#: other than the first version's. A reader refuses what is newer than it knows; what needs nothing
+#: new is written as before, for older readers.
 PLAIN: Final = 1
 WITH_VECTORS: Final = 2
+WITH_SIZES: Final = 3
+NEWEST: Final = WITH_SIZES
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Site:
         Which of the description's texts name its positions.
     features, key_heads : int, optional
         Given where vectors are stored, not maps: how long each is, and how many heads keys have.
+    strides : (int, int), optional
+        Given where a large map is also stored pooled: how many queries and keys lie in a cell.
     """
 
     name: str
@@ -61,6 +66,7 @@ class Site:
     key_text: int | None = None
     features: int | None = None
     key_heads: int | None = None
+    strides: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ class Group:
     heads, queries, keys : int
     sites : tuple of str
         Names, in storage order.
-    features, key_heads : int, optional
+    features, key_heads, strides : optional
         As those of the sites.
     """
 
@@ -124,6 +130,7 @@ class Group:
     sites: tuple[str, ...]
     features: int | None = None
     key_heads: int | None = None
+    strides: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,7 @@ class Description:
         Rows and columns of the probe's images.
     images_digest : str
         Tells one probe's images from another's.
+    sizes : Sizes
     """
 
     precision: Precision
@@ -152,31 +160,28 @@ class Description:
     texts: tuple[tuple[tuple[str, ...], ...], ...] = ()
     images: tuple[int, int] | None = None
     images_digest: str = ""
+    sizes: Sizes = FIRST
     #: Sites by shape; follows from ``sites``.
     groups: tuple[Group, ...] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         alike: dict[tuple[Any, ...], list[str]] = {}
-        for one in self.sites:
-            shape = (one.heads, one.queries, one.keys, one.features, one.key_heads)
-            alike.setdefault(shape, []).append(one.name)
+        for site in self.sites:
+            shape = (site.heads, site.queries, site.keys)
+            form = (site.features, site.key_heads, site.strides)
+            alike.setdefault((*shape, *form), []).append(site.name)
         groups = tuple(
-            Group(heads, queries, keys, tuple(names), features, key_heads)
-            for (heads, queries, keys, features, key_heads), names in alike.items()
+            Group(heads, queries, keys, tuple(names), *form)
+            for (heads, queries, keys, *form), names in alike.items()
         )
         object.__setattr__(self, "groups", groups)
 
     @property
     def schema(self) -> int:
         """Version of the layout."""
+        if self.sizes != FIRST:
+            return WITH_SIZES
         return PLAIN if all(site.features is None for site in self.sites) else WITH_VECTORS
-
-    def location(self, site: str) -> tuple[int, int]:
-        """Return a site's group and its number in it."""
-        for number, group in enumerate(self.groups):
-            if site in group.sites:
-                return number, group.sites.index(site)
-        raise KeyError(site)
 
     def dumps(self) -> str:
         """Return the text of ``limelight.json``."""
@@ -185,6 +190,7 @@ class Description:
             "schema": self.schema,
             "limelight": own_version(),
             "precision": {"name": self.precision.name, "max_error": self.precision.max_error},
+            "sizes": asdict(self.sizes),
             "images": self.images,
             "images_digest": self.images_digest,
             "measures": self.measures,
@@ -197,60 +203,15 @@ class Description:
         return json.dumps(facts, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def _facts(one: Site | Group) -> dict[str, Any]:
+def _facts(described: Site | Group) -> dict[str, Any]:
     """Return what is written of a site or a group; one without vectors does not mention them."""
-    facts = asdict(one)
-    return facts if one.features is not None else {k: facts[k] for k in facts if k not in _VECTORS}
+    facts = asdict(described)
+    vectors = described.features is not None
+    return facts if vectors else {k: facts[k] for k in facts if k not in _VECTORS}
 
 
-_VECTORS: Final = ("features", "key_heads")
-
-
-def merged(old: Description, new: Description) -> Description:
-    """Return a description that holds both, where neither contradicts the other.
-
-    Parameters
-    ----------
-    old, new : Description
-        One may lack attention, or parameters, or a probe, which then follow the other. Measures
-        are those of ``old``: a limelight that knows others continues a recording without them.
-
-    Returns
-    -------
-    Description
-        ``old`` itself, or equal to it, if ``new`` adds nothing.
-
-    Raises
-    ------
-    StoreError
-        If they describe different models, probes or forms of storage.
-    """
-    values: dict[str, Any] = {}
-    for name in ("sites", "examples", "parameters", "measures", "texts", "images", "images_digest"):
-        before, after = getattr(old, name), getattr(new, name)
-        if name == "sites":
-            after = _as_before(old.sites, new.sites)
-        if before and after and before != after and name != "measures":
-            raise StoreError(
-                f"Got other {name} than those recorded before.",
-                "Wanted the same model and probe as before.",
-                "Record into another folder.",
-            )
-        values[name] = before or after
-    if old.sites and new.sites and old.precision != new.precision:
-        raise StoreError(
-            f"Got weights as {new.precision.name}; those recorded before are {old.precision.name}.",
-            "Wanted one form of storage in a recording.",
-            "Record into another folder.",
-        )
-    return Description(precision=(old if old.sites else new).precision, **values)
-
-
-def _as_before(old: tuple[Site, ...], new: tuple[Site, ...]) -> tuple[Site, ...]:
-    """Let maps that were stored whole be stored whole again, though vectors would now do."""
-    whole = {site.name for site in old if site.features is None}
-    none: dict[str, Any] = dict.fromkeys(_VECTORS)
-    return tuple(replace(site, **none) if site.name in whole else site for site in new)
+#: What is said only of sites whose vectors are stored.
+_VECTORS: Final = ("features", "key_heads", "strides")
 
 
 def own_version() -> str:

@@ -7,26 +7,35 @@ Room: store. Comes in: text that may be damaged, newer, or hostile. Goes out: a
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from limelight.errors import StoreError
 from limelight.schema import KINDS
 from limelight.store.format.description import (
     FORMAT,
-    WITH_VECTORS,
+    NEWEST,
     Description,
     Example,
     Parameter,
     Site,
     own_version,
 )
-from limelight.store.format.layout import TILE
+from limelight.store.format.layout import Specs
 from limelight.store.format.precision import precision
+from limelight.store.format.sizes import FIRST, Sizes
 
 #: Nothing larger than this is believed: reading it would take all memory.
 _MOST_CELLS: Final = 1 << 28
 _MOST_PARTS: Final = 1 << 24
+_MOST_BINS: Final = 1 << 16
+#: Of a pooled map, which is read whole to be shown whole.
+_MOST_POOLED: Final = 1 << 24
+
+#: What a column of statistics cannot be called: other variables and coordinates are.
+_TAKEN: Final = {"count", "step", "epoch", "parameter", "bin"}
 
 #: Measures by the names under which an earlier limelight recorded them.
 RENAMED_MEASURES: Final = {"sink": "first_key_share"}
@@ -57,11 +66,11 @@ def loads(text: str, where: str) -> Description:
         number = _whole(facts["schema"], 1)
     except (ValueError, KeyError, TypeError, RecursionError) as cause:
         raise _damaged(where, cause) from cause
-    if number > WITH_VECTORS:
+    if number > NEWEST:
         raise StoreError(
             f"{where} has schema version {number}, written by limelight "
             f"{str(facts.get('limelight', '?'))[:40]}.",
-            f"This limelight, {own_version()}, reads versions up to {WITH_VECTORS}.",
+            f"This limelight, {own_version()}, reads versions up to {NEWEST}.",
             "Upgrade it: pip install --upgrade limelight.",
         )
     try:
@@ -72,15 +81,17 @@ def loads(text: str, where: str) -> Description:
 
 def _checked(facts: Mapping[str, Any]) -> Description:
     texts = tuple(tuple(_texts(row) for row in table) for table in facts["texts"])
+    sizes = _sizes(facts.get("sizes"))
     description = Description(
         precision=precision(facts["precision"]["name"]),
-        sites=tuple(_site(site, len(texts)) for site in facts["sites"]),
+        sites=tuple(_site(site, len(texts), sizes) for site in facts["sites"]),
         examples=tuple(_example(example, at) for at, example in enumerate(facts["examples"])),
         parameters=tuple(_parameter(parameter) for parameter in facts["parameters"]),
         measures=tuple(RENAMED_MEASURES.get(name, name) for name in _texts(facts["measures"])),
         texts=texts,
         images=_pair(facts["images"]),
         images_digest=_text(facts["images_digest"]),
+        sizes=sizes,
     )
     for names in (
         [site.name for site in description.sites],
@@ -89,24 +100,61 @@ def _checked(facts: Mapping[str, Any]) -> Description:
     ):
         if len(set(names)) < len(names):
             raise ValueError("a name occurs twice")
-    examples = max(len(description.examples), 1)
-    parts = len(description.sites) * examples
-    for site in description.sites:
-        tiles = -(-site.queries // TILE) * -(-site.keys // TILE)
-        if site.features is None:
-            _bounded(site.queries * site.keys, _MOST_CELLS)
-        else:
-            _bounded((site.queries + site.keys) * site.features, _MOST_CELLS)
-            tiles = 1
-        _bounded(parts * site.heads * tiles, _MOST_PARTS)
-    if description.images is not None:
-        _bounded(description.images[0] * description.images[1] * examples, _MOST_CELLS)
+    _allocatable(description)
     if any(len(table) != len(description.examples) for table in texts):
         raise ValueError("texts for another number of examples")
     return description
 
 
-def _site(facts: Mapping[str, Any], tables: int) -> Site:
+def _allocatable(description: Description) -> None:
+    """Bound what reading any of it would allocate."""
+    for site in description.sites:
+        if site.features is None:
+            _bounded(site.queries * site.keys, _MOST_CELLS)
+        else:
+            _bounded((site.queries + site.keys) * site.features, _MOST_CELLS)
+        if site.strides is not None:
+            sides = (-(-site.queries // site.strides[0]), -(-site.keys // site.strides[1]))
+            _bounded(math.prod(sides), _MOST_POOLED)
+    specs = Specs.of(description)
+    for group, arrays in zip(
+        (None, *description.groups), (specs.shared, *specs.groups), strict=True
+    ):
+        for role, spec in arrays.items():
+            _bounded(math.prod(spec.unit), _MOST_CELLS)
+            # Cells of what vectors allow are seldom written, and of long maps there may be many.
+            if role != "allowed" or group is None or group.features is None:
+                _bounded(math.prod(spec.grid), _MOST_PARTS)
+
+
+def _sizes(facts: Mapping[str, Any] | None) -> Sizes:
+    """Read the sizes a recording gives itself; the first version gave none."""
+    if facts is None:
+        return FIRST
+    sizes = Sizes(
+        tile=_whole(facts["tile"], 1),
+        part=_whole(facts["part"], 1),
+        overview=_whole(facts["overview"], 1),
+        bins=_whole(facts["bins"], 1),
+        large=_whole(facts["large"], 0),
+        stride=_whole(facts["stride"], 1),
+        sides=_pair(facts["sides"]) or FIRST.sides,
+        statistics=_texts(facts["statistics"]),
+        reductions=_texts(facts["reductions"]),
+        constants=_texts(facts["constants"]),
+    )
+    _bounded(sizes.bins, _MOST_BINS)
+    for names, wanted, taken in (
+        (sizes.statistics, {"low", "high"}, _TAKEN),
+        (sizes.reductions, set(), set()),
+        (sizes.constants, set(FIRST.constants), set()),
+    ):
+        if len(set(names)) < len(names) or not wanted <= set(names) or taken & set(names):
+            raise ValueError(f"columns {names}"[:80])
+    return sizes
+
+
+def _site(facts: Mapping[str, Any], tables: int, sizes: Sizes) -> Site:
     site = Site(
         name=_text(facts["name"]),
         module=_text(facts["module"]),
@@ -123,7 +171,12 @@ def _site(facts: Mapping[str, Any], tables: int) -> Site:
         key_text=_choice(facts["key_text"], tables),
         features=_some(facts.get("features")),
         key_heads=_some(facts.get("key_heads")),
+        strides=_pair(facts.get("strides")),
     )
+    if site.features is not None and "strides" not in facts:  # the first version did not say
+        site = replace(site, strides=sizes.strides(site.queries, site.keys))
+    if site.features is None and site.strides is not None:
+        raise ValueError("strides of maps that are stored whole")
     if (site.features is None) != (site.key_heads is None) or site.heads % (site.key_heads or 1):
         raise ValueError(f"{site.key_heads} heads of keys with {site.features} features")
     if site.kind not in KINDS:

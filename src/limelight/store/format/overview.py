@@ -1,6 +1,7 @@
 """Small pictures of maps: each head at a glance.
 
-Room: store. Comes in: weights [..., query, key]. Goes out: at most 32 × 32 cells of one byte.
+Room: store. Comes in: weights [..., query, key]; how many rows and columns a picture has. Goes out:
+cells of one byte.
 """
 
 from __future__ import annotations
@@ -8,8 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
-from limelight.store.format.layout import overview_sides
 
 
 def edges(size: int, cells: int) -> np.ndarray[Any, Any]:
@@ -33,20 +32,22 @@ def edges(size: int, cells: int) -> np.ndarray[Any, Any]:
     return np.arange(cells) * size // cells
 
 
-def reduced(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def reduced(weights: np.ndarray[Any, Any], sides: tuple[int, int]) -> np.ndarray[Any, Any]:
     """Return the largest and the mean weight that each cell covers.
 
     Parameters
     ----------
     weights : array [..., query, key]
+    sides : (int, int)
+        Rows and columns, no more than queries and keys.
 
     Returns
     -------
     array [2, ..., row, column]
-        The map itself, twice, if it is no larger than 32 × 32. A cell that covers a NaN is NaN.
+        The map itself, twice, if it is no larger than its picture. A cell that covers a NaN is NaN.
     """
     queries, keys = weights.shape[-2:]
-    rows, columns = overview_sides(queries, keys)
+    rows, columns = sides
     parts = []
     for ufunc in (np.maximum, np.add):
         folded = _folded(weights, rows, ufunc)
@@ -55,13 +56,15 @@ def reduced(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.stack([parts[0], parts[1] / covered])
 
 
-def allowed_cells(allowed: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def allowed_cells(allowed: np.ndarray[Any, Any], sides: tuple[int, int]) -> np.ndarray[Any, Any]:
     """Return which cells cover anything that may be attended to.
 
     Parameters
     ----------
     allowed : array [..., query, key]
         bool.
+    sides : (int, int)
+        Rows and columns, no more than queries and keys.
 
     Returns
     -------
@@ -71,12 +74,12 @@ def allowed_cells(allowed: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     Examples
     --------
     >>> import numpy as np
-    >>> allowed_cells(np.tri(2, dtype=bool)).tolist()
+    >>> allowed_cells(np.tri(2, dtype=bool), (2, 2)).tolist()
     [[True, False], [True, True]]
     """
-    rows, columns = overview_sides(*allowed.shape[-2:])
-    folded = _folded(allowed, rows, np.logical_or).swapaxes(-1, -2)
-    return _folded(folded, columns, np.logical_or).swapaxes(-1, -2)
+    rows, columns = sides
+    rowwise = _folded(allowed, rows, np.logical_or).swapaxes(-1, -2)
+    return _folded(rowwise, columns, np.logical_or).swapaxes(-1, -2)
 
 
 def _widths(size: int, cells: int) -> np.ndarray[Any, Any]:
@@ -91,25 +94,29 @@ def _folded(values: np.ndarray[Any, Any], cells: int, ufunc: np.ufunc) -> np.nda
     starts, widths = edges(size, cells), _widths(size, cells)
     narrow = int(widths.min())
     even = cells * narrow == size
-    found = None
+    folded = None
     for offset in range(narrow):
         positions = slice(offset, None, narrow) if even else starts + offset
         part = values[..., positions, :]
-        found = np.array(part) if found is None else ufunc(found, part, out=found)
-    assert found is not None
+        folded = np.array(part) if folded is None else ufunc(folded, part, out=folded)
+    assert folded is not None
     wide = np.flatnonzero(widths > narrow)
     if wide.size:
-        found[..., wide, :] = ufunc(found[..., wide, :], values[..., starts[wide] + narrow, :])
-    return found
+        folded[..., wide, :] = ufunc(folded[..., wide, :], values[..., starts[wide] + narrow, :])
+    return folded
 
 
-def pictures(weights: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def pictures(
+    weights: np.ndarray[Any, Any], sides: tuple[int, int]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return overview pictures as bytes.
 
     Parameters
     ----------
     weights : array [..., query, key]
         float32, 0 to 1.
+    sides : (int, int)
+        Rows and columns, no more than queries and keys.
 
     Returns
     -------
@@ -118,7 +125,7 @@ def pictures(weights: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.nd
     nan : array [2, ..., row, column]
         Where a cell covers a NaN.
     """
-    return painted(reduced(weights))
+    return painted(reduced(weights, sides))
 
 
 def painted(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -16,9 +16,8 @@ from limelight.errors import NotRecordedError
 from limelight.store.format import overview as pictures
 from limelight.store.format.description import Site
 from limelight.store.format.index import Line
-from limelight.store.format.layout import REDUCTIONS, strides
 from limelight.store.read.lazy import lazy
-from limelight.store.read.opening import Opened
+from limelight.store.read.opening import Located, Opened
 from limelight.store.read.pooled import Pooled
 from limelight.store.read.vectors import Vectors
 
@@ -26,58 +25,47 @@ from limelight.store.read.vectors import Vectors
 Picture = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]
 
 
-def weights(opened: Opened, name: str, line: Line) -> xr.DataArray:
+def weights(opened: Opened, at: Located, line: Line) -> xr.DataArray:
     """Return a site's maps, to be read when they are looked at."""
-    site, specs, ordinal = opened.locate(name)
-    arrays, form = opened.arrays, opened.description.precision
-    coords = {"step": line.step, "site": name}
-    if (own := vectors(opened, name, line)) is not None:
-        facts = _attrs(site) | {"max_error": own.precision.max_error}
-        return xr.DataArray(own.weights(), coords, name="weights", attrs=facts)
-
-    def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
-        return form.decode(arrays.read(specs["weights"], line.row, line.step, ordinal, *key))
-
-    variable = lazy(_shape(opened, site), read)
-    return xr.DataArray(variable, coords, name="weights", attrs=_attrs(site))
+    attrs = _attrs(at.site)
+    if (stored := vectors(opened, at, line)) is None:
+        variable = _whole_weights(opened, at, line)
+    else:
+        variable = stored.weights()
+        attrs |= {"max_error": stored.precision.max_error}
+    coords = {"step": line.step, "site": at.site.name}
+    return xr.DataArray(variable, coords, name="weights", attrs=attrs)
 
 
-def vectors(opened: Opened, name: str, line: Line) -> Vectors | None:
+def vectors(opened: Opened, at: Located, line: Line) -> Vectors | None:
     """Return where a site's vectors lie; None if its maps are stored whole."""
-    site, specs, ordinal = opened.locate(name)
-    return None if site.features is None else Vectors(opened.arrays, specs, ordinal, line, name)
-
-
-def pooled(opened: Opened, name: str, line: Line, example: int, head: int) -> Pooled | None:
-    """Return where a large map lies as it was pooled; None if it is not."""
-    site, specs, ordinal = opened.locate(name)
-    own = strides(site.queries, site.keys)
-    if own is None or "pooled" not in specs:
+    if at.site.features is None:
         return None
-    at = (ordinal, example, head)
-    return Pooled(own, opened.arrays, specs, line, at, name in line.by_head)
+    constants = opened.description.sizes.constants
+    return Vectors(opened.arrays, at.specs, at.ordinal, line, at.site.name, constants)
 
 
-def whole_site(opened: Opened, name: str, line: Line) -> xr.Dataset:
+def pooled(opened: Opened, at: Located, line: Line, example: int, head: int) -> Pooled | None:
+    """Return where a large map lies as it was pooled; None if it is not."""
+    if at.site.strides is None:
+        return None
+    reductions = opened.description.sizes.reductions
+    by_head = at.site.name in line.by_head
+    indices = (at.ordinal, example, head)
+    return Pooled(at.site.strides, opened.arrays, at.specs, line, indices, by_head, reductions)
+
+
+def whole_site(opened: Opened, at: Located, line: Line) -> xr.Dataset:
     """Return a site's maps and what belongs to them."""
-    site, specs, ordinal = opened.locate(name)
-    arrays = opened.arrays
-
-    def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
-        return arrays.read(specs["allowed"], line.masks, line.step, ordinal, *key)
-
-    own = vectors(opened, name, line)
-    allowed = lazy(_shape(opened, site), read, bool)
-    if own is None and name not in line.by_head:
-        allowed = allowed.isel(head=0)
+    site, stored = at.site, vectors(opened, at, line)
     variables: dict[str, Any] = {
-        "weights": weights(opened, name, line).variable,
-        "allowed": allowed if own is None else own.allowed(),
+        "weights": weights(opened, at, line).variable,
+        "allowed": _whole_allowed(opened, at, line) if stored is None else stored.allowed(),
     }
-    for dim, valid_ones in zip((schema.QUERY, schema.KEY), valid(opened, name, line), strict=True):
-        variables[f"{dim}_valid"] = ((schema.EXAMPLE, dim), valid_ones)
-    if own is not None and (sink := own.sink_weights()) is not None:
-        variables["sink_weight"] = (schema.SITE_DIMS[:3], sink)
+    for dim, flags in zip((schema.QUERY, schema.KEY), valid(opened, at, line), strict=True):
+        variables[f"{dim}_valid"] = ((schema.EXAMPLE, dim), flags)
+    if stored is not None and (share := stored.sink_weights()) is not None:
+        variables["sink_weight"] = (schema.SITE_DIMS[:3], share)
     for token, dim, table in (
         ("query_token", schema.QUERY, site.query_text),
         ("key_token", schema.KEY, site.key_text),
@@ -85,16 +73,15 @@ def whole_site(opened: Opened, name: str, line: Line) -> xr.Dataset:
         if table is not None:
             texts = np.array(opened.description.texts[table], dtype=np.str_)
             variables[token] = ((schema.EXAMPLE, dim), texts)
-    return xr.Dataset(variables, {"step": line.step, "site": name}, _attrs(site))
+    return xr.Dataset(variables, {"step": line.step, "site": site.name}, _attrs(site))
 
 
 def valid(
-    opened: Opened, name: str, line: Line
+    opened: Opened, at: Located, line: Line
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return which of a site's queries and keys are valid [example, position]."""
-    _, specs, ordinal = opened.locate(name)
     queries, keys = (
-        opened.arrays.keep(specs[f"{dim}_valid"], line.masks, line.step, ordinal)
+        opened.arrays.keep(at.specs[f"{dim}_valid"], line.masks, line.step, at.ordinal)
         for dim in (schema.QUERY, schema.KEY)
     )
     return queries, keys
@@ -109,41 +96,66 @@ def overview(opened: Opened, line: Line, example: int, reduce: str) -> dict[str,
             f"Run {opened.run!r} has {examples}, numbered from 0.",
             "Ask for one of these.",
         )
-    found: dict[str, Picture] = {}
-    part = (REDUCTIONS.index(reduce), slice(None), example)
-    for number, group in enumerate(opened.description.groups):
-        specs = opened.group(number, group)
+    reductions = opened.description.sizes.reductions
+    if reduce not in reductions:
+        raise NotRecordedError(
+            f"Got {reduce=!r}.",
+            f"Run {opened.run!r} has overviews by {', '.join(reductions)}.",
+            "Ask for one of these.",
+        )
+    drawn: dict[str, Picture] = {}
+    part = (reductions.index(reduce), slice(None), example)
+    for group, specs in zip(opened.description.groups, opened.specs.groups, strict=True):
         cells = opened.arrays.read(specs["overview"], line.row, line.step, *part)
         nan = None
         if line.nan and opened.arrays.holds(specs["nan"], line.row):
             nan = opened.arrays.read(specs["nan"], line.row, line.step, *part)
         for ordinal, name in enumerate(group.sites):
             broken = None if nan is None or not nan[ordinal].any() else nan[ordinal]
-            found[name] = (cells[ordinal], broken)
-    return {site.name: found[site.name] for site in opened.description.sites}
+            drawn[name] = (cells[ordinal], broken)
+    return {site.name: drawn[site.name] for site in opened.description.sites}
 
 
 def overview_allowed(
     opened: Opened, line: Line, example: int
 ) -> dict[str, np.ndarray[Any, Any] | None]:
     """Return which cells of each site's small pictures cover anything that may be attended to."""
-    found: dict[str, np.ndarray[Any, Any] | None] = {}
-    for number, group in enumerate(opened.description.groups):
-        specs = opened.group(number, group)
+    covered: dict[str, np.ndarray[Any, Any] | None] = {}
+    sizes = opened.description.sizes
+    for group, specs in zip(opened.description.groups, opened.specs.groups, strict=True):
         by_head = any(name in line.by_head for name in group.sites)
         # Where all heads may attend alike, one is read for them all.
         part = (slice(None), example, slice(None) if by_head else slice(0, 1))
         role = "allowed" if group.features is None else "overview_allowed"
         cells = opened.arrays.read(specs[role], line.masks, line.step, *part).astype(bool)
-        # Of vectors, the array says which cells are barred.
-        cells = pictures.allowed_cells(cells) if group.features is None else ~cells
+        if group.features is None:
+            cells = pictures.allowed_cells(cells, sizes.overview_of(group.queries, group.keys))
+        else:
+            cells = ~cells  # the array says which cells are barred
         for ordinal, name in enumerate(group.sites):
-            found[name] = None if cells[ordinal].all() else cells[ordinal]
-    return found
+            covered[name] = None if cells[ordinal].all() else cells[ordinal]
+    return covered
 
 
-def _shape(opened: Opened, site: Site) -> tuple[int, int, int, int]:
-    return len(opened.description.examples), site.heads, site.queries, site.keys
+def _whole_weights(opened: Opened, at: Located, line: Line) -> xr.Variable:
+    """Return a variable of maps that are stored whole."""
+    form, spec = opened.description.precision, at.specs["weights"]
+
+    def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
+        return form.decode(opened.arrays.read(spec, line.row, line.step, at.ordinal, *key))
+
+    return lazy(spec.tail[1:], read)
+
+
+def _whole_allowed(opened: Opened, at: Located, line: Line) -> xr.Variable:
+    """Return a variable of what may be attended to, with ``head`` where heads differ."""
+    spec = at.specs["allowed"]
+
+    def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
+        return opened.arrays.read(spec, line.masks, line.step, at.ordinal, *key)
+
+    allowed = lazy(spec.tail[1:], read, bool)
+    return allowed if at.site.name in line.by_head else allowed.isel(head=0)
 
 
 def _attrs(site: Site) -> dict[str, Any]:

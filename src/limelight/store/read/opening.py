@@ -13,14 +13,33 @@ from pathlib import Path
 
 from limelight.errors import NotRecordedError, StoreError
 from limelight.store.format import index
-from limelight.store.format.description import Description, Group, Site
-from limelight.store.format.layout import META, ArraySpec, Files, group_specs, shared_specs
+from limelight.store.format.description import Description, Site
+from limelight.store.format.files import META, Files
+from limelight.store.format.layout import ArraySpec, Specs
 from limelight.store.format.loading import loads
 from limelight.store.format.published import Published
 from limelight.store.zarr.arrays import Arrays
 
 #: A longer description is none of ours.
 _LONGEST = 1 << 28
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where in a recording one site lies.
+
+    Attributes
+    ----------
+    site : Site
+    specs : dict of str to ArraySpec
+        The arrays of its group.
+    ordinal : int
+        Its number in its group.
+    """
+
+    site: Site
+    specs: dict[str, ArraySpec]
+    ordinal: int
 
 
 @dataclass(frozen=True)
@@ -45,34 +64,31 @@ class Opened:
     problems: tuple[str, ...]
 
     @cached_property
-    def shared(self) -> dict[str, ArraySpec]:
-        """Arrays that all sites, or none, share."""
-        return shared_specs(self.description)
+    def specs(self) -> Specs:
+        """Its arrays."""
+        return Specs.of(self.description)
 
-    def group(self, number: int, group: Group) -> dict[str, ArraySpec]:
-        """Return the arrays of one group of sites."""
-        if number not in self._groups:
-            self._groups[number] = group_specs(self.description, group, number)
-        return self._groups[number]
-
-    @cached_property
-    def _groups(self) -> dict[int, dict[str, ArraySpec]]:
-        return {}
-
-    def locate(self, name: str) -> tuple[Site, dict[str, ArraySpec], int]:
-        """Return a site, the arrays it lies in, and its number among them.
+    def locate(self, name: str) -> Located:
+        """Return where a site lies.
 
         Raises
         ------
         NotRecordedError
             If there is no such site.
         """
-        for site in self.description.sites:
-            if site.name == name:
-                number, ordinal = self.description.location(name)
-                return site, self.group(number, self.description.groups[number]), ordinal
-        names = [site.name for site in self.description.sites]
-        raise absent("site", name, self.run, names)
+        if name not in self._located:
+            raise absent("site", name, self.run, [site.name for site in self.description.sites])
+        return self._located[name]
+
+    @cached_property
+    def _located(self) -> dict[str, Located]:
+        sites = {site.name: site for site in self.description.sites}
+        groups = zip(self.description.groups, self.specs.groups, strict=True)
+        return {
+            name: Located(sites[name], specs, ordinal)
+            for group, specs in groups
+            for ordinal, name in enumerate(group.sites)
+        }
 
 
 def opened(path: str | os.PathLike[str], run: str) -> Opened:
@@ -104,11 +120,11 @@ def opened(path: str | os.PathLike[str], run: str) -> Opened:
 
 def absent(what: str, name: str, run: str, names: Sequence[str]) -> NotRecordedError:
     """Return the error for a name that is not there; it lists a few that are."""
-    some = ", ".join(map(repr, names[:8])) or "none"
+    first = ", ".join(map(repr, names[:8])) or "none"
     rest = f" and {len(names) - 8} more" if len(names) > 8 else ""
     return NotRecordedError(
         f"Got {what} {name!r}.",
-        f"Run {run!r} holds {some}{rest}.",
+        f"Run {run!r} holds {first}{rest}.",
         "Ask for one of these, spelled the same.",
     )
 

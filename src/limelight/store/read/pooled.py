@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.store.format.index import Line
-from limelight.store.format.layout import REDUCTIONS, ArraySpec
+from limelight.store.format.layout import ArraySpec
 from limelight.store.zarr.arrays import Arrays
 
 
@@ -28,18 +28,21 @@ class Pooled:
     specs : dict of str to ArraySpec
         Of the site's group.
     line : Line
-    at : (int, int, int)
+    indices : (int, int, int)
         The site's number in its group, the example, the head.
     by_head : bool
         Whether heads may attend differently.
+    reductions : tuple of str
+        How cells sum up what they cover, in storage order.
     """
 
     strides: tuple[int, int]
     arrays: Arrays
     specs: dict[str, ArraySpec]
     line: Line
-    at: tuple[int, int, int]
+    indices: tuple[int, int, int]
     by_head: bool
+    reductions: tuple[str, ...]
 
     def cells(self, reduce: str, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read the largest weight of some cells, or the mean over what each allows.
@@ -60,9 +63,9 @@ class Pooled:
         StoreError
             If a file is damaged.
         """
-        which = REDUCTIONS.index(reduce)
-        found = self._read("pooled", self.line.row, which, *self.at, rows, columns)
-        return found.astype(np.float32)
+        which = self.reductions.index(reduce)
+        cells = self._read("pooled", self.line.row, which, *self.indices, rows, columns)
+        return cells.astype(np.float32)
 
     def allowed(self, rows: slice, columns: slice) -> NDArray[np.int32]:
         """Read how many weights of some cells may be other than 0.
@@ -82,10 +85,10 @@ class Pooled:
         StoreError
             If a file is damaged.
         """
-        site, example, head = self.at
+        site, example, head = self.indices
         head = head if self.by_head else 0
-        found = self._read("pooled_allowed", self.line.masks, site, example, head, rows, columns)
-        return found.astype(np.int32)
+        count = self._read("pooled_allowed", self.line.masks, site, example, head, rows, columns)
+        return count.astype(np.int32)
 
     def _read(self, role: str, row: int, *at: Any) -> NDArray[Any]:
         return self.arrays.read(self.specs[role], row, self.line.step, *at)

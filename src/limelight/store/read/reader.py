@@ -1,27 +1,24 @@
-"""A recording, opened: what was recorded, and lazy arrays of it.
+"""A recording, read: lazy arrays of what was published.
 
-Room: store. Comes in: a run's folder. Goes out: :class:`Run`. Reads while another process writes:
-what the index does not list yet does not exist.
+Room: store. Comes in: a run's folder. Goes out: :class:`Run`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from limelight import renamed, schema
-from limelight.store.format.description import Example, Site
 from limelight.store.format.index import Line
-from limelight.store.format.precision import Precision
 from limelight.store.format.published import Steps
 from limelight.store.read import maps, tables
-from limelight.store.read.opening import opened
+from limelight.store.read.opening import Located
 from limelight.store.read.pooled import Pooled
+from limelight.store.read.recorded import Recorded
 from limelight.store.read.vectors import Vectors
 
 
@@ -52,7 +49,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     return Run(path)
 
 
-class Run:
+class Run(Recorded):
     """One run's recording.
 
     It shows what was published when it was opened; :meth:`refresh` looks again.
@@ -70,83 +67,6 @@ class Run:
     schema : int
         Version of the data model.
     """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self.name = self.path.resolve().name
-        self.schema = schema.SCHEMA_VERSION
-        self.refresh()
-
-    def __repr__(self) -> str:
-        return (
-            f"<Run {self.name!r}: {self.steps.size} steps, {len(self.sites)} sites, "
-            f"{len(self.parameter_names)} parameters>"
-        )
-
-    def refresh(self) -> Run:
-        """Look again at what is published, and return the run itself.
-
-        Raises
-        ------
-        NotRecordedError
-            If the recording is gone.
-        StoreError
-            If it is damaged.
-        """
-        self._opened = opened(self.path, self.name)
-        self._sites = {site.name: site for site in self._opened.description.sites}
-        self._images: np.ndarray[Any, Any] | None = None
-        return self
-
-    # ------------------------------------------------------------------ what was recorded
-
-    @property
-    def steps(self) -> np.ndarray[Any, Any]:
-        """Recorded steps, ascending, int64."""
-        return self._opened.published.steps
-
-    @property
-    def epochs(self) -> np.ndarray[Any, Any]:
-        """Each step's epoch, float64, NaN where none was given."""
-        epochs = (line.epoch for line in self._opened.published.lines)
-        return np.array([np.nan if epoch is None else epoch for epoch in epochs], np.float64)
-
-    @property
-    def wall_times(self) -> np.ndarray[Any, Any]:
-        """When each step was recorded, float64, seconds since 1970."""
-        return np.array([line.time for line in self._opened.published.lines], np.float64)
-
-    @property
-    def sites(self) -> dict[str, Site]:
-        """Attention modules by name, in the order they run."""
-        return self._sites
-
-    @property
-    def examples(self) -> tuple[Example, ...]:
-        """The probe's examples."""
-        return self._opened.description.examples
-
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        """Names of the model's own parameters, in its order."""
-        return tuple(parameter.name for parameter in self._opened.description.parameters)
-
-    @property
-    def parameter_facts(self) -> tuple[dict[str, Any], ...]:
-        """``name``, ``module``, ``shape`` and ``size`` of each of the model's own parameters."""
-        return tuple(vars(parameter).copy() for parameter in self._opened.description.parameters)
-
-    @property
-    def precision(self) -> Precision:
-        """How weights are stored: ``name`` and ``max_error``."""
-        return self._opened.description.precision
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What of the recording could not be read, a sentence each."""
-        return self._opened.problems
-
-    # ------------------------------------------------------------------------- attention
 
     def weights(self, site: str, step: int = -1) -> xr.DataArray:
         """Return one site's maps at one step; values are read when they are looked at.
@@ -172,7 +92,7 @@ class Run:
         StoreError
             When values are read from a damaged file.
         """
-        return maps.weights(self._opened, site, self._attended(site, step))
+        return maps.weights(self._opened, *self._attended(site, step))
 
     def site(self, site: str, step: int = -1) -> xr.Dataset:
         """Return one site at one step, as :mod:`limelight.schema` describes it.
@@ -196,7 +116,7 @@ class Run:
         StoreError
             If a file is damaged.
         """
-        return maps.whole_site(self._opened, site, self._attended(site, step))
+        return maps.whole_site(self._opened, *self._attended(site, step))
 
     def valid(self, site: str, step: int = -1) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Return which queries and which keys of a site are valid, bool [example, position].
@@ -215,7 +135,7 @@ class Run:
         StoreError
             If a file is damaged.
         """
-        return maps.valid(self._opened, site, self._attended(site, step))
+        return maps.valid(self._opened, *self._attended(site, step))
 
     def tokens(self, site: str, example: int) -> dict[str, tuple[str, ...] | None]:
         """Return the text of a site's queries and keys, by ``query`` and ``key``.
@@ -231,9 +151,9 @@ class Run:
         dict of str to (tuple of str or None)
             None where none was recorded.
         """
-        one, texts = self._sites[site], self._opened.description.texts
-        tables = {schema.QUERY: one.query_text, schema.KEY: one.key_text}
-        return {d: None if at is None else texts[at][example] for d, at in tables.items()}
+        described, texts = self._sites[site], self._opened.description.texts
+        named = {schema.QUERY: described.query_text, schema.KEY: described.key_text}
+        return {dim: None if at is None else texts[at][example] for dim, at in named.items()}
 
     def vectors(self, site: str, step: int = -1) -> Vectors | None:
         """Return what a site's maps are computed from at one step, if they are stored as vectors.
@@ -255,7 +175,7 @@ class Run:
         NotRecordedError
             If there is no such site or step.
         """
-        return maps.vectors(self._opened, site, self._attended(site, step))
+        return maps.vectors(self._opened, *self._attended(site, step))
 
     def pooled(self, site: str, step: int, example: int, head: int) -> Pooled | None:
         """Return one large map as it was pooled when it was recorded.
@@ -278,7 +198,7 @@ class Run:
         NotRecordedError
             If there is no such site or step.
         """
-        return maps.pooled(self._opened, site, self._attended(site, step), example, head)
+        return maps.pooled(self._opened, *self._attended(site, step), example, head)
 
     def shrunk(self, site: str, step: int, example: int, head: int) -> Pooled | None:
         """Return :meth:`pooled`, which was called so."""
@@ -372,7 +292,7 @@ class Run:
 
     def image(self, example: int) -> np.ndarray[Any, Any] | None:
         """Return the picture whose pixels the positions are, float32 [row, column], or None."""
-        spec = self._opened.shared.get("images")
+        spec = self._opened.specs.shared.get("images")
         if spec is None or not 0 <= example < len(self.examples):
             return None
         if self._images is None:
@@ -396,9 +316,9 @@ class Run:
         Returns
         -------
         Dataset [step, parameter]
-            ``count`` [step, parameter, bin] int64, edges ``linspace(low, high, 65)``; ``low``,
-            ``high``, ``mean``, ``std``, ``min``, ``max``, ``norm``, ``near_zero``, ``nonfinite``
-            float64.
+            ``count`` [step, parameter, bin] int64, edges ``linspace(low, high, bins + 1)``;
+            ``low``, ``high``, ``mean``, ``std``, ``min``, ``max``, ``norm``, ``near_zero``,
+            ``nonfinite`` float64.
 
         Raises
         ------
@@ -411,6 +331,6 @@ class Run:
         chosen = list(self.parameter_names if chosen is None else chosen)
         return tables.parameters(self._opened, chosen, self._opened.published.some(step))
 
-    def _attended(self, site: str, step: int) -> Line:
-        self._opened.locate(site)  # a wrong name is told first: no step would help
-        return self._opened.published.attended(step)
+    def _attended(self, site: str, step: int) -> tuple[Located, Line]:
+        """Return where a site lies, and a step's line; of two that are wrong, the site's name."""
+        return self._opened.locate(site), self._opened.published.attended(step)

@@ -13,7 +13,6 @@ import xarray as xr
 
 from limelight.catalogue import analyses
 from limelight.store.format.index import Line
-from limelight.store.format.layout import BINS, STATISTICS
 from limelight.store.read.opening import Opened, absent
 
 
@@ -22,7 +21,7 @@ def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
     variables: dict[str, Any] = {}
     cards = analyses()
     for role, suffix in (("measures", ""), ("uniform", "_uniform")):
-        if (spec := opened.shared.get(role)) is None:
+        if (spec := opened.specs.shared.get(role)) is None:
             continue
         table = np.full((len(lines), *spec.tail), np.nan, np.float32)
         seen: dict[int, np.ndarray[Any, Any]] = {}  # many steps share one row of what is uniform
@@ -50,15 +49,16 @@ def parameters(opened: Opened, names: Sequence[str], lines: Sequence[Line]) -> x
         if name not in known:
             raise absent("parameter", name, opened.run, list(known))
     ordinals = [known[name] for name in names]
-    counts = np.zeros((len(lines), len(names), BINS), np.int64)
-    numbers = np.full((len(lines), len(names), len(STATISTICS)), np.nan)
+    sizes = opened.description.sizes
+    counts = np.zeros((len(lines), len(names), sizes.bins), np.int64)
+    numbers = np.full((len(lines), len(names), len(sizes.statistics)), np.nan)
     for at, line in enumerate(lines):
         if line.parameters and ordinals:
             for role, target in (("counts", counts), ("statistics", numbers)):
-                spec = opened.shared[role]
+                spec = opened.specs.shared[role]
                 target[at] = opened.arrays.read(spec, line.row, line.step)[ordinals]
     variables: dict[str, Any] = {"count": (("step", "parameter", "bin"), counts)}
-    for number, name in enumerate(STATISTICS):
+    for number, name in enumerate(sizes.statistics):
         variables[name] = (("step", "parameter"), numbers[..., number])
     return xr.Dataset(variables, {**_coords(lines), "parameter": np.array(names, np.str_)})
 

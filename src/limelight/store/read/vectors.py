@@ -50,6 +50,8 @@ class Vectors:
     line : Line
     name : str
         The site's.
+    constants : tuple of str
+        What else is stored of it, in storage order.
     """
 
     arrays: Arrays
@@ -57,6 +59,7 @@ class Vectors:
     ordinal: int
     line: Line
     name: str
+    constants: tuple[str, ...]
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -73,7 +76,7 @@ class Vectors:
     def precision(self) -> Precision:
         """How the vectors are stored, and the largest error of a weight that makes."""
         dtype = "float32" if self._wide else "float16"
-        error = float(self._read("constants")[2])
+        error = self._constant("max_error")
         return Precision(f"{dtype} vectors", error, dtype, "NaN")
 
     def factors(
@@ -98,13 +101,13 @@ class Vectors:
         """
         suffix = "_wide" if self._wide else ""
         count, key_heads = self.shape[1], self.specs["key"].tail[2]
-        some = np.arange(count)[heads]
-        own = some // (count // key_heads)
-        low, high = int(own.min()), int(own.max()) + 1
+        chosen = np.arange(count)[heads]
+        serving = chosen // (count // key_heads)
+        low, high = int(serving.min()), int(serving.max()) + 1
         key = self._read(f"key{suffix}", examples, slice(low, high), keys)
-        if len(some) < count:
-            key = key[:, own - low]
-        scale, softcap, _ = self._read("constants").tolist()
+        if len(chosen) < count:
+            key = key[:, serving - low]
+        scale, softcap = self._constant("scale"), self._constant("softcap")
         sink_logit = self._read("sink_logits")[heads]
         made = Factors(
             self._read(f"query{suffix}", examples, heads, queries).astype(np.float32),
@@ -154,8 +157,8 @@ class Vectors:
         if np.isnan(logits).any():
             return None
         log = self._read("normaliser").astype(np.float64)
-        found = np.exp(logits[None, :, None] - log)
-        return np.where(np.isneginf(log), 0, found).astype(np.float32)
+        share = np.exp(logits[None, :, None] - log)
+        return np.where(np.isneginf(log), 0, share).astype(np.float32)
 
     def weights(self) -> xr.Variable:
         """Return a variable [example, head, query, key] that computes what is asked of it."""
@@ -165,18 +168,21 @@ class Vectors:
         """Return a variable of what may be attended to, with ``head`` where heads differ."""
 
         def read(key: tuple[Any, ...]) -> NDArray[Any]:
-            parts = [_several(one) for one in key]
+            parts = [_several(index) for index in key]
             rule = self.rule(*parts)
             sizes = [len(range(n)[p]) if isinstance(p, slice) else len(p)
                      for p, n in zip(parts, self.shape, strict=True)]  # fmt: skip
-            found = np.empty(sizes, np.bool_)
+            cells = np.empty(sizes, np.bool_)
             for example in range(sizes[0]):
                 for head in range(sizes[1]):
-                    found[example, head] = rule.allowed(example, head, _ALL, _ALL)
-            return np.asarray(found[_squeezed(key)])
+                    cells[example, head] = rule.allowed(example, head, _ALL, _ALL)
+            return np.asarray(cells[_squeezed(key)])
 
         variable = lazy(self.shape, read, bool)
         return variable if self.by_head else variable.isel(head=0)
+
+    def _constant(self, name: str) -> float:
+        return float(self._read("constants")[self.constants.index(name)])
 
     @property
     def _wide(self) -> bool:
@@ -186,26 +192,26 @@ class Vectors:
         """Read part of an array; of one head, all of it, which is kept for the next question."""
         spec = self.specs[role]
         row = self.line.masks if role in ("runs", "reachable", "allowed") else self.line.row
-        one, rest = _singles(at, spec.tail[1:])
-        size = np.dtype(spec.dtype).itemsize * math.prod(spec.tail[1 + len(one) :])
-        if size > _MOST_KEPT or (len(one) < 2 and role in _BY_HEAD):
+        singles, rest = _singles(at, spec.tail[1:])
+        size = np.dtype(spec.dtype).itemsize * math.prod(spec.tail[1 + len(singles) :])
+        if size > _MOST_KEPT or (len(singles) < 2 and role in _BY_HEAD):
             return self.arrays.read(spec, row, self.line.step, self.ordinal, *at)
-        found = self.arrays.keep(spec, row, self.line.step, self.ordinal, *one)
-        found = found[(np.newaxis,) * len(one)]
-        for axis, part in enumerate(rest, len(one)):
-            found = found[(_ALL,) * axis + (part,)]
-        return found
+        values = self.arrays.keep(spec, row, self.line.step, self.ordinal, *singles)
+        values = values[(np.newaxis,) * len(singles)]
+        for axis, part in enumerate(rest, len(singles)):
+            values = values[(_ALL,) * axis + (part,)]
+        return values
 
 
 def _singles(at: tuple[Any, ...], sizes: tuple[int, ...]) -> tuple[list[int], tuple[Any, ...]]:
     """Split an index into the single positions it begins with, and the rest."""
-    one: list[int] = []
+    singles: list[int] = []
     for part, size in zip(at, sizes, strict=False):
         several = range(size)[part] if isinstance(part, slice) else part
         if len(several) != 1:
             break
-        one.append(int(several[0]))
-    return one[:2], at[len(one[:2]) :]
+        singles.append(int(several[0]))
+    return singles[:2], at[len(singles[:2]) :]
 
 
 class _Weights(BackendArray):
@@ -226,17 +232,17 @@ class _Weights(BackendArray):
         return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[np.float32]:
-        factors = self.vectors.factors(*[_several(one) for one in key])
-        found = np.empty(factors.shape, np.float32)
+        factors = self.vectors.factors(*[_several(index) for index in key])
+        values = np.empty(factors.shape, np.float32)
         for example, heads, queries in blocks(factors.shape):
-            found[example, heads, queries] = factors.weights(example, heads, queries, _ALL)
-        return np.asarray(found[_squeezed(key)])
+            values[example, heads, queries] = factors.weights(example, heads, queries, _ALL)
+        return np.asarray(values[_squeezed(key)])
 
 
-def _several(one: Any) -> Part:
+def _several(index: Any) -> Part:
     """Keep a dim of which one position is meant."""
-    return slice(int(one), int(one) + 1) if isinstance(one, int | np.integer) else one
+    return slice(int(index), int(index) + 1) if isinstance(index, int | np.integer) else index
 
 
 def _squeezed(key: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(0 if isinstance(one, int | np.integer) else _ALL for one in key)
+    return tuple(0 if isinstance(index, int | np.integer) else _ALL for index in key)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from limelight.errors import StoreError
-from limelight.store.format.layout import Files
+from limelight.store.format.files import Files
 
 try:
     import fcntl

@@ -16,7 +16,8 @@ import numpy as np
 import zarr
 
 from limelight.errors import LimelightError, NotRecordedError, StoreError
-from limelight.store.format.layout import ArraySpec, Files
+from limelight.store.format.files import Files
+from limelight.store.format.layout import ArraySpec
 from limelight.store.zarr import shards
 
 #: A longer ``zarr.json`` is none of ours.
@@ -52,7 +53,7 @@ class Arrays:
         row : int
         step : int, optional
         *at : int
-            As in :meth:`read`, places only.
+            As in :meth:`read`, indices only.
 
         Returns
         -------

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,8 @@ import google_crc32c
 import numpy as np
 from numcodecs import blosc, zstd  # type: ignore[import-untyped]
 
-from limelight.store.format.layout import ArraySpec, Files
+from limelight.store.format.files import Files
+from limelight.store.format.layout import ArraySpec
 
 #: Higher levels take three times as long and gain a fiftieth on attention maps.
 _LEVEL: Final = 1
@@ -53,14 +54,13 @@ def metadata(spec: ArraySpec, rows: int) -> dict[str, Any]:
     .. [1] Zarr core specification version 3, and its codec ``sharding_indexed``.
        https://zarr-specs.readthedocs.io/
     """
-    chunk = spec.chunk or spec.tail
-    whole = [count * part for count, part in zip(spec.grid, chunk, strict=True)]
+    whole = [count * part for count, part in zip(spec.grid, spec.unit, strict=True)]
     serial = {"name": "bytes"} if spec.dtype in ("bool", "uint8") else _BYTES
     packed = [_blosc(np.dtype(spec.dtype).itemsize), _CRC] if spec.shuffled else [_ZSTD]
     codecs: list[dict[str, Any]] = [serial, *packed]
     if spec.chunk is not None:
         sharding = {
-            "chunk_shape": [1, *chunk],
+            "chunk_shape": [1, *spec.unit],
             "codecs": codecs,
             "index_codecs": [_BYTES, _CRC],
             "index_location": "end",
@@ -106,7 +106,7 @@ def write(
     files: Files,
     spec: ArraySpec,
     row: int,
-    values: np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any] | None],
+    values: np.ndarray[Any, Any] | Iterable[np.ndarray[Any, Any] | None],
 ) -> None:
     """Write one row.
 
@@ -115,10 +115,10 @@ def write(
     files : Files
     spec : ArraySpec
     row : int
-    values : array, or sequence of arrays
-        The row in the array's own type; a sequence is stacked along the first axis. Of a row cut
-        into parts, what lies beyond an axis shorter than the array's, or where None stands for an
-        array, is not written.
+    values : array, or iterable of arrays
+        The row in the array's own type; of one cut into parts, one array after another along the
+        first axis, each asked for when those before it are written. What lies beyond an axis
+        shorter than the array's, or where None stands for an array, is not written.
 
     Raises
     ------
@@ -177,18 +177,25 @@ def _write_shard(file: Any, pieces: Iterator[bytes | None]) -> None:
 
 
 def _pieces(
-    spec: ArraySpec, values: np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any] | None]
+    spec: ArraySpec, values: np.ndarray[Any, Any] | Iterable[np.ndarray[Any, Any] | None]
 ) -> Iterator[bytes | None]:
     """Cut a row into its parts, in order, compressed."""
     if spec.chunk is None:
         yield _packed(spec, np.ascontiguousarray(values))
         return
     shape = spec.chunk[1:]  # a part is always one wide along the first axis
-    for first, *rest in product(*map(range, spec.grid)):
-        cut = tuple(slice(at * size, (at + 1) * size) for at, size in zip(rest, shape, strict=True))
-        one = values[first]
-        part = None if one is None else one[cut]
-        yield None if part is None or not part.size else _packed(spec, _filled(spec, part, shape))
+    count, *grid = spec.grid
+    cuts = [
+        tuple(slice(at * size, (at + 1) * size) for at, size in zip(corner, shape, strict=True))
+        for corner in product(*map(range, grid))
+    ]
+    for _, array in zip(range(count), values, strict=True):
+        for cut in cuts:
+            part = None if array is None else array[cut]
+            if part is None or not part.size:
+                yield None
+            else:
+                yield _packed(spec, _filled(spec, part, shape))
 
 
 def _filled(

@@ -18,8 +18,10 @@ from limelight.analyses import blockwise, pooling
 from limelight.factors import Factors, blocks, factors_of
 from limelight.rule import Rule
 from limelight.store.format import overview
-from limelight.store.format.layout import overview_sides, strides
 from limelight.store.format.precision import Precision
+
+#: Rows and columns, or queries and keys.
+Pair = tuple[int, int]
 
 #: Error of a weight above which vectors are stored in single precision: by form of storage.
 BOUNDS: Final = {"float16": 2e-3, "compact": 1e-2}
@@ -94,13 +96,17 @@ def vectors_of(weights: xr.DataArray, form: Precision) -> Factors | None:
     return factors if halves < whole else None
 
 
-def packed(factors: Factors, form: Precision) -> Packed:
+def packed(factors: Factors, form: Precision, sides: Pair, strides: Pair | None = None) -> Packed:
     """Round vectors, and compute anew what depends on them.
 
     Parameters
     ----------
     factors : Factors
     form : Precision
+    sides : (int, int)
+        Rows and columns of the small pictures.
+    strides : (int, int), optional
+        How many queries and keys lie in a cell of large maps, if they are stored pooled as well.
 
     Returns
     -------
@@ -109,73 +115,81 @@ def packed(factors: Factors, form: Precision) -> Packed:
     """
     query, key, rounded = _rounded(factors, np.float16)
     sample = _sample(factors.query)
-    error = 2 * _apart(_some(factors, sample), _some(rounded, sample))
+    error = 2 * _apart(_sampled(factors, sample), _sampled(rounded, sample))
     if wide := not error <= BOUNDS[form.name]:
         query, key, rounded = _rounded(factors, np.float32)
         error = 0.0
-    pictures = _pictures(rounded)
-    kept = rounded.normaliser.astype(np.float32).astype(np.float64)
+    pictures = _pictures(rounded, sides, strides)
+    normaliser = rounded.normaliser.astype(np.float32).astype(np.float64)
     # A normaliser off by its last bit makes every weight of its row off by that share.
-    error += float(np.abs(np.nan_to_num(kept, posinf=0, neginf=0)).max(initial=1.0)) * 2.0**-24
-    rounded.keep(kept)
+    error += (
+        float(np.abs(np.nan_to_num(normaliser, posinf=0, neginf=0)).max(initial=1.0)) * 2.0**-24
+    )
+    rounded.keep(normaliser)
     return Packed(query, key, wide, rounded, error, pictures)
 
 
-def pooled_allowed(factors: Factors) -> NDArray[np.int32]:
+def pooled_allowed(factors: Factors, strides: Pair) -> NDArray[np.int32]:
     """Count the allowed weights in each cell of a large, pooled map.
 
     Parameters
     ----------
     factors : Factors
+    strides : (int, int)
+        How many queries and keys lie in a cell.
 
     Returns
     -------
     array [example or 1, head or 1, row, column]
     """
-    queries, keys = factors.shape[2:]
-    down, across = strides(queries, keys) or (1, 1)
-    grid = pooling.even(queries, down), pooling.even(keys, across)
-    return pooling.counts(factors.rule, factors.shape, grid)
+    return pooling.counts(factors.rule, factors.shape, _strided(factors, strides))
 
 
-def allowed_cells(factors: Factors) -> NDArray[np.bool_]:
+def allowed_cells(factors: Factors, sides: Pair) -> NDArray[np.bool_]:
     """Return which cells of the small pictures cover anything that may be attended to.
 
     Parameters
     ----------
     factors : Factors
+    sides : (int, int)
+        Rows and columns of the pictures.
 
     Returns
     -------
     array [example or 1, head or 1, row, column]
     """
-    queries, keys = factors.shape[2:]
-    rows, columns = (overview.edges(size, count) for size, count in _sides(queries, keys))
-    return np.asarray(pooling.counts(factors.rule, factors.shape, (rows, columns)) > 0)
+    return np.asarray(pooling.counts(factors.rule, factors.shape, _edges(factors, sides)) > 0)
 
 
-def _pictures(factors: Factors) -> Pictures:
-    """Shrink maps in the pass that finds the normaliser."""
+def _pictures(factors: Factors, sides: Pair, strides: Pair | None) -> Pictures:
+    """Pool maps in the pass that finds the normaliser."""
     queries, keys = factors.shape[2:]
-    rows, columns = (overview.edges(size, count) for size, count in _sides(queries, keys))
+    rows, columns = _edges(factors, sides)
     grids = [(rows, columns)]
-    if (own := strides(queries, keys)) is not None:
-        grids.append((pooling.even(queries, own[0]), pooling.even(keys, own[1])))
+    if strides is not None:
+        grids.append(_strided(factors, strides))
     fine = pooling.joined(grids)
     _, maps = blockwise.shrunk(factors, ["normaliser"], fine)
     small, *rest = (pooling.folded(maps.largest, maps.total, fine, grid) for grid in grids)
     covered = np.outer(np.diff(rows, append=queries), np.diff(columns, append=keys))
     cells, nan = overview.painted(np.stack([small[0], small[1] / covered.astype(np.float32)]))
-    if not rest:
+    if strides is None:
         return Pictures(cells, nan, None)
-    count = np.maximum(pooled_allowed(factors), 1)
+    count = np.maximum(pooled_allowed(factors, strides), 1)
     large = np.stack([rest[0][0], rest[0][1] / count]).astype(np.float16)
     return Pictures(cells, nan, large)
 
 
-def _sides(queries: int, keys: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    rows, columns = overview_sides(queries, keys)
-    return (queries, rows), (keys, columns)
+def _edges(factors: Factors, sides: Pair) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return where rows and columns of the small pictures start."""
+    queries, keys = factors.shape[2:]
+    return overview.edges(queries, sides[0]), overview.edges(keys, sides[1])
+
+
+def _strided(factors: Factors, strides: Pair) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return where rows and columns of a pooled map start."""
+    queries, keys = factors.shape[2:]
+    return pooling.even(queries, strides[0]), pooling.even(keys, strides[1])
 
 
 def _rounded(factors: Factors, dtype: Any) -> tuple[NDArray[Any], NDArray[Any], Factors]:
@@ -201,19 +215,19 @@ def _sample(query: NDArray[np.float32]) -> NDArray[np.intp]:
     return np.union1d(spread, longest)
 
 
-def _some(factors: Factors, queries: NDArray[np.intp]) -> Factors:
-    """Return the factors of some queries only."""
+def _sampled(factors: Factors, queries: NDArray[np.intp]) -> Factors:
+    """Return the factors of these queries only."""
     rule = factors.rule
     cells = None if rule.cells is None else rule.cells[:, :, queries]
     part = Rule(rule.first[:, queries], rule.stop[:, queries], rule.valid, cells)
     return replace(factors, query=factors.query[:, :, queries], rule=part)
 
 
-def _apart(one: Factors, other: Factors) -> float:
+def _apart(before: Factors, after: Factors) -> float:
     """Return how far apart two weights are at most; NaN in both is no difference."""
     most = 0.0
-    for example, heads, queries in blocks(one.shape):
-        pair = [f.weights(example, heads, queries, slice(None)) for f in (one, other)]
+    for example, heads, queries in blocks(before.shape):
+        pair = [f.weights(example, heads, queries, slice(None)) for f in (before, after)]
         if not np.array_equal(np.isnan(pair[0]), np.isnan(pair[1])):
             return math.inf
         most = max(most, float(np.nan_to_num(np.abs(pair[0] - pair[1])).max(initial=0.0)))

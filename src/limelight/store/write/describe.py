@@ -1,121 +1,76 @@
 """The description of a recording, made from the first step that is recorded.
 
-Room: store. Comes in: a tree of sites, measures, parameters, a probe. Goes out: a
-:class:`~limelight.store.format.description.Description`, and what is stored once.
+Room: store. Comes in: a step. Goes out: a
+:class:`~limelight.store.format.description.Description`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from limelight import schema
 from limelight.store.format.description import Description, Example, Parameter, Site
-from limelight.store.format.packing import vectors_of
 from limelight.store.format.precision import Precision
+from limelight.store.format.sizes import Sizes
+from limelight.store.write.packing import vectors_of
+from limelight.store.write.step import ProbeLike, Step
 
 _TITLE = 60
 
 Texts = dict[tuple[tuple[str, ...], ...], int]
 
 
-class ProbeLike(Protocol):
-    """What the store wants to know of a probe."""
-
-    @property
-    def labels(self) -> Sequence[Any] | None:
-        """The class of each example."""
-
-    @property
-    def examples(self) -> int:
-        """How many there are."""
-
-    @property
-    def images(self) -> np.ndarray[Any, Any] | None:
-        """Pictures [example, row, column], if positions are their pixels."""
-
-    def tokens_of(self, example: int) -> Sequence[str] | None:
-        """Text of one example's positions."""
-
-
-def sites_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
-    """Return the sites of a captured tree by name, in the order of the tree.
+def describe(step: Step, form: Precision, sizes: Sizes) -> Description:
+    """Describe a recording whose first step is this.
 
     Parameters
     ----------
-    tree : DataTree
-        Nodes that hold ``weights``.
-
-    Returns
-    -------
-    dict of str to Dataset
-    """
-    found: dict[str, xr.Dataset] = {}
-
-    def walk(node: xr.DataTree) -> None:
-        if "weights" in node.data_vars:
-            site = node.to_dataset()
-            name = node.path.strip("/") or str(site.attrs.get("module", "attention"))
-            found[name] = site
-        for child in node.children.values():
-            walk(child)
-
-    walk(tree)
-    return found
-
-
-def describe(
-    form: Precision,
-    sites: Mapping[str, xr.Dataset],
-    measures: Sequence[str],
-    parameters: xr.Dataset | None,
-    probe: ProbeLike | None,
-) -> Description:
-    """Describe a recording whose first step holds these.
-
-    Parameters
-    ----------
+    step : Step
     form : Precision
         How weights will be stored.
-    sites : mapping of str to Dataset
-    measures : sequence of str
-        Names of the measures to store.
-    parameters : Dataset, optional
-    probe : ProbeLike, optional
+    sizes : Sizes
+        As which; histograms have as many bins as they come with.
 
     Returns
     -------
     Description
     """
+    if step.parameters is not None:
+        sizes = replace(sizes, bins=int(step.parameters.sizes["bin"]))
     texts: Texts = {}
-    images = None if probe is None else probe.images
+    images = step.images
     return Description(
         precision=form,
-        sites=tuple(_site(name, site, texts, form) for name, site in sites.items()),
-        examples=_examples(sites, probe),
-        parameters=() if parameters is None else _parameters(parameters),
-        measures=tuple(measures),
+        sites=tuple(_site(name, site, texts, form, sizes) for name, site in step.sites.items()),
+        examples=_examples(step.sites, step.probe),
+        parameters=() if step.parameters is None else _parameters(step.parameters),
+        measures=tuple(
+            sorted({str(name) for measured in step.measures.values() for name in measured})
+        ),
         texts=tuple(texts),
         images=None if images is None else (int(images.shape[1]), int(images.shape[2])),
         images_digest="" if images is None else _digest(np.asarray(images, np.float32)),
+        sizes=sizes,
     )
 
 
-def _site(name: str, site: xr.Dataset, texts: Texts, form: Precision) -> Site:
-    attrs, sizes = site.attrs, site["weights"].sizes
+def _site(name: str, site: xr.Dataset, texts: Texts, form: Precision, sizes: Sizes) -> Site:
+    attrs, axes = site.attrs, site["weights"].sizes
     vectors = vectors_of(site["weights"], form)
     return Site(
         name=name,
         module=str(attrs.get("module", name)),
         kind=str(attrs.get("kind", "self")),
         module_class=str(attrs.get("module_class", "")),
-        heads=int(sizes[schema.HEAD]),
-        queries=int(sizes[schema.QUERY]),
-        keys=int(sizes[schema.KEY]),
+        heads=int(axes[schema.HEAD]),
+        queries=int(axes[schema.QUERY]),
+        keys=int(axes[schema.KEY]),
         query_layout=_layout(attrs.get("query_layout")),
         key_layout=_layout(attrs.get("key_layout")),
         framework=str(attrs.get("framework", "")),
@@ -124,6 +79,7 @@ def _site(name: str, site: xr.Dataset, texts: Texts, form: Precision) -> Site:
         key_text=_table(site, "key_token", texts),
         features=None if vectors is None else int(vectors.query.shape[3]),
         key_heads=None if vectors is None else int(vectors.key.shape[1]),
+        strides=None if vectors is None else sizes.strides(*vectors.shape[2:]),
     )
 
 

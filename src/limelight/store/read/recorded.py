@@ -1,0 +1,115 @@
+"""What a recording says of itself, without a look at its arrays.
+
+Room: store. Comes in: a run's folder. Goes out: :class:`Recorded`, its steps, sites, examples,
+parameters. Looks while another process writes: what the index does not list yet does not exist.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from limelight import schema
+from limelight.store.format.description import Example, Site
+from limelight.store.format.precision import Precision
+from limelight.store.format.sizes import Sizes
+from limelight.store.read.opening import opened
+
+
+class Recorded:
+    """What one run recorded, as it was when it was looked at.
+
+    Parameters
+    ----------
+    path : str or path
+        The run's folder.
+
+    Attributes
+    ----------
+    path : Path
+    name : str
+        The folder's name.
+    schema : int
+        Version of the data model.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.name = self.path.resolve().name
+        self.schema = schema.SCHEMA_VERSION
+        self.refresh()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Run {self.name!r}: {self.steps.size} steps, {len(self.sites)} sites, "
+            f"{len(self.parameter_names)} parameters>"
+        )
+
+    def refresh(self) -> Self:
+        """Look again at what is published, and return the run itself.
+
+        Raises
+        ------
+        NotRecordedError
+            If the recording is gone.
+        StoreError
+            If it is damaged.
+        """
+        self._opened = opened(self.path, self.name)
+        self._sites = {site.name: site for site in self._opened.description.sites}
+        self._images: np.ndarray[Any, Any] | None = None
+        return self
+
+    @property
+    def steps(self) -> np.ndarray[Any, Any]:
+        """Recorded steps, ascending, int64."""
+        return self._opened.published.steps
+
+    @property
+    def epochs(self) -> np.ndarray[Any, Any]:
+        """Each step's epoch, float64, NaN where none was given."""
+        epochs = (line.epoch for line in self._opened.published.lines)
+        return np.array([np.nan if epoch is None else epoch for epoch in epochs], np.float64)
+
+    @property
+    def wall_times(self) -> np.ndarray[Any, Any]:
+        """When each step was recorded, float64, seconds since 1970."""
+        return np.array([line.time for line in self._opened.published.lines], np.float64)
+
+    @property
+    def sites(self) -> dict[str, Site]:
+        """Attention modules by name, in the order they run."""
+        return self._sites
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """The probe's examples."""
+        return self._opened.description.examples
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the model's own parameters, in its order."""
+        return tuple(parameter.name for parameter in self._opened.description.parameters)
+
+    @property
+    def parameter_facts(self) -> tuple[dict[str, Any], ...]:
+        """``name``, ``module``, ``shape`` and ``size`` of each of the model's own parameters."""
+        return tuple(vars(parameter).copy() for parameter in self._opened.description.parameters)
+
+    @property
+    def precision(self) -> Precision:
+        """How weights are stored: ``name`` and ``max_error``."""
+        return self._opened.description.precision
+
+    @property
+    def sizes(self) -> Sizes:
+        """How big its parts are: ``bins`` of histograms, ``overview``, ``statistics`` and so on."""
+        return self._opened.description.sizes
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What of the recording could not be read, a sentence each."""
+        return self._opened.problems

@@ -313,3 +313,14 @@ def test_a_sweep_is_one_gated_run_after_another(sequence):
     gatings = [{("attention", head): 0.0} for head in range(HEADS)]
     for head, found in enumerate(sweep(model, sequence, gatings)):
         np.testing.assert_allclose(array(found), without_head(model, head, sequence), atol=1e-6)
+
+
+def test_samples_need_as_many_positions(sequence):
+    x = keras.Input((None, D))
+    model = keras.Model(x, heads()(x, x))
+    options = {"replace": "sample", "reference": sequence[:, :4]}
+    with (
+        pytest.raises(GateError, match="Got a reference of 4 positions for 6 at 'attention'"),
+        ll.gate(model, {("attention", 0): 0.0}, **options),
+    ):
+        model(sequence)

@@ -34,7 +34,7 @@ class Piece:
     value: Any
     each_head: bool = False
 
-    def places(self, heads: int) -> list[int]:
+    def indices(self, heads: int) -> list[int]:
         """Return the indices of the heads that are meant, of so many."""
         if self.heads is None:
             return list(range(heads))
@@ -122,7 +122,7 @@ def read(gates: Mapping[Any, Any], replace: Replace = None, reference: Any = Non
     for key, value in gates.items():
         site, piece = _piece(key, value)
         sites.setdefault(site, []).append(piece)
-    return Gates({site: tuple(found) for site, found in sites.items()}, replace, reference)
+    return Gates({site: tuple(pieces) for site, pieces in sites.items()}, replace, reference)
 
 
 def _piece(key: Any, value: Any) -> tuple[str, Piece]:
@@ -133,8 +133,8 @@ def _piece(key: Any, value: Any) -> tuple[str, Piece]:
         heads = key[1]
         if heads is None or isinstance(heads, slice):
             return key[0], Piece(heads, value)
-        if isinstance(heads, (tuple, range)) and all(hasattr(one, "__index__") for one in heads):
-            return key[0], Piece(tuple(int(one) for one in heads), value)
+        if isinstance(heads, (tuple, range)) and all(hasattr(h, "__index__") for h in heads):
+            return key[0], Piece(tuple(int(head) for head in heads), value)
         if hasattr(heads, "__index__") and not isinstance(heads, bool):
             return key[0], Piece(int(heads), value)
     shape = f" of shape {tuple(value.shape)}" if rank else ""
@@ -147,9 +147,9 @@ def _piece(key: Any, value: Any) -> tuple[str, Piece]:
 
 
 def _check_heads(site: str, piece: Piece, heads: int) -> None:
-    places = piece.places(heads)
-    wrong = [place for place in places if not 0 <= place < heads]
-    if wrong or not places:
+    indices = piece.indices(heads)
+    wrong = [index for index in indices if not 0 <= index < heads]
+    if wrong or not indices:
         raise GateError(
             f"Got a gate for head {wrong[0]} of {site!r}, which has {heads}."
             if wrong
@@ -167,9 +167,9 @@ def _check_heads(site: str, piece: Piece, heads: int) -> None:
 
 
 def _listed(known: Mapping[str, int]) -> str:
-    told = [f"{site} ({heads})" for site, heads in itertools.islice(known.items(), 40)]
-    more = len(known) - len(told)
-    return (", ".join(told) or "none was seen") + (f" and {more} more" if more > 0 else "")
+    sites = [f"{site} ({heads})" for site, heads in itertools.islice(known.items(), 40)]
+    more = len(known) - len(sites)
+    return (", ".join(sites) or "none was seen") + (f" and {more} more" if more > 0 else "")
 
 
 def never_ran(sites: Iterable[str]) -> GateError:

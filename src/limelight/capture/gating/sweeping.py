@@ -66,5 +66,5 @@ def sweep(
             f"Got batched={batched!r}.", "Wanted True, False or 'auto'.", "Write one of these."
         )
     probe = inputs if isinstance(inputs, Probe) else Probe(inputs)
-    wanted = [read(one) for one in gates]
+    wanted = [read(mapping) for mapping in gates]
     return list(adapter_for(model).sweep(model, probe, wanted, batched)) if wanted else []

@@ -6,142 +6,141 @@ of a layer with one head; where only weights are seen, they are [example, head, 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
-from limelight.capture.gating.gates import Gates
+from limelight.capture.gating.blending import Sizes, check_sample, meanings, wrong_batch
+from limelight.capture.gating.gates import Piece, Replace
 from limelight.errors import GateError
 
 
-class Blend:
-    """Changes contributions.
+def strengths(pieces: Sequence[Piece], heads: int) -> Any:
+    """Build the gates of a site.
 
     Parameters
     ----------
-    gates : Gates
-    only_look : bool
-        Keep what contributions are, and change nothing.
+    pieces : sequence of Piece
+    heads : int
+
+    Returns
+    -------
+    tensor [example, head]
+        One example stands for all.
     """
-
-    def __init__(self, gates: Gates, only_look: bool = False) -> None:
-        self._gates = gates
-        self._only_look = only_look
-        self._own: dict[str, Any] = {}
-        self._kept: dict[str, Any] | None = {} if gates.reference is None else None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether the reference was not run yet."""
-        return self._kept is None and not self._only_look
-
-    @property
-    def replaces(self) -> bool:
-        """Whether contributions are needed, so that weights will not do."""
-        return self._gates.replace is not None
-
-    def keep(self, other: Blend) -> None:
-        """Take what another looked at as the reference's contributions.
-
-        Parameters
-        ----------
-        other : Blend
-        """
-        self._kept = dict(other._own)
-
-    def __call__(self, site: str, heads: int, own: Any, features: bool) -> Any:
-        """Return ``gate · own + (1 − gate) · other``.
-
-        Parameters
-        ----------
-        site : str
-        heads : int
-        own : tensor
-        features : bool
-            Whether these are contributions; else they are weights.
-
-        Returns
-        -------
-        tensor
-        """
-        from keras import ops
-
-        if self._only_look:
-            self._own[site] = own
-            return own
-        gates = ops.cast(_laid_out(self._strengths(site, heads), heads, own, features), own.dtype)
-        if self._gates.replace is None:
-            return own * gates
-        other = self._other(site, own, heads)
-        return own * gates + (1 - gates) * ops.cast(other, own.dtype)
-
-    def _strengths(self, site: str, heads: int) -> Any:
-        """Return the gates [example or 1, head]."""
-        from keras import ops
-
-        gates = ops.ones((1, heads), "float32")
-        for piece in self._gates.sites[site]:
-            value = ops.convert_to_tensor(piece.value)
-            value = value if "float" in str(value.dtype) else ops.cast(value, "float32")
-            if piece.each_head:
-                gates = value if len(value.shape) == 2 else value[None]
-                continue
-            places = set(piece.places(heads))
-            meant = ops.convert_to_tensor([[head in places for head in range(heads)]])
-            wide = ops.reshape(value, (-1, 1)) if len(value.shape) else value
-            gates = ops.where(meant, ops.cast(wide, gates.dtype), gates)
-        return gates
-
-    def _other(self, site: str, own: Any, heads: int) -> Any:
-        from keras import ops
-
-        kept = (self._kept or {}).get(site)
-        shown = own if kept is None else kept
-        if self._gates.replace == "mean":
-            # Attention of one head has no axis for it.
-            axes = tuple(range(len(shown.shape) - 1 - (heads > 1 or len(shown.shape) > 3)))
-            return ops.mean(shown, axis=axes, keepdims=True)
-        if kept is None:
-            if shown.shape[0] == 1:
-                raise GateError(
-                    "Got a batch of one example for replace='sample'.",
-                    "Wanted another example to take a sample from.",
-                    "Give a larger batch, or a reference.",
-                )
-            return ops.roll(own, -1, axis=0)
-        if tuple(kept.shape[1:]) != tuple(own.shape[1:]):
-            raise GateError(
-                f"Got a reference with {tuple(kept.shape)} at {site!r} for {tuple(own.shape)}.",
-                "Wanted as many positions, since samples are taken position by position.",
-                "Pad the reference to the length of the inputs.",
-            )
-        rows = ops.arange(ops.shape(own)[0]) % kept.shape[0]
-        return ops.take(kept, rows, axis=0)
-
-
-def _laid_out(gates: Any, heads: int, own: Any, features: bool) -> Any:
-    """Bring gates [example, head] to the axes of what they gate."""
     from keras import ops
 
-    rank = len(own.shape)
-    examples = gates.shape[0]
-    batch = own.shape[0]
+    gates = ops.ones((1, heads), "float32")
+    for given, meant in meanings(pieces, heads):
+        value = ops.convert_to_tensor(given)
+        value = value if "float" in str(value.dtype) else ops.cast(value, "float32")
+        if meant is None:
+            gates = value if len(value.shape) == 2 else value[None]
+            continue
+        wide = ops.reshape(value, (-1, 1)) if len(value.shape) else value
+        gates = ops.where(ops.convert_to_tensor([meant]), ops.cast(wide, gates.dtype), gates)
+    return gates
+
+
+def spread(gates: Any, values: Any, features: bool) -> Any:
+    """Bring gates [example, head] to the axes of what they gate.
+
+    Parameters
+    ----------
+    gates : tensor
+    values : tensor
+        Contributions, or weights.
+    features : bool
+        Whether it is the former.
+
+    Returns
+    -------
+    tensor
+
+    Raises
+    ------
+    GateError
+        If the batch has other examples than the gates, or the weights have no axis of heads.
+    """
+    from keras import ops
+
+    rank = len(values.shape)
+    (examples, heads), batch = gates.shape, values.shape[0]
     if examples not in {1, None} and batch is not None and batch != examples:
-        raise GateError(
-            f"Got gates for {examples} examples, where the model attends in {batch}.",
-            "Wanted one for each example of the batch.",
-            "Give gates of the batch's own length.",
-        )
+        raise wrong_batch(examples, batch)
     if heads == 1:
         return ops.reshape(gates, (-1, *[1] * (rank - 1)))
     if features:
         return ops.reshape(gates, (-1, *[1] * (rank - 3), heads, 1))
-    between = [int(size) for size in own.shape[1:-2]]
-    product = 1
-    for size in between:
-        product *= size
-    if product != heads:
+    between = [int(size) for size in values.shape[1:-2]]
+    if math.prod(between) != heads:
         raise GateError(
-            f"Got weights of shape {tuple(own.shape)} of {heads} heads.",
+            f"Got weights of shape {tuple(values.shape)} of {heads} heads.",
             "Wanted [example, head, query, key].",
             "Let the layer use ops.dot_product_attention.",
         )
     return ops.reshape(gates, (-1, *between, 1, 1))
+
+
+def blend(values: Any, gates: Any, other: Any) -> Any:
+    """Return ``gates · values + (1 − gates) · other``.
+
+    Parameters
+    ----------
+    values : tensor
+    gates : tensor
+        As :func:`spread` brings them.
+    other : tensor
+        Sizes of one are repeated.
+
+    Returns
+    -------
+    tensor
+    """
+    from keras import ops
+
+    return values * gates + (1 - gates) * ops.cast(other, values.dtype)
+
+
+def stand_in(replace: Replace, rows: Any, reference: Any, heads: int, site: str) -> Any:
+    """Return what takes the place of contributions.
+
+    Parameters
+    ----------
+    replace : ``mean`` or ``sample``
+    rows : tensor
+        The contributions themselves.
+    reference : tensor, optional
+        Those of a reference.
+    heads : int
+    site : str
+        For error messages.
+
+    Returns
+    -------
+    tensor
+        Some sizes are one, where all share it.
+
+    Raises
+    ------
+    GateError
+        If there is no other example, or the reference has other positions.
+    """
+    from keras import ops
+
+    shown = rows if reference is None else reference
+    if replace == "mean":
+        axes = (0, *range(1, 1 + len(_positions(shown, heads))))
+        return ops.mean(shown, axis=axes, keepdims=True)
+    positions = None if reference is None else _positions(reference, heads)
+    check_sample(site, rows.shape[0], _positions(rows, heads), positions)
+    if reference is None:
+        return ops.roll(rows, -1, axis=0)
+    indices = ops.arange(ops.shape(rows)[0]) % reference.shape[0]
+    return ops.take(reference, indices, axis=0)
+
+
+def _positions(rows: Any, heads: int) -> Sizes:
+    """Return the sizes of the axes of positions; attention of one head has no axis for it."""
+    rank = len(rows.shape)
+    return tuple(rows.shape[1 : rank - 1 - (heads > 1 or rank > 3)])

@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+Result = TypeVar("Result")
 
-def elsewhere(model: Any, act: Callable[[], None]) -> None:
+
+def elsewhere(model: Any, act: Callable[[], Result]) -> Result:
     """Do something in a thread of its own, and wait for it.
 
     Parameters
@@ -23,21 +25,28 @@ def elsewhere(model: Any, act: Callable[[], None]) -> None:
         Its variables have values there, also where its trainer has put them away.
     act : callable
         What it raises is raised here.
-    """
-    found: list[BaseException] = []
 
-    def go() -> None:
+    Returns
+    -------
+    object
+        What it returns.
+    """
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
         try:
-            act()
+            results.append(act())
         except BaseException as error:  # noqa: BLE001  # raised again below
-            found.append(error)
+            errors.append(error)
 
     with _lent(model):
-        thread = threading.Thread(target=go)
+        thread = threading.Thread(target=run)
         thread.start()
         thread.join()
-    if found:
-        raise found[0]
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 @contextmanager

@@ -7,33 +7,23 @@ was compiled before would know nothing of the gates, and what is compiled inside
 
 from __future__ import annotations
 
-import inspect
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from limelight.capture.adapter import adapter_for
-from limelight.capture.gating.gates import Gates, Piece, never_ran, without_effect
+from limelight.capture.gating.gates import Gates, Replace
+from limelight.capture.gating.life import Life, Pieces, known
 from limelight.capture.keras import names as keras_names
-from limelight.capture.keras.backends.backend import backend, dtype_of, single
+from limelight.capture.keras.backends.backend import backend
 from limelight.capture.keras.calling import outputs, tensors
-from limelight.capture.keras.gates.blending import Blend
-from limelight.capture.keras.gates.elsewhere import elsewhere
+from limelight.capture.keras.gates.blending import blend, spread, stand_in, strengths
 from limelight.capture.keras.gates.hooking import attending
 from limelight.capture.keras.gates.products import Later
+from limelight.capture.keras.gates.trials import CallTrials, Trial
 from limelight.capture.keras.state import untouched
 from limelight.capture.probe import Probe
-from limelight.errors import GateError, ProbeError
-
-# Of each model, its sites and how many heads they have, and which were tested.
-_known: weakref.WeakKeyDictionary[Any, tuple[dict[str, int], set[str]]] = (
-    weakref.WeakKeyDictionary()
-)
+from limelight.errors import GateError
 
 
 @contextmanager
@@ -55,11 +45,8 @@ def gated(model: Any, gates: Gates) -> Iterator[None]:
         See :func:`limelight.capture.gate`.
     """
     gating = Gating(model, gates)
-    with gating.standing():
+    with gating.life.lived(), gating.standing():
         yield
-    missing = [site for site in gates.sites if site not in gating.met]
-    if missing and not gating.told:
-        raise never_ran(missing)
 
 
 def swept(model: Any, probe: Probe, gates: Sequence[Gates]) -> list[Any]:
@@ -76,11 +63,11 @@ def swept(model: Any, probe: Probe, gates: Sequence[Gates]) -> list[Any]:
     list
         What the model returns, for each gating.
     """
-    found = []
-    for one in gates:
-        with untouched(model), gated(model, one):
-            found.append(outputs(model, probe, tensors(probe)))
-    return found
+    results = []
+    for gating in gates:
+        with untouched(model), gated(model, gating):
+            results.append(outputs(model, probe, tensors(probe)))
+    return results
 
 
 class Gating:
@@ -93,24 +80,15 @@ class Gating:
 
     Attributes
     ----------
-    met : set of str
-        Sites whose gates were applied.
-    told : bool
-        Whether an error was raised that may have kept them from it.
+    life : Life
+        Whether the gates were proved and applied, and what stands in for contributions.
     """
 
     def __init__(self, model: Any, gates: Gates) -> None:
         self.model = model
-        self.gates = gates
-        self.met: set[str] = set()
-        self.told = False
-        self._heads, self._tested = _known.setdefault(model, ({}, set()))
-        self._ready = all(site in self._tested for site in gates.sites)
-        if self._ready:
-            gates.check(self._heads)
-        self._blend = Blend(gates)
-        self._trial: Blend | None = None
-        self._watching = False
+        self.life = Life(gates, known(model))
+        self._trial: Trial | None = None
+        self._asleep = False
         self._error: GateError | None = None
         self._counts: dict[str, int] = {}
         self._depth = 0
@@ -153,12 +131,10 @@ class Gating:
         self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Make ready for a call of the model, and do it."""
-        if self._depth or self._watching:
+        if self._depth or self._asleep:
             return run(*args, **kwargs)
         if self._trial is None:
-            self.told = True
-            self._prepare(args, kwargs)
-            self.told = False
+            self.life.begin(CallTrials(self, args, kwargs))
         self._counts.clear()
         self._depth += 1
         try:
@@ -175,10 +151,10 @@ class Gating:
         names = keras_names.paths(self.model)
         layers = {names[id(layer)]: layer for layer in self.model._flatten_layers()
                   if id(layer) in names}  # fmt: skip
-        for path in {_path_of(site, layers) for site in self.gates.sites}:
+        for path in {_path_of(site, layers) for site in self.life.gates.sites}:
             if path in layers:
                 attending(
-                    layers[path], partial(self._seen, path), self._replace, lambda: self._watching
+                    layers[path], partial(self._seen, path), self._replace, lambda: self._asleep
                 )
 
     def _replace(self, owner: Any, name: str, value: Any) -> None:
@@ -190,32 +166,60 @@ class Gating:
             self._undo.callback(attributes.pop, name, None)
         attributes[name] = value
 
-    def _seen(self, path: str, own: Any, features: bool) -> Any:
+    def _seen(self, path: str, values: Any, features: bool) -> Any:
         """Return what becomes of what a layer's heads contribute, or of its weights."""
         count = self._counts.get(path, 0)
         self._counts[path] = count + 1
         name = path or keras_names.name_of(self.model)
-        numbered = f"{name}:{count}" if f"{name}:1" in self._heads and count else name
-        site = next((s for s in (numbered, f"{numbered}/softmax") if s in self.gates.sites), None)
-        if site is None or site not in self._heads or self._watching:
-            return own
-        self.met.add(site)
-        blend = self._trial or self._blend
-        if not features and blend.replaces:
-            change = partial(self._blended, blend, site, features=True)
-            return Later(own, change, partial(self._lost, site))
-        return self._blended(blend, site, own, features)
+        numbered = f"{name}:{count}" if f"{name}:1" in self.life.heads and count else name
+        named = self.life.gates.sites
+        site = next((s for s in (numbered, f"{numbered}/softmax") if s in named), None)
+        if site is None or site not in self.life.heads or self._asleep:
+            return values
+        if self._trial is not None:
+            return self._tried(self._trial, site, values, features)
+        self.life.applied.add(site)
+        gates = self.life.gates
+        reference = (self.life.reference or {}).get(site)
+        change = partial(self._blended, gates.sites, site, gates.replace, reference)
+        if not features and gates.replace is not None:
+            return Later(values, partial(change, features=True), partial(self._lost, site))
+        return change(values, features=features)
 
-    def _blended(self, blend: Blend, site: str, own: Any, features: bool) -> Any:
+    def _tried(self, trial: Trial, site: str, values: Any, features: bool) -> Any:
+        """Do what a trial says with what a layer's heads contribute, or with its weights."""
+        contributions = trial.contributions
+        if contributions is None and site not in trial.pieces:
+            return values
+        trial.met.add(site)
+        if contributions is None:
+            return self._blended(trial.pieces, site, None, None, values, features)
+
+        def collect(rows: Any) -> Any:
+            contributions[site] = rows
+            return rows
+
+        return collect(values) if features else Later(values, collect, partial(self._lost, site))
+
+    def _blended(
+        self, pieces: Pieces, site: str, replace: Replace, reference: Any, values: Any,
+        features: bool,
+    ) -> Any:  # fmt: skip
+        from keras import ops
+
         try:
-            return blend(site, self._heads[site], own, features)
+            heads = self.life.heads[site]
+            gates = spread(ops.cast(strengths(pieces[site], heads), values.dtype), values, features)
+            if replace is None:
+                return values * gates
+            return blend(values, gates, stand_in(replace, values, reference, heads, site))
         except GateError as error:
             self._error = error
             raise
 
     def _lost(self, site: str) -> None:
         self._error = GateError(
-            f"Got replace={self.gates.replace!r} for {site!r}, whose weights enter no matrix "
+            f"Got replace={self.life.gates.replace!r} for {site!r}, whose weights enter no matrix "
             "product that could be followed.",
             "Wanted ops.matmul or ops.einsum of weights and values, to know what a head "
             "contributes.",
@@ -223,79 +227,40 @@ class Gating:
         )
         raise self._error
 
-    # ----------------------------------------------------------------------------------- first call
+    # --------------------------------------------------------------------------------------- trials
 
-    def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Find the sites, test that gating changes the model's output, run the reference."""
-        if not self._ready:
-            try:
-                elsewhere(self.model, lambda: self._test(_probe(self.model, args, kwargs)))
-            except ProbeError:
-                return  # the call itself will fail, and say why in its own words
-            self._ready = True
-        if self._blend.waiting:
-            reference = self.gates.reference
-            probe = reference if isinstance(reference, Probe) else Probe(reference)
-            elsewhere(self.model, lambda: self._refer(probe))
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Leave the model alone for a while.
 
-    def _test(self, probe: Probe) -> None:
-        self._watching = True
-        try:
-            sites = adapter_for(self.model).watch(self.model, probe, (), (), None, None).subtree
-        finally:
-            self._watching = False
-        self._heads.update(
-            {s.attrs["module"]: int(s["weights"].sizes["head"]) for s in sites if s.has_data}
-        )
-        self.gates.check(self._heads)
-        silent = Gates({
-            site: tuple(Piece(piece.heads, 0.0) for piece in pieces)
-            for site, pieces in self.gates.sites.items()
-        })  # fmt: skip
-        before, self.met = self.met, set()
-        try:
-            plain = self._run(probe, Blend(silent, only_look=True))
-            silenced = self._run(probe, Blend(silent))
-            lost = [site for site in self.gates.sites if site not in self.met]
-            if not lost and _same(plain, silenced) and not self._matters(probe):
-                lost = list(self.gates.sites)
-        finally:
-            self.met = before
-        if lost:
-            raise without_effect(lost)
-        self._tested.update(self.gates.sites)
-
-    def _matters(self, probe: Probe) -> bool:
-        """Say whether the output depends on the heads, though silence makes no difference.
-
-        What is no number stays none, even where it is weighed with zero.
+        Yields
+        ------
+        None
         """
-        spoilt = Gates({
-            site: tuple(Piece(piece.heads, float("nan")) for piece in pieces)
-            for site, pieces in self.gates.sites.items()
-        })  # fmt: skip
-        return any(bool(np.isnan(one).any()) for one in self._run(probe, Blend(spoilt)))
+        self._asleep = True
+        try:
+            yield
+        finally:
+            self._asleep = False
 
-    def _refer(self, probe: Probe) -> None:
-        looking = Blend(self.gates, only_look=True)
-        self._run(probe, looking)
-        self._blend.keep(looking)
+    @contextmanager
+    def trying(self, trial: Trial) -> Iterator[None]:
+        """Apply a trial's gates, in runs that nobody gets.
 
-    def _run(self, probe: Probe, trial: Blend) -> list[Any]:
-        """Run the model for inference, leaving no trace, and return its outputs."""
-        import keras
+        Parameters
+        ----------
+        trial : Trial
+            Filled while the model runs.
 
+        Yields
+        ------
+        None
+        """
         self._trial, depth, self._depth = trial, self._depth, 0
         try:
-            with untouched(self.model):
-                found = outputs(self.model, probe, tensors(probe))
+            yield
         finally:
             self._trial, self._depth = None, depth
-        return [single(one) for one in keras.tree.flatten(found) if hasattr(one, "shape")]
-
-
-def _same(one: list[Any], other: list[Any]) -> bool:
-    return all(a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True))
 
 
 def _path_of(site: str, paths: Iterable[str]) -> str:
@@ -305,30 +270,3 @@ def _path_of(site: str, paths: Iterable[str]) -> str:
         if name in known:
             return name
     return "" if "/" not in site else site
-
-
-def _probe(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Probe:
-    """Make a probe of what a model is called with; of stand-ins where it is traced."""
-    given = [one for one in args if one is not None]
-    if not given:
-        names = inspect.signature(model.call).parameters
-        given = [kwargs[name] for name in names if hasattr(kwargs.get(name), "shape")]
-    inputs = given[0] if len(given) == 1 else tuple(given)
-    if isinstance(inputs, dict):
-        return Probe({name: _values(one) for name, one in inputs.items()})
-    if isinstance(inputs, (list, tuple)):
-        return Probe(tuple(_values(one) for one in inputs))
-    return Probe(_values(inputs))
-
-
-def _values(tensor: Any) -> NDArray[Any]:
-    knows = backend()
-    if isinstance(tensor, np.ndarray):
-        return tensor
-    if knows.has_values(tensor):
-        return np.array(knows.read(tensor))
-    shape = [2 if size is None else int(size) for size in tensor.shape]
-    dtype = np.dtype(dtype_of(tensor).replace("bfloat16", "float32"))
-    if dtype.kind != "f":
-        return np.ones(shape, dtype)
-    return np.random.default_rng(0).normal(size=shape).astype(dtype)

@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from limelight.capture.gating.blending import check_sample, meanings, wrong_batch
 from limelight.capture.gating.gates import Piece, Replace
-from limelight.errors import GateError
 
 
 def strengths(pieces: Sequence[Piece], heads: int, like: Any) -> Any:
@@ -32,17 +32,16 @@ def strengths(pieces: Sequence[Piece], heads: int, like: Any) -> Any:
     import torch
 
     gates = torch.ones((1, heads), dtype=like.dtype, device=like.device)
-    for piece in pieces:
-        if not torch.is_tensor(piece.value) and not getattr(piece.value, "shape", ()):
-            value = torch.tensor(float(piece.value), dtype=like.dtype, device=like.device)
+    for given, meant in meanings(pieces, heads):
+        if not torch.is_tensor(given) and not getattr(given, "shape", ()):
+            value = torch.tensor(float(given), dtype=like.dtype, device=like.device)
         else:
-            value = torch.as_tensor(piece.value).to(like)
-        if piece.each_head:
+            value = torch.as_tensor(given).to(like)
+        if meant is None:
             gates = value if value.dim() == 2 else value[None]
             continue
-        meant = torch.zeros(heads, dtype=torch.bool, device=like.device)
-        meant[piece.places(heads)] = True
-        gates = torch.where(meant, value[:, None] if value.dim() else value, gates)
+        wide = value[:, None] if value.dim() else value
+        gates = torch.where(torch.tensor(meant, device=like.device), wide, gates)
     return gates
 
 
@@ -67,22 +66,18 @@ def spread(gates: Any, lead: tuple[int, ...]) -> Any:
     rows = math.prod(lead) // heads
     if examples > 1 and rows != examples:
         if rows % examples:
-            raise GateError(
-                f"Got gates for {examples} examples, where the model attends in {rows}.",
-                "Wanted one for each example of the batch.",
-                "Give gates of the batch's own length.",
-            )
+            raise wrong_batch(examples, rows)
         # Such as beams: those of one example lie together.
         gates = gates.repeat_interleave(rows // examples, dim=0)
     return gates.expand(rows, heads).reshape(*lead, 1, 1)
 
 
-def blend(own: Any, gates: Any, other: Any) -> Any:
-    """Return ``gates · own + (1 − gates) · other``, bit for bit ``own`` where the gate is one.
+def blend(rows: Any, gates: Any, other: Any) -> Any:
+    """Return ``gates · rows + (1 − gates) · other``, bit for bit ``rows`` where the gate is one.
 
     Parameters
     ----------
-    own : tensor [lead …, query, feature]
+    rows : tensor [lead …, query, feature]
     gates : tensor [lead …, 1, 1]
     other : tensor [row, head, query, feature]
         Sizes of one are repeated.
@@ -93,12 +88,12 @@ def blend(own: Any, gates: Any, other: Any) -> Any:
     """
     import torch
 
-    rows = (-1, other.shape[1], *own.shape[-2:])
-    full = other.to(own.dtype).expand(own.reshape(rows).shape).reshape(own.shape)
-    return torch.lerp(full, own, gates.to(own.dtype))
+    by_head = rows.reshape(-1, other.shape[1], *rows.shape[-2:])
+    full = other.to(rows.dtype).expand(by_head.shape).reshape(rows.shape)
+    return torch.lerp(full, rows, gates.to(rows.dtype))
 
 
-def stand_in(replace: Replace, rows: Any, kept: Any, site: str) -> Any:
+def stand_in(replace: Replace, rows: Any, reference: Any, site: str) -> Any:
     """Return what takes the place of contributions.
 
     Parameters
@@ -106,8 +101,8 @@ def stand_in(replace: Replace, rows: Any, kept: Any, site: str) -> Any:
     replace : ``mean`` or ``sample``
     rows : tensor [row, head, query, feature]
         The contributions themselves.
-    kept : tensor, optional
-        What :func:`digest` kept of a reference.
+    reference : tensor, optional
+        What :func:`digest` made of one.
     site : str
         For error messages.
 
@@ -122,23 +117,13 @@ def stand_in(replace: Replace, rows: Any, kept: Any, site: str) -> Any:
         If there is no other example, or the reference has other positions.
     """
     if replace == "mean":
-        return digest("mean", rows) if kept is None else kept
-    if kept is None:
-        if rows.shape[0] < 2:
-            raise GateError(
-                "Got a batch of one example for replace='sample'.",
-                "Wanted another example to take a sample from.",
-                "Give a larger batch, or a reference.",
-            )
+        return digest("mean", rows) if reference is None else reference
+    positions = None if reference is None else reference.shape[2:3]
+    check_sample(site, rows.shape[0], rows.shape[2:3], positions)
+    if reference is None:
         return rows.roll(-1, dims=0)
-    if kept.shape[2] != rows.shape[2]:
-        raise GateError(
-            f"Got a reference of {kept.shape[2]} positions for {rows.shape[2]} at {site!r}.",
-            "Wanted the same number, since samples are taken position by position.",
-            "Pad the reference to the length of the inputs.",
-        )
-    repeats = -(-rows.shape[0] // kept.shape[0])
-    return kept.repeat(repeats, 1, 1, 1)[: rows.shape[0]]
+    repeats = -(-rows.shape[0] // reference.shape[0])
+    return reference.repeat(repeats, 1, 1, 1)[: rows.shape[0]]
 
 
 def digest(replace: Replace, rows: Any) -> Any:

@@ -1,5 +1,6 @@
-"""Shipped for those who write adapters and analyses: what theirs must pass."""
+"""Shipped for those who write adapters and kinds of attention: what theirs must pass."""
 
+from limelight.testing.attention import AttentionConformance as AttentionConformance
 from limelight.testing.conformance import AdapterConformance as AdapterConformance
 
-__all__ = ["AdapterConformance"]
+__all__ = ["AdapterConformance", "AttentionConformance"]

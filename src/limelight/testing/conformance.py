@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 import limelight as ll
 from limelight import schema
-from limelight.capture.adapter import Adapter, adapter_for
+from limelight.capture import sweep
+from limelight.capture.adapter import MEMBERS, adapter_for, missing
 from limelight.errors import LimelightError, LimelightWarning, UnsupportedModelError
 from limelight.testing import frameworks
+from limelight.testing.rounding import rounding, spread
 
 
 class AdapterConformance:
@@ -31,8 +33,12 @@ class AdapterConformance:
 
     Attributes
     ----------
-    tolerance : float
-        How far captured weights may be from the expected ones.
+    features : int
+        How many numbers the model sums on the way to a score, projections included.
+    tolerance : float, optional
+        How far captured weights may be from the expected ones. By default, as far as two ways to
+        compute them in float32 may be apart (:func:`limelight.testing.rounding.rounding`), for
+        scores that lie as far apart as the expected weights say.
     rounding : float
         How far outputs may be from each other where the model computes them in another way, as
         with gates.
@@ -58,7 +64,8 @@ class AdapterConformance:
     >>> TestOurAdapter().test_weights_are_exact()
     """
 
-    tolerance = 1e-6
+    features = 64
+    tolerance: float | None = None
     rounding = 1e-5
 
     def model(self) -> Any:
@@ -119,6 +126,11 @@ class AdapterConformance:
         """
         return frameworks.run(model, inputs)
 
+    def test_no_member_is_missing(self) -> None:
+        """An adapter has all of :class:`limelight.capture.adapter.Adapter`."""
+        lacking = ", ".join(missing(adapter_for(self.model())))
+        assert not lacking, f"the adapter has no {lacking}; wanted all of {', '.join(MEMBERS)}"
+
     # ------------------------------------------------------------------------------ what is seen
 
     def test_sites_are_those_expected_in_the_order_they_ran(self) -> None:
@@ -135,7 +147,10 @@ class AdapterConformance:
             weights = site["weights"].transpose(*schema.SITE_DIMS)
             valid = site["query_valid"].values[:, None, :, None]
             assert weights.shape == expected.shape, f"{name}: {weights.shape}, {expected.shape}"
-            _close(weights.values * valid, expected * valid, self.tolerance, name)
+            limit = self.tolerance
+            if limit is None:
+                limit = 2 * rounding(spread(expected * valid), self.features, expected.shape[-1])
+            _close(weights.values * valid, expected * valid, limit, name)
 
     def test_every_site_keeps_the_laws_of_the_schema(self) -> None:
         """What the arrays and attributes of a site must be like."""
@@ -178,10 +193,10 @@ class AdapterConformance:
     def test_a_failure_leaves_the_model_as_it_was(self) -> None:
         """At its end, and in the middle of it; the error comes through."""
         model, inputs = self.model(), self.inputs()
-        for place in (None, inputs):
-            with _unchanged(self, model, inputs), frameworks.failing(model, place):
+        for given in (None, inputs):
+            with _unchanged(self, model, inputs), frameworks.failing(model, given):
                 error = _raised(lambda: ll.capture(model, inputs))
-                assert "planned" in str(error), f"the cause is not told: {error}"
+                assert "planned" in str(error), f"the error does not say its cause: {error}"
         assert list(_sites(ll.capture(model, inputs))) == list(self.expected(model, inputs))
 
     # --------------------------------------------------------------------------- what can be said
@@ -209,16 +224,12 @@ class AdapterConformance:
     def test_parameters_have_stable_names(self) -> None:
         """Each is there once, and two models of one kind name theirs alike."""
         model, other = self.model(), self.model()
-        for one in (model, other):
-            self.output(one, self.inputs())
-        named = {
-            name: np.asarray(value)
-            for name, value in _adapter(model).named_parameters(model).items()
-        }
-        assert list(named) == list(_adapter(other).named_parameters(other))
-        own = frameworks.parameters(model)
-        assert len(named) == len(own), f"{len(named)} names for {len(own)} parameters"
-        for name, value, wanted in zip(named, named.values(), own, strict=True):
+        for built in (model, other):
+            self.output(built, self.inputs())
+        named, parameters = _named_parameters(model), frameworks.parameters(model)
+        assert list(named) == list(_named_parameters(other))
+        assert len(named) == len(parameters), f"{len(named)} names for {len(parameters)} parameters"
+        for name, value, wanted in zip(named, named.values(), parameters, strict=True):
             np.testing.assert_array_equal(np.asarray(value, wanted.dtype), wanted, name)
 
     # ------------------------------------------------------------------------ what stands on it
@@ -226,8 +237,6 @@ class AdapterConformance:
     def test_gates(self) -> None:
         """One changes nothing; zero at any site changes the output; then all is as it was."""
         model, inputs = self.model(), self.inputs()
-        if not hasattr(_adapter(model), "gate"):
-            return
         names = list(_sites(ll.capture(model, inputs)))
         before = self.output(model, inputs)
         with _unchanged(self, model, inputs):
@@ -239,6 +248,17 @@ class AdapterConformance:
                     after = self.output(model, inputs)
                 moved = [np.abs(now - then).max() for now, then in zip(after, before, strict=True)]
                 assert max(moved) > self.rounding, f"a gate of 0 at {name} changes nothing"
+
+    def test_a_sweep_is_its_gates_one_by_one(self) -> None:
+        """What a run under each of several gatings returns, and then all is as it was."""
+        model, inputs = self.model(), self.inputs()
+        gates = [{(name, None): 0.0} for name in _sites(ll.capture(model, inputs))]
+        with _unchanged(self, model, inputs):
+            for gating, swept in zip(gates, sweep(model, inputs, gates), strict=True):
+                with ll.gate(model, gating):
+                    gated = self.output(model, inputs)
+                for now, then in zip(frameworks.arrays(swept), gated, strict=True):
+                    _close(now, then, self.rounding, f"a sweep of {gating}")
 
     def test_a_recorder_writes_what_was_captured(self, tmp_path: Path) -> None:
         """To half precision, and it changes nothing either.
@@ -256,7 +276,7 @@ class AdapterConformance:
                 assert recorder.record(7), "nothing was recorded"
         run = ll.open_run(tmp_path)
         assert set(run.sites) == set(wanted)
-        assert set(run.parameter_names) == set(_adapter(model).named_parameters(model))
+        assert set(run.parameter_names) == set(_named_parameters(model))
         for name, site in wanted.items():
             _close(run.weights(name, step=7).values, site["weights"].values, 2**-11, name)
 
@@ -283,13 +303,14 @@ def _unchanged(test: AdapterConformance, model: Any, inputs: Any) -> Iterator[No
 
 def _sites(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """Return the datasets of a tree by path, in the order their modules ran."""
-    found = [leaf.to_dataset() for leaf in tree.leaves]
-    found.sort(key=lambda site: int(site.attrs["order"]))
-    return {str(site.attrs["module"]): site for site in found}
+    sites = [leaf.to_dataset() for leaf in tree.leaves]
+    sites.sort(key=lambda site: int(site.attrs["order"]))
+    return {str(site.attrs["module"]): site for site in sites}
 
 
-def _adapter(model: Any) -> Adapter:
-    return adapter_for(model)
+def _named_parameters(model: Any) -> dict[str, NDArray[Any]]:
+    named = adapter_for(model).named_parameters(model)
+    return {name: np.asarray(value) for name, value in named.items()}
 
 
 def _close(now: Any, then: Any, limit: float, name: str) -> None:

@@ -61,8 +61,28 @@ def run(model: Any, inputs: Any) -> list[NDArray[Any]]:
     """
     if is_torch(model):
         return _run_torch(model, inputs)
-    arrays = list(inputs) if isinstance(inputs, tuple) and len(inputs) > 1 else inputs
-    return [_array(leaf) for leaf in _leaves(model(arrays, training=False))]
+    several = isinstance(inputs, tuple) and len(inputs) > 1
+    return arrays(model(list(inputs) if several else inputs, training=False))
+
+
+def arrays(outputs: Any) -> list[NDArray[Any]]:
+    """Copy every array in what a model returned, in order.
+
+    Parameters
+    ----------
+    outputs : object
+
+    Returns
+    -------
+    list of array
+    """
+    torch = sys.modules.get("torch")
+    return [
+        leaf.detach().cpu().float().numpy().copy()
+        if torch is not None and isinstance(leaf, torch.Tensor)
+        else _array(leaf)
+        for leaf in _leaves(outputs)
+    ]
 
 
 def _array(tensor: Any) -> NDArray[Any]:
@@ -89,7 +109,7 @@ def _run_torch(model: Any, inputs: Any) -> list[NDArray[Any]]:
             else:
                 given = inputs if isinstance(inputs, tuple) else (inputs,)
                 out = model(*map(tensor, given))
-        return [leaf.float().numpy().copy() for leaf in _leaves(out)]
+        return arrays(out)
     finally:
         for module, mode in zip(model.modules(), training, strict=True):
             module.training = mode
@@ -117,8 +137,7 @@ def parameters(model: Any) -> list[NDArray[Any]]:
     list of array
     """
     if is_torch(model):
-        own = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        return [parameter.detach().float().numpy().copy() for parameter in own]
+        return arrays([parameter for parameter in model.parameters() if parameter.requires_grad])
     return [_array(variable) for variable in model.trainable_weights]
 
 
@@ -146,40 +165,40 @@ def footprint(model: Any) -> dict[str, Any]:
     dict of str to object
         Modes of training, hooks, functions replaced; to compare with a later one.
     """
-    found: dict[str, Any] = {}
-    for place, names in _FUNCTIONS.items():
-        module = sys.modules.get(place)
-        if module is None and place == "tensorflow.nn" and "tensorflow" in sys.modules:
+    prints: dict[str, Any] = {}
+    for path, names in _FUNCTIONS.items():
+        module = sys.modules.get(path)
+        if module is None and path == "tensorflow.nn" and "tensorflow" in sys.modules:
             module = sys.modules["tensorflow"].nn
         if module is not None:
-            found |= {f"{place}.{name}": getattr(module, name, None) for name in names}
+            prints |= {f"{path}.{name}": getattr(module, name, None) for name in names}
     if is_torch(model):
-        found |= _torch_footprint(model)
+        prints |= _torch_footprint(model)
     if is_keras(model):
         kind = sys.modules["keras"].layers.Layer
-        found |= {f"Layer.{name}": getattr(kind, name) for name in ("__call__", "call")}
+        prints |= {f"Layer.{name}": getattr(kind, name) for name in ("__call__", "call")}
         for number, layer in enumerate(model._flatten_layers()):
-            found[f"layer {number}"] = sorted(vars(layer))
-    return found
+            prints[f"layer {number}"] = sorted(vars(layer))
+    return prints
 
 
 def _torch_footprint(model: Any) -> dict[str, Any]:
     import torch
 
-    found: dict[str, Any] = {
+    prints: dict[str, Any] = {
         "modes that see functions": torch._C._len_torch_function_stack(),
         "fast path": torch.backends.mha.get_fastpath_enabled(),
         "gradients": torch.is_grad_enabled(),
     }
     for name, module in model.named_modules():
-        found[f"{name} training"] = module.training
-        found[f"{name} own"] = sorted(vars(module))
+        prints[f"{name} training"] = module.training
+        prints[f"{name} attributes"] = sorted(vars(module))
         for hooks in _HOOKS:
-            found[f"{name} {hooks}"] = dict(getattr(module, hooks))
+            prints[f"{name} {hooks}"] = dict(getattr(module, hooks))
     interface = getattr(sys.modules.get("transformers.modeling_utils"), "AttentionInterface", None)
     if interface is not None:
-        found |= {f"interface {key}": value for key, value in interface._global_mapping.items()}
-    return found
+        prints |= {f"interface {key}": value for key, value in interface._global_mapping.items()}
+    return prints
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import xarray as xr
 from torch import nn
 
 from limelight.capture import torch as adapter
-from limelight.testing import AdapterConformance
+from limelight.capture.adapter import MEMBERS, Offered
+from limelight.testing import AdapterConformance, conformance
 
 
 class Example(AdapterConformance):
@@ -24,8 +25,8 @@ class Example(AdapterConformance):
 
     def expected(self, model, inputs):
         x = torch.from_numpy(inputs)
-        own = model.eval().self_attn(x, x, x, average_attn_weights=False)[1]
-        return {"self_attn": own.detach().numpy()}
+        weights = model.eval().self_attn(x, x, x, average_attn_weights=False)[1]
+        return {"self_attn": weights.detach().numpy()}
 
     def plain(self):
         return nn.Linear(8, 8)
@@ -118,6 +119,43 @@ def test_a_weight_without_a_name_is_found_out(monkeypatch):
     monkeypatch.setattr(adapter, "named_parameters", lambda model: dict([*real(model).items()][1:]))
     with pytest.raises(AssertionError, match="names for"):
         Example().test_parameters_have_stable_names()
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_an_adapter_that_lacks_a_member_is_found_out(name, monkeypatch):
+    """Another package's, whatever else it has: nothing that is not there passes unsaid."""
+
+    class Partial:
+        def __getattr__(self, member):
+            if member == name:
+                raise AttributeError(member)
+            return getattr(adapter, member)
+
+    if name != "matches":  # without which it would not be asked
+        monkeypatch.setattr(conformance, "adapter_for", lambda model: Offered(Partial()))
+    else:
+        monkeypatch.setattr(conformance, "adapter_for", lambda model: Partial())
+    with pytest.raises(AssertionError, match=f"the adapter has no {name}; wanted all of matches"):
+        Example().test_no_member_is_missing()
+
+
+@pytest.mark.parametrize("name", ["gate", "sweep"])
+def test_what_cannot_be_gated_does_not_pass(name, monkeypatch):
+    monkeypatch.delattr(adapter, name)
+    test = {"gate": "test_gates", "sweep": "test_a_sweep_is_its_gates_one_by_one"}[name]
+    with pytest.raises(Exception, match=name):
+        getattr(Example(), test)()
+
+
+def test_a_sweep_that_forgets_its_gates_is_found_out(monkeypatch):
+    def sweep(model, probe, gates, batched):
+        plain = model.eval()(torch.from_numpy(probe.inputs)).detach()
+        model.train()
+        return [plain] * len(gates)
+
+    monkeypatch.setattr(adapter, "sweep", sweep)
+    with pytest.raises(AssertionError, match="a sweep of"):
+        Example().test_a_sweep_is_its_gates_one_by_one()
 
 
 def test_gates_that_do_nothing_are_found_out(monkeypatch):

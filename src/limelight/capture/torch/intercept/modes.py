@@ -169,9 +169,14 @@ class Interception:
         self._kernels = Kernels()  # what is named where may have changed since
         hidden = [kernel for kernel in self._kernels.every if not kernel.visible]
         with ExitStack() as undo:
+            # One for each function: where contexts lie in each other, it is looked for itself.
+            replacements: dict[Any, Callable[..., Any]] = {}
             for kernel, names, name in list(_named(hidden, self._model)):
-                undo.callback(names.__setitem__, name, names[name])
-                names[name] = self._replacement(kernel, names[name])
+                function = names[name]
+                undo.callback(names.__setitem__, name, function)
+                if function not in replacements:
+                    replacements[function] = self._replacement(kernel, function)
+                names[name] = replacements[function]
             yield
 
     def _replacement(self, kernel: Kernel, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -260,7 +265,7 @@ def _named(
     modules = [module for module in list(sys.modules.values()) if hasattr(module, "__dict__")]
     for owner in (*modules, *model.modules()):
         for name, value in list(vars(owner).items()):
-            if isinstance(value, FunctionType) and value in searched:
+            if type(value) is FunctionType and value in searched:
                 yield searched[value], vars(owner), name
 
 

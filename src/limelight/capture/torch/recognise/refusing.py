@@ -21,11 +21,13 @@ _ORDER = (
 _PADDED = "Pass the probe padded to one length, with a mask, instead of as nested tensors."
 _KERNEL = (
     "Build the model with torch's own scaled_dot_product_attention for the probe; it computes the "
-    "same."
+    "same. Or say how the kernel's calls are read, in a file under the entry point "
+    "limelight.attention."
 )
 _FIX = (
     "If a module forms weights with exp() and sum(), or with a kernel of its own, let it call "
-    "torch.softmax or scaled_dot_product_attention."
+    "torch.softmax or scaled_dot_product_attention; or say how the kernel's calls are read, in a "
+    "file under the entry point limelight.attention."
 )
 
 

@@ -5,27 +5,29 @@ import { catalogue, catalogueProblem } from "./client/client.ts";
 import { Header } from "./controls/header.tsx";
 import { KeyList } from "./controls/key_list.tsx";
 import { onKey } from "./controls/keys.ts";
+import { Drawn } from "./controls/late.tsx";
 import { Notice, ProblemNotice } from "./controls/notice.tsx";
-import { type Page, pages } from "./controls/pages.ts";
+import { pages } from "./controls/pages.ts";
 import { t } from "./state/language.ts";
 import { accepts } from "./state/run.ts";
 import { selection } from "./state/selection.ts";
+import { pageParts } from "./views/pages.ts";
+import { panelsReady } from "./views/panels.tsx";
 
-const files = import.meta.glob<{ page?: Page }>("./views/pages/*.tsx", { eager: true });
-
-pages.value = Object.values(files)
-  .flatMap((file) => file.page ?? [])
-  .sort((a, b) => a.order - b.order);
+pages.value = pageParts.map(({ about }) => about);
 
 export const keysShown = signal(false);
 
 export function App() {
-  const page = pages.value.find(({ name }) => name === selection.value.page) ?? pages.value[0];
+  const shown = pageParts.find(({ about }) => about.name === selection.value.page) ?? pageParts[0];
+  const page = shown?.about;
+  // At once, not when the first answer is there: both come at the same time.
+  shown?.late.want();
+  if (page) panelsReady(page.name);
   useEffect(() => {
     if (page) accepts.value = page.accepts;
   }, [page]);
   useEffect(() => onKey("?", () => (keysShown.value = !keysShown.value)), []);
-  const Component = page?.component;
   return (
     <>
       <Header current={page} onKeys={() => (keysShown.value = true)} />
@@ -41,7 +43,7 @@ export function App() {
           {t.value.shell.noRunsHow}
         </Notice>
       ) : (
-        Component && <Component key={page?.name} />
+        shown && <Drawn key={page?.name} late={shown.late} props={{}} />
       )}
       {keysShown.value && <KeyList onClose={() => (keysShown.value = false)} />}
     </>

@@ -6,11 +6,15 @@ import { bindLife } from "./state/life.ts";
 import { bindAddress } from "./state/selection.ts";
 import { bindTheme } from "./state/theme.ts";
 
-const styles = import.meta.glob<string>("./**/*.css", {
-  query: "?inline",
-  import: "default",
-  eager: true,
-});
+// Those of pages, panels and lenses come with them.
+const styles = import.meta.glob<string>(
+  ["./style.css", "./controls/*.css", "./views/parts/*.css"],
+  {
+    query: "?inline",
+    import: "default",
+    eager: true,
+  },
+);
 
 export function render(): void {
   const style = document.createElement("style");

@@ -21,8 +21,11 @@ const FLOORS: readonly (readonly string[])[] = [
   ["controls"],
   ["views/parts"],
   ["views/lenses"],
+  ["views/lenses.ts"],
   ["views/panels"],
+  ["views/panels.tsx"],
   ["views/pages"],
+  ["views/pages.ts"],
   ["app.tsx"],
   ["main.tsx"],
 ];
@@ -51,7 +54,9 @@ function importsOf(text: string, from: string): Import[] {
   }));
 }
 
-const roomOf = (file: string) => (file.includes("/") ? dirname(file) : file);
+/** A room's name; files that list a room, and those beside all rooms, are each their own. */
+const roomOf = (file: string) =>
+  FLOORS.some((rooms) => rooms.includes(file)) ? file : dirname(file);
 const floorOf = (file: string) => FLOORS.findIndex((rooms) => rooms.includes(roomOf(file)));
 const written = ({ from, line, to }: Import) => `src/${from}:${line} imports ${to}`;
 

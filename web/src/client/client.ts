@@ -70,17 +70,54 @@ export function keyOf(query: Query): string {
   return `${generation.get(query.run) ?? 0}|${grows || newest ? written : ""}|${form(query)}`;
 }
 
-/** Ask one question. Rejects with a Refusal, or with the signal's reason when aborted. */
-export async function ask(query: Query, signalled: AbortSignal): Promise<Answer> {
+/** A question under way, which several may wait for. */
+interface Asked {
+  readonly answer: Promise<Answer>;
+  readonly abort: AbortController;
+  waiting: number;
+}
+
+const asked = new Map<string, Asked>();
+
+/**
+ * Ask one question, once however many wait for its answer; it is given up when none does any more.
+ * Rejects with a Refusal, or with the signal's reason when aborted.
+ */
+export function ask(query: Query, signalled: AbortSignal): Promise<Answer> {
   const key = keyOf(query);
   const known = answers.get(key);
-  if (known) return known;
-  const bytes = await tensorboard.answer(query, signalled);
-  const size = bytes.byteLength;
-  const answer = await worked(bytes, null, decode);
-  signalled.throwIfAborted();
-  answers.put(key, answer, size);
-  return answer;
+  if (known) return Promise.resolve(known);
+  const question = asked.get(key) ?? send(key, query);
+  question.waiting += 1;
+  return new Promise((resolve, reject) => {
+    signalled.addEventListener("abort", () => {
+      reject(signalled.reason);
+      question.waiting -= 1;
+      if (question.waiting > 0) return;
+      question.abort.abort();
+      if (asked.get(key) === question) asked.delete(key);
+    });
+    question.answer.then(resolve, reject);
+  });
+}
+
+function send(key: string, query: Query): Asked {
+  const abort = new AbortController();
+  const fetched = async () => {
+    const bytes = await tensorboard.answer(query, abort.signal);
+    const size = bytes.byteLength;
+    const answer = await worked(bytes, null, decode);
+    abort.signal.throwIfAborted();
+    answers.put(key, answer, size);
+    return answer;
+  };
+  const question = { answer: fetched(), abort, waiting: 0 };
+  const over = () => {
+    if (asked.get(key) === question) asked.delete(key);
+  };
+  question.answer.then(over, over);
+  asked.set(key, question);
+  return question;
 }
 
 /** Ask for a part of a long map, in cells no finer than so many weights; whoever asks keeps it. */

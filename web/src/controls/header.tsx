@@ -19,7 +19,7 @@ export function Header({ current, onKeys }: { current: Page | undefined; onKeys:
             aria-current={page === current ? "page" : undefined}
             onClick={() => select({ page: page.name })}
           >
-            {page.title(t.value)}
+            {page.title[language.value]}
           </button>
         ))}
       </nav>

@@ -12,6 +12,17 @@ export const language = computed<Language>(
 /** Every visible string, in the language spoken. */
 export const t = computed(() => (language.value === "zh" ? zh : en));
 
+/** The same words in both languages. */
+export interface Spoken<Words> {
+  readonly en: Words;
+  readonly zh: NoInfer<Words>;
+}
+
+/** The words of one file in the language spoken; what it returns is called where they are shown. */
+export function spoken<Words>(words: Spoken<Words>): () => Words {
+  return () => words[language.value];
+}
+
 export function speak(chosen: Language): void {
   try {
     localStorage.setItem(KEPT, chosen);

@@ -9,7 +9,6 @@ import type { Theme } from "../draw/palette.ts";
 import { settled } from "../ready.ts";
 
 export type Language = "en" | "zh";
-export type Lens = "map" | "image" | "tokens" | "links";
 export type Axis = "shared" | "own";
 
 export interface Selection {
@@ -35,8 +34,8 @@ export interface Selection {
   readonly reduce: Reduce;
   /** What the heads grid's colour means: "map", or the name of a measure. */
   readonly colour: string;
-  /** How the chosen head is shown; null: as suits it. */
-  readonly lens: Lens | null;
+  /** The name of the lens that the chosen head is seen through; null: the one that suits best. */
+  readonly lens: string | null;
   /** null: as TensorBoard's. */
   readonly theme: Theme | null;
   /** null: as remembered, else as the browser's. */
@@ -68,7 +67,6 @@ export const DEFAULTS: Selection = {
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
   scale: ["linear", "sqrt", "log", "percentile"],
   reduce: ["max", "mean"],
-  lens: ["map", "image", "tokens", "links"],
   axis: ["shared", "own"],
   theme: ["light", "dark"],
   language: ["en", "zh"],

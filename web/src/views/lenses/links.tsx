@@ -1,4 +1,5 @@
 /** The chosen head as lines between two columns of names: the strongest weights of what is in view. */
+
 import { useMemo } from "preact/hooks";
 import { strongestOf } from "../../answers/strongest.ts";
 import { tileOf } from "../../answers/tile.ts";
@@ -13,14 +14,34 @@ import { ProblemNotice } from "../../controls/notice.tsx";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { type Chosen, drawLinks, linkPlot, nameUnder, writeSides } from "../../draw/links.ts";
 import { ACCENT, PALETTES } from "../../draw/palette.ts";
-import { t } from "../../state/language.ts";
+import { spoken, t } from "../../state/language.ts";
 import { choose, head } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
-import type { Site } from "../../types.ts";
+import type { Lens, LensProps } from "../parts/lens.ts";
 import { headQuery, positions, scaleOf, strongestQuery } from "../parts/long_head.ts";
 import { LongReadout, percent } from "../parts/long_readout.tsx";
 import { hover, pin, pointed } from "../parts/pointing.ts";
+
+export const lens: Lens = {
+  name: "links",
+  title: { en: "links", zh: "连线" },
+  suits: (site) => (site.queries > 1 ? 1 : 0),
+};
+
+const say = spoken({
+  en: {
+    linksLabel: (site: string, head: number) =>
+      `Strongest weights of ${site}, head ${head}, as lines from queries, left, to keys, right`,
+    hoverLink: "Point at a query on the left or a key on the right for its lines; click to pin it.",
+    massRecorded: (weights: string) => `${weights} of the strongest weights of the whole map`,
+  },
+  zh: {
+    linksLabel: (site, head) => `${site} 头 ${head} 最强的权重，从左侧的查询连到右侧的键`,
+    hoverLink: "指向左侧的查询或右侧的键可看到它的连线；点击固定。",
+    massRecorded: (weights) => `整张图最强的权重中的 ${weights} 个`,
+  },
+});
 
 const STRONGEST = 2000;
 /** So few that the view is hardly widened to whole ones. */
@@ -28,8 +49,8 @@ const CELLS = 256;
 /** Positions of which names are fetched. */
 const NAMED = 4096;
 
-export function Links({ site }: { site: Site }) {
-  const words = t.value.attention;
+export default function Links({ site }: LensProps) {
+  const words = { ...t.value.attention, ...say() };
   const room = useSize<HTMLDivElement>();
   const scale = scaleOf(selection.value.scale);
   const { rows, columns } = selection.value;

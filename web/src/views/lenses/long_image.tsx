@@ -1,4 +1,5 @@
 /** A head over an image of many positions: one query's strongest weights, each on its place. */
+
 import { useMemo } from "preact/hooks";
 import type { Picture } from "../../answers/head_map.ts";
 import { rowFrom, strongestOf } from "../../answers/strongest.ts";
@@ -13,16 +14,24 @@ import { overlay, overlayAt } from "../../draw/overlay.ts";
 import { t } from "../../state/language.ts";
 import { head } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
-import type { Site } from "../../types.ts";
-import { headQuery, scaleOf, strongestQuery, useFirstQuery } from "../parts/long_head.ts";
+import type { Lens, LensProps } from "../parts/lens.ts";
+import { headQuery, isLong, scaleOf, strongestQuery, useFirstQuery } from "../parts/long_head.ts";
 import { LongReadout, percent } from "../parts/long_readout.tsx";
+import { ImageOverlay, spotUnder } from "../parts/overlay.tsx";
 import { hovered, pinned } from "../parts/pointing.ts";
-import { ImageOverlay, spotUnder } from "./image.tsx";
+
+import { fills } from "../parts/positions.ts";
+
+export const lens: Lens = {
+  name: "image",
+  title: { en: "image", zh: "图像" },
+  suits: (site) => (isLong(site) && fills(site.key_layout, site.keys) ? 4 : 0),
+};
 
 /** Weights fetched of a query's row, the strongest. */
 const STRONGEST = 5000;
 
-export function LongImage({ site }: { site: Site }) {
+export default function LongImage({ site }: LensProps) {
   const words = t.value.attention;
   const room = useSize<HTMLDivElement>();
   const scale = scaleOf(selection.value.scale);

@@ -1,4 +1,5 @@
 /** The chosen head's map at any length: from all of it to any cell, at the screen's resolution. */
+
 import { effect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Window } from "../../cells/pool.ts";
@@ -13,22 +14,53 @@ import { ProblemNotice } from "../../controls/notice.tsx";
 import { problemOf, useAnswer } from "../../controls/use_answer.ts";
 import { cellUnder } from "../../draw/long_map.ts";
 import { PALETTES } from "../../draw/palette.ts";
-import { t } from "../../state/language.ts";
+import { spoken, t } from "../../state/language.ts";
 import { head } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
 import type { Site } from "../../types.ts";
 import { Camera } from "../parts/camera.ts";
-import { headQuery, scaleOf, strongestQuery, useSubject } from "../parts/long_head.ts";
+import type { Lens, LensProps } from "../parts/lens.ts";
+import { headQuery, isLong, scaleOf, strongestQuery, useSubject } from "../parts/long_head.ts";
 import { LongReadout } from "../parts/long_readout.tsx";
 import { Stage } from "../parts/long_stage.ts";
 import { hover, pin, pinned, pointed } from "../parts/pointing.ts";
+import style from "./long_map.css?inline";
+
+export { style };
+
+export const lens: Lens = {
+  name: "map",
+  title: { en: "map", zh: "注意力图" },
+  suits: (site) => (isLong(site) ? 2 : 0),
+};
+
+const say = spoken({
+  en: {
+    zoomKeys: "wheel, drag, + − and 0 zoom · double click goes to the cells and back",
+    joinedCells: (reduce: "max" | "mean", down: number, across: number) =>
+      `each cell: ${reduce} of ${down} × ${across} weights`,
+    everyCell: "each cell: one weight",
+    noPercentiles: "row percentile needs the whole row: log instead",
+  },
+  zh: {
+    zoomKeys: "滚轮、拖动、+ − 和 0 缩放 · 双击到达格子，再双击返回",
+    joinedCells: (reduce, down, across) =>
+      `每格：${down} × ${across} 个权重的${reduce === "max" ? "最大值" : "平均值"}`,
+    everyCell: "每格：一个权重",
+    noPercentiles: "行内百分位需要整行，此处改用对数",
+  },
+});
 
 /** Weights a side that a double click comes down to. */
 const CLOSE = 48;
 
-export function LongMap({ site }: { site: Site }) {
-  const words = t.value.attention;
+export default function LongMap({ site }: LensProps) {
+  return <Zoomable key={`${site.queries} ${site.keys}`} site={site} />;
+}
+
+function Zoomable({ site }: { site: Site }) {
+  const words = { ...t.value.attention, ...say() };
   const room = useSize<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
   const moving = useStage(canvas, site);
@@ -189,7 +221,7 @@ function useApproach(camera: Camera | undefined, site: Site) {
 }
 
 function Below({ stage, scale, site }: { stage: Stage | undefined; scale: Scale; site: Site }) {
-  const words = t.value.attention;
+  const words = { ...t.value.attention, ...say() };
   const { reduce } = selection.value;
   const shown = stage?.shown.value;
   if (!stage || !shown) return <div class="readout" data-readout="" />;

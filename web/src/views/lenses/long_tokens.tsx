@@ -1,4 +1,5 @@
 /** A long text as one query sees it: all of it as a strip, and the words it looks at most. */
+
 import { useMemo } from "preact/hooks";
 import {
   excerptsOf,
@@ -20,12 +21,13 @@ import { ProblemNotice } from "../../controls/notice.tsx";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { number } from "../../draw/long_map.ts";
 import { ACCENT, PALETTES } from "../../draw/palette.ts";
-import { t } from "../../state/language.ts";
+import { spoken, t } from "../../state/language.ts";
 import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
-import type { Site } from "../../types.ts";
+import type { Lens, LensProps } from "../parts/lens.ts";
 import {
   headQuery,
+  isLong,
   positions,
   scaleOf,
   strongestQuery,
@@ -34,6 +36,27 @@ import {
 import { LongReadout, percent } from "../parts/long_readout.tsx";
 import { hover, hovered, pin, pinned } from "../parts/pointing.ts";
 import { called } from "../parts/positions.ts";
+import style from "./long_tokens.css?inline";
+
+export { style };
+
+export const lens: Lens = {
+  name: "tokens",
+  title: { en: "tokens", zh: "词元" },
+  suits: (site, example) => {
+    if (!isLong(site) || !example?.tokens) return 0;
+    return site.queries === 1 ? 3 : 1.5;
+  },
+};
+
+const say = spoken({
+  en: {
+    strip: "All keys side by side, each column as strong as its strongest weight",
+  },
+  zh: {
+    strip: "所有键并排显示，每列的强度为其中最强的权重",
+  },
+});
 
 const STRONGEST = 2000;
 /** Cells of the strip. */
@@ -45,8 +68,8 @@ const WORDS = 600;
 /** How opaque the strongest weight's ground is. */
 const OPAQUE = 0.85;
 
-export function LongTokens({ site }: { site: Site }) {
-  const words = t.value.attention;
+export default function LongTokens({ site }: LensProps) {
+  const words = { ...t.value.attention, ...say() };
   const scale = scaleOf(selection.value.scale);
   const query = useFirstQuery(site, pinned.value?.query);
   const base = headQuery.value;
@@ -130,7 +153,7 @@ function keysOf(strongest: Strongest): Numbers {
 /** All keys of the row, side by side; each column is the strongest weight of those it stands for. */
 function Strip(props: { answer: Answer; keys: number; query: number; most: number }) {
   const { answer, keys, query, most } = props;
-  const words = t.value.attention;
+  const words = { ...t.value.attention, ...say() };
   const room = useSize<HTMLDivElement>();
   const scale = scaleOf(selection.value.scale);
   const palette = PALETTES[theme.value];

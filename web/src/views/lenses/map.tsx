@@ -1,6 +1,8 @@
 /** The chosen head as a heat map: queries down, keys across. */
+
 import { useMemo, useState } from "preact/hooks";
 import type { HeadMap } from "../../answers/head_map.ts";
+import { headMap } from "../../answers/head_map.ts";
 import { cellAt, fit, type Plot } from "../../cells/plot.ts";
 import { ticks } from "../../cells/scale.ts";
 import { at, css, viridis } from "../../cells/tables.ts";
@@ -9,15 +11,40 @@ import { Legend } from "../../controls/legend.tsx";
 import { px } from "../../controls/px.ts";
 import { labelRoom, paintMap, writeLabels } from "../../draw/map.ts";
 import { PALETTES } from "../../draw/palette.ts";
-import { t } from "../../state/language.ts";
+import { spoken, t } from "../../state/language.ts";
 import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
+import type { Lens, LensProps } from "../parts/lens.ts";
+import { isLong } from "../parts/long_head.ts";
 import { hover, pin, pointed } from "../parts/pointing.ts";
 import { Readout } from "../parts/readout.tsx";
 import { useZoom } from "../parts/zoom.ts";
 
-export function HeadMapLens({ map }: { map: HeadMap }) {
-  const words = t.value.attention;
+export const lens: Lens = {
+  name: "map",
+  title: { en: "map", zh: "注意力图" },
+  suits: (site) => (isLong(site) ? 0 : 2),
+  asks: "example",
+};
+
+const say = spoken({
+  en: {
+    joined: { max: "zoomed out: max of the cells", mean: "zoomed out: mean of the cells" },
+    zoomHow: "wheel zooms · drag moves · double click shows all",
+  },
+  zh: {
+    joined: { max: "已缩小：格子的最大值", mean: "已缩小：格子的平均值" },
+    zoomHow: "滚轮缩放 · 拖动平移 · 双击显示全部",
+  },
+});
+
+export default function MapLens({ answer }: LensProps) {
+  const map = useMemo(() => (answer ? headMap(answer) : null), [answer]);
+  return map && <HeatMap map={map} />;
+}
+
+function HeatMap({ map }: { map: HeadMap }) {
+  const words = { ...t.value.attention, ...say() };
   const { scale, reduce } = selection.value;
   const room = useSize<HTMLDivElement>();
   const labels = useMemo(() => labelRoom(measure(), map), [map]);

@@ -1,4 +1,5 @@
 /** A head with one query, as text: every example's tokens, each as strong as its weight. */
+
 import { signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { type Sentence, sentencesOf, type Word } from "../../answers/sentences.ts";
@@ -8,9 +9,31 @@ import { NOT_ALLOWED, percentiles, shade, ticks } from "../../cells/scale.ts";
 import { short } from "../../controls/format.ts";
 import { Legend } from "../../controls/legend.tsx";
 import { visible } from "../../draw/map.ts";
-import { t } from "../../state/language.ts";
+import { spoken, t } from "../../state/language.ts";
 import { choose, example, facts } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
+import type { Lens, LensProps } from "../parts/lens.ts";
+import { isLong } from "../parts/long_head.ts";
+
+export const lens: Lens = {
+  name: "tokens",
+  title: { en: "tokens", zh: "词元" },
+  suits: (site, example) => (!isLong(site) && site.queries === 1 && example?.tokens ? 3 : 0),
+  asks: "examples",
+};
+
+const say = spoken({
+  en: {
+    exampleNumber: (example: number) => `example ${example}`,
+    more: (count: number) => ` … ${count} more`,
+    position: (key: number) => `key ${key}`,
+  },
+  zh: {
+    exampleNumber: (example) => `样本 ${example}`,
+    more: (count) => ` … 还有 ${count} 个`,
+    position: (key) => `键 ${key}`,
+  },
+});
 
 /** Longest sentence written out in full. */
 const LONGEST = 600;
@@ -22,8 +45,12 @@ const fromRight = /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 
 const over = signal<{ sentence: Sentence; word: Word } | null>(null);
 
-export function HeadTokensLens({ answer }: { answer: Answer }) {
-  const words = t.value.attention;
+export default function TokensLens({ answer }: LensProps) {
+  return answer && <Sentences answer={answer} />;
+}
+
+function Sentences({ answer }: { answer: Answer }) {
+  const words = { ...t.value.attention, ...say() };
   const sentences = useMemo(() => sentencesOf(answer), [answer]);
   const { scale } = selection.value;
   return (
@@ -50,7 +77,7 @@ export function HeadTokensLens({ answer }: { answer: Answer }) {
 }
 
 function Line({ sentence, scale }: { sentence: Sentence; scale: Scale }) {
-  const words = t.value.attention;
+  const words = { ...t.value.attention, ...say() };
   const shown = sentence.words.slice(0, LONGEST);
   const strengths = useMemo(() => strengthsOf(sentence.words, scale), [sentence, scale]);
   const title = facts.value?.examples[sentence.example];
@@ -93,7 +120,7 @@ function Line({ sentence, scale }: { sentence: Sentence; scale: Scale }) {
 
 /** The word under the pointer, else the pinned one. */
 function WordReadout({ sentences }: { sentences: readonly Sentence[] }) {
-  const words = t.value.attention;
+  const words = { ...t.value.attention, ...say() };
   const { query, key } = selection.value;
   const current = sentences.find((sentence) => sentence.example === example.value?.index);
   const word = query === null ? undefined : current?.words.find((other) => other.key === key);

@@ -1,116 +1,69 @@
 /** The Attention page: where does each head look, on this input, at this step? */
-import { useEffect, useMemo } from "preact/hooks";
-import { type Series, seriesOf } from "../../answers/series.ts";
-import type { Scale } from "../../cells/scale.ts";
-import type { Reduce } from "../../contract.ts";
+import { useEffect } from "preact/hooks";
 import { CopyLine } from "../../controls/copy_line.tsx";
-import { Field } from "../../controls/field.tsx";
 import { Frame } from "../../controls/frame.tsx";
 import { onKey } from "../../controls/keys.ts";
-import { Notice, ProblemNotice } from "../../controls/notice.tsx";
+import { Notice } from "../../controls/notice.tsx";
 import { type Page, pages } from "../../controls/pages.ts";
-import { useAnswer } from "../../controls/use_answer.ts";
-import { t } from "../../state/language.ts";
-import { choose, facts, head, runCard, runName, site, step } from "../../state/run.ts";
-import { select, selection } from "../../state/selection.ts";
-import { ChosenHead, pythonLine } from "../panels/chosen_head.tsx";
-import { Examples } from "../panels/examples.tsx";
-import { HeadsGrid } from "../panels/heads_grid.tsx";
-import { MeasureCurve } from "../panels/measure_curve.tsx";
-import { Steps } from "../panels/steps.tsx";
-import { ThisHead } from "../panels/this_head.tsx";
+import { language, spoken } from "../../state/language.ts";
+import { facts, runCard, runName } from "../../state/run.ts";
+import { select } from "../../state/selection.ts";
+import { pythonLine } from "../lenses.ts";
+import { Panels } from "../panels.tsx";
 import { moveHead, movePin, unpin } from "../parts/pointing.ts";
+import style from "./attention.css?inline";
 
-function Attention() {
+export { style };
+
+export const page: Page = {
+  name: "attention",
+  order: 1,
+  title: { en: "Attention", zh: "注意力" },
+  accepts: (run) => run.attention,
+};
+
+const say = spoken({
+  en: {
+    caution: "Attention shows where a head looks, not why the model decides.",
+    none: "This run has no attention maps",
+    noneHow:
+      "Limelight saw no attention in its model, or was given no probe. With a probe, the callback records where each head looks:",
+    noneLine:
+      'probe = ll.Probe(x_val[:8], tokens=words)\nmodel.fit(x, y, callbacks=[ll.KerasCallback("logs/run", probe)])',
+    goTo: (page: string) => `See its ${page.toLowerCase()} →`,
+  },
+  zh: {
+    caution: "注意力显示一个头看向哪里，并不说明模型为何如此决定。",
+    none: "这个运行没有注意力图",
+    noneHow:
+      "Limelight 在模型中没有发现注意力，或没有给它探针。给出探针后，回调会记录每个头看向哪里：",
+    noneLine:
+      'probe = ll.Probe(x_val[:8], tokens=words)\nmodel.fit(x, y, callbacks=[ll.KerasCallback("logs/run", probe)])',
+    goTo: (page) => `查看它的${page} →`,
+  },
+});
+
+export default function Attention() {
   useKeys();
   if (facts.value && facts.value.sites.length === 0) return <NoAttention />;
-  return <WithAttention />;
-}
-
-function WithAttention() {
-  const words = t.value.attention;
-  const outcome = useAnswer(
-    runName.value !== null && site.value
-      ? { what: "measures", run: runName.value, site: site.value.name, steps: 1000 }
-      : null,
-  );
-  const series = useMemo(() => (outcome.answer ? seriesOf(outcome.answer) : []), [outcome.answer]);
-  const { colour } = selection.value;
-  const shown = series.find((measure) => measure.name === colour) ?? usual(series);
-  const now = step.value ?? 0;
   return (
-    <Frame
-      side={
-        <>
-          <Steps />
-          <Examples />
-          <Colours series={series} />
-          <ThisHead
-            series={series}
-            head={head.value}
-            step={now}
-            examples={Number(outcome.answer?.attrs.examples ?? 0)}
-          />
-        </>
-      }
-    >
+    <Frame side={<Panels page={page.name} where="side" />}>
       <div class="attention">
         <div class="overview">
-          <HeadsGrid />
-          {outcome.problem && <ProblemNotice problem={outcome.problem} />}
-          {shown && <MeasureCurve series={shown} head={head.value} step={now} />}
+          <Panels page={page.name} where="overview" />
         </div>
-        <ChosenHead />
+        <Panels page={page.name} where="head" />
       </div>
       <footer>
-        <span>{words.caution}</span>
+        <span>{say().caution}</span>
         <CopyLine line={pythonLine()} />
       </footer>
     </Frame>
   );
 }
 
-function usual(series: readonly Series[]): Series | undefined {
-  return series.find((measure) => measure.name === "entropy") ?? series[0];
-}
-
-function Colours({ series }: { series: readonly Series[] }) {
-  const words = t.value.attention;
-  const { colour, scale, reduce } = selection.value;
-  const measures = series.map((measure) => [measure.name, words.measure(measure.name)] as const);
-  return (
-    <section>
-      <h3>{words.colours}</h3>
-      <Field
-        name={words.colour}
-        hint={words.colourWhat}
-        value={colour}
-        options={[["map", words.map], ...measures]}
-        onChoose={(value) => choose({ colour: value })}
-      />
-      <Field<Scale>
-        name={words.scale}
-        hint={words.scaleWhat}
-        value={scale}
-        options={(["linear", "sqrt", "log", "percentile"] as const).map((scale) => [
-          scale,
-          words.scales[scale],
-        ])}
-        onChoose={(value) => choose({ scale: value })}
-      />
-      <Field<Reduce>
-        name={words.reduce}
-        hint={words.reduceWhat}
-        value={reduce}
-        options={(["max", "mean"] as const).map((reduce) => [reduce, words.reduces[reduce]])}
-        onChoose={(value) => choose({ reduce: value })}
-      />
-    </section>
-  );
-}
-
 function NoAttention() {
-  const words = t.value.attention;
+  const words = say();
   const run = runCard.value;
   const other = pages.value.find((each) => each.name !== page.name && run && each.accepts(run));
   return (
@@ -129,7 +82,7 @@ function Onward({ page: other }: { page: Page }) {
       class="pill"
       onClick={() => select({ run: runName.value, page: other.name })}
     >
-      {t.value.attention.goTo(other.title(t.value))}
+      {say().goTo(other.title[language.value])}
     </button>
   );
 }
@@ -152,11 +105,3 @@ function useKeys() {
     };
   }, []);
 }
-
-export const page: Page = {
-  name: "attention",
-  order: 1,
-  title: (words) => words.attention.title,
-  accepts: (run) => run.attention,
-  component: Attention,
-};

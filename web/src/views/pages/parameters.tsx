@@ -1,35 +1,63 @@
-/** The page of the model's parameters, whose tab reads "Weights": how is each layer's distribution changing? */
-import { useMemo } from "preact/hooks";
-import { ridgesOf } from "../../answers/ridges.ts";
-import { nearest } from "../../answers/series.ts";
-import { extent, type Ridges, readable } from "../../cells/ridges.ts";
+/** The page of the model's parameters, whose tab reads "Weights": how is each distribution changing? */
 import { CopyLine } from "../../controls/copy_line.tsx";
 import { count } from "../../controls/format.ts";
 import { Frame } from "../../controls/frame.tsx";
-import { Notice, ProblemNotice } from "../../controls/notice.tsx";
+import { Notice } from "../../controls/notice.tsx";
 import type { Page } from "../../controls/pages.ts";
-import { useAnswer } from "../../controls/use_answer.ts";
-import { stepColour } from "../../draw/ridges.ts";
-import { t } from "../../state/language.ts";
-import { choose, facts, runCard, runName, step } from "../../state/run.ts";
+import { spoken } from "../../state/language.ts";
+import { choose, runCard } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
-import { theme } from "../../state/theme.ts";
-import type { Parameter } from "../../types.ts";
-import { ParameterTable } from "../panels/parameter_table.tsx";
-import { Panel } from "../panels/ridges.tsx";
-import { Steps } from "../panels/steps.tsx";
-import { MOST, python, rowsOf, shown, toggled } from "../parts/parameter_rows.ts";
+import { Panels } from "../panels.tsx";
+import { chosenParameters, recordedParameters } from "../parts/chosen_parameters.ts";
+import { python } from "../parts/parameter_rows.ts";
+import style from "./parameters.css?inline";
 
-const NO_PARAMETERS: readonly Parameter[] = [];
+export { style };
 
-function Parameters() {
+export const page: Page = {
+  name: "parameters",
+  order: 4,
+  title: { en: "Weights", zh: "权重" },
+  accepts: (run) => run.parameters,
+};
+
+const say = spoken({
+  en: {
+    heading: "Distribution of weights over steps",
+    parts: (parameters: string, values: string) => `${parameters} parameters · ${values} values`,
+    axis: "axis of weights",
+    shared: "shared",
+    own: "each its own",
+    gone: (names: string) => `Not in this run: ${names}`,
+    caution: "A histogram shows which values a layer holds, not where they sit or what they do.",
+    none: "This run has no weights recorded",
+    noneHow: "The callback records every trainable weight, with or without a probe:",
+    noneLine: 'import limelight as ll\n\nmodel.fit(x, y, callbacks=[ll.KerasCallback("logs/run")])',
+  },
+  zh: {
+    heading: "权重分布随训练步的变化",
+    parts: (parameters, values) => `${parameters} 个参数 · ${values} 个数值`,
+    axis: "权重轴",
+    shared: "共用",
+    own: "各自",
+    gone: (names) => `此运行中没有：${names}`,
+    caution: "直方图只说明一层里有哪些数值，不说明它们的位置和作用。",
+    none: "这个运行没有记录权重",
+    noneHow: "无论有没有探针，回调都会记录所有可训练的权重：",
+    noneLine: 'import limelight as ll\n\nmodel.fit(x, y, callbacks=[ll.KerasCallback("logs/run")])',
+  },
+});
+
+export default function Parameters() {
   return (
-    <Frame side={<Steps />}>{runCard.value?.parameters ? <Distributions /> : <Unrecorded />}</Frame>
+    <Frame side={<Panels page={page.name} where="side" />}>
+      {runCard.value?.parameters ? <Distributions /> : <Unrecorded />}
+    </Frame>
   );
 }
 
 function Unrecorded() {
-  const words = t.value.parameters;
+  const words = say();
   return (
     <Notice title={words.none} code={words.noneLine}>
       {words.noneHow}
@@ -38,11 +66,10 @@ function Unrecorded() {
 }
 
 function Distributions() {
-  const words = t.value.parameters;
-  const parameters = facts.value?.parameters ?? NO_PARAMETERS;
-  const chosen = shown(selection.value.parameters, parameters);
+  const words = say();
+  const parameters = recordedParameters();
+  const chosen = chosenParameters();
   const gone = selection.value.parameters.filter((name) => !chosen.includes(name));
-  const toggle = (name: string) => choose({ parameters: toggled(chosen, name) });
   return (
     <div class="parameters">
       <header>
@@ -56,8 +83,7 @@ function Distributions() {
         <Axis />
       </header>
       {gone.length > 0 && <p class="sub">{words.gone(gone.join(", "))}</p>}
-      <Panels chosen={chosen} onToggle={toggle} />
-      <Table chosen={chosen} onToggle={toggle} />
+      <Panels page={page.name} where="main" />
       <footer>
         <span>{words.caution}</span>
         <CopyLine line={python(chosen)} />
@@ -67,7 +93,7 @@ function Distributions() {
 }
 
 function Axis() {
-  const words = t.value.parameters;
+  const words = say();
   return (
     <fieldset class="switch">
       <legend>{words.axis}</legend>
@@ -85,102 +111,3 @@ function Axis() {
     </fieldset>
   );
 }
-
-interface ChosenProps {
-  chosen: readonly string[];
-  onToggle: (name: string) => void;
-}
-
-function Panels({ chosen, onToggle }: ChosenProps) {
-  const run = runName.value ?? ".";
-  const { answer, problem } = useAnswer({ what: "parameters", run, parameter: chosen });
-  const all = useMemo(() => (answer ? ridgesOf(answer).map(readable) : []), [answer]);
-  const together = useMemo(() => extent(all), [all]);
-  if (problem) return <ProblemNotice problem={problem} />;
-  const rows = all[0]?.rows ?? [];
-  const steps = rows.map((ridge) => ridge.step);
-  const near = steps.length > 0 && step.value !== null ? nearest(steps, step.value) : null;
-  const row = near === null ? null : steps.indexOf(near);
-  const [first = 0, last = 0] = [steps[0], steps.at(-1)];
-  return (
-    <>
-      <section class="panels" aria-label={t.value.parameters.heading}>
-        {all.map((ridges: Ridges) => (
-          <Panel
-            key={ridges.parameter}
-            ridges={ridges}
-            domain={
-              selection.value.axis === "shared"
-                ? together && extent([ridges]) && together
-                : extent([ridges])
-            }
-            first={first}
-            last={last}
-            chosen={row}
-            onRemove={chosen.length > 1 ? () => onToggle(ridges.parameter) : null}
-          />
-        ))}
-      </section>
-      <Key steps={steps} near={near} />
-    </>
-  );
-}
-
-/** What the colours and heights mean. */
-function Key({ steps, near }: { steps: readonly number[]; near: number | null }) {
-  const words = t.value.parameters;
-  const recorded = facts.value?.steps.length ?? 0;
-  const [first = 0, last = 0] = [steps[0], steps.at(-1)];
-  const dark = theme.value === "dark";
-  const stops = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((at) => stepColour(at, 0, 8, dark)).join(", ");
-  return (
-    <div class="meaning sub">
-      <span class="scale" title={words.olderNewer}>
-        {words.step} {count(first)}
-        <i aria-hidden="true" style={{ background: `linear-gradient(to right, ${stops})` }} />
-        {count(last)}
-      </span>
-      <span>
-        <i class="in-view" aria-hidden="true" />{" "}
-        {near === step.value || near === null ? words.inView : words.nearestShown(count(near))}
-      </span>
-      {steps.length < recorded && (
-        <span>{words.someSteps(count(steps.length), count(recorded))}</span>
-      )}
-      <span>{words.readHint}</span>
-      <span>{words.densityWhat}</span>
-    </div>
-  );
-}
-
-function Table({ chosen, onToggle }: ChosenProps) {
-  const words = t.value.parameters;
-  const parameters = facts.value?.parameters ?? NO_PARAMETERS;
-  const run = runName.value ?? ".";
-  const asked = step.value === null ? null : { what: "summary" as const, run, step: step.value };
-  const { answer, problem } = useAnswer(asked);
-  const rows = useMemo(() => (answer ? rowsOf(answer, parameters) : []), [answer, parameters]);
-  if (problem) return <ProblemNotice problem={problem} />;
-  if (!answer) return null;
-  const { step: at, first_step: first } = answer.attrs;
-  return (
-    <section class="all" data-step={String(at)}>
-      <h2>
-        {words.table}{" "}
-        <span class="sub">
-          {words.tableAt(count(Number(at)), count(Number(first)))} · {words.nearZeroIs}{" "}
-          {chosen.length === MOST && words.most(MOST)}
-        </span>
-      </h2>
-      <ParameterTable rows={rows} chosen={chosen} onToggle={onToggle} />
-    </section>
-  );
-}
-
-export const page: Page = {
-  name: "parameters",
-  order: 4,
-  title: (words) => words.parameters.title,
-  accepts: (run) => run.parameters,
-  component: Parameters,
-};

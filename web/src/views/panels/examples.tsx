@@ -1,11 +1,23 @@
 /** The probe's examples; one is in view. */
 
 import { useInSight } from "../../controls/in_sight.ts";
-import { t } from "../../state/language.ts";
+import { spoken } from "../../state/language.ts";
 import { choose, example, facts } from "../../state/run.ts";
+import type { Panel } from "../parts/panel.ts";
 
-export function Examples() {
-  const words = t.value.attention;
+export const panel: Panel = { pages: ["attention"], where: "side", order: 2 };
+
+const say = spoken({
+  en: {
+    examples: "Examples",
+  },
+  zh: {
+    examples: "样本",
+  },
+});
+
+export default function Examples() {
+  const words = say();
   const list = useInSight<HTMLUListElement>(example.value?.index ?? null);
   const examples = facts.value?.examples ?? [];
   return (

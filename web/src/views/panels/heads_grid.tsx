@@ -1,4 +1,5 @@
 /** Every head of every site in one picture; one is chosen. */
+
 import { useMemo, useState } from "preact/hooks";
 import { type HeadGrid, headGrid, measuredOf, shortNames } from "../../answers/head_grid.ts";
 import { at, cividis, css, viridis } from "../../cells/tables.ts";
@@ -10,19 +11,47 @@ import { ProblemNotice } from "../../controls/notice.tsx";
 import { px } from "../../controls/px.ts";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { PALETTES } from "../../draw/palette.ts";
-import { t } from "../../state/language.ts";
+import { spoken, t } from "../../state/language.ts";
 import { choose, example, head, runName, site, step } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
+import type { Panel } from "../parts/panel.ts";
 import { namesRoom, SiteNames } from "../parts/site_names.tsx";
+import style from "./heads_grid.css?inline";
+
+export { style };
+
+export const panel: Panel = { pages: ["attention"], where: "overview", order: 1 };
+
+const say = spoken({
+  en: {
+    sites: (sites: number) => `${sites} ${sites === 1 ? "site" : "sites"}`,
+    sitesHeads: (sites: number, heads: number) =>
+      `${sites} ${sites === 1 ? "layer" : "layers"} × ${heads} ${heads === 1 ? "head" : "heads"}`,
+    axes: "key → · query ↓",
+    gridLabel: (title: string) => `Heads grid, ${title}. Arrow keys choose a head.`,
+    under: (reduce: "max" | "mean", block: string | null) =>
+      block ? `thumbnails: ${reduce} of up to ${block} cells` : "thumbnails: every cell",
+  },
+  zh: {
+    sites: (sites) => `${sites} 处注意力`,
+    sitesHeads: (sites, heads) => `${sites} 层 × ${heads} 个头`,
+    axes: "键 → · 查询 ↓",
+    gridLabel: (title) => `头的网格，${title}。方向键选择一个头。`,
+    under: (reduce, block) =>
+      block
+        ? `小图：至多 ${block} 个格子的${reduce === "max" ? "最大值" : "平均值"}`
+        : "小图：逐格显示",
+  },
+});
 
 /** Height that the curve below and the rows above and below take. */
 const CURVE = 410;
 
 type Spot = { site: number; head: number };
 
-export function HeadsGrid() {
-  const words = t.value.attention;
+export default function HeadsGrid() {
+  const words = { ...t.value.attention, ...say() };
   const { reduce } = selection.value;
   const query =
     runName.value !== null && step.value !== null
@@ -52,7 +81,7 @@ export function HeadsGrid() {
 }
 
 function title(grid: HeadGrid | null): string {
-  const words = t.value.attention;
+  const words = { ...t.value.attention, ...say() };
   const counts = new Set(grid?.sites.map((gridSite) => gridSite.strip.heads));
   const [only = 0] = counts;
   if (!grid || counts.size !== 1) return words.sites(grid?.sites.length ?? 0);
@@ -60,7 +89,7 @@ function title(grid: HeadGrid | null): string {
 }
 
 function Thumbs({ grid }: { grid: HeadGrid }) {
-  const words = t.value.attention;
+  const words = { ...t.value.attention, ...say() };
   const { scale, reduce, colour } = selection.value;
   const room = useSize<HTMLDivElement>();
   const [over, setOver] = useState<Spot | null>(null);
@@ -139,7 +168,7 @@ function Chosen({ grid, layout, left }: { grid: HeadGrid; layout: Layout; left: 
 }
 
 function describe(grid: HeadGrid, spot: Spot): string {
-  const words = t.value.attention;
+  const words = { ...t.value.attention, ...say() };
   const gridSite = grid.sites[spot.site];
   const numbers = grid.measures.flatMap((name) => {
     const value = gridSite?.measures[name]?.[spot.head];

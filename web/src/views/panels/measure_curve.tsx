@@ -1,24 +1,59 @@
 /** One measure of a layer's heads over training; the chosen head stands out. */
+
 import { useMemo } from "preact/hooks";
 import type { Series } from "../../answers/series.ts";
 import { useSize } from "../../controls/canvas.tsx";
 import { count } from "../../controls/format.ts";
+import { ProblemNotice } from "../../controls/notice.tsx";
 import { type Curves, curves, MARGIN, stepAt } from "../../draw/curve.ts";
-import { t } from "../../state/language.ts";
-import { choose } from "../../state/run.ts";
+import { spoken, t } from "../../state/language.ts";
+import { choose, head, step } from "../../state/run.ts";
+import type { Panel } from "../parts/panel.ts";
+import { shownOf, useSeries } from "../parts/series.ts";
+import style from "./measure_curve.css?inline";
+
+export { style };
+
+export const panel: Panel = { pages: ["attention"], where: "overview", order: 2 };
+
+const say = spoken({
+  en: {
+    otherHeads: "other heads of this layer",
+    over: (measure: string) =>
+      `${measure.charAt(0).toUpperCase()}${measure.slice(1)} over training`,
+    curveWhat: (unit: string, heads: number) =>
+      heads === 1 ? unit : `${unit}, this head among the ${heads} of its layer`,
+    uniform: "uniform attention",
+  },
+  zh: {
+    otherHeads: "同一层的其他头",
+    over: (measure) => `训练中的${measure}`,
+    curveWhat: (unit, heads) => (heads === 1 ? unit : `${unit}，这个头与同层共 ${heads} 个头`),
+    uniform: "均匀注意力",
+  },
+});
 
 const HEIGHT = 190;
 
-export function MeasureCurve({
-  series,
-  head,
-  step,
-}: {
+export default function MeasureCurve() {
+  const { series, problem } = useSeries();
+  const shown = shownOf(series);
+  return (
+    <>
+      {problem && <ProblemNotice problem={problem} />}
+      {shown && <Curve series={shown} head={head.value} step={step.value ?? 0} />}
+    </>
+  );
+}
+
+interface CurveProps {
   series: Series;
   head: number;
   step: number;
-}) {
-  const words = t.value.attention;
+}
+
+function Curve({ series, head, step }: CurveProps) {
+  const words = { ...t.value.attention, ...say() };
   const room = useSize<HTMLDivElement>();
   const drawn = useMemo(() => curves(series, head, room.width, HEIGHT), [series, head, room.width]);
   const last = series.steps.at(-1) ?? 0;

@@ -1,19 +1,133 @@
 /** Every parameter's statistics at one step: sorted by any column, clicked to show its ridges. */
+
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count } from "../../controls/format.ts";
-import { t } from "../../state/language.ts";
+import { ProblemNotice } from "../../controls/notice.tsx";
+import { useAnswer } from "../../controls/use_answer.ts";
+import { spoken } from "../../state/language.ts";
+import { runName, step } from "../../state/run.ts";
+import {
+  chosenParameters,
+  recordedParameters,
+  toggleParameter,
+} from "../parts/chosen_parameters.ts";
+import type { Panel } from "../parts/panel.ts";
 import {
   COLUMNS,
   type Column,
   inSight,
   type Line,
   lines,
+  MOST,
   type Order,
   precise,
   type Row,
   reordered,
+  rowsOf,
   sorted,
 } from "../parts/parameter_rows.ts";
+import style from "./parameter_table.css?inline";
+
+export { style };
+
+export const panel: Panel = { pages: ["parameters"], where: "main", order: 2 };
+
+const say = spoken({
+  en: {
+    table: "All parameters",
+    tableAt: (step: string, first: string) => `at step ${step} · change since step ${first}`,
+    choose: (name: string) => `Show the histograms of ${name}`,
+    name: "parameter",
+    shape: "shape",
+    columns: {
+      size: "size",
+      mean: "mean",
+      std: "std",
+      change: "std change",
+      min: "min",
+      max: "max",
+      norm: "norm",
+      near_zero: "near zero",
+      nonfinite: "NaN or ∞",
+    },
+    columnsWhat: {
+      size: "How many values it has",
+      mean: "Mean of the finite values",
+      std: "Standard deviation of the finite values, divided by n",
+      change: "Standard deviation now against that of the first recorded step",
+      min: "Least finite value",
+      max: "Greatest finite value",
+      norm: "Euclidean norm of the finite values",
+      near_zero: "Share of values with |w| ≤ 0.001 × std; exact zeros always count",
+      nonfinite: "How many values are NaN or infinite",
+    },
+    model: "on the model itself",
+    broken: "not finite",
+    fromZero: "from 0",
+    most: (most: number) =>
+      `Up to ${most} are shown side by side; one more takes the place of the first.`,
+    nearZeroIs: "Near zero: |w| ≤ 0.001 × std of the parameter, exact zeros included.",
+  },
+  zh: {
+    table: "全部参数",
+    tableAt: (step, first) => `第 ${step} 步 · 变化相对于第 ${first} 步`,
+    choose: (name) => `显示 ${name} 的直方图`,
+    name: "参数",
+    shape: "形状",
+    columns: {
+      size: "数量",
+      mean: "均值",
+      std: "标准差",
+      change: "标准差变化",
+      min: "最小值",
+      max: "最大值",
+      norm: "范数",
+      near_zero: "接近零",
+      nonfinite: "NaN 或 ∞",
+    },
+    columnsWhat: {
+      size: "包含多少个数值",
+      mean: "有限值的均值",
+      std: "有限值的标准差（除以 n）",
+      change: "当前标准差相对于首个记录步的变化",
+      min: "最小的有限值",
+      max: "最大的有限值",
+      norm: "有限值的欧几里得范数",
+      near_zero: "满足 |w| ≤ 0.001 × 标准差的数值所占比例；恰为零的总是计入",
+      nonfinite: "NaN 或无穷大的个数",
+    },
+    model: "模型自身",
+    broken: "含非有限值",
+    fromZero: "原为 0",
+    most: (most) => `最多并排显示 ${most} 个；再选一个会替换最先选的。`,
+    nearZeroIs: "接近零：|w| ≤ 0.001 × 该参数的标准差，恰为零的也计入。",
+  },
+});
+
+export default function ParameterTable() {
+  const words = say();
+  const parameters = recordedParameters();
+  const chosen = chosenParameters();
+  const run = runName.value ?? ".";
+  const asked = step.value === null ? null : { what: "summary" as const, run, step: step.value };
+  const { answer, problem } = useAnswer(asked);
+  const rows = useMemo(() => (answer ? rowsOf(answer, parameters) : []), [answer, parameters]);
+  if (problem) return <ProblemNotice problem={problem} />;
+  if (!answer) return null;
+  const { step: at, first_step: first } = answer.attrs;
+  return (
+    <section class="all" data-step={String(at)}>
+      <h2>
+        {words.table}{" "}
+        <span class="sub">
+          {words.tableAt(count(Number(at)), count(Number(first)))} · {words.nearZeroIs}{" "}
+          {chosen.length === MOST && words.most(MOST)}
+        </span>
+      </h2>
+      <Rows rows={rows} chosen={chosen} onToggle={toggleParameter} />
+    </section>
+  );
+}
 
 interface TableProps {
   rows: readonly Row[];
@@ -24,8 +138,8 @@ interface TableProps {
 /** Height of a line in pixels; the style sheet holds the same. */
 const LINE = 26;
 
-export function ParameterTable({ rows, chosen, onToggle }: TableProps) {
-  const words = t.value.parameters;
+function Rows({ rows, chosen, onToggle }: TableProps) {
+  const words = say();
   const [order, setOrder] = useState<Order>({ by: null, down: false });
   const all = useMemo(() => lines(sorted(rows, order), order), [rows, order]);
   const { box, from, to, onScroll } = useSight(all.length);
@@ -79,7 +193,7 @@ interface LineProps {
 }
 
 function TableLine({ line, grouped, chosen, onToggle }: LineProps) {
-  const words = t.value.parameters;
+  const words = say();
   if (line.row === undefined) {
     return (
       <tr class="layer">
@@ -128,7 +242,7 @@ function said(column: Column, value: number): string {
     return precise(value);
   }
   if (column === "near_zero") return percent(value, false);
-  return Number.isFinite(value) ? percent(value, true) : t.value.parameters.fromZero;
+  return Number.isFinite(value) ? percent(value, true) : say().fromZero;
 }
 
 function percent(share: number, signed: boolean): string {

@@ -1,22 +1,143 @@
-/** One parameter's ridges: drawn on a canvas, its numbers under the pointer or the arrow keys. */
-import { useState } from "preact/hooks";
+/** Histograms over steps of the chosen parameters, side by side, each with its numbers to point at. */
+
+import { useMemo, useState } from "preact/hooks";
+import { ridgesOf } from "../../answers/ridges.ts";
+import { nearest } from "../../answers/series.ts";
 import {
   type Bin,
   binAt,
   type Domain,
   edge,
+  extent,
   hit,
   layOut,
   type Ridges,
+  readable,
 } from "../../cells/ridges.ts";
 import { Canvas, useSize } from "../../controls/canvas.tsx";
 import { count } from "../../controls/format.ts";
-import { paintRidges, paletteOf } from "../../draw/ridges.ts";
-import { t } from "../../state/language.ts";
-import { choose } from "../../state/run.ts";
+import { ProblemNotice } from "../../controls/notice.tsx";
+import { useAnswer } from "../../controls/use_answer.ts";
+import { paintRidges, paletteOf, stepColour } from "../../draw/ridges.ts";
+import { spoken } from "../../state/language.ts";
+import { choose, facts, runName, step } from "../../state/run.ts";
+import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
+import { chosenParameters, toggleParameter } from "../parts/chosen_parameters.ts";
+import type { Panel } from "../parts/panel.ts";
+import style from "./ridges.css?inline";
 
-interface PanelProps {
+export { style };
+
+export const panel: Panel = { pages: ["parameters"], where: "main", order: 1 };
+
+const say = spoken({
+  en: {
+    heading: "Distribution of weights over steps",
+    weight: "weight",
+    step: "step",
+    density: "density",
+    cut: (density: string) => `taller ones cut, up to ${density}`,
+    densityWhat:
+      "Height is density, share of the values per unit of weight: the area under every ridge is 1. Each panel has its own scale. Small tensors have wider bins than the 64 recorded.",
+    olderNewer: "Steps, the oldest at the back",
+    inView: "step in view",
+    nearestShown: (step: string) => `step ${step}, the nearest shown`,
+    someSteps: (shown: string, all: string) => `${shown} of ${all} recorded steps shown`,
+    nothing: "no finite value at any step",
+    readStep: (step: string) => `step ${step}`,
+    readCount: (count: string, share: string) => `${count} values · ${share}`,
+    readHint: "Point at a ridge for its numbers; click it to go to its step.",
+    panel: (name: string, steps: string) =>
+      `Histograms of ${name} over ${steps} steps. Arrow keys move through bins and steps; Enter goes to the step.`,
+    remove: (name: string) => `Remove ${name}`,
+  },
+  zh: {
+    heading: "权重分布随训练步的变化",
+    weight: "权重",
+    step: "步",
+    density: "密度",
+    cut: (density) => `过高的已截断，最高 ${density}`,
+    densityWhat:
+      "高度表示密度，即单位权重宽度内数值所占的比例，因此每条山脊下的面积都是 1。各图的刻度不同，标在右侧。数值较少的参数会合并区间显示（记录时为 64 个）。",
+    olderNewer: "训练步，越早越靠后",
+    inView: "当前步",
+    nearestShown: (step) => `第 ${step} 步（所示各步中最近的）`,
+    someSteps: (shown, all) => `共记录 ${all} 步，显示其中 ${shown} 步`,
+    nothing: "任何一步都没有有限值",
+    readStep: (step) => `第 ${step} 步`,
+    readCount: (count, share) => `${count} 个值 · ${share}`,
+    readHint: "指向山脊可查看数值，点击可跳到那一步。",
+    panel: (name, steps) =>
+      `${name} 在 ${steps} 个训练步上的直方图。用方向键在区间和步之间移动，按回车跳到那一步。`,
+    remove: (name) => `移除 ${name}`,
+  },
+});
+
+export default function RidgePlots() {
+  const chosen = chosenParameters();
+  const run = runName.value ?? ".";
+  const { answer, problem } = useAnswer({ what: "parameters", run, parameter: chosen });
+  const all = useMemo(() => (answer ? ridgesOf(answer).map(readable) : []), [answer]);
+  const together = useMemo(() => extent(all), [all]);
+  if (problem) return <ProblemNotice problem={problem} />;
+  const rows = all[0]?.rows ?? [];
+  const steps = rows.map((ridge) => ridge.step);
+  const near = steps.length > 0 && step.value !== null ? nearest(steps, step.value) : null;
+  const row = near === null ? null : steps.indexOf(near);
+  const [first = 0, last = 0] = [steps[0], steps.at(-1)];
+  return (
+    <>
+      <section class="panels" aria-label={say().heading}>
+        {all.map((ridges: Ridges) => (
+          <RidgePlot
+            key={ridges.parameter}
+            ridges={ridges}
+            domain={
+              selection.value.axis === "shared"
+                ? together && extent([ridges]) && together
+                : extent([ridges])
+            }
+            first={first}
+            last={last}
+            chosen={row}
+            onRemove={chosen.length > 1 ? () => toggleParameter(ridges.parameter) : null}
+          />
+        ))}
+      </section>
+      <Key steps={steps} near={near} />
+    </>
+  );
+}
+
+/** What the colours and heights mean. */
+function Key({ steps, near }: { steps: readonly number[]; near: number | null }) {
+  const words = say();
+  const recorded = facts.value?.steps.length ?? 0;
+  const [first = 0, last = 0] = [steps[0], steps.at(-1)];
+  const dark = theme.value === "dark";
+  const stops = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((at) => stepColour(at, 0, 8, dark)).join(", ");
+  return (
+    <div class="meaning sub">
+      <span class="scale" title={words.olderNewer}>
+        {words.step} {count(first)}
+        <i aria-hidden="true" style={{ background: `linear-gradient(to right, ${stops})` }} />
+        {count(last)}
+      </span>
+      <span>
+        <i class="in-view" aria-hidden="true" />{" "}
+        {near === step.value || near === null ? words.inView : words.nearestShown(count(near))}
+      </span>
+      {steps.length < recorded && (
+        <span>{words.someSteps(count(steps.length), count(recorded))}</span>
+      )}
+      <span>{words.readHint}</span>
+      <span>{words.densityWhat}</span>
+    </div>
+  );
+}
+
+interface RidgePlotProps {
   ridges: Ridges;
   domain: Domain | null;
   /** Steps between which colours run. */
@@ -30,8 +151,8 @@ interface PanelProps {
 
 const HEIGHT = 268;
 
-export function Panel({ ridges, domain, first, last, chosen, onRemove }: PanelProps) {
-  const words = t.value.parameters;
+function RidgePlot({ ridges, domain, first, last, chosen, onRemove }: RidgePlotProps) {
+  const words = say();
   const [pointed, point] = useState<{ bin: Bin; x: number; y: number } | null>(null);
   const [, path = "", leaf] = /^(.*?)((?:[^/]*\/)?[^/]*)$/s.exec(ridges.parameter) ?? [];
   const { ref, width } = useSize<HTMLElement>();
@@ -100,7 +221,7 @@ export function Panel({ ridges, domain, first, last, chosen, onRemove }: PanelPr
 
 /** What is under the pointer, beside it. */
 function Reading({ bin, x, y, width }: { bin: Bin; x: number; y: number; width: number }) {
-  const words = t.value.parameters;
+  const words = say();
   const wide = bin.high - bin.low;
   const share = (100 * bin.share).toLocaleString("en-US", { maximumSignificantDigits: 3 });
   const side = x > width / 2 ? { right: `${width - x + 14}px` } : { left: `${x + 14}px` };

@@ -1,20 +1,49 @@
 /** The step in view: a slider over the recorded steps that follows the newest until it is moved. */
+
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { count } from "../../controls/format.ts";
 import { onKey } from "../../controls/keys.ts";
 import { atRest } from "../../ready.ts";
-import { t } from "../../state/language.ts";
+import { spoken, t } from "../../state/language.ts";
 import { hidden } from "../../state/life.ts";
 import { choose, facts, step, stepBy } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
+import type { Panel } from "../parts/panel.ts";
+
+export const panel: Panel = { pages: ["attention", "parameters"], where: "side", order: 1 };
+
+const say = spoken({
+  en: {
+    stepName: "Step",
+    of: (step: string, last: string) => `${step} of ${last}`,
+    epoch: (epoch: number) => `epoch ${epoch}`,
+    back: "One recorded step back",
+    on: "One recorded step on",
+    play: "play",
+    stop: "stop",
+    follow: "follow",
+    followWhat: "Show the newest step as it arrives",
+  },
+  zh: {
+    stepName: "步",
+    of: (step, last) => `${step} / ${last}`,
+    epoch: (epoch) => `第 ${epoch} 轮`,
+    back: "上一个记录的步",
+    on: "下一个记录的步",
+    play: "播放",
+    stop: "停止",
+    follow: "跟随",
+    followWhat: "有新的步时自动显示",
+  },
+});
 
 /** Milliseconds a step stays in view while playing. */
 const PACE = 350;
 const playing = signal(false);
 
-export function Steps() {
-  const words = t.value.shell;
+export default function Steps() {
+  const words = { ...t.value.shell, ...say() };
   const steps = facts.value?.steps ?? [];
   const at = Math.max(0, steps.indexOf(step.value ?? Number.NaN));
   const epoch = facts.value?.epochs[at];

@@ -1,24 +1,44 @@
 /** The chosen head in numbers: each measure, its 95 % interval, and what uniform attention gives. */
-import { pointOf, type Series } from "../../answers/series.ts";
+
+import { pointOf } from "../../answers/series.ts";
 import { count, short } from "../../controls/format.ts";
-import { t } from "../../state/language.ts";
-import { answersOf } from "../../state/run.ts";
+import { spoken, t } from "../../state/language.ts";
+import { answersOf, head, step } from "../../state/run.ts";
+import type { Panel } from "../parts/panel.ts";
+import { useSeries } from "../parts/series.ts";
+import style from "./this_head.css?inline";
 
-interface ThisHeadProps {
-  series: readonly Series[];
-  head: number;
-  step: number;
-  examples: number;
-}
+export { style };
 
-export function ThisHead({ series, head, step, examples }: ThisHeadProps) {
-  const words = t.value.attention;
+export const panel: Panel = { pages: ["attention"], where: "side", order: 4 };
+
+const say = spoken({
+  en: {
+    thisHead: "This head",
+    intervalWhat: (examples: number) => `95 % bootstrap interval over ${examples} examples`,
+    uniformShort: "uniform",
+    uniformWhat: "What the measure gives when every allowed key gets the same weight",
+    meanOf: (examples: string) =>
+      examples === "1" ? "of one example" : `mean of ${examples} examples, 95 % interval`,
+  },
+  zh: {
+    thisHead: "这个头",
+    intervalWhat: (examples) => `对 ${examples} 个样本自助抽样的 95% 区间`,
+    uniformShort: "均匀",
+    uniformWhat: "所有允许的键权重相同时的度量值",
+    meanOf: (examples) => (examples === "1" ? "仅一个样本" : `${examples} 个样本的均值，95% 区间`),
+  },
+});
+
+export default function ThisHead() {
+  const words = { ...t.value.attention, ...say() };
+  const { series, examples } = useSeries();
   return (
     <section class="this-head">
       <h3>{words.thisHead}</h3>
       <dl>
         {series.map((measure) => {
-          const point = pointOf(measure, head, step);
+          const point = pointOf(measure, head.value, step.value ?? 0);
           return (
             <div key={measure.name} data-measure={measure.name} data-value={point.value}>
               <dt title={answers(measure.name)}>{words.measure(measure.name)}</dt>

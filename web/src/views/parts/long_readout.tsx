@@ -7,13 +7,26 @@ import { NOT_ALLOWED } from "../../cells/scale.ts";
 import { fewest, short } from "../../controls/format.ts";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { number } from "../../draw/long_map.ts";
-import { t } from "../../state/language.ts";
+import { spoken, t } from "../../state/language.ts";
 import { selection } from "../../state/selection.ts";
 import type { Site } from "../../types.ts";
 import { cellQuery, headQuery, positions, strongestQuery } from "./long_head.ts";
 import type { Stage } from "./long_stage.ts";
 import type { Spot } from "./pointing.ts";
 import { called } from "./positions.ts";
+
+const say = spoken({
+  en: {
+    ofCells: (reduce: "max" | "mean", down: number, across: number) =>
+      `${reduce} of ${down} × ${across}:`,
+    together: (keys: number, share: string) => `the ${keys} strongest: ${share} % of the row`,
+  },
+  zh: {
+    ofCells: (reduce, down, across) =>
+      `${down} × ${across} 个的${reduce === "max" ? "最大值" : "平均值"}：`,
+    together: (keys, share) => `最强的 ${keys} 个：占该行的 ${share}%`,
+  },
+});
 
 /** Milliseconds that the pointer rests before its cell is asked about. */
 const RESTS = 120;
@@ -29,7 +42,7 @@ interface LongReadoutProps {
 }
 
 export function LongReadout({ site, spot, hint, drawn }: LongReadoutProps) {
-  const words = t.value.attention;
+  const words = { ...t.value.attention, ...say() };
   const inside = spot && spot.query < site.queries && (spot.key ?? 0) < site.keys ? spot : null;
   const rested = useRested(inside);
   const base = headQuery.value;
@@ -90,7 +103,7 @@ export function LongReadout({ site, spot, hint, drawn }: LongReadoutProps) {
 
 /** What is drawn under the pointer, until the weight itself is known. */
 function Coarse({ drawn }: { drawn: ReturnType<Stage["coarse"]> }) {
-  const words = t.value.attention;
+  const words = { ...t.value.attention, ...say() };
   if (!drawn) return <span class="sub">…</span>;
   if (drawn.value === NOT_ALLOWED) return <>{words.notAllowed}</>;
   const { down, across } = drawn;
@@ -103,7 +116,7 @@ function Coarse({ drawn }: { drawn: ReturnType<Stage["coarse"]> }) {
 }
 
 function RowLine({ spot, answer }: { spot: Spot; answer: ReturnType<typeof useAnswer>["answer"] }) {
-  const words = t.value.attention;
+  const words = { ...t.value.attention, ...say() };
   const keys = Array.from(answer?.variables.strong_key?.data ?? []);
   const weights = answer?.variables.strong_weight?.data ?? [];
   const share = answer ? strongestOf(answer).share : Number.NaN;

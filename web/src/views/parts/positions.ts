@@ -26,6 +26,11 @@ export function positionsOf(site: Site, tokens: readonly string[] | null): Posit
   };
 }
 
+/** Whether positions lie side by side as an image: a layout of as many as there are. */
+export function fills(layout: Layout | null, positions: number): boolean {
+  return layout !== null && layout[0] * layout[1] === positions;
+}
+
 /** A position's name, else its number. */
 export function called(name: Name, index: number): string {
   return name(index) ?? number(index);

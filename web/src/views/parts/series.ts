@@ -1,0 +1,31 @@
+/** The measures of the site in view over all steps, as several panels show them. */
+import { useMemo } from "preact/hooks";
+import { type Series, seriesOf } from "../../answers/series.ts";
+import { useAnswer } from "../../controls/use_answer.ts";
+import { runName, site } from "../../state/run.ts";
+import { selection } from "../../state/selection.ts";
+import type { Problem } from "../../types.ts";
+
+interface Measured {
+  readonly series: readonly Series[];
+  /** How many examples they are means of. */
+  readonly examples: number;
+  readonly problem: Problem | null;
+}
+
+export function useSeries(): Measured {
+  const { answer, problem } = useAnswer(
+    runName.value !== null && site.value
+      ? { what: "measures", run: runName.value, site: site.value.name, steps: 1000 }
+      : null,
+  );
+  const series = useMemo(() => (answer ? seriesOf(answer) : []), [answer]);
+  return { series, examples: Number(answer?.attrs.examples ?? 0), problem };
+}
+
+/** The measure that the heads grid shows, else the usual. */
+export function shownOf(series: readonly Series[]): Series | undefined {
+  const { colour } = selection.value;
+  const named = (name: string) => series.find((measure) => measure.name === name);
+  return named(colour) ?? named("entropy") ?? series[0];
+}

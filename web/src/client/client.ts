@@ -77,7 +77,7 @@ interface Asked {
   waiting: number;
 }
 
-const asked = new Map<string, Asked>();
+const underWay = new Map<string, Asked>();
 
 /**
  * Ask one question, once however many wait for its answer; it is given up when none does any more.
@@ -87,7 +87,7 @@ export function ask(query: Query, signalled: AbortSignal): Promise<Answer> {
   const key = keyOf(query);
   const known = answers.get(key);
   if (known) return Promise.resolve(known);
-  const question = asked.get(key) ?? send(key, query);
+  const question = underWay.get(key) ?? send(key, query);
   question.waiting += 1;
   return new Promise((resolve, reject) => {
     signalled.addEventListener("abort", () => {
@@ -95,7 +95,7 @@ export function ask(query: Query, signalled: AbortSignal): Promise<Answer> {
       question.waiting -= 1;
       if (question.waiting > 0) return;
       question.abort.abort();
-      if (asked.get(key) === question) asked.delete(key);
+      if (underWay.get(key) === question) underWay.delete(key);
     });
     question.answer.then(resolve, reject);
   });
@@ -113,10 +113,10 @@ function send(key: string, query: Query): Asked {
   };
   const question = { answer: fetched(), abort, waiting: 0 };
   const over = () => {
-    if (asked.get(key) === question) asked.delete(key);
+    if (underWay.get(key) === question) underWay.delete(key);
   };
   question.answer.then(over, over);
-  asked.set(key, question);
+  underWay.set(key, question);
   return question;
 }
 

@@ -63,12 +63,12 @@ def summarise(named: Mapping[str, NDArray[Any]]) -> xr.Dataset:
     -------
     Dataset
     """
-    found = [statistics(values) for values in named.values()]
+    summaries = [statistics(values) for values in named.values()]
     shapes = [np.shape(values) for values in named.values()]
     names = list(named)
-    variables: dict[str, Any] = {"count": (("parameter", "bin"), _counts(found))}
+    variables: dict[str, Any] = {"count": (("parameter", "bin"), _counts(summaries))}
     for number in _NUMBERS:
-        column = np.array([getattr(one, number) for one in found], dtype=np.float64)
+        column = np.array([getattr(summary, number) for summary in summaries], dtype=np.float64)
         variables[number] = (("parameter",), column)
     dataset = xr.Dataset(
         variables,
@@ -84,8 +84,9 @@ def summarise(named: Mapping[str, NDArray[Any]]) -> xr.Dataset:
     return dataset
 
 
-def _counts(found: list[Statistics]) -> NDArray[np.int64]:
-    return np.stack([one.count for one in found]) if found else np.zeros((0, BINS), np.int64)
+def _counts(summaries: list[Statistics]) -> NDArray[np.int64]:
+    counts = [summary.count for summary in summaries]
+    return np.stack(counts) if counts else np.zeros((0, BINS), np.int64)
 
 
 def _module(name: str) -> str:

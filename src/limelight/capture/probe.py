@@ -69,7 +69,7 @@ class Probe:
     texts: tuple[tuple[str, ...], ...] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "inputs", _own(self.inputs))
+        object.__setattr__(self, "inputs", _copied(self.inputs))
         count = _count(self.arrays)
         for name in ("labels", "groups"):
             values = getattr(self, name)
@@ -139,15 +139,15 @@ class Probe:
         -------
         Probe
         """
-        kept = list(rows)
+        indices = list(rows)
 
         def cut(inputs: Any) -> Any:
             if isinstance(inputs, dict):
-                return {name: array[kept] for name, array in inputs.items()}
-            return tuple(map(cut, inputs)) if isinstance(inputs, tuple) else inputs[kept]
+                return {name: array[indices] for name, array in inputs.items()}
+            return tuple(map(cut, inputs)) if isinstance(inputs, tuple) else inputs[indices]
 
         def chosen(values: Sequence[Any] | None) -> list[Any] | None:
-            return None if values is None else [values[row] for row in kept]
+            return None if values is None else [values[row] for row in indices]
 
         return replace(
             self, inputs=cut(self.inputs), tokens=chosen(self.texts),
@@ -169,7 +169,7 @@ class Probe:
         return None if self.texts is None else self.texts[example]
 
 
-def _own(inputs: Any) -> Any:
+def _copied(inputs: Any) -> Any:
     """Copy the inputs to NumPy, so that nobody changes them between two recordings."""
     if isinstance(inputs, Probe):
         raise ProbeError(

@@ -136,7 +136,7 @@ def _cells(
             "Wanted weights and logits, or factors.",
             "Correct the adapter that made it.",
         )
-    may = _lively(allowed_in(captured.logits))
+    may = _usable(allowed_in(captured.logits))
     variables = {
         "weights": (schema.SITE_DIMS, np.where(may, captured.weights, np.float32(0))),
         "allowed": _without_heads(may),
@@ -177,7 +177,7 @@ def allowed_in(logits: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     return ~never
 
 
-def _lively(allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _usable(allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Allow all keys where a row is masked in some heads only.
 
     Such a row is no padding: the other heads use it, and the model uses what the softmax made of
@@ -198,7 +198,7 @@ def assemble(sites: Sequence[xr.Dataset]) -> xr.DataTree:
     Returns
     -------
     DataTree
-        Each site has its place among them in ``attrs["order"]``, because a tree keeps those of
+        Each site has its ordinal among them in ``attrs["order"]``, because a tree keeps those of
         one folder together. A site that has other sites inside it becomes the node ``softmax``
         beside them, because nodes of a tree must agree with their parents on the sizes of dims.
     """
@@ -206,9 +206,9 @@ def assemble(sites: Sequence[xr.Dataset]) -> xr.DataTree:
     tree = xr.DataTree()
     for order, (path, site) in enumerate(zip(paths, sites, strict=True)):
         holds_others = any(other.startswith(f"{path}/") for other in paths)
-        place = f"{path}/softmax" if holds_others else path
+        node = f"{path}/softmax" if holds_others else path
         # One by one: all at once they would be sorted by depth.
-        tree[place] = xr.DataTree(site.assign_attrs(module=place, order=order))
+        tree[node] = xr.DataTree(site.assign_attrs(module=node, order=order))
     return tree
 
 
@@ -240,11 +240,11 @@ def _facts(captured: CapturedAttention, probe: Probe) -> dict[str, Any]:
         "dropout": "before",
         "dtype": captured.dtype,
     }
-    for axis, own, length in (
+    for axis, given, length in (
         ("query_layout", captured.query_layout, captured.shape[2]),
         ("key_layout", captured.key_layout, captured.shape[3]),
     ):
-        layout = own or _layout(probe, length)
+        layout = given or _layout(probe, length)
         if layout is not None:
             facts[axis] = layout
     return facts

@@ -69,7 +69,7 @@ def stack(tree: xr.DataTree) -> xr.Dataset:
     computed = [name for name in ("weights", "allowed") if name in common and _lazy(layers, name)]
     ready = [site.drop_vars(computed) for site in layers]
     joined = xr.concat(ready, dim=schema.LAYER, join="exact", combine_attrs="drop_conflicts")
-    joined = joined.assign({name: _layered([one[name] for one in layers]) for name in computed})
+    joined = joined.assign({name: _layered([layer[name] for layer in layers]) for name in computed})
     joined = joined.assign_coords(
         {
             schema.LAYER: np.arange(len(sites)),
@@ -97,7 +97,7 @@ class _Layers(BackendArray):
         chosen = np.arange(len(self.members))[key[0]]
         if chosen.ndim == 0:
             return np.asarray(self.members[int(chosen)][key[1:]].values)
-        return np.stack([self.members[one][key[1:]].values for one in chosen])
+        return np.stack([self.members[index][key[1:]].values for index in chosen])
 
 
 def _lazy(layers: Sequence[xr.Dataset], name: str) -> bool:

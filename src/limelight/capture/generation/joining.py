@@ -133,9 +133,9 @@ def _go_on(state: _Joined, captured: CapturedAttention) -> bool:
 def _append(state: _Joined, captured: CapturedAttention, offset: int, past: int) -> bool:
     """Append rows after position ``past``, if the keys up to there are those known already."""
     length = past + captured.shape[2]
-    own = _keys(captured, length - offset)
-    if state.known is not None and own is not None:
-        before, now = state.known[:, :, offset:past], own[:, :, : past - offset]
+    key = _keys(captured, length - offset)
+    if state.known is not None and key is not None:
+        before, now = state.known[:, :, offset:past], key[:, :, : past - offset]
         if before.shape != now.shape:
             return False
         if not np.array_equal(before, now):
@@ -143,7 +143,7 @@ def _append(state: _Joined, captured: CapturedAttention, offset: int, past: int)
             if gap > _SAME_KEYS * size:
                 return False
             state.exact = False
-        state.known = np.concatenate([state.known[:, :, :offset], own], axis=2)
+        state.known = np.concatenate([state.known[:, :, :offset], key], axis=2)
     else:
         state.known = None
     _cut(state, past)
@@ -155,27 +155,27 @@ def _append(state: _Joined, captured: CapturedAttention, offset: int, past: int)
 def _cut(state: _Joined, past: int) -> None:
     """Drop the rows of positions from ``past`` on."""
     start = state.length - sum(part.rows for part in state.parts)
-    kept = []
+    parts = []
     for part in state.parts:
         rows = min(part.rows, past - start)
         if rows > 0:
-            kept.append(replace(part, rows=rows))
+            parts.append(replace(part, rows=rows))
         start += part.rows
-    state.parts = kept
+    state.parts = parts
 
 
 def _cross_on(state: _Joined, captured: CapturedAttention) -> bool:
     """Append one call of cross-attention; False if its keys are others."""
     if captured.shape[3] != state.length:
         return False
-    own = _keys(captured, state.length)
-    if state.known is not None and own is not None and not np.array_equal(state.known, own):
-        if np.linalg.norm(state.known - own) > _SAME_KEYS * np.linalg.norm(own):
+    key = _keys(captured, state.length)
+    if state.known is not None and key is not None and not np.array_equal(state.known, key):
+        if np.linalg.norm(state.known - key) > _SAME_KEYS * np.linalg.norm(key):
             return False
         state.exact = False
     rows = sum(part.rows for part in state.parts)
     if captured.shape[2] > rows and _same_rows(state, captured, rows):
-        state.parts, state.known = [], own  # without a cache, each call asks every query again
+        state.parts, state.known = [], key  # without a cache, each call asks every query again
     state.parts.append(_Part(captured, captured.shape[2], 0, state.length))
     return True
 
@@ -195,7 +195,7 @@ def _whole(state: _Joined) -> CapturedAttention:
     }
     made["sink_weight"] = _joined_sinks(parts)
     every = [part.captured.factors for part in parts]
-    factors = [one for one in every if one is not None]
+    factors = [vectors for vectors in every if vectors is not None]
     if state.known is not None and state.exact and len(factors) == len(parts):
         return replace(first, factors=_factors(parts, factors, state), **made)
     examples, heads = first.shape[:2]
@@ -204,19 +204,19 @@ def _whole(state: _Joined) -> CapturedAttention:
     logits = np.full(shape, -np.inf, np.float32)
     row = 0
     for part in parts:
-        place = np.s_[:, :, row : row + part.rows, part.offset : part.offset + part.keys]
-        for whole, own in zip((weights, logits), _dense(part.captured), strict=True):
-            whole[place] = own[:, :, : part.rows, : part.keys]
+        cells = np.s_[:, :, row : row + part.rows, part.offset : part.offset + part.keys]
+        for whole, values in zip((weights, logits), _dense(part.captured), strict=True):
+            whole[cells] = values[:, :, : part.rows, : part.keys]
         row += part.rows
     return replace(first, factors=None, weights=weights, logits=logits, **made)
 
 
 def _factors(parts: list[_Part], factors: list[Factors], state: _Joined) -> Factors:
     calls = [
-        Rows(one.rule, part.rows, part.keys, part.offset)
-        for part, one in zip(parts, factors, strict=True)
+        Rows(vectors.rule, part.rows, part.keys, part.offset)
+        for part, vectors in zip(parts, factors, strict=True)
     ]
-    query = [one.query[:, :, : part.rows] for part, one in zip(parts, factors, strict=True)]
+    query = [vectors.query[:, :, : part.rows] for part, vectors in zip(parts, factors, strict=True)]
     last = factors[-1]
     assert state.known is not None
     return replace(
@@ -293,12 +293,12 @@ def _joined_keys(parts: list[_Part], length: int) -> NDArray[np.bool_] | None:
     """Return which keys are valid in any call: a static cache calls valid what is filled."""
     if all(part.captured.key_valid is None for part in parts):
         return None
-    found = np.zeros((parts[0].captured.shape[0], length), np.bool_)
+    joined = np.zeros((parts[0].captured.shape[0], length), np.bool_)
     for part in parts:
         valid = part.captured.key_valid
-        own = np.True_ if valid is None else valid[:, : part.keys]
-        found[:, part.offset : part.offset + part.keys] |= own
-    return found
+        filled = np.True_ if valid is None else valid[:, : part.keys]
+        joined[:, part.offset : part.offset + part.keys] |= filled
+    return joined
 
 
 def unjoinable(module: str) -> UnsupportedModelError:

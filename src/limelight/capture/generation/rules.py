@@ -39,8 +39,8 @@ class Rows:
         if rule.cells is not None:
             return rule.cells[:, :, queries, keys]
         examples = max(map(len, (rule.first, rule.stop, rule.valid)))
-        one = [rule.allowed(example, 0, queries, keys) for example in range(examples)]
-        return np.stack(one)[:, None]
+        patterns = [rule.allowed(example, 0, queries, keys) for example in range(examples)]
+        return np.stack(patterns)[:, None]
 
 
 def joined(calls: Sequence[Rows], length: int) -> Rule:
@@ -63,15 +63,15 @@ def joined(calls: Sequence[Rows], length: int) -> Rule:
     [[1, 2, 3]]
     """
     if all(call.rule.cells is None for call in calls):
-        found = _by_run(calls, length)
-        if found is not None:
-            return found
+        rule = _by_run(calls, length)
+        if rule is not None:
+            return rule
     cells = [call.cells() for call in calls]
-    examples, heads = (max(one.shape[axis] for one in cells) for axis in (0, 1))
+    examples, heads = (max(pattern.shape[axis] for pattern in cells) for axis in (0, 1))
     allowed = np.zeros((examples, heads, sum(call.rows for call in calls), length), np.bool_)
     row = 0
-    for call, own in zip(calls, cells, strict=True):
-        allowed[:, :, row : row + call.rows, call.offset : call.offset + call.keys] = own
+    for call, pattern in zip(calls, cells, strict=True):
+        allowed[:, :, row : row + call.rows, call.offset : call.offset + call.keys] = pattern
         row += call.rows
     return Rule.of(allowed)
 

@@ -88,9 +88,9 @@ def _positional(model: Any, probe: Probe, inputs: list[Any]) -> tuple[Any, ...]:
     if not isinstance(probe.inputs, tuple):
         return (inputs[0],)
     names = list(inspect.signature(model.call).parameters.values())
-    places = [p for p in names if p.kind <= p.POSITIONAL_OR_KEYWORD and p.name not in _CONTEXT]
+    positional = [p for p in names if p.kind <= p.POSITIONAL_OR_KEYWORD and p.name not in _CONTEXT]
     # ``fit`` hands several inputs on as one list; only a layer of its own takes them apart.
-    if len(inputs) > 1 and len(places) >= len(inputs):
+    if len(inputs) > 1 and len(positional) >= len(inputs):
         return tuple(inputs)
     return (inputs,)
 

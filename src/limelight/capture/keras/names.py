@@ -15,7 +15,7 @@ _WORDS = (re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z])([A-Z])"))
 
 
 def paths(model: Any) -> dict[int, str]:
-    """Name every layer by its place in the model.
+    """Name every layer by its path in the model.
 
     Parameters
     ----------
@@ -26,11 +26,11 @@ def paths(model: Any) -> dict[int, str]:
     -------
     dict of int to str
         ``id(layer)`` to its path, such as ``encoder/attention``; the model itself is ``""``. A
-        layer used in several places has the first of their paths.
+        layer that is used several times has the first of their paths.
     """
-    found = {id(model): ""}
-    _descend(model, "", found)
-    return found
+    paths = {id(model): ""}
+    _descend(model, "", paths)
+    return paths
 
 
 def parameters(model: Any) -> Iterator[tuple[str, Any]]:
@@ -90,13 +90,13 @@ def children(layer: Any) -> list[Any]:
     return list(layer._flatten_layers(include_self=False, recursive=False))
 
 
-def _descend(layer: Any, path: str, found: dict[int, str]) -> None:
+def _descend(layer: Any, path: str, paths: dict[int, str]) -> None:
     inside = children(layer)
     names = _number([(str(child.name), _snake(type(child).__name__)) for child in inside])
     for child, name in zip(inside, names, strict=True):
-        if id(child) not in found:
-            found[id(child)] = f"{path}/{name}".lstrip("/")
-            _descend(child, found[id(child)], found)
+        if id(child) not in paths:
+            paths[id(child)] = f"{path}/{name}".lstrip("/")
+            _descend(child, paths[id(child)], paths)
 
 
 def _owners(model: Any) -> dict[int, str]:

@@ -45,8 +45,8 @@ def untouched(model: Any) -> Iterator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(numpy)
-            for layer, own in zip(layers, losses, strict=True):
-                layer._losses[:] = own
+            for layer, collected in zip(layers, losses, strict=True):
+                layer._losses[:] = collected
             for variable, value in zip(variables, before, strict=True):
                 if _differs(knows.read(variable), value):
                     variable.assign(value)

@@ -81,7 +81,7 @@ class Trace:
         ``id`` of each tensor that holds a softmax's values.
     same : dict of int to tensor
         ``id`` of a tensor that only rearranges another's values, to that other.
-    kept : list
+    tensors : list
         Tensors whose ids are known here.
     muted : bool
         True while something runs that is not to be listened to.
@@ -92,7 +92,7 @@ class Trace:
     hidden: int = 0
     aliases: dict[int, Softmax] = field(default_factory=dict)
     same: dict[int, Any] = field(default_factory=dict)
-    kept: list[Any] = field(default_factory=list)
+    tensors: list[Any] = field(default_factory=list)
     muted: bool = False
 
     def add(self, softmax: Softmax, *outputs: Any) -> Softmax:
@@ -112,7 +112,7 @@ class Trace:
         self.softmaxes.append(softmax)
         for tensor in (softmax.weights, *outputs):
             self.aliases[id(tensor)] = softmax
-            self.kept.append(tensor)
+            self.tensors.append(tensor)
         return softmax
 
     def rearranged(self, inputs: Sequence[Any], output: Any) -> None:
@@ -131,7 +131,7 @@ class Trace:
         self.same[id(output)] = source
 
     def chosen(self, inputs: Sequence[Any], output: Any) -> None:
-        """Note that a tensor holds some of the values of several others, place by place.
+        """Note that a tensor holds some of the values of several others, position by position.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ class Trace:
             softmax_call = self.aliases.get(id(tensor))
             if softmax_call is not None:
                 self.aliases[id(output)] = softmax_call
-        self.kept.append(output)
+        self.tensors.append(output)
 
     def computed(self, inputs: Sequence[Any]) -> None:
         """Note that something was computed from tensors.

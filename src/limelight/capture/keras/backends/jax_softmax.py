@@ -79,7 +79,7 @@ class Softmaxes:
         role = self._role(name, args, params)
         if role is not None:
             self._roles[id(output)] = role
-            self._trace.kept += [*args, output]
+            self._trace.tensors += [*args, output]
         if name == "div":
             self._divided(call, args, output)
 
@@ -98,9 +98,9 @@ class Softmaxes:
         if name == "reduce_sum" and isinstance(roles[0], _Raised):
             return _Total(roles[0], tuple(params["axes"]))
         if name in _PASSED_ON:
-            found = next((role for role in roles if role is not None), None)
-            whole = not isinstance(found, _Raised | _Shifted) or name not in _REFORMED
-            return found if whole else None
+            first = next((role for role in roles if role is not None), None)
+            whole = not isinstance(first, _Raised | _Shifted) or name not in _REFORMED
+            return first if whole else None
         return None
 
     def _divided(self, call: Call | None, args: Sequence[Any], output: Any) -> None:
@@ -110,9 +110,9 @@ class Softmaxes:
         import jax.numpy as jnp
 
         rank = len(output.shape)
-        places = range(rank - len(total.axes), rank)
+        axes = range(rank - len(total.axes), rank)
         logits, weights = (
-            jnp.moveaxis(tensor, total.axes, places) for tensor in (raised.logits, output)
+            jnp.moveaxis(tensor, total.axes, axes) for tensor in (raised.logits, output)
         )
         self._trace.rearranged([raised.logits], logits)
         self._trace.add(Softmax(call, logits, weights, len(total.axes)), output)

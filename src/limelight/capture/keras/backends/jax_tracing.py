@@ -44,7 +44,7 @@ def scope_name(trace: Trace, number: int) -> str:
     ----------
     trace : Trace
     number : int
-        The call's place in the trace.
+        The call's ordinal in the trace.
 
     Returns
     -------
@@ -187,13 +187,13 @@ class _Runner:
 
         body, fixed, carried = params["jaxpr"], params["num_consts"], params["num_carry"]
         constants, carry = list(args[:fixed]), list(args[fixed : fixed + carried])
-        given, places = args[fixed + carried :], range(params["length"])
+        scanned, ordinals = args[fixed + carried :], range(params["length"])
         rows = []
-        for place in reversed(places) if params["reverse"] else places:
-            step = [*constants, *carry, *(one[place] for one in given)]
-            found = self._evaluate(body.jaxpr, body.consts, step)
-            carry = list(found[:carried])
-            rows.append(found[carried:])
+        for ordinal in reversed(ordinals) if params["reverse"] else ordinals:
+            step = [*constants, *carry, *(array[ordinal] for array in scanned)]
+            outputs = self._evaluate(body.jaxpr, body.consts, step)
+            carry = list(outputs[:carried])
+            rows.append(outputs[carried:])
         if params["reverse"]:
             rows.reverse()
         return [*carry, *(jnp.stack(column) for column in zip(*rows, strict=True))]
@@ -218,9 +218,9 @@ class _Runner:
         for equation in program.eqns:
             args = [value(atom) for atom in equation.invars]
             with self._within(str(equation.source_info.name_stack)):
-                found = self(equation.primitive, args, equation.params)
-            found = found if equation.primitive.multiple_results else [found]
-            known |= zip(equation.outvars, found, strict=True)
+                outputs = self(equation.primitive, args, equation.params)
+            outputs = outputs if equation.primitive.multiple_results else [outputs]
+            known |= zip(equation.outvars, outputs, strict=True)
         return [value(atom) for atom in program.outvars]
 
     @contextmanager

@@ -142,8 +142,8 @@ def _watched(original: Callable[..., Any], trace: Trace, stack: list[Call]) -> C
         if len(seen) == 1 and tuple(seen[0].weights.shape) == shape:
             return output
         queries, keys = (single(t).transpose(0, 2, 1, 3) for t in (query, key))
-        told = bias if mask is None else mask
-        added = None if told is None else backend().read(told)
+        given = bias if mask is None else mask
+        added = None if given is None else backend().read(given)
         if mask is not None and added is not None:
             added = added.astype(np.bool_)
             if bias is not None:

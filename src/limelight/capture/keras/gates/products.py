@@ -6,6 +6,7 @@ that takes its own softmax may also drop or cast the weights before.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -73,14 +74,14 @@ class Products:
     def _around(self, original: Callable[..., Any], act: Act | None) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             out = original(*args, **kwargs)
-            place = next((i for i, one in enumerate(args) if id(one) in self._aliases), None)
-            if place is None:
+            index = next((i for i, arg in enumerate(args) if id(arg) in self._aliases), None)
+            if index is None:
                 return out
-            tensor, later = self._aliases[id(args[place])]
+            tensor, later = self._aliases[id(args[index])]
             if act is None:
                 self._known_as(out, later)
                 return out
-            order = act(args, kwargs, place, len(out.shape))
+            order = act(args, kwargs, index, len(out.shape))
             if order is None or later not in self._waiting:
                 return out
             self._waiting.remove(later)
@@ -99,34 +100,27 @@ def _changed(out: Any, order: list[int], rank: int, change: Change) -> Any:
     turned = ops.transpose(out, order)
     lead = rank - 1  # examples, heads if there are, queries
     shape = [-1 if size is None else size for size in turned.shape]
-    flat = ops.reshape(turned, (*shape[:lead], _product(shape[lead:])))
+    flat = ops.reshape(turned, (*shape[:lead], math.prod(shape[lead:])))
     back = [order.index(axis) for axis in range(len(order))]
     return ops.transpose(ops.reshape(change(flat), shape), back)
 
 
-def _product(sizes: list[int]) -> int:
-    found = 1
-    for size in sizes:
-        found *= size
-    return found
-
-
-def _matmul(args: Any, kwargs: dict[str, Any], place: int, out: int) -> list[int] | None:
+def _matmul(args: Any, kwargs: dict[str, Any], index: int, out: int) -> list[int] | None:
     """Return how to permute weights @ values to contributions; None where that is not clear."""
     turned = any(kwargs.get(name) for name in ("transpose_a", "adjoint_a"))
-    rank = len(args[place].shape)
-    if place != 0 or turned or rank != out:
+    rank = len(args[index].shape)
+    if index != 0 or turned or rank != out:
         return None
     return {3: [0, 1, 2], 4: [0, 2, 1, 3]}.get(rank)
 
 
-def _einsum(args: Any, _: dict[str, Any], place: int, out: int) -> list[int] | None:
+def _einsum(args: Any, _: dict[str, Any], index: int, out: int) -> list[int] | None:
     """The same for an einsum, whose first argument is its equation."""
     equation = args[0]
     if not isinstance(equation, str) or "..." in equation or "->" not in equation:
         return None
     inputs, output = equation.replace(" ", "").split("->")
-    letters = inputs.split(",")[place - 1]
+    letters = inputs.split(",")[index - 1]
     rows = {3: letters[:2], 4: letters[:1] + letters[2:3] + letters[1:2]}.get(len(letters), "")
     features = [letter for letter in output if letter not in rows]
     lost = not rows or len(output) != out or any(letter not in output for letter in rows)

@@ -119,22 +119,22 @@ def query_and_key(call: Call) -> tuple[Any, Any]:
             key = next((named[name] for name in keys if named.get(name) is not None), None)
             return named[query], named[query] if key is None else key
     given = [v for n, v in named.items() if "mask" not in n and "bias" not in n]
-    found = [t for t in tensors(given) if len(t.shape) >= 2 and is_float(t)]
-    if not found:
+    floats = [t for t in tensors(given) if len(t.shape) >= 2 and is_float(t)]
+    if not floats:
         return None, None
-    if len(found) == 1:
-        return found[0], found[0]
+    if len(floats) == 1:
+        return floats[0], floats[0]
     # ``Attention`` takes [query, value, key].
-    listed = isinstance(next(iter(given), None), (list, tuple)) and len(found) == 3
-    return found[0], found[2] if listed else found[1]
+    listed = isinstance(next(iter(given), None), (list, tuple)) and len(floats) == 3
+    return floats[0], floats[2] if listed else floats[1]
 
 
-def lengths(found: list[Any], also_ids: bool = False) -> set[int]:
+def lengths(candidates: list[Any], also_ids: bool = False) -> set[int]:
     """Return how long the sequences among some tensors are.
 
     Parameters
     ----------
-    found : list of tensor
+    candidates : list of tensor
     also_ids : bool
         Whether whole numbers [example, position] are sequences too.
 
@@ -144,7 +144,7 @@ def lengths(found: list[Any], also_ids: bool = False) -> set[int]:
     """
     return {
         int(tensor.shape[1])
-        for tensor in found
+        for tensor in candidates
         if len(tensor.shape) >= 3 or (also_ids and len(tensor.shape) == 2 and is_whole(tensor))
     }
 

@@ -51,7 +51,7 @@ class ProvenanceTracker:
 
     def sources(self, tensor: Any) -> tuple[frozenset[int], bool]:
         """Return which of the model's inputs a tensor is made of, and whether that is all known."""
-        found: set[int] = set()
+        indices: set[int] = set()
         known, seen, left = True, set(), [tensor]
         while left:
             here = left.pop()
@@ -60,14 +60,14 @@ class ProvenanceTracker:
             seen.add(id(here))
             maker = self._makers.get(id(here))
             if id(here) in self._inputs:
-                found.add(self._inputs[id(here)])
+                indices.add(self._inputs[id(here)])
             elif maker is not None:
                 left += [t for t in tensors((maker.args, maker.kwargs)) if t is not here]
             elif id(here) in self._trace.same:
                 left.append(self._trace.same[id(here)])
             else:
                 known = False
-        return frozenset(found), known
+        return frozenset(indices), known
 
     def behind(self, tensor: Any, through: tuple[type, ...]) -> Call | None:
         """Return the call that made a tensor, not counting calls of the given classes."""

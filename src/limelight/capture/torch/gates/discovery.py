@@ -33,7 +33,7 @@ class Site:
         As :func:`limelight.capture` names it.
     path : str
         The innermost module it runs in.
-    place : int
+    ordinal : int
         How many attentions and softmaxes that module ran before, in one call of the model.
     scope : str
         The module within which all of it happens, up to the product with the values.
@@ -43,7 +43,7 @@ class Site:
 
     name: str
     path: str
-    place: int
+    ordinal: int
     scope: str
     heads: int
     queries: int
@@ -55,7 +55,7 @@ class _Seen:
 
     softmax_call: SoftmaxCall
     call: Call
-    place: int
+    ordinal: int
     lead: tuple[int, ...] = ()
     queries: int = 0
     scope: str | None = None  # None while no product is known
@@ -77,13 +77,13 @@ def dry_run(
     run : callable
         Calls it, or a module of it.
     met : callable, optional
-        Told of each attention and softmax as it is over, by path and place; given what came out
+        Told of each attention and softmax as it is over, by path and ordinal; given what came out
         of a scaled dot-product attention that is one tensor, else None.
 
     Returns
     -------
     dict of (str, int) to Site
-        By path and place, in the order they ran.
+        By path and ordinal, in the order they ran.
     object
         What the run returned.
     """
@@ -99,10 +99,10 @@ def dry_run(
         id(softmax_call): site.path for site in attention for softmax_call in site.softmax_calls
     }
     sites = {
-        (seen.call.path, seen.place): Site(
+        (seen.call.path, seen.ordinal): Site(
             names[id(seen.softmax_call)],
             seen.call.path,
-            seen.place,
+            seen.ordinal,
             seen.scope,
             _heads(seen.lead, seen.call, examples),
             seen.queries,
@@ -124,8 +124,8 @@ class _Watcher(_Recorder):
     ) -> None:
         super().__init__(inputs, max(examples, 1), None)
         self.seen: list[_Seen] = []
-        self._told = met
-        self._places: dict[str, int] = {}
+        self._notify = met
+        self._counts: dict[str, int] = {}
         self._here: Call | None = None
         self._follower = Follower(self._met, self._met)
 
@@ -138,18 +138,18 @@ class _Watcher(_Recorder):
             self._tracker.follow(event.function, event.args, event.kwargs, result)
             return result
         path = event.call.path
-        place = self._places.get(path, 0)
-        self._places[path] = place + 1
+        ordinal = self._counts.get(path, 0)
+        self._counts[path] = ordinal + 1
         self._busy = True
         try:
             softmax_call = self._softmax_call(event)
             out = run()
         finally:
             self._busy = False
-        if self._told is not None:
+        if self._notify is not None:
             alone = isinstance(event, Attend) and not isinstance(out, tuple)
-            self._told((path, place), out if alone else None)
-        seen = _Seen(softmax_call, event.call, place)
+            self._notify((path, ordinal), out if alone else None)
+        seen = _Seen(softmax_call, event.call, ordinal)
         self._measure(event, seen, out)
         self.trace.softmax_calls.append(softmax_call)
         self.seen.append(seen)
@@ -183,10 +183,10 @@ class _Watcher(_Recorder):
         return rows
 
 
-def _common(one: Call, other: Call) -> str:
+def _common(call: Call, other: Call) -> str:
     """Return the path of the innermost call that both are part of."""
     above = set()
-    at: Call | None = one
+    at: Call | None = call
     while at is not None:
         above.add(id(at))
         at = at.parent
@@ -247,7 +247,7 @@ def call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     -------
     object
     """
-    return module(*(_copy(one) for one in args), **{n: _copy(one) for n, one in kwargs.items()})
+    return module(*map(_copy, args), **{name: _copy(value) for name, value in kwargs.items()})
 
 
 def _copy(value: Any) -> Any:
@@ -256,9 +256,9 @@ def _copy(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str, torch.Tensor, torch.nn.Module)):
         return value
     if type(value) in (list, tuple):
-        return type(value)(_copy(one) for one in value)
+        return type(value)(map(_copy, value))
     if type(value) is dict:
-        return {name: _copy(one) for name, one in value.items()}
+        return {name: _copy(item) for name, item in value.items()}
     try:
         return copy.deepcopy(value)
     except RuntimeError:  # holds tensors that are part of a graph
@@ -282,14 +282,14 @@ def tensors_in(value: Any) -> Iterator[Any]:
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from tensors_in(one)
+        for item in value.values():
+            yield from tensors_in(item)
     elif isinstance(value, (list, tuple)):
-        for one in value:
-            yield from tensors_in(one)
+        for item in value:
+            yield from tensors_in(item)
     elif is_dataclass(value) and not isinstance(value, type):
-        for one in fields(value):
-            yield from tensors_in(getattr(value, one.name))
+        for field in fields(value):
+            yield from tensors_in(getattr(value, field.name))
 
 
 def examples_in(inputs: Any) -> int:
@@ -303,5 +303,5 @@ def examples_in(inputs: Any) -> int:
     -------
     int
     """
-    first = next((one for one in tensors_in(inputs) if one.dim()), None)
+    first = next((tensor for tensor in tensors_in(inputs) if tensor.dim()), None)
     return 0 if first is None else int(first.shape[0])

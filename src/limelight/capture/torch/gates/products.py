@@ -103,23 +103,23 @@ class Follower:
         name = getattr(op.function, "__name__", "")
         if name == "einsum":
             return self._einsum(op, run)
-        place = next((i for i, one in enumerate(op.args) if id(one) in self._aliases), None)
-        if place is None:
+        index = next((i for i, arg in enumerate(op.args) if id(arg) in self._aliases), None)
+        if index is None:
             return run()
-        alias = self._aliases[id(op.args[place])]
-        if name in _PRODUCTS and place < 2:
-            return self._product(alias, first=(place == 0) != (name == "__rmatmul__"), op=op)
+        alias = self._aliases[id(op.args[index])]
+        if name in _PRODUCTS and index < 2:
+            return self._product(alias, first=(index == 0) != (name == "__rmatmul__"), op=op)
         out = run()
         if name in _SAME_FORM and _alike(out, alias, sliced=name == "__getitem__"):
             self._aliases[id(out)] = Alias(out, alias.natural, alias.origin)
         elif name in _SCALED:
             changed = self._scaled(alias)
-            args = tuple(changed if i == place else one for i, one in enumerate(op.args))
+            args = tuple(changed if i == index else arg for i, arg in enumerate(op.args))
             out = op.function(*args, **op.kwargs)
         else:
             natural = _regrouped(out, alias) if name in _REGROUPED else None
             if natural is None and name in _TURNED:
-                natural = _turned(op, alias, place)
+                natural = _turned(op, alias, index)
             if natural is not None:
                 self._aliases[id(out)] = Alias(out, natural, alias.origin)
         return out
@@ -135,17 +135,17 @@ class Follower:
         if not first and flipped and leads:
             return self.change(alias.origin, out.transpose(-1, -2), alias.lead).transpose(-1, -2)
         changed = self._scaled(alias)
-        args = tuple(changed if one is alias.tensor else one for one in op.args)
+        args = tuple(changed if arg is alias.tensor else arg for arg in op.args)
         return op.function(*args, **op.kwargs)
 
     def _einsum(self, op: Op, run: Callable[[], Any]) -> Any:
         listed = len(op.args) == 2 and isinstance(op.args[1], (list, tuple))
         operands = list(op.args[1] if listed else op.args[1:])
-        place = next((i for i, one in enumerate(operands) if id(one) in self._aliases), None)
-        if place is None:
+        index = next((i for i, arg in enumerate(operands) if id(arg) in self._aliases), None)
+        if index is None:
             return run()
-        alias = self._aliases[id(operands[place])]
-        order = _einsum_order(op.args[0], place, alias)
+        alias = self._aliases[id(operands[index])]
+        order = _einsum_order(op.args[0], index, alias)
         if order is not None:
             out = run()
             back = [order.index(axis) for axis in range(len(order))]
@@ -154,7 +154,7 @@ class Follower:
             rows = turned.reshape(*lead_and_query, -1)
             changed = self.change(alias.origin, rows, alias.lead)
             return changed.reshape(turned.shape).permute(back)
-        operands[place] = self._scaled(alias)
+        operands[index] = self._scaled(alias)
         return op.function(op.args[0], *operands, **op.kwargs)
 
     def _scaled(self, alias: Alias) -> Any:
@@ -167,7 +167,7 @@ class Follower:
 
 
 def _natural(rank: int, axis: int) -> tuple[int, ...] | None:
-    """Put the softmax's axis last; the one before it, or before its place, holds the queries."""
+    """Put the softmax's axis last; the axis before that holds the queries."""
     if rank < 2:
         return None
     return (*(other for other in range(rank) if other != axis), axis)
@@ -193,7 +193,7 @@ def _regrouped(out: Any, alias: Alias) -> tuple[int, ...] | None:
     return tuple(range(rank)) if out.numel() == alias.tensor.numel() else None
 
 
-def _turned(op: Op, alias: Alias, place: int) -> tuple[int, ...] | None:
+def _turned(op: Op, alias: Alias, argument: int) -> tuple[int, ...] | None:
     """Ask the operation itself where the axes go, on a tensor whose sizes tell them apart."""
     import torch
 
@@ -204,17 +204,17 @@ def _turned(op: Op, alias: Alias, place: int) -> tuple[int, ...] | None:
     ):
         return None
     marked = torch.empty(()).expand(tuple(range(2, 2 + alias.tensor.dim())))
-    args = tuple(marked if i == place else one for i, one in enumerate(op.args))
+    args = tuple(marked if i == argument else arg for i, arg in enumerate(op.args))
     sizes = list(op.function(*args, **op.kwargs).shape)
     return tuple(sizes.index(axis + 2) for axis in alias.natural)
 
 
-def _einsum_order(equation: Any, place: int, alias: Alias) -> list[int] | None:
+def _einsum_order(equation: Any, index: int, alias: Alias) -> list[int] | None:
     """Return how to permute an einsum's output to [lead …, query, feature …]; None if unclear."""
     if not isinstance(equation, str) or "..." in equation or "->" not in equation:
         return None
     inputs, output = equation.replace(" ", "").split("->")
-    letters = inputs.split(",")[place]
+    letters = inputs.split(",")[index]
     rows = [letters[axis] for axis in alias.natural[:-1]]
     if letters[alias.natural[-1]] in output or any(letter not in output for letter in rows):
         return None

@@ -52,29 +52,32 @@ def swept(model: Any, probe: Probe, gates: Sequence[Gates], batched: Any = "auto
     given = prepared(model, probe)
     examples = examples_in(given)
     copies = _copies(given, gates, batched)
-    wide = _mapped(given, lambda one: one.repeat(copies, *[1] * (one.dim() - 1)))
+    wide = _mapped(given, lambda tensor: tensor.repeat(copies, *[1] * (tensor.dim() - 1)))
     plain = torch_names.unwrapped(model)
     run = forward(plain, wide if copies > 1 else given, None)
     results: list[Any] = [None] * len(gates)
+
+    def joined(group: list[int]) -> Gates:
+        members = [gates[index] for index in group]
+        return members[0] if copies == 1 else _joined(members, replay, copies, examples)
+
     with untouched(plain), _without_caches(plain), _without_short_cuts():
         replay = recorded(plain, wide, run)
         known = {site.name: site.heads for site in replay.sites.values()}
-        for one in gates:
-            one.check(known)
-        starts = [min(replay.started[name] for name in one.sites) for one in gates]
+        for member in gates:
+            member.check(known)
+        starts = [min(replay.started[name] for name in member.sites) for member in gates]
         gating = Gating(plain, gates[0], replay.sites)
         with gating.standing():
             for start in sorted(set(starts)):
-                places = [place for place, at in enumerate(starts) if at == start]
+                alike = [index for index, moment in enumerate(starts) if moment == start]
                 gating.remembered = replay.begun(start)
                 with _over(replay, start):
-                    for first in range(0, len(places), copies):
-                        group = places[first : first + copies]
-                        some = [gates[place] for place in group]
-                        one = some[0] if copies == 1 else _joined(some, replay, copies, examples)
-                        outputs = _replayed(gating, one, run)
-                        for row, place in enumerate(group):
-                            results[place] = _part(outputs, row, copies) if copies > 1 else outputs
+                    for first in range(0, len(alike), copies):
+                        group = alike[first : first + copies]
+                        outputs = _replayed(gating, joined(group), run)
+                        for row, index in enumerate(group):
+                            results[index] = _part(outputs, row, copies) if copies > 1 else outputs
     return results
 
 
@@ -106,19 +109,19 @@ class Replay:
     started : dict of str to int
         When each site attended first.
     calls : dict of module to list of Done
-    own : dict of (str, int) to tensor
+    returned : dict of (str, int) to tensor
         What each scaled dot-product attention returned.
     """
 
     sites: dict[tuple[str, int], Site] = field(default_factory=dict)
     started: dict[str, int] = field(default_factory=dict)
     calls: dict[Any, list[Done]] = field(default_factory=dict)
-    own: dict[tuple[str, int], Any] = field(default_factory=dict)
+    returned: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     def begun(self, start: int) -> dict[tuple[str, int], Any]:
         """Return what the attentions of the sites that began at that moment returned."""
         first = {key for key, site in self.sites.items() if self.started[site.name] == start}
-        return {key: self.own[key] for key in first if key in self.own}
+        return {key: self.returned[key] for key in first if key in self.returned}
 
     def over(self, start: int) -> dict[Any, Any]:
         """Return each outermost module that was done by then, and what it returned."""
@@ -127,11 +130,11 @@ class Replay:
             for module, calls in self.calls.items()
             if len(calls) == 1 and calls[0].clean and calls[0].ended < start
         }
-        spans = [(one.began, one.ended) for one in done.values()]
+        spans = [(call.began, call.ended) for call in done.values()]
         return {
-            module: one.outputs
-            for module, one in done.items()
-            if not any(began < one.began and one.ended < ended for began, ended in spans)
+            module: call.outputs
+            for module, call in done.items()
+            if not any(began < call.began and call.ended < ended for began, ended in spans)
         }
 
 
@@ -171,9 +174,9 @@ def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Replay:
     def met(key: tuple[str, int], out: Any) -> None:
         events[key] = next(clock)
         if out is not None:
-            replay.own[key] = out
+            replay.returned[key] = out
 
-    state = [(one, one._version) for one in [*model.buffers(), *model.parameters()]]
+    state = [(tensor, tensor._version) for tensor in [*model.buffers(), *model.parameters()]]
     with ExitStack() as undo:
         for module in model.modules():
             pre = module.register_forward_pre_hook(before, with_kwargs=True)
@@ -181,7 +184,7 @@ def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Replay:
             undo.callback(pre.remove)
             undo.callback(post.remove)
         replay.sites, _ = dry_run(model, inputs, run, met)
-    if any(one._version != version for one, version in state):
+    if any(tensor._version != version for tensor, version in state):
         raise GateError(
             f"Got a {type(model).__name__} whose forward pass changes its own state.",
             "Wanted one that computes the same each time.",
@@ -199,11 +202,11 @@ def _over(replay: Replay, start: int) -> Iterator[None]:
     """Let modules that were done before a moment return what they returned."""
     with ExitStack() as undo:
         for module, outputs in replay.over(start).items():
-            own = module.__dict__.get("forward")
-            if own is None:
+            patched = module.__dict__.get("forward")
+            if patched is None:
                 undo.callback(module.__dict__.pop, "forward", None)
             else:
-                undo.callback(module.__dict__.__setitem__, "forward", own)
+                undo.callback(module.__dict__.__setitem__, "forward", patched)
             module.__dict__["forward"] = _returning(outputs)
         yield
 
@@ -224,10 +227,10 @@ def _returning(outputs: Any) -> Callable[..., Any]:
 
 def _copies(given: Any, gates: Sequence[Gates], batched: Any) -> int:
     """Return how many runs to put into one batch."""
-    first = next((one for one in tensors_in(given) if one.dim()), None)
+    first = next((tensor for tensor in tensors_in(given) if tensor.dim()), None)
     if batched is False or first is None:
         return 1
-    alike = max(Counter(frozenset(one.sites) for one in gates).values())
+    alike = max(Counter(frozenset(member.sites) for member in gates).values())
     positions = first.shape[0] * (first.shape[1] if first.dim() > 1 else 1)
     most = 64 if batched is True else _POSITIONS // max(int(positions), 1)
     return max(1, min(alike, most))
@@ -240,10 +243,10 @@ def _joined(gates: Sequence[Gates], replay: Replay, copies: int, examples: int) 
     heads = {site.name: site.heads for site in replay.sites.values()}
     like = torch.ones(())
     sites: dict[str, tuple[Piece, ...]] = {}
-    for name in dict.fromkeys(name for one in gates for name in one.sites):
+    for name in dict.fromkeys(name for member in gates for name in member.sites):
         rows = [
-            strengths(one.sites.get(name, ()), heads[name], like).expand(examples, -1)
-            for one in gates
+            strengths(member.sites.get(name, ()), heads[name], like).expand(examples, -1)
+            for member in gates
         ]
         rows += [torch.ones((examples, heads[name]))] * (copies - len(gates))
         sites[name] = (Piece(None, torch.cat(rows), each_head=True),)
@@ -251,7 +254,7 @@ def _joined(gates: Sequence[Gates], replay: Replay, copies: int, examples: int) 
 
 
 def _part(outputs: Any, row: int, copies: int) -> Any:
-    return _mapped(outputs, lambda one: one.chunk(copies)[row] if one.dim() else one)
+    return _mapped(outputs, lambda t: t.chunk(copies)[row] if t.dim() else t)
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
@@ -261,15 +264,15 @@ def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, torch.Tensor):
         return change(value)
     if isinstance(value, Mapping):
-        return type(value)(**{name: _mapped(one, change) for name, one in value.items()})
+        return type(value)(**{name: _mapped(item, change) for name, item in value.items()})
     if isinstance(value, (list, tuple)):
-        made = [_mapped(one, change) for one in value]
+        made = [_mapped(item, change) for item in value]
         return type(value)(*made) if hasattr(value, "_fields") else type(value)(made)
     return value
 
 
 def _versions(value: Any) -> list[tuple[Any, int]]:
-    return [(one, one._version) for one in tensors_in(value) if not one.is_inference()]
+    return [(t, t._version) for t in tensors_in(value) if not t.is_inference()]
 
 
 def _simple(value: Any) -> bool:
@@ -279,22 +282,22 @@ def _simple(value: Any) -> bool:
     if isinstance(value, (*_PLAIN, torch.Tensor, torch.dtype, torch.device)):
         return True
     if isinstance(value, Mapping):
-        return all(_simple(one) for one in value.values())
-    return isinstance(value, (list, tuple)) and all(_simple(one) for one in value)
+        return all(map(_simple, value.values()))
+    return isinstance(value, (list, tuple)) and all(map(_simple, value))
 
 
 @contextmanager
 def _without_caches(model: Any) -> Iterator[None]:
     """Let models of transformers keep no keys and values: they would be written to."""
     configs = {id(c): c for m in model.modules() if (c := getattr(m, "config", None)) is not None}
-    changed = [one for one in configs.values() if getattr(one, "use_cache", False) is True]
+    changed = [c for c in configs.values() if getattr(c, "use_cache", False) is True]
     try:
-        for one in changed:
-            one.use_cache = False
+        for config in changed:
+            config.use_cache = False
         yield
     finally:
-        for one in changed:
-            one.use_cache = True
+        for config in changed:
+            config.use_cache = True
 
 
 @contextmanager

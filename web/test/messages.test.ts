@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { en, zh } from "../src/messages/index.ts";
 
@@ -20,4 +21,21 @@ test("no string was left in the other language", () => {
     );
   const foreign = plain(en).filter((text) => chinese.test(text));
   assert.deepEqual(foreign, ["中文"], "only the switch names the other language");
+});
+
+test("nor in the words that stand in files of their own", () => {
+  const folder = new URL("../src/views/", import.meta.url);
+  const tables = globSync("**/*.{ts,tsx}", { cwd: folder }).flatMap((file) => {
+    const text = readFileSync(new URL(file, folder), "utf8");
+    const table = /spoken\(\{\n {2}en: \{\n(.*?)\n {2}\},\n {2}zh: \{\n(.*?)\n {2}\},\n\}\)/s.exec(
+      text,
+    );
+    assert.equal(table !== null, text.includes("= spoken("), `${file} says its words as others do`);
+    return table ? [{ file, en: table[1] as string, zh: table[2] as string }] : [];
+  });
+  assert.ok(tables.length > 8);
+  for (const { file, en, zh } of tables) {
+    assert.doesNotMatch(en, /\p{Script=Han}/u, file);
+    assert.match(zh, /\p{Script=Han}/u, file);
+  }
 });

@@ -23,7 +23,7 @@ INSTALL := $(BIN)/python -m pip install $(QUIET) --no-compile -c constraints.txt
 WEB := $(shell find web -name node_modules -prune -o -name test -prune -o -type f -print)
 INPUTS := pyproject.toml constraints.txt hatch_build.py src/limelight/__init__.py $(WEB)
 
-.PHONY: help demo test dev check bench docs build clean
+.PHONY: help demo test dev gen check bench docs build clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -38,6 +38,9 @@ test: $(VENV)/.test ## all tests: Python, TypeScript, and the tab in a real brow
 
 check: $(VENV)/.dev ## style, types, import rules, front end, generated files
 	@$(BIN)/python tools/check.py
+
+gen: $(VENV)/.dev ## write what is made of the code: the contract with TypeScript, the stub of public names
+	@$(BIN)/python tools/gen.py
 
 dev: $(VENV)/.dev ## the demo, with the front end rebuilt on every save
 	@sh tools/dev.sh $(BIN) $(ARGS)

@@ -20,8 +20,8 @@ import limelight as ll
 from benchmarks import memory, timing
 from benchmarks.figure import Figure
 from limelight.data import corpora
+from limelight.measuring import measures_of
 from limelight.pretrained import models as pretrained
-from limelight.record import measures_of
 from limelight.store.write.step import sites_of
 
 FORWARD_BAR = 1.10

@@ -1,4 +1,4 @@
-"""Every measure, what each key receives, and an overview of one head, in one pass.
+"""Every measure that has a closed form, what each key receives, and an overview of one head, in one pass.
 
 Against what a model pays for the head anyway: PyTorch's ``scaled_dot_product_attention`` of the
 same vectors. And against the plain way: all weights at once, then NumPy over them. All in turns, in
@@ -21,7 +21,7 @@ from benchmarks import memory, timing
 from benchmarks.figure import Figure
 from limelight import schema
 from limelight.analyses import blockwise
-from limelight.catalogue import analyses
+from limelight.catalogue import Analysis, analyses
 from limelight.factors import Factors, factored
 from limelight.rule import Rule
 
@@ -58,9 +58,14 @@ def head(positions: int, causal: bool) -> Factors:
     return factored(query, key, rule(positions, positions), FEATURES**-0.5)
 
 
+def _closed_forms() -> dict[str, Analysis]:
+    """Return the measures that follow from a pass; all others need the weights of a row."""
+    return {name: card for name, card in analyses().items() if card.closed_form}
+
+
 def one_pass(factors: Factors) -> Mapping[str, Any]:
     """Give everything without the map."""
-    names = [*analyses(), *NEAR, "normaliser"]
+    names = [*_closed_forms(), *NEAR, "normaliser"]
     measures, maps = blockwise.everything(replace(factors), names, SIDE)
     return {**measures, **maps}
 
@@ -74,7 +79,7 @@ def eager(factors: Factors) -> Mapping[str, Any]:
     weights = torch.softmax(scores, -1).numpy()
     results: dict[str, Any] = {"normaliser": torch.logsumexp(scores, -1).numpy()}
     named = xr.DataArray(weights, dims=schema.SITE_DIMS)
-    results |= {name: card.function(named) for name, card in analyses().items()}
+    results |= {name: card.function(named) for name, card in _closed_forms().items()}
     for name, offset in NEAR.items():
         values = np.diagonal(weights, offset, 2, 3)
         results[name] = np.pad(values, ((0, 0), (0, 0), (max(-offset, 0), max(offset, 0))))

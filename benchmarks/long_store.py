@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from limelight.factors import Factors, factored, lazy_allowed, lazy_weights
-from limelight.record import measures_of, uniform_of
+from limelight.measuring import measures_of, uniform_of
 from limelight.rule import Rule
 from limelight.store import Writer
 

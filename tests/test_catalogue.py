@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
-import pkgutil
 import re
 import types
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import limelight
 from limelight import analyses as room
 from limelight import catalogue, schema
 from limelight.catalogue import analyses, analysis, modules
-from limelight.errors import DimensionError
+from limelight.errors import CatalogueError, DimensionError
 
 CARDS = list(analyses().values())
 
@@ -23,7 +24,7 @@ CARDS = list(analyses().values())
 @pytest.fixture
 def asked_anew():
     """What is installed is looked up once in a process; here it seems to change."""
-    asked = (catalogue._found, catalogue.registered)
+    asked = (catalogue.modules, catalogue.registered)
     for looked_up in asked:
         looked_up.cache_clear()
     yield
@@ -32,9 +33,8 @@ def asked_anew():
 
 
 def test_every_file_of_the_folder_is_found_in_order() -> None:
-    files = sorted(item.name for item in pkgutil.iter_modules(room.__path__))
-    how = ("blockwise", "pooling")  # not what is measured
-    files = [name for name in files if name[0] != "_" and name not in how]
+    files = sorted(path.stem for path in Path(room.__path__[0]).glob("[!_]*.py"))
+    assert files
     assert [name for name in analyses() if name in files] == files
 
 
@@ -72,20 +72,74 @@ def test_missing_dims_are_named(card: catalogue.Analysis) -> None:
         card.function(np.ones(3))
 
 
-@pytest.mark.usefixtures("asked_anew")
-def test_another_packages_analysis_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    @analysis(over=("key",), units="share", bounds=(0.0, 1.0))
-    def last(weights: xr.DataArray) -> xr.DataArray:
-        """Share on the last key."""
-        return weights.isel(key=-1)
+def last(weights: xr.DataArray, allowed: xr.DataArray | None) -> xr.DataArray:
+    """Share on the last key."""
+    return weights.isel(key=-1)
 
+
+def registered(monkeypatch: pytest.MonkeyPatch, **functions: Any) -> None:
+    """Let another package bring these, under their names, in a module of its own."""
     module = types.ModuleType("theirs")
-    module.last = last  # type: ignore[attr-defined]
+    for name, function in functions.items():
+        setattr(module, name, function)
     point = types.SimpleNamespace(load=lambda: module)
     monkeypatch.setattr(
         catalogue, "entry_points", lambda group: [point] if group == "limelight.analyses" else []
     )
-    assert analyses()["last"].answers == "Share on the last key."
+
+
+@pytest.mark.usefixtures("asked_anew")
+def test_another_packages_analysis_is_listed_and_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = analysis(over=("key",), units="share", bounds=(0.0, 1.0))(last)
+    registered(monkeypatch, last=theirs)
+    card = limelight.catalogue()["last"]
+    assert (card.answers, card.title) == ("Share on the last key.", "last")
+    assert (card.zh.title, card.zh.answers) == (card.title, card.answers)
+    assert card([[0.75, 0.25]]).tolist() == [0.25]
+    with pytest.raises(AttributeError, match=r"catalogue\(\)\['last'\]"):
+        limelight.last  # noqa: B018  # only what lies in our own folder has a name there
+    assert "last" not in dir(limelight)
+
+
+@pytest.mark.usefixtures("asked_anew")
+def test_an_analysis_of_the_release_before_works_and_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def before(weights: xr.DataArray) -> xr.DataArray:
+        """Share on the last key."""
+        return weights.isel(key=-1)
+
+    with pytest.warns(DeprecationWarning, match=r"before\(weights\) .* before\(weights, allowed\)"):
+        theirs = analysis(over=("key",), units="share", bounds=(0.0, 1.0))(before)
+    registered(monkeypatch, before=theirs)
+    assert analyses()["before"]([[0.75, 0.25]], [[True, True]]).tolist() == [0.25]
+
+
+@pytest.mark.usefixtures("asked_anew")
+@pytest.mark.parametrize("name", ["entropy", "twice"])
+def test_a_clash_of_names_is_an_error_that_names_both(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def entropy(weights: xr.DataArray, allowed: xr.DataArray | None) -> xr.DataArray:
+        """Something else."""
+        return weights.sum("key")
+
+    entropy.__name__ = name
+    card = {"over": ("key",), "units": "nat", "bounds": (0.0, 1.0)}
+    theirs = {"a": analysis(**card)(entropy)}
+    if name == "twice":
+        theirs["b"] = analysis(**card)(entropy)
+    registered(monkeypatch, **theirs)
+    ours = "limelight.analyses.entropy" if name == "entropy" else __name__
+    message = rf"Got two analyses called '{name}': one of {ours}, one of {__name__}\."
+    with pytest.raises(CatalogueError, match=message):
+        analyses()
+
+
+@pytest.mark.usefixtures("asked_anew")
+def test_what_another_package_imports_from_us_is_no_clash(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered(monkeypatch, entropy=limelight.entropy, gini=limelight.gini)
+    assert analyses()["entropy"].function is limelight.entropy
 
 
 @pytest.mark.usefixtures("asked_anew")

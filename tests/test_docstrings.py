@@ -15,12 +15,14 @@ import pytest
 import limelight
 from limelight import catalogue
 
-#: Modules that load Keras when imported; their examples are in the documentation instead.
-FRAMEWORK = re.compile(r"limelight\.(capture\.keras|apps\.keras|cases\.)")
+#: Modules that load a framework when imported; their examples are in the documentation instead.
+FRAMEWORK = re.compile(
+    r"limelight\.(capture\.keras|apps\.(keras|doctor\.smallest)|cases\.|training)"
+)
 
 #: Modules whose examples load torch; tests/apps/torch runs them, in a process without TensorFlow.
 TORCH = re.compile(
-    r"limelight\.(analyses\._blockwise_torch|capture\.(torch|gating|sweeping)"
+    r"limelight\.(analyses\.blockwise\.torch_pass|capture\.(torch|gating|sweeping)"
     r"|apps\.(lightning|transformers)|record$|testing)"
 )
 TORCH_NAMES = {"LightningCallback", "TrainerCallback"}

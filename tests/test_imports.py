@@ -120,13 +120,13 @@ def test_plugin_entry_point_needs_no_store():
 
 #: Foreign libraries that live in few files, finer than the rooms that import-linter knows.
 HOMES = {
-    "torch": r"analyses/_blockwise_torch\.py|capture/torch/[\w/]+\.py|testing/\w+\.py"
+    "torch": r"analyses/blockwise/torch_pass\.py|capture/torch/[\w/]+\.py|testing/\w+\.py"
     r"|capture/keras/backends/torch\.py|(pretrained|apps/doctor/smallest)/\w+\.py"
     r"|apps/(transformers|lightning)\.py",
     "transformers": r"capture/torch/intercept/transformers\w*\.py|apps/transformers\.py"
     r"|(pretrained|apps/doctor/smallest)/\w+\.py",
     "jax": r"capture/keras/backends/jax\w*\.py",
-    "numba": r"analyses/_\w+\.py",
+    "numba": r"analyses/blockwise/numba_\w+\.py",
     "keras": r"capture/keras/[\w/]+\.py|apps/keras\.py"
     r"|(testing|apps/doctor/smallest)/\w+\.py|training\.py",
     "tensorflow": r"capture/keras/backends/tensorflow\.py|apps/keras\.py|training\.py",

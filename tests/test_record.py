@@ -15,7 +15,8 @@ from limelight import record as module
 from limelight.capture import Probe
 from limelight.capture.parameters import summarise
 from limelight.errors import LimelightWarning, StoreError, UnsupportedModelError
-from limelight.record import Recorder, measures_of, uniform_of
+from limelight.measuring import measures_of, uniform_of
+from limelight.record import Recorder
 from limelight.store import open_run
 
 

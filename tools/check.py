@@ -25,7 +25,7 @@ def checks() -> dict[str, list[str]]:
     return {
         "style": [_PYTHON, "-m", "ruff", "check", *_CODE],
         "format": [_PYTHON, "-m", "ruff", "format", "--check", *_CODE],
-        "contract": [_PYTHON, "-m", "limelight.contract", "--check"],
+        "generated files": [_PYTHON, "tools/gen.py", "--check"],
         "changelog": [_PYTHON, "tools/changelog.py"],
         "imports": [str(beside / "lint-imports"), "--no-logo"],
         "types": [_PYTHON, "-m", "mypy"],

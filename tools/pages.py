@@ -33,9 +33,9 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 def analyses() -> str:
     """Return every analysis as Markdown, from its card and docstring."""
-    from limelight import catalogue  # the site's other hooks run without it
+    from limelight.catalogue import analyses as cards  # the site's other hooks run without it
 
-    return "\n\n".join(_analysis(card) for card in catalogue.analyses().values())
+    return "\n\n".join(_analysis(card) for card in cards().values())
 
 
 def changelog() -> str:

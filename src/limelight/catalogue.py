@@ -1,63 +1,31 @@
 """Lists what limelight can do: a folder's modules, and what other packages register.
 
-Room: lowest. Comes in: the name of a room. Goes out: its members, found by looking into the
-folder and into the entry points ``limelight.<room>``, never from a list kept by hand.
+Room: low. Comes in: the name of a room. Goes out: its members, found by looking into the folder and
+into the entry points ``limelight.<room>``, never from a list kept by hand. The room is also its
+main function: ``limelight.catalogue()`` is :func:`analyses`.
 """
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-import xarray as xr
-
-from limelight.errors import DimensionError
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """What an analysis says of itself, read by the CLI, the docs and the screens.
-
-    Attributes
-    ----------
-    name : str
-        The function's name.
-    answers : str
-        First sentence of its docstring.
-    needs : tuple of str
-        Dims its input must have.
-    over : tuple of str
-        Dims it sums up.
-    units : str
-        Unit of its result.
-    bounds : tuple
-        Lowest and highest value; text is a formula in the sizes of dims, such as ``log(key)``.
-    kinds : tuple of str
-        Kinds of site it makes sense for.
-    tier : str
-        ``observed``, ``gradient-attributed`` or ``intervened``: what its numbers may claim.
-    function : callable
-        The analysis itself.
-    """
-
-    name: str
-    answers: str
-    needs: tuple[str, ...]
-    over: tuple[str, ...]
-    units: str
-    bounds: tuple[float | str, float | str]
-    kinds: tuple[str, ...]
-    tier: str
-    function: Callable[..., Any]
-
+from limelight.errors import CatalogueError
+from limelight.measure import POSITION as POSITION
+from limelight.measure import Analysis as Analysis
+from limelight.measure import ClosedForm as ClosedForm
+from limelight.measure import Words as Words
+from limelight.measure import analysis as analysis
+from limelight.measure import closed_form as closed_form
+from limelight.measure import positions as positions
+from limelight.rooms import members
 
 #: Called while a case trains: the run's name, steps done, steps in all.
 Progress = Callable[[str, int, int], None]
@@ -133,85 +101,59 @@ class Case:
     train: Callable[..., tuple[Result, ...]]
 
 
-def analysis(
-    *,
-    over: tuple[str, ...],
-    units: str,
-    bounds: tuple[float | str, float | str],
-    needs: tuple[str, ...] = ("query", "key"),
-    kinds: tuple[str, ...] = ("self", "cross", "pooling"),
-    tier: str = "observed",
-) -> Callable[[Callable[..., xr.DataArray]], Callable[..., Any]]:
-    """Make a function of a labelled array an analysis.
-
-    The function then also takes a plain array whose last dims are ``needs``, refuses arrays that
-    lack them, and names its units on the result.
-
-    Parameters
-    ----------
-    over : tuple of str
-        Dims the function sums up.
-    units : str
-        Unit of the result.
-    bounds : tuple
-        Lowest and highest value.
-    needs : tuple of str
-        Dims the input must have; a plain array's last dims are taken to be these.
-    kinds : tuple of str
-        Kinds of site it makes sense for.
-    tier : str
-        What its numbers may claim.
-
-    Returns
-    -------
-    callable
-        The decorator.
-    """
-
-    def decorate(function: Callable[..., xr.DataArray]) -> Callable[..., Any]:
-        name = function.__name__
-
-        @wraps(function)
-        def run(weights: Any, *args: Any, **kwargs: Any) -> Any:
-            labelled = (
-                weights if isinstance(weights, xr.DataArray) else _label(weights, name, needs)
-            )
-            if not set(needs) <= set(labelled.dims):
-                raise DimensionError(
-                    f"Analysis {name!r} got dims {tuple(map(str, labelled.dims))}.",
-                    f"It needs at least {needs}.",
-                    "Rename the dims, or pass a plain array whose last dims are these.",
-                )
-            result = function(labelled, *args, **kwargs).rename(name).assign_attrs(units=units)
-            return result if isinstance(weights, xr.DataArray) else result.values
-
-        answers = (function.__doc__ or "").strip().split("\n")[0]
-        card = Analysis(name, answers, needs, over, units, bounds, kinds, tier, run)
-        run.card = card  # type: ignore[attr-defined]  # the catalogue reads it back
-        return run
-
-    return decorate
-
-
 def analyses() -> dict[str, Analysis]:
     """Return every analysis by name, in alphabetical order.
 
     Returns
     -------
     dict of str to Analysis
+        A card can be called as its function can.
+
+    Raises
+    ------
+    CatalogueError
+        If two have one name, or a file of ours holds no analysis of its name.
 
     Examples
     --------
     >>> analyses()["entropy"].units
     'nat'
     """
-    found: dict[str, Analysis] = {}
-    for module in modules("analyses"):
-        for value in vars(module).values():
-            card = getattr(value, "card", None)
-            if isinstance(card, Analysis):
-                found[card.name] = card
-    return dict(sorted(found.items()))
+    cards: dict[str, Analysis] = {}
+    ours = len(members("analyses"))
+    for index, module in enumerate(modules("analyses")):
+        held = list(_cards(module))
+        name = module.__name__.rpartition(".")[2]
+        if index < ours and [card.name for card in held] != [name]:
+            names = ", ".join(card.name for card in held)
+            raise CatalogueError(
+                f"File analyses/{name}.py holds {names or 'no analysis'}.",
+                f"Wanted one analysis, named {name}: users find it by the name of its file.",
+                "Rename the file or the function.",
+            )
+        for card in held:
+            if cards.setdefault(card.name, card) is not card:
+                raise _clash(cards[card.name], card)
+    return dict(sorted(cards.items()))
+
+
+def _cards(module: ModuleType) -> Iterator[Analysis]:
+    """Yield the analyses that a module holds; one of ours, only those that are written in it."""
+    for value in vars(module).values():
+        card = getattr(value, "card", None)
+        if isinstance(card, Analysis):
+            elsewhere = value.__module__ != module.__name__
+            if not (elsewhere and value.__module__.startswith("limelight.analyses.")):
+                yield card
+
+
+def _clash(first: Analysis, second: Analysis) -> CatalogueError:
+    homes = [card.function.__module__ for card in (first, second)]
+    return CatalogueError(
+        f"Got two analyses called {first.name!r}: one of {homes[0]}, one of {homes[1]}.",
+        "Wanted one analysis of a name.",
+        "Rename one of them, or uninstall the package that brings it.",
+    )
 
 
 def cases() -> dict[str, Case]:
@@ -226,34 +168,27 @@ def cases() -> dict[str, Case]:
     >>> cases()["cloze"].runs
     ('cloze/one-layer', 'cloze/transformer')
     """
-    found = (getattr(module, "CASE", None) for module in modules("cases"))
-    return {case.name: case for case in found if isinstance(case, Case)}
+    held = (getattr(module, "CASE", None) for module in modules("cases"))
+    return {case.name: case for case in held if isinstance(case, Case)}
 
 
-def modules(room: str) -> Iterator[ModuleType]:
-    """Import and yield the modules of a room, then those other packages register for it.
+@cache  # what is installed does not change under a running process, and asking costs 10 ms
+def modules(room: str) -> tuple[ModuleType, ...]:
+    """Import the modules of a room, then those other packages register for it.
 
     Parameters
     ----------
     room : str
         Name of a folder of limelight: ``analyses``, ``cases``, …
 
-    Yields
-    ------
-    module
+    Returns
+    -------
+    tuple of module
         In alphabetical order; registered ones follow. One that cannot be imported is skipped when
         it belongs to another package, and raises when it is ours.
     """
-    yield from _found(room)
-
-
-@cache  # what is installed does not change under a running process, and asking costs 10 ms
-def _found(room: str) -> tuple[ModuleType, ...]:
-    package = importlib.import_module(f"limelight.{room}")
-    names = [info.name for info in pkgutil.iter_modules(package.__path__)]
-    ours = [name for name in names if not name.startswith("_")]
-    return (*(importlib.import_module(f"limelight.{room}.{name}") for name in ours),
-            *registered(room))  # fmt: skip
+    ours = (importlib.import_module(f"limelight.{room}.{name}") for name in members(room))
+    return (*ours, *registered(room))
 
 
 @cache
@@ -270,20 +205,18 @@ def registered(room: str) -> tuple[Any, ...]:
     tuple
         What cannot be imported is left out: a foreign package's trouble must not hide our own.
     """
-    members = []
+    held = []
     for point in entry_points(group=f"limelight.{room}"):
         with suppress(ImportError):
-            members.append(point.load())
-    return tuple(members)
+            held.append(point.load())
+    return tuple(held)
 
 
-def _label(values: Any, name: str, needs: tuple[str, ...]) -> xr.DataArray:
-    array = np.asarray(values)
-    if array.ndim < len(needs):
-        raise DimensionError(
-            f"Analysis {name!r} got an array of shape {array.shape}.",
-            f"It needs at least the dims {needs}.",
-            "Pass an array whose last dims are these.",
-        )
-    extra = [f"dim_{index}" for index in range(array.ndim - len(needs))]
-    return xr.DataArray(array, dims=[*extra, *needs])
+class _Catalogue(ModuleType):
+    """A module that can be called: ``limelight.catalogue()`` lists every analysis."""
+
+    def __call__(self) -> dict[str, Analysis]:
+        return analyses()
+
+
+sys.modules[__name__].__class__ = _Catalogue

@@ -94,6 +94,12 @@ class UnavailableError(LimelightError):
     code = "unavailable"
 
 
+class CatalogueError(LimelightError):
+    """Two members of a room have one name, or one is not what its file's name says."""
+
+    code = "catalogue"
+
+
 class LimelightWarning(UserWarning):
     """Something could not be recorded; training goes on without it."""
 

@@ -9,22 +9,17 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-import numpy as np
 import xarray as xr
 
-from limelight import schema
-from limelight.analyses import blockwise
 from limelight.capture import Probe, capture, parameters
-from limelight.catalogue import Analysis, analyses
 from limelight.errors import LimelightError, LimelightWarning
-from limelight.factors import Factors, factors_of
+from limelight.measuring import Uniforms, measures_of
 from limelight.processes import Processes, folder, unwrapped
 from limelight.renamed import arguments
-from limelight.rule import Rule
 from limelight.store import Writer
 from limelight.store.format.precision import Form
 from limelight.store.write.claim import claim, release
@@ -102,7 +97,7 @@ class Recorder:
         self._release: Callable[[], object] | None = None
         self._attention = self._probe is not None
         self._parameters = parameters
-        self._uniforms = _Uniforms()
+        self._uniforms = Uniforms()
 
     def __enter__(self) -> Recorder:
         return self
@@ -204,131 +199,3 @@ class Recorder:
         return f"limelight records no {what} of this run from here on. {reason}".replace(
             "no anything", "nothing"
         )
-
-
-def measures_of(site: xr.Dataset) -> xr.Dataset:
-    """Apply every analysis that suits a site.
-
-    Parameters
-    ----------
-    site : Dataset
-        One site, as :mod:`limelight.schema` describes it.
-
-    Returns
-    -------
-    Dataset [example, head]
-        One variable per analysis: the mean over the example's valid queries, float32; NaN where it
-        has none, or where one of them is NaN.
-    """
-    names = [card.name for card in _suiting(str(site.attrs.get("kind", "self")))]
-    return _averaged(_values(site["weights"], names), site)
-
-
-def uniform_of(site: xr.Dataset) -> xr.Dataset:
-    """Return what the same analyses give for uniform attention over the allowed keys.
-
-    Parameters
-    ----------
-    site : Dataset
-        One site.
-
-    Returns
-    -------
-    Dataset [example]
-        One variable per analysis, float32; the mean over heads where they may attend differently.
-    """
-    names = [card.name for card in _suiting(str(site.attrs.get("kind", "self")))]
-    factors = factors_of(site["weights"])
-    if factors is not None:
-        return _averaged(_uniform(factors, names), site)
-    allowed = site.get("allowed")
-    if allowed is None:
-        allowed = xr.ones_like(site["weights"].isel(head=0, drop=True), dtype=bool)
-    count = allowed.sum(schema.KEY).clip(min=1)
-    found = _averaged(_values(allowed.astype(np.float32) / count.astype(np.float32), names), site)
-    return found.mean(schema.HEAD) if schema.HEAD in found.dims else found
-
-
-def _values(weights: xr.DataArray, names: Sequence[str]) -> dict[str, xr.DataArray]:
-    """Apply analyses to weights, without the map where they are kept as vectors."""
-    factors = factors_of(weights)
-    if factors is not None:
-        return blockwise.rows(factors, names)
-    cards = analyses()
-    return {name: cards[name].function(weights) for name in names}
-
-
-def _uniform(factors: Factors, names: Sequence[str]) -> dict[str, xr.DataArray]:
-    """Apply analyses to uniform attention under a rule: that of vectors without any length.
-
-    Examples that may attend alike share one, and so do heads.
-    """
-    rule, (examples, _, queries, keys) = factors.rule, factors.shape
-    parts = [rule.cells] if rule.cells is not None else [rule.first, rule.valid]
-    several = max(map(len, parts))
-    heads = rule.cells.shape[1] if rule.cells is not None else 1
-    query = np.zeros((several, heads, queries, 1), np.float32)
-    key = np.zeros((several, 1, keys, 1), np.float32)
-    found = blockwise.rows(Factors(query, key, rule, 1.0), names)
-    every = np.zeros(examples, np.intp) if several == 1 else np.arange(examples)
-    return {
-        name: one.mean(schema.HEAD).isel({schema.EXAMPLE: every}) for name, one in found.items()
-    }
-
-
-def _averaged(found: Mapping[str, xr.DataArray], site: xr.Dataset) -> xr.Dataset:
-    """Return each analysis' mean over a site's valid queries."""
-    valid = None
-    if "query_valid" in site:
-        valid = site["query_valid"].transpose(schema.EXAMPLE, schema.QUERY).values
-    return xr.Dataset({name: _mean(values, valid) for name, values in found.items()})
-
-
-def _suiting(kind: str) -> list[Analysis]:
-    """Return the analyses of single maps that suit a kind of site."""
-    single = {schema.QUERY, schema.KEY}
-    cards = analyses().values()
-    return [card for card in cards if kind in card.kinds and set(card.needs) <= single]
-
-
-def _mean(values: xr.DataArray, valid: np.ndarray[Any, Any] | None) -> xr.Variable:
-    """Mean over valid queries; a NaN among them counts, one beside them does not.
-
-    In plain NumPy: xarray would spend four times as long on a small site.
-    """
-    if schema.QUERY not in values.dims:
-        return values.variable.astype(np.float32)
-    dims = [dim for dim in (schema.EXAMPLE, schema.HEAD) if dim in values.dims]
-    numbers = values.transpose(*dims, schema.QUERY).values
-    if valid is None:
-        return xr.Variable(dims, numbers.mean(-1, dtype=np.float64).astype(np.float32))
-    kept = valid[:, None] if schema.HEAD in dims else valid
-    total = np.where(kept, numbers, 0).sum(-1, dtype=np.float64)
-    count = kept.sum(-1).astype(np.float64)
-    count[count == 0] = np.nan
-    return xr.Variable(dims, (total / count).astype(np.float32))
-
-
-class _Uniforms:
-    """Remembers what uniform attention gives each site while what may be attended stays."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[xr.Dataset, Rule | None, xr.Dataset]] = {}
-
-    def of(self, name: str, site: xr.Dataset) -> xr.Dataset:
-        """Return the measures of uniform attention at a site."""
-        factors = factors_of(site["weights"])
-        rule = None if factors is None else factors.rule
-        parts = ("allowed", "query_valid") if rule is None else ("query_valid",)
-        masks = site[[part for part in parts if part in site]]
-        known = self._known.get(name)
-        if known is None or not (_alike(known[1], rule) and known[0].equals(masks)):
-            known = self._known[name] = (masks, rule, uniform_of(site))
-        return known[2]
-
-
-def _alike(one: Rule | None, other: Rule | None) -> bool:
-    """Tell whether two rules are one, or both are missing."""
-    if one is None or other is None:
-        return one is other
-    return one.equals(other)

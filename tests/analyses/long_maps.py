@@ -11,7 +11,7 @@ from limelight.rule import Rule
 
 
 def plain(factors):
-    """The textbook softmax, in double precision."""
+    """The textbook softmax, in double precision: weights, what is allowed, log normalisers."""
     key = np.repeat(factors.key, factors.shape[1] // factors.key.shape[1], axis=1)
     scores = np.einsum("ehqd,ehkd->ehqk", factors.query.astype(float), key.astype(float))
     scores = scores * factors.scale
@@ -27,10 +27,10 @@ def plain(factors):
     if factors.sink_logit is not None:
         total = total + np.exp(factors.sink_logit.astype(float))[None, :, None, None]
     weights = np.divide(exponentials, total, out=np.zeros_like(exponentials), where=total > 0)
+    dims = ("example", "head", "query", "key")
     with np.errstate(divide="ignore"):
-        return xr.DataArray(weights, dims=("example", "head", "query", "key")), np.log(
-            total[..., 0]
-        )
+        normaliser = np.log(total[..., 0])
+    return xr.DataArray(weights, dims=dims), xr.DataArray(allowed, dims=dims), normaliser
 
 
 def rule_of(kind, random, examples, heads, queries, keys):
@@ -72,18 +72,18 @@ def any_factors(draw):
     return factored(query, key, rule, 0.6, softcap=softcap, sink_logit=sink)
 
 
-def shrunk(weights, side):
+def cells_of(weights, side):
     """The textbook overview: each cell's largest and mean weight, and what each key receives."""
     _, _, queries, keys = weights.shape
     down, across = min(side, queries), min(side, keys)
     rows = [slice(i * queries // down, (i + 1) * queries // down) for i in range(down)]
     columns = [slice(i * keys // across, (i + 1) * keys // across) for i in range(across)]
-    found = {"received": weights.sum(-2)}
+    maps = {"received": weights.sum(-2)}
     for name, reduce in (("largest", np.max), ("mean", np.mean)):
-        found[name] = np.stack([
+        maps[name] = np.stack([
             np.stack([reduce(weights[..., r, c], axis=(-1, -2)) for c in columns], -1) for r in rows
         ], -2)  # fmt: skip
-    return found
+    return maps
 
 
 def spoilt(scattered):

@@ -11,7 +11,10 @@ import pytest
 from limelight.analyses.distance import distance
 from limelight.analyses.entropy import entropy
 from limelight.analyses.first_key_share import first_key_share
+from limelight.analyses.gini import gini
 from limelight.analyses.maximum import maximum
+from limelight.analyses.normalised_entropy import normalised_entropy
+from limelight.analyses.share_beyond_uniform import share_beyond_uniform
 
 
 def uniform(size: int) -> np.ndarray[Any, Any]:
@@ -44,8 +47,8 @@ class TestUniform:
         np.testing.assert_allclose(distance(causal(size)), np.arange(size) / 2, atol=1e-12)
 
     def test_distance_of_uniform_attention_averages_both_sides(self, size: int) -> None:
-        place = np.arange(size)
-        both = (place * (place + 1) + (size - 1 - place) * (size - place)) / (2 * size)
+        before = np.arange(size)
+        both = (before * (before + 1) + (size - 1 - before) * (size - before)) / (2 * size)
         np.testing.assert_allclose(distance(uniform(size)), both, atol=1e-9)
 
 
@@ -74,7 +77,76 @@ def test_distance_is_not_asked_across_two_sequences() -> None:
     assert distance.card.kinds == ("self",)
 
 
-@pytest.mark.parametrize("function", [entropy, maximum, distance])
+@pytest.mark.parametrize(
+    "function",
+    [entropy, maximum, distance, gini, normalised_entropy, share_beyond_uniform],
+)
 def test_one_nan_in_a_row_is_not_passed_over(function: Any) -> None:
-    found = function(np.array([[0.5, np.nan, 0.25], [0.5, 0.25, 0.25]]))
-    assert np.isnan(found).tolist() == [True, False]
+    result = function(np.array([[0.5, np.nan, 0.25], [0.5, 0.25, 0.25]]))
+    assert np.isnan(result).tolist() == [True, False]
+
+
+class TestWhatIsAllowed:
+    """Three measures ask how many keys a query may attend to."""
+
+    row = np.array([[0.5, 0.25, 0.25, 0.0, 0.0]])
+    four = np.array([[True, True, True, True, False]])
+
+    def test_gini(self) -> None:
+        # Mean difference of all pairs over twice the mean: by hand for 4 keys, then 5, then 3.
+        assert gini(self.row, self.four).tolist() == [pytest.approx(0.375)]
+        assert gini(self.row).tolist() == [pytest.approx(0.5)]
+        assert gini(self.row, self.row > 0).tolist() == [pytest.approx(1 / 6)]
+
+    def test_gini_by_its_definition(self) -> None:
+        random = np.random.default_rng(0)
+        allowed = random.random((50, 9)) < 0.7
+        weights = np.where(allowed, random.exponential(size=(50, 9)) ** 3, 0)
+        for row, keys, number in zip(weights, allowed, gini(weights, allowed), strict=True):
+            part = row[keys]
+            apart = abs(part[:, None] - part).mean() if keys.any() else 0
+            assert number == pytest.approx(apart / (2 * part.mean()) if keys.any() else 0)
+
+    def test_gini_does_not_mind_what_a_row_sums_to(self) -> None:
+        """A learned sink takes a part of the row that belongs to no key."""
+        np.testing.assert_allclose(gini(0.3 * self.row, self.four), gini(self.row, self.four))
+
+    def test_normalised_entropy(self) -> None:
+        nats = 0.5 * math.log(2) + 0.5 * math.log(4)
+        for allowed, count in ((self.four, 4), (None, 5), (self.row > 0, 3)):
+            result = normalised_entropy(self.row, allowed)
+            assert result.tolist() == [pytest.approx(nats / math.log(count))]
+
+    def test_one_allowed_key_leaves_no_choice(self) -> None:
+        result = normalised_entropy(np.eye(3), np.eye(3, dtype=bool))
+        assert np.isnan(result).all()
+        assert normalised_entropy(np.eye(3)).tolist() == [0.0] * 3
+        assert normalised_entropy(np.zeros((1, 3)), np.zeros((1, 3), bool)).tolist() == [0.0]
+
+    def test_share_beyond_uniform(self) -> None:
+        assert share_beyond_uniform(self.row, self.four).tolist() == [pytest.approx(0.25)]
+        assert share_beyond_uniform(self.row).tolist() == [pytest.approx(0.4)]
+        assert share_beyond_uniform(self.row, self.row > 0).tolist() == [pytest.approx(1 / 6)]
+
+    def test_share_beyond_uniform_is_half_the_distance_to_it(self) -> None:
+        random = np.random.default_rng(1)
+        allowed = random.random((50, 9)) < 0.7
+        allowed[:, 0] = True
+        weights = np.where(allowed, random.exponential(size=(50, 9)), 0)
+        weights /= weights.sum(-1, keepdims=True)
+        even = allowed / allowed.sum(-1, keepdims=True)
+        expected = abs(weights - even).sum(-1) / 2  # as much above as below
+        np.testing.assert_allclose(share_beyond_uniform(weights, allowed), expected)
+
+    @pytest.mark.parametrize("size", [1, 2, 7, 128])
+    def test_uniform_and_one_hot_rows(self, size: int) -> None:
+        for function, even, single in (
+            (gini, 0, 1 - 1 / size),
+            (share_beyond_uniform, 0, 1 - 1 / size),
+            (normalised_entropy, 1, 0),
+        ):
+            if size > 1:
+                np.testing.assert_allclose(function(uniform(size)), even, atol=1e-12)
+                np.testing.assert_allclose(function(np.eye(size)), single, atol=1e-12)
+            result = function(causal(size), np.tri(size, dtype=bool))[1:]
+            np.testing.assert_allclose(result, even, atol=1e-12)

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from limelight.capture.parameters import summarise
-from limelight.record import measures_of, uniform_of
+from limelight.measuring import measures_of, uniform_of
 from limelight.store import Writer
 from limelight.store.write.step import sites_of
 

@@ -147,7 +147,7 @@ class TestForms:
 
 class TestMeasures:
     def test_what_was_measured_is_what_the_stored_map_gives(self, run_dir):
-        from limelight.record import measures_of
+        from limelight.measuring import measures_of
 
         run = open_run(run_dir)
         for name in run.sites:

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from limelight.catalogue import analysis
+from limelight.analyses.blockwise.sums import Sums
+from limelight.catalogue import analysis, closed_form, positions
 
 
-@analysis(over=("key",), units="token", bounds=(0.0, "key - 1"), kinds=("self",))
-def distance(weights: xr.DataArray) -> xr.DataArray:
+@closed_form("apart")
+def _of_sums(sums: Sums) -> NDArray[np.float64]:
+    return sums["apart"] * sums.best
+
+
+@analysis(
+    title="distance",
+    zh=("距离", "每个查询与它所看的键之间的平均距离。"),
+    over=("key",),
+    units="token",
+    bounds=(0.0, "key - 1"),
+    kinds=("self",),
+    closed_form=_of_sums,
+)
+def distance(weights: xr.DataArray, allowed: xr.DataArray | None) -> xr.DataArray:
     r"""Mean distance between each query and the keys it looks at.
 
     .. math:: D_q = \sum_k a_{qk} \, |q - k|
@@ -20,6 +35,8 @@ def distance(weights: xr.DataArray) -> xr.DataArray:
     ----------
     weights : DataArray or array [..., query, key]
         Attention weights of a self-attention site; query ``i`` and key ``i`` are one position.
+    allowed : DataArray or array [..., query, key], optional
+        Which keys each query may attend to; all if left out.
 
     Returns
     -------
@@ -47,8 +64,6 @@ def distance(weights: xr.DataArray) -> xr.DataArray:
     >>> distance(np.eye(3)[::-1]).tolist()
     [2.0, 0.0, 2.0]
     """
-    query = xr.DataArray(np.arange(weights.sizes["query"]), dims="query")
-    key = xr.DataArray(np.arange(weights.sizes["key"]), dims="key")
-    apart = abs(query - key).astype(weights.dtype)
+    apart = abs(positions(weights, "query") - positions(weights, "key")).astype(weights.dtype)
     mean: xr.DataArray = xr.dot(weights, apart, dim="key")
     return mean

@@ -4,12 +4,38 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from limelight.catalogue import analysis
+from limelight.analyses.blockwise.sums import Sums
+from limelight.catalogue import analysis, closed_form
 
 
-@analysis(over=("key",), units="nat", bounds=(0.0, "log(key)"))
-def entropy(weights: xr.DataArray) -> xr.DataArray:
+@closed_form("slope")
+def of_sums(sums: Sums) -> NDArray[np.float64]:
+    """Return ``sum(weight * (normaliser - score))``, which is no more than rounding below 0.
+
+    Parameters
+    ----------
+    sums : Sums
+
+    Returns
+    -------
+    array [example, head, query]
+        In nats.
+    """
+    nats = (sums.over * sums["total"] - sums["slope"]) * sums.best
+    return np.where(nats < 0, 0, nats)
+
+
+@analysis(
+    title="entropy",
+    zh=("熵", "每个查询的注意力在键上有多分散。"),
+    over=("key",),
+    units="nat",
+    bounds=(0.0, "log(key)"),
+    closed_form=of_sums,
+)
+def entropy(weights: xr.DataArray, allowed: xr.DataArray | None) -> xr.DataArray:
     r"""Entropy of each query's attention over its keys.
 
     .. math:: H_q = -\sum_k a_{qk} \log a_{qk}
@@ -20,6 +46,8 @@ def entropy(weights: xr.DataArray) -> xr.DataArray:
     ----------
     weights : DataArray or array [..., query, key]
         Attention weights, each row summing to one over its allowed keys.
+    allowed : DataArray or array [..., query, key], optional
+        Which keys each query may attend to; all if left out.
 
     Returns
     -------

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from limelight.catalogue import analysis
+from limelight.analyses.blockwise.sums import Sums
+from limelight.catalogue import analysis, closed_form
 
 
-@analysis(over=("key",), units="share", bounds=(0.0, 1.0))
-def first_key_share(weights: xr.DataArray) -> xr.DataArray:
+@closed_form("first")
+def _of_sums(sums: Sums) -> NDArray[np.float64]:
+    return sums.weight("first")
+
+
+@analysis(
+    title="first-key share",
+    zh=("首键份额", "每个查询的注意力中，落在第一个键上的份额。"),
+    over=("key",),
+    units="share",
+    bounds=(0.0, 1.0),
+    closed_form=_of_sums,
+)
+def first_key_share(weights: xr.DataArray, allowed: xr.DataArray | None) -> xr.DataArray:
     r"""Share of each query's attention that rests on the first key.
 
     .. math:: F_q = a_{q0}
@@ -19,6 +34,8 @@ def first_key_share(weights: xr.DataArray) -> xr.DataArray:
     ----------
     weights : DataArray or array [..., query, key]
         Attention weights, each row summing to one over its allowed keys.
+    allowed : DataArray or array [..., query, key], optional
+        Which keys each query may attend to; all if left out.
 
     Returns
     -------

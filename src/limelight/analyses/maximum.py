@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from limelight.catalogue import analysis
+from limelight.analyses.blockwise.sums import Sums
+from limelight.catalogue import analysis, closed_form
 
 
-@analysis(over=("key",), units="share", bounds=("1 / key", 1.0))
-def maximum(weights: xr.DataArray) -> xr.DataArray:
+@closed_form("top")
+def _of_sums(sums: Sums) -> NDArray[np.float64]:
+    return sums.best
+
+
+@analysis(
+    title="greatest weight",
+    zh=("最大权重", "每个查询的注意力中，单个键所占的最大份额。"),
+    over=("key",),
+    units="share",
+    bounds=("1 / key", 1.0),
+    closed_form=_of_sums,
+)
+def maximum(weights: xr.DataArray, allowed: xr.DataArray | None) -> xr.DataArray:
     r"""Largest share of each query's attention that one key gets.
 
     .. math:: M_q = \max_k a_{qk}
@@ -19,6 +34,8 @@ def maximum(weights: xr.DataArray) -> xr.DataArray:
     ----------
     weights : DataArray or array [..., query, key]
         Attention weights, each row summing to one over its allowed keys.
+    allowed : DataArray or array [..., query, key], optional
+        Which keys each query may attend to; all if left out.
 
     Returns
     -------

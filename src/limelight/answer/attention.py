@@ -13,10 +13,12 @@ import xarray as xr
 from limelight.answer.bootstrap import interval
 from limelight.answer.facts import (
     cards,
+    diverged,
     example_of,
     site_of,
     thinned,
 )
+from limelight.measure import LEFT_OUT, NAN_ROWS
 from limelight.query import Query
 from limelight.store import Run
 
@@ -51,14 +53,19 @@ def measures(run: Run, query: Query) -> xr.Dataset:
     recorded = recorded.isel(example=chosen, head=slice(site.heads))
     variables: dict[str, xr.Variable] = {}
     described = cards(site.kind)
+    broken = _values(recorded, NAN_ROWS)
     for name, card in described.items():
         if name not in recorded:
             continue
-        values = recorded[name].transpose("step", "head", "example").values
+        means = recorded[name].transpose("step", "head", "example").values
+        values = diverged(means, broken)
         low, high = interval(values)
+        undefined = None  # for an example none of whose queries has a number
+        if f"{name}{LEFT_OUT}" in recorded and broken is not None:
+            undefined = np.isnan(means) & (broken == 0)
         uniform = recorded[f"{name}_uniform"].transpose("step", "example").values
         parts = {
-            name: (("step", "head"), _mean(values)),
+            name: (("step", "head"), _mean(values, undefined)),
             f"{name}_low": (("step", "head"), low),
             f"{name}_high": (("step", "head"), high),
             f"{name}_uniform": (("step",), _mean(uniform)),
@@ -75,6 +82,18 @@ def measures(run: Run, query: Query) -> xr.Dataset:
     return xr.Dataset(variables, coords={"step": recorded["step"].values}, attrs=facts)
 
 
-def _mean(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _values(recorded: xr.Dataset, name: str) -> np.ndarray[Any, Any] | None:
+    if name not in recorded:
+        return None
+    return np.asarray(recorded[name].transpose("step", "head", "example").values)
+
+
+def _mean(
+    values: np.ndarray[Any, Any], undefined: np.ndarray[Any, Any] | None = None
+) -> np.ndarray[Any, Any]:
     """Mean over examples; one that is NaN makes it NaN, because leaving it out would hide it."""
-    return np.asarray(values.mean(-1))
+    if undefined is None or undefined.all():
+        return np.asarray(values.mean(-1))
+    count = (~undefined).sum(-1)
+    total = np.where(undefined, 0, values).sum(-1)
+    return np.asarray(total / np.where(count == 0, np.nan, count))

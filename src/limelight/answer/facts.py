@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from limelight.catalogue import analyses
 from limelight.errors import NotRecordedError
@@ -138,6 +139,23 @@ def cards(kind: str | None = None) -> dict[str, dict[str, Any]]:
         for name, card in analyses().items()
         if kind is None or kind in card.kinds
     }
+
+
+def diverged(values: NDArray[Any], nan_rows: NDArray[Any] | None) -> NDArray[Any]:
+    """Return means with NaN where a row was one: a screen must show that a head has diverged.
+
+    Parameters
+    ----------
+    values : array
+        Means over the queries whose rows hold no NaN.
+    nan_rows : array, optional
+        How many did; None in a recording of an earlier limelight, whose means are NaN then.
+
+    Returns
+    -------
+    array
+    """
+    return values if nan_rows is None else np.where(nan_rows > 0, np.nan, values)
 
 
 def layout(shape: Sequence[int] | None) -> list[int] | None:

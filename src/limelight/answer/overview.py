@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from limelight.answer.facts import cards, example_of, step_of
+from limelight.answer.facts import cards, diverged, example_of, step_of
+from limelight.measure import NAN_ROWS
 from limelight.query import Query
 from limelight.store import Run, Site
 
@@ -81,10 +82,11 @@ def _measured(
 ) -> dict[str, xr.Variable]:
     """Take one site's measures out of tables [site, head], and [site] for uniform attention."""
     found: dict[str, xr.Variable] = {}
+    broken = tables[NAN_ROWS][index, : site.heads] if NAN_ROWS in tables else None
     for name, card in cards(site.kind).items():
         if name not in tables:
             continue
-        heads = tables[name][index, : site.heads]
+        heads = diverged(tables[name][index, : site.heads], broken)
         uniform = np.full(site.heads, tables[f"{name}_uniform"][index])
         for part, numbers in ((f"{name}_{index}", heads), (f"{name}_uniform_{index}", uniform)):
             values = numbers.astype(np.float32)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from limelight.analyses import pooling
+from limelight.analyses.blockwise import pooling
 from limelight.factors import Factors
 from limelight.query import Reduce
 from limelight.store import Run
@@ -202,7 +202,7 @@ def _from_factors(factors: Factors, strides: tuple[int, int], reduce: Reduce) ->
         pooling.even(factors.shape[2], strides[0]),
         pooling.even(factors.shape[3], strides[1]),
     )
-    largest, total = pooling.shrink(factors, [grid])[0][:, 0, 0]
+    largest, total = pooling.pool(factors, [grid])[0][:, 0, 0]
     count = pooling.counts(factors.rule, factors.shape, grid)[0, 0]
     return (largest if reduce == "max" else total / np.maximum(count, 1)), count > 0
 

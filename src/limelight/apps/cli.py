@@ -96,13 +96,13 @@ def demo(cases: list[Any], logdir: Path, port: int | None, no_serve: bool, size:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def list_cases(as_json: bool) -> None:
     """List the worked cases: what each shows, its data, time and memory."""
-    from limelight import catalogue
+    from limelight.catalogue import cases
 
-    cases = list(catalogue.cases().values())
+    known = list(cases().values())
     if as_json:
-        _write_json({"cases": [{name: getattr(case, name) for name in _FIELDS} for case in cases]})
+        _write_json({"cases": [{name: getattr(case, name) for name in _FIELDS} for case in known]})
         return
-    for case in cases:
+    for case in known:
         click.echo(f"{case.name}: {case.title}, {case.seconds} s, {case.memory_mb} MB")
         click.echo(f"    {case.shows}\n    Data: {case.data}\n    Runs: {', '.join(case.runs)}")
 

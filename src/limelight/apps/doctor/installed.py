@@ -17,8 +17,9 @@ from dataclasses import asdict
 from importlib import import_module, metadata, resources
 from typing import Final
 
-from limelight import __version__, catalogue
+from limelight import __version__
 from limelight.apps.doctor.finding import Finding
+from limelight.catalogue import modules
 from limelight.errors import UnavailableError
 
 _NEEDED: Final = ("numpy", "xarray", "zarr", "safetensors", "tensorboard")
@@ -112,7 +113,7 @@ def _front_end() -> Finding:
 
 def _adapters() -> Iterator[Finding]:
     """Prove each framework in a process of its own, because they do not share one well."""
-    names = [module.__name__ for module in catalogue.modules("apps.doctor.smallest")]
+    names = [module.__name__ for module in modules("apps.doctor.smallest")]
     with ThreadPoolExecutor(2) as pool:
         yield from pool.map(_proved_apart, names)
 

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from limelight.catalogue import analyses
+from limelight.measure import counts_rows
 from limelight.store.format.index import Line
 from limelight.store.read.opening import Opened, absent
 
@@ -33,6 +34,8 @@ def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
                 seen[row] = opened.arrays.read(spec, row, line.step)
             table[ordinal] = seen[row]
         for number, name in enumerate(opened.description.measures):
+            if role == "uniform" and counts_rows(name):
+                continue
             card = cards.get(name)
             attrs = {"units": card.units, "bounds": list(card.bounds)} if card else {}
             variables[name + suffix] = (("step", *spec.dims[1:-1]), table[..., number], attrs)

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from limelight import schema
+from limelight.measure import LEFT_OUT, NAN_ROWS, counts_rows
 
 
 def scalars(
@@ -28,8 +29,8 @@ def scalars(
     Returns
     -------
     dict of str to float
-        Means over heads and over the examples that have a valid query. NaN where one is NaN: that
-        is what a diverged model should look like.
+        Means over heads and over the examples that have a valid query. NaN where a row is NaN: that
+        is what a diverged model should look like. No scalar where a measure is not defined at all.
     """
     found: dict[str, float] = {}
     for name, measured in measures.items():
@@ -37,8 +38,15 @@ def scalars(
         used: Any = slice(None)
         if "query_valid" in site:
             used = site["query_valid"].transpose(schema.EXAMPLE, ...).values.any(axis=-1)
+        diverged = measured[NAN_ROWS].values[used].any() if NAN_ROWS in measured else False
         for measure, values in measured.data_vars.items():
+            if counts_rows(str(measure)):
+                continue
             numbers = values.transpose(schema.EXAMPLE, schema.HEAD).values[used]
+            if f"{measure}{LEFT_OUT}" in measured and not diverged:
+                numbers = numbers[~np.isnan(numbers)]
+            if diverged:
+                numbers = np.full_like(numbers, np.nan)
             if numbers.size:
                 found[f"attention/{name}/{measure}"] = float(numbers.mean(dtype=np.float64))
     return found

@@ -14,7 +14,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from limelight.analyses import blockwise, pooling
+from limelight.analyses import blockwise
+from limelight.analyses.blockwise import pooling
 from limelight.factors import Factors, blocks, factors_of
 from limelight.rule import Rule
 from limelight.store.format import overview
@@ -169,7 +170,7 @@ def _pictures(factors: Factors, sides: Pair, strides: Pair | None) -> Pictures:
     if strides is not None:
         grids.append(_strided(factors, strides))
     fine = pooling.joined(grids)
-    _, maps = blockwise.shrunk(factors, ["normaliser"], fine)
+    _, maps = blockwise.pool(factors, ["normaliser"], fine)
     small, *rest = (pooling.folded(maps.largest, maps.total, fine, grid) for grid in grids)
     covered = np.outer(np.diff(rows, append=queries), np.diff(columns, append=keys))
     cells, nan = overview.painted(np.stack([small[0], small[1] / covered.astype(np.float32)]))

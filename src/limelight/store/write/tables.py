@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from limelight import schema
+from limelight.measure import NAN_ROWS
 from limelight.store.format.description import Description
 from limelight.store.format.layout import ArraySpec
 from limelight.store.write.rows import Row
@@ -23,12 +24,16 @@ from limelight.store.write.step import Measures
 def table_of(spec: ArraySpec, description: Description, measures: Measures) -> np.ndarray[Any, Any]:
     """Lay measures out as [site, example, (head,) measure], NaN where there is none.
 
-    Measures that a recording does not have, because an earlier limelight began it, are left out.
+    Measures that a recording does not have, because an earlier limelight began it, are left out;
+    where it does not count rows that are NaN, a mean of others is NaN, as it was before.
     """
     table = np.full(spec.tail, np.nan, "<f4")
     dims = [dim for dim in spec.dims if dim in (schema.EXAMPLE, schema.HEAD)]
     for ordinal, site in enumerate(description.sites):
-        for name, values in measures.get(site.name, xr.Dataset()).data_vars.items():
+        measured = measures.get(site.name, xr.Dataset())
+        if NAN_ROWS in measured and NAN_ROWS not in description.measures:
+            measured = measured.where(measured[NAN_ROWS] == 0)
+        for name, values in measured.data_vars.items():
             if name not in description.measures:
                 continue
             numbers = values.transpose(*dims).values

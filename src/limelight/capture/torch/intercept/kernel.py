@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Protocol
 
-from limelight import catalogue
 from limelight.capture.torch.intercept.events import Attend, Softmax
+from limelight.catalogue import modules, registered
 
 
 def _unread(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG001
@@ -130,5 +130,5 @@ class Kernels:
 
 
 def _attentions() -> Iterator[Attention]:
-    yield from catalogue.modules("capture.torch.intercept.attention")
-    yield from catalogue.registered("attention")
+    yield from modules("capture.torch.intercept.attention")
+    yield from registered("attention")

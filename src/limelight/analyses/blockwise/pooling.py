@@ -1,7 +1,7 @@
-"""Shrinks maps that are kept as vectors, tile by tile, so that none is ever whole in memory.
+"""Pools maps that are kept as vectors, tile by tile, so that none is ever whole in memory.
 
-Room: analyses. Comes in: :class:`~limelight.factors.Factors`, or a rule, and the places where cells
-start. Goes out: the largest and the summed weight of each cell, or how much of it is allowed.
+Room: analyses. Comes in: :class:`~limelight.factors.Factors`, or a rule, and where cells start.
+Goes out: the largest and the summed weight of each cell, or how much of it is allowed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from limelight.analyses._blockwise_numpy import Grid
+from limelight.analyses.blockwise.cells import Grid
 from limelight.factors import Factors
 from limelight.rule import Rule
 
@@ -23,12 +23,12 @@ from limelight.rule import Rule
 _TILE: Final = (256, 1024)
 
 
-def even(size: int, step: int) -> NDArray[np.intp]:
-    """Return where cells of ``step`` positions start.
+def even(size: int, stride: int) -> NDArray[np.intp]:
+    """Return where cells of ``stride`` positions start.
 
     Parameters
     ----------
-    size, step : int
+    size, stride : int
 
     Returns
     -------
@@ -39,11 +39,11 @@ def even(size: int, step: int) -> NDArray[np.intp]:
     >>> even(5, 2).tolist()
     [0, 2, 4]
     """
-    return np.arange(0, size, step)
+    return np.arange(0, size, stride)
 
 
-def shrink(factors: Factors, grids: Sequence[Grid]) -> list[NDArray[np.float32]]:
-    """Shrink every map onto several grids in one pass.
+def pool(factors: Factors, grids: Sequence[Grid]) -> list[NDArray[np.float32]]:
+    """Pool every map onto several grids in one pass.
 
     Parameters
     ----------
@@ -62,17 +62,17 @@ def shrink(factors: Factors, grids: Sequence[Grid]) -> list[NDArray[np.float32]]
     >>> from limelight.factors import factored
     >>> q = k = np.zeros((1, 1, 4, 2), np.float32)
     >>> factors = factored(q, k, Rule.causal(4, 4), 1.0)
-    >>> largest, total = shrink(factors, [(even(4, 2), even(4, 2))])[0][:, 0, 0]
+    >>> largest, total = pool(factors, [(even(4, 2), even(4, 2))])[0][:, 0, 0]
     >>> total.round(2).tolist()
     [[2.0, 0.0], [1.1699999570846558, 0.8299999833106995]]
     """
     examples, heads, *_ = factors.shape
     rows, columns = joined(grids)
     fine = np.zeros((2, examples, heads, len(rows), len(columns)), np.float32)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if _LINUX else None) as pool:
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if _LINUX else None) as threads:
         for example in range(examples):
             for head in range(heads):
-                _strips(factors, example, head, rows, columns, fine[:, example, head], pool)
+                _strips(factors, example, head, rows, columns, fine[:, example, head], threads)
     return [folded(fine[0], fine[1], (rows, columns), grid) for grid in grids]
 
 
@@ -92,7 +92,7 @@ def joined(grids: Sequence[Grid]) -> Grid:
 
 
 def folded(largest: Any, total: Any, fine: Grid, grid: Grid) -> NDArray[np.float32]:
-    """Fold shrunk maps onto a coarser grid.
+    """Fold pooled maps onto a coarser grid.
 
     Parameters
     ----------
@@ -106,9 +106,11 @@ def folded(largest: Any, total: Any, fine: Grid, grid: Grid) -> NDArray[np.float
     array [2, ..., row, column]
         float32.
     """
-    down, across = (np.searchsorted(one, other) for one, other in zip(fine, grid, strict=True))
+    down, across = (
+        np.searchsorted(edges, starts) for edges, starts in zip(fine, grid, strict=True)
+    )
     values = (largest, total)
-    parts = [_folded(one, down, across, by) for one, by in zip(values, _BY, strict=True)]
+    parts = [_folded(part, down, across, by) for part, by in zip(values, _BY, strict=True)]
     return np.stack(parts).astype(np.float32, copy=False)
 
 
@@ -136,11 +138,11 @@ def counts(rule: Rule, shape: tuple[int, int, int, int], grid: Grid) -> NDArray[
     down, across = grid
     queries, keys = shape[2:]
     if rule.cells is not None:
-        several: tuple[int, ...] = rule.cells.shape[:2]
+        patterns: tuple[int, ...] = rule.cells.shape[:2]
     else:
-        several = (max(len(rule.first), len(rule.stop), len(rule.valid)), 1)
-    found = np.zeros((*several, len(down), len(across)), np.int32)
-    for example, head in np.ndindex(*several):
+        patterns = (max(len(rule.first), len(rule.stop), len(rule.valid)), 1)
+    allowed = np.zeros((*patterns, len(down), len(across)), np.int32)
+    for example, head in np.ndindex(*patterns):
         for start, stop in _cut(queries, _TILE[0]):
             if rule.cells is not None:
                 part = rule.cells[example, head, start:stop]
@@ -148,8 +150,8 @@ def counts(rule: Rule, shape: tuple[int, int, int, int], grid: Grid) -> NDArray[
             else:
                 row = _run_counts(rule, example, slice(start, stop), np.append(across, keys))
             cells, edges = _inside(down, start, stop)
-            found[example, head, cells] += np.add.reduceat(row, edges[:-1], axis=0)
-    return found
+            allowed[example, head, cells] += np.add.reduceat(row, edges[:-1], axis=0)
+    return allowed
 
 
 def _run_counts(
@@ -161,8 +163,7 @@ def _run_counts(
     valid = rule.valid[example if len(rule.valid) > 1 else 0]
     before = np.concatenate([[0], valid.cumsum(dtype=np.int32)]).astype(np.int32)
     inside = np.clip(edges, first, np.maximum(first, stop)).clip(0, len(valid))
-    found: NDArray[np.int32] = np.diff(before[inside], axis=1)
-    return found
+    return np.asarray(np.diff(before[inside], axis=1), np.int32)
 
 
 _BY: Final = (np.maximum, np.add)
@@ -170,35 +171,35 @@ _LINUX: Final = hasattr(os, "sched_getaffinity")
 
 
 def _strips(
-    factors: Factors, example: int, head: int, rows: Any, columns: Any, fine: Any, pool: Any
+    factors: Factors, example: int, head: int, rows: Any, columns: Any, fine: Any, threads: Any
 ) -> None:
-    """Shrink one map, strips of rows on several cores."""
-    factors.normaliser  # noqa: B018  # found once, by whatever finds it fastest, before all threads
+    """Pool one map, strips of rows on several cores."""
+    factors.normaliser  # noqa: B018  # computed once, by whatever is fastest, before all threads
 
     def strip(ends: tuple[int, int]) -> tuple[slice, Any]:
         return _strip(factors, example, head, slice(*ends), rows, columns)
 
-    for cells, shrunk in pool.map(strip, _cut(factors.shape[2], _TILE[0])):
-        for into, one, ufunc in zip(fine, shrunk, _BY, strict=True):
-            ufunc(into[cells], one, out=into[cells])
+    for cells, pooled in threads.map(strip, _cut(factors.shape[2], _TILE[0])):
+        for into, part, ufunc in zip(fine, pooled, _BY, strict=True):
+            ufunc(into[cells], part, out=into[cells])
 
 
 def _strip(
     factors: Factors, example: int, head: int, queries: slice, rows: Any, columns: Any
 ) -> tuple[slice, Any]:
-    """Shrink some whole rows: which cells, and [2, row, column]."""
+    """Pool some whole rows: which cells, and [2, row, column]."""
     cells, ends = _inside(rows, queries.start, queries.stop)
-    found = np.zeros((2, len(ends) - 1, len(columns)), np.float32)
+    pooled = np.zeros((2, len(ends) - 1, len(columns)), np.float32)
     for start, stop in _cut(factors.shape[3], _TILE[1]):
         if not _reached(factors.rule, example, queries, start, stop):
             continue
         weights = factors.weights(example, head, queries, slice(start, stop))
         across, edges = _inside(columns, start, stop)
-        for into, ufunc in zip(found, _BY, strict=True):
+        for into, ufunc in zip(pooled, _BY, strict=True):
             # Rows first: folding neighbours in memory, as columns are, takes ten times longer.
             low = np.stack([ufunc.reduce(weights[a:b]) for a, b in pairwise(ends)])
             ufunc(into[:, across], ufunc.reduceat(low, edges[:-1], axis=1), out=into[:, across])
-    return cells, found
+    return cells, pooled
 
 
 def _inside(starts: Any, begin: int, end: int) -> tuple[slice, Any]:

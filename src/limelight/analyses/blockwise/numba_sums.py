@@ -1,6 +1,7 @@
-"""Exponentials of a part of a row and their sums, compiled; see :mod:`_numba_product`.
+"""Exponentials of a part of a row and their sums, compiled.
 
-What a part gives is added up in double precision.
+Room: analyses. Comes in: scores of a part of a row. Goes out: their exponentials, in place, and
+what the row sums to so far, in double precision.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from limelight.analyses._blockwise_numpy import APART, LOWEST, SLOPE, TOP, TOTAL
-from limelight.analyses._numba_product import compiled
+from limelight.analyses.blockwise.numba_product import compiled
+from limelight.analyses.blockwise.numpy_pass import LOWEST
+from limelight.analyses.blockwise.sums import APART, SLOPE, TOP, TOTAL
 
 _LOG2E: Final = np.float32(1.44269504088896341)
 _ROUND: Final = np.float32(12582912.0)  # 1.5 * 2**23: adding it rounds to a whole number
@@ -39,9 +41,9 @@ def _best_plainly(bits: Any) -> Any:
     the singles they stand for, once those of negative ones are turned round.
     """
     best = _FEWEST
-    for place in range(len(bits)):
-        one = bits[place]
-        best = max(best, np.int32(one ^ (np.int32(one >> _SIGN) & _REST)))
+    for index in range(len(bits)):
+        bit = bits[index]
+        best = max(best, np.int32(bit ^ (np.int32(bit >> _SIGN) & _REST)))
     return np.int32(best ^ (np.int32(best >> _SIGN) & _REST)).view(np.float32)
 
 
@@ -64,15 +66,15 @@ def _sums_plainly(scores: Any, best: Any, away: Any) -> Any:
     Its first key is ``away`` positions from the query.
     """
     total, slope, apart = _NOTHING, _NOTHING, _NOTHING
-    for place in range(len(scores)):
-        x = scores[place] - best
-        kept = LOWEST if x < LOWEST else x
-        e = _exponential(kept)
+    for index in range(len(scores)):
+        x = scores[index] - best
+        inside = LOWEST if x < LOWEST else x
+        e = _exponential(inside)
         e = _NOTHING if x < LOWEST else e
-        scores[place] = e
+        scores[index] = e
         total += e
-        slope += e * kept
-        apart += e * np.float32(abs(np.int32(place + away)))
+        slope += e * inside
+        apart += e * np.float32(abs(np.int32(index + away)))
     return total, slope, apart
 
 

@@ -1,0 +1,316 @@
+"""What a measure of attention is: a function of weights, and a card that says what it gives.
+
+Room: lowest but for the rules of data. Comes in: a function of labelled arrays. Goes out: one that
+takes plain arrays too, refuses what it cannot measure, and carries its card.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Final, Protocol
+
+import numpy as np
+import xarray as xr
+
+from limelight import renamed
+from limelight.errors import DimensionError
+
+#: Ends the name of the coordinate by which rows that are a part of a map say their positions.
+POSITION: Final = "_position"
+
+#: What is recorded beside measures: how many rows hold a NaN, and, under a measure's name that ends
+#: so, for how many other queries it is not defined.
+NAN_ROWS: Final = "nan_rows"
+LEFT_OUT: Final = "_left_out"
+
+
+@dataclass(frozen=True)
+class Words:
+    """A measure's words in one language.
+
+    Attributes
+    ----------
+    title : str
+        A few words, as a screen shows them.
+    answers : str
+        One sentence; may be empty.
+    """
+
+    title: str
+    answers: str
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """A measure as a function of the sums of one pass over the scores.
+
+    Attributes
+    ----------
+    sums : tuple of str
+        Which sums it needs, of those in :mod:`limelight.analyses.blockwise.sums`.
+    function : callable
+        Takes the sums, gives float64 [example, head, query].
+    """
+
+    sums: tuple[str, ...]
+    function: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What an analysis says of itself, read by the CLI, the docs and the screens; can be called.
+
+    Attributes
+    ----------
+    name : str
+        The function's name.
+    title : str
+        A few words, as a screen shows them.
+    answers : str
+        First sentence of its docstring.
+    zh : Words
+        The same in Chinese.
+    needs : tuple of str
+        Dims its input must have.
+    over : tuple of str
+        Dims it sums up.
+    units : str
+        Unit of its result.
+    bounds : tuple
+        Lowest and highest value; text is a formula in the sizes of dims, such as ``log(key)``.
+    kinds : tuple of str
+        Kinds of site it makes sense for.
+    tier : str
+        ``observed``, ``gradient-attributed`` or ``intervened``: what its numbers may claim.
+    leaves_out : str
+        Which queries it gives no number, such as ``queries with one allowed key``; NaN stands for
+        them, and means leave them out. Empty: none.
+    function : callable
+        The analysis itself.
+    closed_form : ClosedForm, optional
+        The same, of sums instead of weights.
+    """
+
+    name: str
+    title: str
+    answers: str
+    zh: Words
+    needs: tuple[str, ...]
+    over: tuple[str, ...]
+    units: str
+    bounds: tuple[float | str, float | str]
+    kinds: tuple[str, ...]
+    tier: str
+    leaves_out: str
+    function: Measure
+    closed_form: ClosedForm | None = None
+
+    def __call__(self, weights: Any, allowed: Any = None, **options: Any) -> Any:
+        """Measure weights, as the function itself does."""
+        return self.function(weights, allowed, **options)
+
+
+class Measure(Protocol):
+    """A function under :func:`analysis`."""
+
+    card: Analysis
+    __name__: str
+    __module__: str
+
+    def __call__(self, weights: Any, allowed: Any = None, **options: Any) -> Any:
+        """Measure weights [..., query, key]; ``allowed`` says which keys may be attended to."""
+        ...
+
+
+def closed_form(*sums: str) -> Callable[[Callable[[Any], Any]], ClosedForm]:
+    """Say that a function gives a measure from sums of one pass, and which it needs.
+
+    Parameters
+    ----------
+    *sums : str
+        Names, of those in :mod:`limelight.analyses.blockwise.sums`.
+
+    Returns
+    -------
+    callable
+        The decorator; what it gives is handed to :func:`analysis`.
+    """
+
+    def decorate(function: Callable[[Any], Any]) -> ClosedForm:
+        return ClosedForm(sums, function)
+
+    return decorate
+
+
+def analysis(
+    *,
+    over: tuple[str, ...],
+    units: str,
+    bounds: tuple[float | str, float | str],
+    needs: tuple[str, ...] = ("query", "key"),
+    kinds: tuple[str, ...] = ("self", "cross", "pooling"),
+    tier: str = "observed",
+    title: str | None = None,
+    zh: tuple[str, str] | None = None,
+    leaves_out: str = "",
+    closed_form: ClosedForm | None = None,
+) -> Callable[[Callable[..., xr.DataArray]], Measure]:
+    """Make a function of weights, and of which of them are allowed, an analysis.
+
+    The function is given ``weights`` and ``allowed``: a labelled bool array, or None where every
+    key may be attended to. It then also takes plain arrays whose last dims are ``needs``, refuses
+    arrays that lack them, and names its units on the result.
+
+    Parameters
+    ----------
+    over : tuple of str
+        Dims the function sums up.
+    units : str
+        Unit of the result.
+    bounds : tuple
+        Lowest and highest value.
+    needs : tuple of str
+        Dims the input must have; a plain array's last dims are taken to be these.
+    kinds : tuple of str
+        Kinds of site it makes sense for.
+    tier : str
+        What its numbers may claim.
+    title : str, optional
+        A few words for screens; the function's name if left out.
+    zh : (str, str), optional
+        Title and sentence in Chinese; if left out, screens show the English ones.
+    leaves_out : str
+        Which queries get NaN, because the measure is not defined for them.
+    closed_form : ClosedForm, optional
+        The same of sums, for attention that is kept as vectors; without one, it is given blocks of
+        whole rows.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+
+    def decorate(function: Callable[..., xr.DataArray]) -> Measure:
+        name = function.__name__
+        takes_allowed = _takes_allowed(function, name)
+
+        @wraps(function)
+        def run(weights: Any, allowed: Any = None, **options: Any) -> Any:
+            labelled = _labelled(weights, name, needs)
+            given = (_allowed(allowed, labelled, name),) if takes_allowed else ()
+            result = function(labelled, *given, **options).rename(name).assign_attrs(units=units)
+            return result if isinstance(weights, xr.DataArray) else result.values
+
+        answers = (function.__doc__ or "").strip().split("\n")[0]
+        words = title or name.replace("_", " ")
+        run.card = Analysis(  # type: ignore[attr-defined]  # the catalogue reads it back
+            name, words, answers, Words(*(zh or (words, answers))), needs, over, units, bounds,
+            kinds, tier, leaves_out, run, closed_form,  # type: ignore[arg-type]  # has its card now
+        )  # fmt: skip
+        return run  # type: ignore[return-value]  # likewise
+
+    return decorate
+
+
+def positions(weights: xr.DataArray, dim: str) -> xr.DataArray:
+    """Return the positions of queries or keys: rows of a long map do not begin at 0.
+
+    Parameters
+    ----------
+    weights : DataArray
+        As an analysis is given them.
+    dim : str
+        ``query`` or ``key``.
+
+    Returns
+    -------
+    DataArray [query] or [key]
+
+    Examples
+    --------
+    >>> positions(xr.DataArray(np.eye(3), dims=("query", "key")), "query").values.tolist()
+    [0, 1, 2]
+    """
+    if dim + POSITION in weights.coords:
+        return xr.DataArray(weights.coords[dim + POSITION].values, dims=dim)
+    return xr.DataArray(np.arange(weights.sizes[dim]), dims=dim)
+
+
+def counts_rows(name: str) -> bool:
+    """Tell what is recorded beside measures from the measures themselves.
+
+    Parameters
+    ----------
+    name : str
+        Of a variable recorded with a site's measures.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> [counts_rows(name) for name in ("entropy", "nan_rows", "normalised_entropy_left_out")]
+    [False, True, True]
+    """
+    return name == NAN_ROWS or name.endswith(LEFT_OUT)
+
+
+def _takes_allowed(function: Callable[..., Any], name: str) -> bool:
+    """Tell a measure of today from one of the release before, which took weights alone."""
+    if len(inspect.signature(function).parameters) > 1:
+        return True
+    renamed.warn(f"An analysis {name}(weights)", f"{name}(weights, allowed)", stacklevel=4)
+    return False
+
+
+def _labelled(values: Any, name: str, needs: tuple[str, ...]) -> xr.DataArray:
+    """Return weights with dims, which they must have or can be given."""
+    if isinstance(values, xr.DataArray):
+        if set(needs) <= set(values.dims):
+            return values
+        raise DimensionError(
+            f"Analysis {name!r} got dims {tuple(map(str, values.dims))}.",
+            f"It needs at least {needs}.",
+            "Rename the dims, or pass a plain array whose last dims are these.",
+        )
+    array = np.asarray(values)
+    if array.ndim < len(needs):
+        raise DimensionError(
+            f"Analysis {name!r} got an array of shape {array.shape}.",
+            f"It needs at least the dims {needs}.",
+            "Pass an array whose last dims are these.",
+        )
+    extra = [f"dim_{index}" for index in range(array.ndim - len(needs))]
+    return xr.DataArray(array, dims=[*extra, *needs])
+
+
+def _allowed(allowed: Any, weights: xr.DataArray, name: str) -> xr.DataArray | None:
+    """Return what may be attended to, with the dims of weights; a plain array is broadcast."""
+    if allowed is None:
+        return None
+    try:
+        if not isinstance(allowed, xr.DataArray):
+            spread = np.broadcast_to(np.asarray(allowed, np.bool_), weights.shape)
+            return xr.DataArray(spread, dims=weights.dims)
+        if "key" in allowed.dims and all(
+            weights.sizes.get(dim) == size for dim, size in allowed.sizes.items()
+        ):
+            return allowed.astype(np.bool_)
+    except ValueError:
+        pass  # NumPy's words for what is said below
+    raise DimensionError(
+        f"Analysis {name!r} got 'allowed' of {_sizes(allowed)} for weights of {_sizes(weights)}.",
+        "Wanted the dims of the weights, or some of them with 'key', in the same sizes.",
+        "Pass True where a query may attend to a key; leave it out if each may attend to all.",
+    )
+
+
+def _sizes(values: Any) -> str:
+    if isinstance(values, xr.DataArray):
+        return ", ".join(f"{dim} {size}" for dim, size in values.sizes.items())
+    return f"shape {np.shape(values)}"

@@ -1,4 +1,4 @@
-"""Every measure that has a closed form, what each key receives, and an overview of one head, in one pass.
+"""Every measure with a closed form, what each key receives, and an overview of one head: one pass.
 
 Against what a model pays for the head anyway: PyTorch's ``scaled_dot_product_attention`` of the
 same vectors. And against the plain way: all weights at once, then NumPy over them. All in turns, in

@@ -43,6 +43,7 @@ export const QUERY_DEFAULTS = {
 } as const;
 
 export type ErrorCode =
+  | "catalogue"
   | "dimension"
   | "error"
   | "gate"
@@ -101,10 +102,34 @@ export const ANALYSES: readonly Analysis[] = [
     tier: "observed",
   },
   {
+    name: "gini",
+    answers: "Inequality of each query's attention over the keys it may attend to.",
+    units: "share",
+    bounds: [0.0, "1 - 1 / key"],
+    kinds: ["self", "cross", "pooling"],
+    tier: "observed",
+  },
+  {
     name: "maximum",
     answers: "Largest share of each query's attention that one key gets.",
     units: "share",
     bounds: ["1 / key", 1.0],
+    kinds: ["self", "cross", "pooling"],
+    tier: "observed",
+  },
+  {
+    name: "normalised_entropy",
+    answers: "Entropy of each query's attention, as a share of the greatest its allowed keys permit.",
+    units: "share",
+    bounds: [0.0, 1.0],
+    kinds: ["self", "cross", "pooling"],
+    tier: "observed",
+  },
+  {
+    name: "share_beyond_uniform",
+    answers: "Share of each query's attention that would have to move for it to be uniform.",
+    units: "share",
+    bounds: [0.0, "1 - 1 / key"],
     kinds: ["self", "cross", "pooling"],
     tier: "observed",
   },

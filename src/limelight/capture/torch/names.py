@@ -51,7 +51,7 @@ def name_of(model: Any) -> str:
 
 
 def paths(model: Any) -> Iterator[tuple[Any, str]]:
-    """Yield every module once, with its place in the model.
+    """Yield every module once, with its path in the model.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def paths(model: Any) -> Iterator[tuple[Any, str]]:
     ------
     (torch.nn.Module, str)
         Such as ``encoder/layers/0/self_attn``; the model itself is ``""``. A module used in several
-        places has the first of their paths.
+        modules has the first of their paths.
     """
     parallel = {n for n, m in model.named_modules() if type(m).__name__ in _PARALLEL}
     for name, module in model.named_modules():
@@ -123,9 +123,9 @@ def absence(parameter: Any) -> str | None:
 
 def _stripped(name: str, parallel: set[str]) -> str:
     parts = name.split(".") if name else []
-    kept = [
+    stable = [
         part
-        for place, part in enumerate(parts)
-        if part not in _WRAPPED and not (part == "module" and ".".join(parts[:place]) in parallel)
+        for index, part in enumerate(parts)
+        if part not in _WRAPPED and not (part == "module" and ".".join(parts[:index]) in parallel)
     ]
-    return "/".join(kept)
+    return "/".join(stable)

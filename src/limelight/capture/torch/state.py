@@ -33,7 +33,7 @@ def untouched(model: Any) -> Iterator[None]:
     import torch
 
     modules = list(model.modules())
-    kept = [_attributes(module) for module in modules]
+    attributes_before = [_attributes(module) for module in modules]
     training = [module.training for module in modules]
     buffers = [(buffer, _version(buffer), buffer.detach().clone()) for buffer in model.buffers()]
     randomness = _randomness()
@@ -46,7 +46,7 @@ def untouched(model: Any) -> Iterator[None]:
         _restore_randomness(randomness)
         for module, flag in zip(modules, training, strict=True):
             module.training = flag
-        for module, (attributes, contents) in zip(modules, kept, strict=True):
+        for module, (attributes, contents) in zip(modules, attributes_before, strict=True):
             _restore(module.__dict__, attributes)
             for container, before in contents:
                 _restore_contents(container, before)
@@ -58,13 +58,13 @@ def untouched(model: Any) -> Iterator[None]:
 
 def _attributes(module: Any) -> tuple[dict[str, Any], list[tuple[Any, Any]]]:
     """Return a module's attributes, and what the containers among them hold."""
-    own = dict(module.__dict__)
+    attributes = dict(module.__dict__)
     contents = [
         (value, type(value)(value) if type(value) is not deque else deque(value, value.maxlen))
-        for value in own.values()
+        for value in attributes.values()
         if type(value) in {list, set, deque, dict} or type(value).__name__ == "OrderedDict"
     ]
-    return own, contents
+    return attributes, contents
 
 
 def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
@@ -86,7 +86,7 @@ def _restore_contents(container: Any, before: Any) -> None:
         same = len(container) == len(before) and (
             container == before
             if isinstance(container, set)
-            else all(one is other for one, other in zip(container, before, strict=True))
+            else all(now is then for now, then in zip(container, before, strict=True))
         )
     if same:
         return

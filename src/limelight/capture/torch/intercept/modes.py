@@ -1,4 +1,4 @@
-"""Intercepts every place where a torch model attends.
+"""Intercepts whatever a torch model attends with.
 
 Room: capture, torch. While :func:`intercepted` lasts, every attention of a kind that has a file
 below ``attention/``, every softmax and every other torch function that a model calls is handed to

@@ -13,7 +13,7 @@ from typing import Any
 from limelight.capture.recognition import Choice, Other
 from limelight.capture.torch.names import name_of
 from limelight.capture.torch.recognise.uncapturable import kind_of
-from limelight.capture.torch.trace.axes import Place, fits
+from limelight.capture.torch.trace.axes import BatchAxis, fits
 from limelight.capture.torch.trace.recorder import CallSite, SoftmaxCall, Trace
 
 
@@ -104,7 +104,7 @@ def unreadable(softmax_call: SoftmaxCall, examples: int) -> str | None:
     if softmax_call.vectors is not None:
         return softmax_call.vectors.reason
     shape = list(softmax_call.logits.shape)
-    if placed(softmax_call, examples) is not None:
+    if batch_axis_of(softmax_call, examples) is not None:
         return None
     moved = [size for axis, size in enumerate(shape) if axis != softmax_call.axis]
     if not moved or moved[0] % examples:
@@ -112,7 +112,7 @@ def unreadable(softmax_call: SoftmaxCall, examples: int) -> str | None:
     return None
 
 
-def placed(softmax_call: SoftmaxCall, examples: int) -> Place | None:
+def batch_axis_of(softmax_call: SoftmaxCall, examples: int) -> BatchAxis | None:
     """Return where the examples are once the softmax's axis has been put last, where known.
 
     Parameters
@@ -122,16 +122,16 @@ def placed(softmax_call: SoftmaxCall, examples: int) -> Place | None:
 
     Returns
     -------
-    Place or None
+    BatchAxis or None
     """
-    place = softmax_call.place
+    batch = softmax_call.batch_axis
     if (
-        place is None
-        or place.axis == softmax_call.axis
-        or not fits(place, softmax_call.logits.shape, examples)
+        batch is None
+        or batch.axis == softmax_call.axis
+        or not fits(batch, softmax_call.logits.shape, examples)
     ):
         return None
-    return Place(place.axis - (place.axis > softmax_call.axis), place.inner)
+    return BatchAxis(batch.axis - (batch.axis > softmax_call.axis), batch.inner)
 
 
 def no_attention(softmax_call: SoftmaxCall) -> str | None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from limelight.capture.generation.joining import join, unjoinable
 from limelight.capture.site import CapturedAttention
-from limelight.capture.torch.recognise.attention import Site, placed
+from limelight.capture.torch.recognise.attention import Site, batch_axis_of
 from limelight.capture.torch.trace.axes import first
 from limelight.capture.torch.trace.recorder import SoftmaxCall
 from limelight.capture.torch.trace.vectors import array
@@ -65,9 +65,9 @@ def _read(
     else:
         logits = _ordered(softmax_call, examples)
     weights = None if logits is None else softmax(logits)
-    kept = None if softmax_call.use is None else softmax_call.use.kept
-    if weights is not None and logits is not None and kept is not None:
-        weights, logits = weights[..., slice(*kept)], logits[..., slice(*kept)]
+    span = None if softmax_call.use is None else softmax_call.use.span
+    if weights is not None and logits is not None and span is not None:
+        weights, logits = weights[..., slice(*span)], logits[..., slice(*span)]
         sink = np.asarray(1 - weights.sum(axis=-1), np.float32).clip(min=0)
     if rows is not None and not (softmax_call.vectors is not None and softmax_call.vectors.cut):
         weights, logits, sink = (
@@ -101,17 +101,17 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
         float32.
     """
     top = logits.max(axis=-1, keepdims=True, initial=-np.inf)
-    found = np.exp(logits - np.where(np.isneginf(top), np.float32(0), top))
-    total = found.sum(axis=-1, keepdims=True)
-    return np.asarray(found / np.where(total == 0, np.float32(1), total), np.float32)
+    terms = np.exp(logits - np.where(np.isneginf(top), np.float32(0), top))
+    total = terms.sum(axis=-1, keepdims=True)
+    return np.asarray(terms / np.where(total == 0, np.float32(1), total), np.float32)
 
 
 def _ordered(softmax_call: SoftmaxCall, examples: int) -> NDArray[np.float32]:
     """Return a softmax's logits as [example, head, query, key]."""
     values = np.moveaxis(array(softmax_call.logits), softmax_call.axis, -1)
-    place = placed(softmax_call, examples)
-    if place is not None:
-        values = first(values, place, examples)
+    batch = batch_axis_of(softmax_call, examples)
+    if batch is not None:
+        values = first(values, batch, examples)
     keys = values.shape[-1]
     many = values.shape[0] != examples
     if values.ndim == 2:

@@ -52,11 +52,11 @@ def check(model: Any) -> None:
             "Wanted the torch.nn.Module it was made from.",
             "Pass that, with load_state_dict if only the script's parameters are at hand.",
         )
-    for place, parameter in model.named_parameters():
+    for path, parameter in model.named_parameters():
         reason = absence(parameter)
         if reason and "shard" not in reason:
             raise UnsupportedModelError(
-                f"Got the model {name!r}, whose parameter {place.replace('.', '/')!r} {reason}.",
+                f"Got the model {name!r}, whose parameter {path.replace('.', '/')!r} {reason}.",
                 "Wanted a model that can run.",
                 "Load its parameters, or call it once on a batch if it is lazy.",
             )

@@ -17,7 +17,7 @@ from limelight.capture.torch.trace.functions import Step
 
 
 @dataclass(frozen=True)
-class Place:
+class BatchAxis:
     """An axis with the examples on it.
 
     Attributes
@@ -32,13 +32,17 @@ class Place:
     inner: int = 1
 
 
-def first(tensor: Any, place: Place, examples: int) -> Any:
+#: Of each tensor that a function took, where known.
+Batches = Sequence[BatchAxis | None]
+
+
+def first(tensor: Any, batch: BatchAxis, examples: int) -> Any:
     """Bring the examples to the front.
 
     Parameters
     ----------
     tensor : tensor or array
-    place : Place
+    batch : BatchAxis
     examples : int
 
     Returns
@@ -47,21 +51,21 @@ def first(tensor: Any, place: Place, examples: int) -> Any:
         [example, …], with what shared the examples' axis where that was.
     """
     shape = tuple(tensor.shape)
-    axis, size = place.axis, shape[place.axis]
-    around = [part for part in (size // (examples * place.inner), place.inner) if part > 1]
-    outer = size // (examples * place.inner)
-    apart = tensor.reshape(*shape[:axis], outer, examples, place.inner, *shape[axis + 1 :])
+    axis, size = batch.axis, shape[batch.axis]
+    around = [part for part in (size // (examples * batch.inner), batch.inner) if part > 1]
+    outer = size // (examples * batch.inner)
+    apart = tensor.reshape(*shape[:axis], outer, examples, batch.inner, *shape[axis + 1 :])
     order = [axis + 1, *(a for a in range(len(shape) + 2) if a != axis + 1)]
     turned = apart.permute(order) if hasattr(apart, "permute") else apart.transpose(order)
     return turned.reshape(examples, *shape[:axis], *around, *shape[axis + 1 :])
 
 
-def fits(place: Place | None, shape: Sequence[int], examples: int) -> bool:
-    """Say whether a place can be one of a tensor of some shape.
+def fits(batch: BatchAxis | None, shape: Sequence[int], examples: int) -> bool:
+    """Say whether an axis can be that of the examples in a tensor of some shape.
 
     Parameters
     ----------
-    place : Place or None
+    batch : BatchAxis or None
     shape : sequence of int
     examples : int
 
@@ -69,18 +73,18 @@ def fits(place: Place | None, shape: Sequence[int], examples: int) -> bool:
     -------
     bool
     """
-    if place is None or not 0 <= place.axis < len(shape):
+    if batch is None or not 0 <= batch.axis < len(shape):
         return False
-    return shape[place.axis] > 0 and shape[place.axis] % (examples * place.inner) == 0
+    return shape[batch.axis] > 0 and shape[batch.axis] % (examples * batch.inner) == 0
 
 
-def moved(step: Step, places: Sequence[Place | None], out: Any, examples: int) -> Place | None:
+def moved(step: Step, batches: Batches, out: Any, examples: int) -> BatchAxis | None:
     """Follow the examples through a function.
 
     Parameters
     ----------
     step : Step
-    places : sequence of Place or None
+    batches : sequence of BatchAxis or None
         Of its tensors.
     out : tensor
         One that it returned.
@@ -88,19 +92,19 @@ def moved(step: Step, places: Sequence[Place | None], out: Any, examples: int) -
 
     Returns
     -------
-    Place or None
+    BatchAxis or None
     """
-    which = next((i for i, place in enumerate(places) if place is not None), None)
+    which = next((i for i, batch in enumerate(batches) if batch is not None), None)
     if which is None:
         return None
     try:
-        found = _rule(step.name)(step, which, places, out, examples)
+        batch = _rule(step.name)(step, which, batches, out, examples)
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
         return None  # called in a way nobody thought of
-    return found if fits(found, out.shape, examples) else None
+    return batch if fits(batch, out.shape, examples) else None
 
 
-Rule = Callable[[Step, int, Sequence[Place | None], Any, int], Place | None]
+Rule = Callable[[Step, int, Batches, Any, int], BatchAxis | None]
 
 
 def _rule(name: str) -> Rule:
@@ -113,147 +117,135 @@ def _rule(name: str) -> Rule:
     return _RULES.get(name, _beside)
 
 
-def _at(places: Sequence[Place | None], which: int) -> Place:
-    place = places[which]
-    if place is None:
+def _at(batches: Batches, which: int) -> BatchAxis:
+    batch = batches[which]
+    if batch is None:
         raise ValueError
-    return place
+    return batch
 
 
 def _argument(step: Step, name: str, position: int, default: Any = None) -> Any:
     return step.kwargs.get(name, step.args[position] if len(step.args) > position else default)
 
 
-def _turned(
-    step: Step, which: int, places: Sequence[Place | None], out: Any, _: int
-) -> Place | None:
+def _turned(step: Step, which: int, batches: Batches, out: Any, _: int) -> BatchAxis | None:
     """Ask the function itself, on a tensor whose sizes tell its axes apart."""
     import torch
 
-    place = _at(places, which)
+    batch = _at(batches, which)
     marked = torch.empty(tuple(range(2, 2 + step.fed[0].dim())), device="meta")
     sizes = tuple(step.function(marked, *step.args[1:], **step.kwargs).shape)
-    return Place(sizes.index(place.axis + 2), place.inner) if len(sizes) == out.dim() else None
+    return BatchAxis(sizes.index(batch.axis + 2), batch.inner) if len(sizes) == out.dim() else None
 
 
 def _regrouped(
-    step: Step, which: int, places: Sequence[Place | None], out: Any, examples: int
-) -> Place | None:
+    step: Step, which: int, batches: Batches, out: Any, examples: int
+) -> BatchAxis | None:
     """Follow a view by how far apart two neighbouring examples are."""
-    place, shape = _at(places, which), step.fed[which].shape
+    batch, shape = _at(batches, which), step.fed[which].shape
     if step.fed[which].numel() != out.numel():
         return None
-    apart = place.inner * math.prod(shape[place.axis + 1 :])
+    apart = batch.inner * math.prod(shape[batch.axis + 1 :])
     for axis, size in enumerate(out.shape):
         unit = math.prod(out.shape[axis + 1 :])
         if unit <= apart and apart % unit == 0 and apart * examples <= unit * size:
-            return Place(axis, apart // unit)
+            return BatchAxis(axis, apart // unit)
     return None
 
 
-def _beside(
-    step: Step, which: int, places: Sequence[Place | None], out: Any, _: int
-) -> Place | None:
+def _beside(step: Step, which: int, batches: Batches, out: Any, _: int) -> BatchAxis | None:
     """Follow a function that keeps axes, or broadcasts them from the last."""
-    place, source = _at(places, which), step.fed[which]
+    batch, source = _at(batches, which), step.fed[which]
     if step.name in kinds.ELEMENTWISE:
-        axis = place.axis + out.dim() - source.dim()
-        return Place(axis, place.inner) if out.shape[axis] == source.shape[place.axis] else None
+        axis = batch.axis + out.dim() - source.dim()
+        return BatchAxis(axis, batch.inner) if out.shape[axis] == source.shape[batch.axis] else None
     if step.name == "embedding" and which != 0:
         return None
-    if place.axis < out.dim() and out.shape[place.axis] == source.shape[place.axis]:
-        return place
+    if batch.axis < out.dim() and out.shape[batch.axis] == source.shape[batch.axis]:
+        return batch
     return None
 
 
-def _widened(
-    step: Step, which: int, places: Sequence[Place | None], out: Any, _: int
-) -> Place | None:
-    place = _at(places, which)
-    return Place(place.axis + out.dim() - step.fed[which].dim(), place.inner)
+def _widened(step: Step, which: int, batches: Batches, out: Any, _: int) -> BatchAxis | None:
+    batch = _at(batches, which)
+    return BatchAxis(batch.axis + out.dim() - step.fed[which].dim(), batch.inner)
 
 
-def _spread(
-    step: Step, which: int, places: Sequence[Place | None], out: Any, _: int
-) -> Place | None:
-    place, times = _at(places, which), _argument(step, "repeats", 1)
+def _spread(step: Step, which: int, batches: Batches, out: Any, _: int) -> BatchAxis | None:
+    batch, times = _at(batches, which), _argument(step, "repeats", 1)
     axis = _argument(step, "dim", 2)
     if axis is None or not isinstance(times, int):
         return None
-    return Place(place.axis, place.inner * (times if axis % out.dim() == place.axis else 1))
+    return BatchAxis(batch.axis, batch.inner * (times if axis % out.dim() == batch.axis else 1))
 
 
 def _taken(
     step: Step,
     which: int,
-    places: Sequence[Place | None],
+    batches: Batches,
     out: Any,  # noqa: ARG001  # as all rules
     _: int,
-) -> Place | None:
+) -> BatchAxis | None:
     """Follow an index, or one of the slices along an axis."""
-    place, rank = _at(places, which), step.fed[0].dim()
+    batch, rank = _at(batches, which), step.fed[0].dim()
     if step.name in {"unbind", "select"}:
         axis = int(_argument(step, "dim", 1, 0)) % rank
-        if axis == place.axis:
+        if axis == batch.axis:
             return None
-        return Place(place.axis - (axis < place.axis), place.inner)
+        return BatchAxis(batch.axis - (axis < batch.axis), batch.inner)
     index = step.args[1] if isinstance(step.args[1], tuple) else (step.args[1],)
-    if any(not (one is None or one is Ellipsis or isinstance(one, (int, slice))) for one in index):
+    if not all(
+        part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in index
+    ):
         return None
-    named = sum(one is not None and one is not Ellipsis for one in index)
+    named = sum(part is not None and part is not Ellipsis for part in index)
     source, target = 0, 0
-    for one in (*index, *(() if Ellipsis in index else (Ellipsis,))):
-        if one is None:
+    for part in (*index, *(() if Ellipsis in index else (Ellipsis,))):
+        if part is None:
             target += 1
             continue
-        width = rank - named if one is Ellipsis else 1
-        if source <= place.axis < source + width:
-            whole = not isinstance(one, int)
-            return Place(target + place.axis - source, place.inner) if whole else None
+        width = rank - named if part is Ellipsis else 1
+        if source <= batch.axis < source + width:
+            whole = not isinstance(part, int)
+            return BatchAxis(target + batch.axis - source, batch.inner) if whole else None
         source += width
-        target += 0 if isinstance(one, int) else width
+        target += 0 if isinstance(part, int) else width
     return None
 
 
-def _summed(
-    step: Step, which: int, places: Sequence[Place | None], out: Any, _: int
-) -> Place | None:
-    place, rank = _at(places, which), step.fed[0].dim()
+def _summed(step: Step, which: int, batches: Batches, out: Any, _: int) -> BatchAxis | None:
+    batch, rank = _at(batches, which), step.fed[0].dim()
     axes = _argument(step, "dim", 1)
     if axes is None:
         return None
     gone = {int(axis) % rank for axis in (axes if isinstance(axes, (tuple, list)) else (axes,))}
-    if place.axis in gone:
+    if batch.axis in gone:
         return None
     if out.dim() == rank:
-        return place
-    return Place(place.axis - sum(axis < place.axis for axis in gone), place.inner)
+        return batch
+    return BatchAxis(batch.axis - sum(axis < batch.axis for axis in gone), batch.inner)
 
 
-def _joined(
-    step: Step, which: int, places: Sequence[Place | None], out: Any, _: int
-) -> Place | None:
-    place = _at(places, which)
+def _joined(step: Step, which: int, batches: Batches, out: Any, _: int) -> BatchAxis | None:
+    batch = _at(batches, which)
     axis = int(_argument(step, "dim", 1, 0)) % out.dim()
     if step.name == "stack":
-        return Place(place.axis + (axis <= place.axis), place.inner)
-    return place if axis != place.axis or len({*places}) == 1 else None
+        return BatchAxis(batch.axis + (axis <= batch.axis), batch.inner)
+    return batch if axis != batch.axis or len({*batches}) == 1 else None
 
 
-def _multiplied(
-    step: Step, which: int, places: Sequence[Place | None], out: Any, _: int
-) -> Place | None:
-    place, source = _at(places, which), step.fed[which]
+def _multiplied(step: Step, which: int, batches: Batches, out: Any, _: int) -> BatchAxis | None:
+    batch, source = _at(batches, which), step.fed[which]
     if step.name == "einsum":
         inputs, _, output = step.args[0].replace(" ", "").replace("...", ".").partition("->")
         letters = inputs.split(",")[which]
-        if letters.startswith(".") and place.axis <= source.dim() - len(letters):
-            return place
-        at = place.axis - (source.dim() - len(letters) if letters.startswith(".") else 0)
-        return Place(output.index(letters[at]), place.inner)
+        if letters.startswith(".") and batch.axis <= source.dim() - len(letters):
+            return batch
+        at = batch.axis - (source.dim() - len(letters) if letters.startswith(".") else 0)
+        return BatchAxis(output.index(letters[at]), batch.inner)
     if step.fed[-1].dim() == 1:
-        return place
-    return Place(place.axis + out.dim() - source.dim(), place.inner)
+        return batch
+    return BatchAxis(batch.axis + out.dim() - source.dim(), batch.inner)
 
 
 _RULES: dict[str, Rule] = {

@@ -26,7 +26,7 @@ REARRANGES = _listed(
 )
 #: Those that may put another axis last.
 TURNS = _listed("moveaxis movedim permute swapaxes swapdims T H mT mH t transpose")
-#: Work on each value by itself, or on values at the same place.
+#: Work on each value by itself, or on values at the same position.
 ELEMENTWISE = _listed(
     "abs add addcmul clamp clip div divide exp gelu leaky_relu lerp masked_fill mul multiply "
     "nan_to_num neg negative pow relu rsub sigmoid silu softplus sub subtract tanh tril triu "
@@ -108,11 +108,11 @@ def tensors(value: Any) -> Iterator[Any]:
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, (tuple, list)):
-        for one in value:
-            yield from tensors(one)
+        for part in value:
+            yield from tensors(part)
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from tensors(one)
+        for part in value.values():
+            yield from tensors(part)
 
 
 def solid(tensor: Any) -> tuple[Any, int]:
@@ -171,14 +171,14 @@ class Step:
             whole = slice(None)
             before = index[:-1] if len(index) == rank or Ellipsis in index else index
             return all(
-                one is None or one is Ellipsis or isinstance(one, int) or one == whole
-                for one in before
+                part is None or part is Ellipsis or isinstance(part, int) or part == whole
+                for part in before
             )
         if self.name in {"index_select", "gather"}:
             return False
         if self.name in {"chunk", "split", "tensor_split", "narrow"} and rank == 3:
-            place = 1 if self.name == "narrow" else 2
-            axis = self.kwargs.get("dim", self.args[place] if len(self.args) > place else 0)
+            ordinal = 1 if self.name == "narrow" else 2
+            axis = self.kwargs.get("dim", self.args[ordinal] if len(self.args) > ordinal else 0)
             return axis in {-1, 2}
         return True
 
@@ -210,13 +210,13 @@ class Step:
 
     def sides(self, provenances: list[Any]) -> tuple[Any, Any, tuple[Any, Any]]:
         """Return the provenances and tensors of a product's two sides."""
-        place = 1 if self.name == "baddbmm" and len(provenances) > 2 else 0
+        index = 1 if self.name == "baddbmm" and len(provenances) > 2 else 0
         two = (
-            provenances[place : place + 2]
+            provenances[index : index + 2]
             if len(provenances) > 1
             else [provenances[0], provenances[0]]
         )
-        pair = self.fed[place : place + 2] if len(self.fed) > 1 else [self.fed[0]] * 2
+        pair = self.fed[index : index + 2] if len(self.fed) > 1 else [self.fed[0]] * 2
         if self.name == "rmatmul":
             two, pair = two[::-1], pair[::-1]
         return two[0], two[1], (pair[0], pair[1])

@@ -77,8 +77,8 @@ def related(
     if pair is not None and _composite(call):
         query, key = pair
     alone = len({id(tensor) for tensor in given}) == 1
-    own = alone and (square or _cached(call))
-    return Relation("self" if met or own else "cross", query, key, lengths)
+    single = alone and (square or _cached(call))
+    return Relation("self" if met or single else "cross", query, key, lengths)
 
 
 def worded(inputs: list[Any], roots: list[Provenance]) -> Callable[[Origin, str], bool]:
@@ -126,18 +126,18 @@ def _sequences(call: Call) -> list[Any]:
     import torch
 
     try:
-        places = list(inspect.signature(call.module.forward).parameters.values())
+        parameters = list(inspect.signature(call.module.forward).parameters.values())
     except (TypeError, ValueError):
-        places = []
-    plain = [p.name for p in places if p.kind <= p.POSITIONAL_OR_KEYWORD]
+        parameters = []
+    plain = [p.name for p in parameters if p.kind <= p.POSITIONAL_OR_KEYWORD]
     names = [*plain, *("" for _ in call.args)]
     given = [*zip(names, call.args, strict=False), *call.kwargs.items()]
     return [
-        one
-        for name, one in given
-        if isinstance(one, torch.Tensor)
-        and one.dim() >= 2
-        and one.dtype is not torch.bool
-        and (one.dim() > 2 or not one.is_floating_point())
+        value
+        for name, value in given
+        if isinstance(value, torch.Tensor)
+        and value.dim() >= 2
+        and value.dtype is not torch.bool
+        and (value.dim() > 2 or not value.is_floating_point())
         and not any(word in name for word in _BESIDE)
     ]

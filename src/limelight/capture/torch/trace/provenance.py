@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from limelight.capture.torch.trace import functions as kinds
-from limelight.capture.torch.trace.axes import Place, fits, moved
+from limelight.capture.torch.trace.axes import BatchAxis, fits, moved
 from limelight.capture.torch.trace.functions import Step
 
 
@@ -34,7 +34,7 @@ class SoftmaxUse:
         Where else its values went.
     linear : bool
         Whether it is one half of linear attention.
-    kept : (int, int), optional
+    span : (int, int), optional
         First and last but one of the values that were used, where a learned sink's were cut off.
     """
 
@@ -44,12 +44,12 @@ class SoftmaxUse:
     memory: frozenset[object] = frozenset()
     goes: list[str] = field(default_factory=list)
     linear: bool = False
-    kept: tuple[int, int] | None = None
+    span: tuple[int, int] | None = None
 
     @property
     def keys(self) -> int:
         """How many of the values may weigh something."""
-        return self.width if self.kept is None else self.kept[1] - self.kept[0]
+        return self.width if self.span is None else self.span[1] - self.span[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class Provenance:
         Softmaxes whose values times others it holds, to be summed yet.
     sums : tuple of SoftmaxUse
         Softmaxes it holds weighted sums of.
-    place : Place, optional
+    batch_axis : BatchAxis, optional
         Where the examples are, where known.
     """
 
@@ -83,7 +83,7 @@ class Provenance:
     weights: tuple[SoftmaxUse, ...] = ()
     terms: tuple[SoftmaxUse, ...] = ()
     sums: tuple[SoftmaxUse, ...] = ()
-    place: Place | None = None
+    batch_axis: BatchAxis | None = None
 
 
 class ProvenanceTracker:
@@ -110,9 +110,9 @@ class ProvenanceTracker:
         -------
         Provenance
         """
-        kept = self._provenances.get(id(tensor))
-        if kept is not None and kept[0]() is tensor:
-            return kept[1]
+        entry = self._provenances.get(id(tensor))
+        if entry is not None and entry[0]() is tensor:
+            return entry[1]
         import torch
 
         # Functions that cannot be looked into make tensors too, so not all that is new is a weight.
@@ -120,7 +120,7 @@ class ProvenanceTracker:
         return self.put(tensor, _fresh(learned=weight or not tensor.is_floating_point()))
 
     def put(self, tensor: Any, provenance: Provenance) -> Provenance:
-        """Provenance a tensor.
+        """Keep the provenance of a tensor, and return it.
 
         Parameters
         ----------
@@ -135,7 +135,7 @@ class ProvenanceTracker:
         return provenance
 
     def root(self, tensor: Any) -> Provenance:
-        """Provenance an input of the model.
+        """Give an input of the model its provenance.
 
         Parameters
         ----------
@@ -145,12 +145,12 @@ class ProvenanceTracker:
         -------
         Provenance
         """
-        place = Place(0)
-        known = fits(place, tensor.shape, self._examples)
-        return self.put(tensor, _fresh(place=place if known else None))
+        first = BatchAxis(0)
+        known = fits(first, tensor.shape, self._examples)
+        return self.put(tensor, _fresh(batch_axis=first if known else None))
 
     def follow(self, function: Any, args: Any, kwargs: dict[str, Any], result: Any) -> None:
-        """Provenance what a function returned.
+        """Give what a function returned its provenance.
 
         Parameters
         ----------
@@ -169,10 +169,10 @@ class ProvenanceTracker:
             if not all(provenance.learned for provenance in provenances):
                 self.put(fed[0], replace(provenances[0], learned=False))
             return
-        places = [provenance.place for provenance in provenances]
+        batches = [provenance.batch_axis for provenance in provenances]
         for out in kinds.tensors(result):
-            place = moved(step, places, out, self._examples)
-            self.put(out, replace(self._made(step, provenances, out), place=place))
+            batch = moved(step, batches, out, self._examples)
+            self.put(out, replace(self._made(step, provenances, out), batch_axis=batch))
 
     def _made(self, step: Step, provenances: list[Provenance], out: Any) -> Provenance:
         learned = all(provenance.learned for provenance in provenances)
@@ -194,8 +194,10 @@ class ProvenanceTracker:
         if step.rearranges:
             _cut(step, first, out)
             turned = step.name in kinds.TURNS or out.shape[-1:] != step.fed[0].shape[-1:]
-            kept = replace(first, features=first.features and (not turned or step.regroups(out)))
-            return kept if step.keeps_positions else replace(kept, origin=_new())
+            rearranged = replace(
+                first, features=first.features and (not turned or step.regroups(out))
+            )
+            return rearranged if step.keeps_positions else replace(rearranged, origin=_new())
         if step.name in kinds.ELEMENTWISE:
             features = all(provenance.features for provenance in known)
             origin = frozenset().union(*(provenance.origin for provenance in known))
@@ -208,9 +210,9 @@ class ProvenanceTracker:
         for use in held:
             use.goes.append(step.name)
         if step.name in kinds.LINEAR:
-            place = 1 if step.name == "addmm" else 0
+            index = 1 if step.name == "addmm" else 0
             return Provenance(
-                provenances[min(place, len(provenances) - 1)].origin, features=step.features(out)
+                provenances[min(index, len(provenances) - 1)].origin, features=step.features(out)
             )
         if step.name in kinds.JOINS:
             last = step.joins_last(out)
@@ -226,7 +228,7 @@ class ProvenanceTracker:
 
 
 def _product(step: Step, provenances: list[Provenance], out: Any) -> Provenance:
-    """Provenance a matrix product: scores, a weighted sum, or a layer's outputs."""
+    """Return the provenance of a matrix product: scores, a weighted sum, or a layer's outputs."""
     left, right, pair = step.sides(provenances)
     held = left.weights or right.weights
     if held:
@@ -234,7 +236,7 @@ def _product(step: Step, provenances: list[Provenance], out: Any) -> Provenance:
         fitting = tuple(use for use in held if use.keys in tuple(tensor.shape))
         if not other.learned and fitting:
             for use in other.sums:
-                use.linear |= any(one.features for one in held)
+                use.linear |= any(other_use.features for other_use in held)
             return _fresh(sums=_settled(fitting, other.origin))
         for use in held:
             if use.width in tuple(out.shape):
@@ -257,7 +259,7 @@ def _cut(step: Step, provenance: Provenance, out: Any) -> None:
     start, stop, stride = last.indices(width)
     for use in provenance.weights:
         if use.width == width > out.shape[-1] and stride == 1:
-            use.kept = (start, stop)
+            use.span = (start, stop)
 
 
 def _settled(uses: tuple[SoftmaxUse, ...], memory: frozenset[object]) -> tuple[SoftmaxUse, ...]:

@@ -1,8 +1,8 @@
 """Watches one pass of a torch model: the interceptor that records.
 
 Room: capture, torch. Comes in: a model and a function that runs it. Goes out: a :class:`Trace` of
-every attention and softmax, in order, with what is needed to judge and to read them later. Nothing
-of the model's is changed.
+every attention and softmax, in order, with what is needed to recognise and to read them later.
+Nothing of the model's is changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from limelight.capture.torch.intercept.modes import (
     intercepted,
 )
 from limelight.capture.torch.trace import functions as torch_functions
-from limelight.capture.torch.trace.axes import Place
+from limelight.capture.torch.trace.axes import BatchAxis
 from limelight.capture.torch.trace.kinds import related, worded
 from limelight.capture.torch.trace.provenance import Provenance, ProvenanceTracker, SoftmaxUse
 from limelight.capture.torch.trace.vectors import Rules, Vectors, vectors_of
@@ -36,13 +36,13 @@ class CallSite(NamedTuple):
         Of the module it belongs to; ``""`` for the model itself.
     turn : int
         How many calls of that module came before, in the same call of the model.
-    place : int
+    ordinal : int
         How many attentions and softmaxes came before in the same call of the module.
     """
 
     path: str
     turn: int
-    place: int
+    ordinal: int
 
 
 class CallSites:
@@ -113,7 +113,7 @@ class SoftmaxCall:
         What became of a softmax's values.
     memory : frozenset
         Origin of an attention's values.
-    place : Place, optional
+    batch_axis : BatchAxis, optional
         Where in the logits the examples are, where known.
     """
 
@@ -131,7 +131,7 @@ class SoftmaxCall:
     axis: int = -1
     use: SoftmaxUse | None = None
     memory: frozenset[object] = frozenset()
-    place: Place | None = None
+    batch_axis: BatchAxis | None = None
 
 
 @dataclass(eq=False)
@@ -214,14 +214,16 @@ class _Recorder:
         try:
             softmax_call = self._softmax_call(event)
             if isinstance(event, Attend):
-                place = self._tracker.of(event.query).place
+                batch = self._tracker.of(event.query).batch_axis
                 softmax_call.vectors = vectors_of(
-                    event, self._examples, place, self._rows, self._rules
+                    event, self._examples, batch, self._rows, self._rules
                 )
             else:
                 logits, levels = torch_functions.solid(event.logits.detach())
                 softmax_call.logits, softmax_call.axis = logits, event.axis + levels
-                softmax_call.place = None if levels else self._tracker.of(event.logits).place
+                softmax_call.batch_axis = (
+                    None if levels else self._tracker.of(event.logits).batch_axis
+                )
         finally:
             self._busy = False
         self.trace.softmax_calls.append(softmax_call)
@@ -261,15 +263,15 @@ class _Recorder:
         fresh = frozenset([object()])
         for out in torch_functions.tensors(result):
             if isinstance(event, Attend):
-                place = self._tracker.of(event.query).place
-                known_place = place if place is None or place.axis == 0 else None
-                self._tracker.put(out, Provenance(fresh, place=known_place))
+                batch = self._tracker.of(event.query).batch_axis
+                first_axis = batch if batch is None or batch.axis == 0 else None
+                self._tracker.put(out, Provenance(fresh, batch_axis=first_axis))
                 continue
             known = self._tracker.of(event.logits)
             features = known.features and event.axis == event.logits.dim() - 1
             softmax_call.use = SoftmaxUse(int(event.logits.shape[event.axis]), features)
             self._tracker.put(
-                out, Provenance(fresh, weights=(softmax_call.use,), place=known.place)
+                out, Provenance(fresh, weights=(softmax_call.use,), batch_axis=known.batch_axis)
             )
             self._logits.setdefault(softmax_call.logits.data_ptr(), []).append(softmax_call)
 

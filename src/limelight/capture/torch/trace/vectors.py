@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from limelight.capture.site import allowed_in
 from limelight.capture.torch.intercept.modes import Attend
-from limelight.capture.torch.trace.axes import Place, first, fits
+from limelight.capture.torch.trace.axes import BatchAxis, first, fits
 from limelight.capture.torch.trace.functions import solid
 from limelight.factors import Factors, factored
 from limelight.rule import Rule
@@ -45,14 +45,14 @@ class Vectors:
     cut: bool = False
 
 
-#: Rules by the mask they were read from, which is kept so that no other can take its place.
+#: Rules by the mask they were read from, which is kept so that no other can take its memory.
 Rules = dict[tuple[Any, ...], tuple[Any, tuple[Rule, NDArray[np.float32] | None]]]
 
 
 def vectors_of(
     event: Attend,
     examples: int,
-    place: Place | None = None,
+    batch: BatchAxis | None = None,
     rows: Sequence[int] | None = None,
     rules: Rules | None = None,
 ) -> Vectors:
@@ -63,7 +63,7 @@ def vectors_of(
     event : Attend
     examples : int
         How many examples the model runs on.
-    place : Place, optional
+    batch : BatchAxis, optional
         Where the examples are in the queries, where known.
     rows : sequence of int, optional
         Which of them are wanted.
@@ -74,7 +74,7 @@ def vectors_of(
     -------
     Vectors
     """
-    event = _examples_first(event, examples, place)
+    event = _examples_first(event, examples, batch)
     query, key = solid(event.query.detach())[0], solid(event.key.detach())[0]
     if getattr(query, "is_nested", False):
         return Vectors(reason="its sequences are nested tensors of unequal lengths")
@@ -89,8 +89,8 @@ def vectors_of(
     cut = rows is not None and event.score is None
     if rows is not None and cut:
         if event.bias is not None and event.bias.dim() == query.dim():
-            event = replace(event, bias=_some(event.bias, rows, examples, len(query)))
-        query, key = (_some(one, rows, examples, len(query)) for one in (query, key))
+            event = replace(event, bias=_rows_of(event.bias, rows, examples, len(query)))
+        query, key = (_rows_of(tensor, rows, examples, len(query)) for tensor in (query, key))
         examples = len(rows)
     lead = tuple(int(size) for size in query.shape[:-2])
     scale = event.scale if event.scale is not None else 1 / math.sqrt(query.shape[-1])
@@ -106,19 +106,19 @@ def vectors_of(
     return Vectors(factors, _logits(factors, event, bias), cut=cut)
 
 
-def _examples_first(event: Attend, examples: int, place: Place | None) -> Attend:
+def _examples_first(event: Attend, examples: int, batch: BatchAxis | None) -> Attend:
     """Bring the examples to the first axis, if they are not there alone or before all else."""
     query, key, bias = event.query, event.key, event.bias
     lead = query.shape[:-2]
-    whole = place is not None and lead and place.axis == 0 and place.inner * examples == lead[0]
-    if place is None or whole or not fits(place, lead, examples) or query.dim() != key.dim():
+    whole = batch is not None and lead and batch.axis == 0 and batch.inner * examples == lead[0]
+    if batch is None or whole or not fits(batch, lead, examples) or query.dim() != key.dim():
         return event
-    if not fits(place, key.shape[:-2], examples):
+    if not fits(batch, key.shape[:-2], examples):
         return event
     if bias is not None and bias.dim() > 2:
         bias = bias.expand(*lead, query.shape[-2], key.shape[-2])
-        bias = first(bias, place, examples)
-    query, key = first(query.detach(), place, examples), first(key.detach(), place, examples)
+        bias = first(bias, batch, examples)
+    query, key = first(query.detach(), batch, examples), first(key.detach(), batch, examples)
     return replace(event, query=query, key=key, bias=bias)
 
 
@@ -136,11 +136,11 @@ def array(tensor: Any) -> NDArray[np.float32]:
     import torch
 
     dense = torch.contiguous_format
-    found = tensor.detach().to("cpu", torch.float32, copy=True, memory_format=dense)
-    return np.asarray(found.numpy())
+    copied = tensor.detach().to("cpu", torch.float32, copy=True, memory_format=dense)
+    return np.asarray(copied.numpy())
 
 
-def _some(tensor: Any, rows: Sequence[int], examples: int, lead: int) -> Any:
+def _rows_of(tensor: Any, rows: Sequence[int], examples: int, lead: int) -> Any:
     """Return some examples of a tensor whose first axis begins with them, if it does."""
     if tensor.shape[0] != lead:
         return tensor
@@ -161,8 +161,8 @@ def _known_rule(
     if mask is None or not hasattr(mask, "data_ptr"):
         return _rule(event, examples, lead, queries, keys)
     version = None if mask.is_inference() else mask._version
-    place = (mask.data_ptr(), version, tuple(mask.shape), mask.stride(), mask.dtype)
-    known = (*place, event.causal, event.window, examples, lead, queries, keys)
+    memory = (mask.data_ptr(), version, tuple(mask.shape), mask.stride(), mask.dtype)
+    known = (*memory, event.causal, event.window, examples, lead, queries, keys)
     if known not in rules:
         rules[known] = mask, _rule(event, examples, lead, queries, keys)
     return rules[known][1]
@@ -177,8 +177,8 @@ def _rule(
         offset = 0 if event.causal else keys
         rule = Rule.causal(queries, keys, window=event.window) if event.causal else rule
         if offset:
-            place = np.arange(keys)[None] > np.arange(queries)[:, None] - (event.window or keys)
-            rule = Rule.of(place[None, None])
+            near = np.arange(keys)[None] > np.arange(queries)[:, None] - (event.window or keys)
+            rule = Rule.of(near[None, None])
     if event.bias is None:
         return rule, None
     bias = _cells(event.bias, examples, lead, queries, keys)
@@ -216,8 +216,8 @@ def _cells(bias: Any, examples: int, lead: tuple[int, ...], queries: int, keys: 
     elif not simple:
         bias = bias.reshape(1, 1, *bias.shape[-2:])
     cells = bias.to("cpu")
-    found = cells.numpy() if cells.dtype is torch.bool else array(cells)
-    return np.broadcast_to(found, (*found.shape[:2], queries, keys))
+    values = cells.numpy() if cells.dtype is torch.bool else array(cells)
+    return np.broadcast_to(values, (*values.shape[:2], queries, keys))
 
 
 def _logits(factors: Factors, event: Attend, bias: Any) -> NDArray[np.float32]:
@@ -226,18 +226,18 @@ def _logits(factors: Factors, event: Attend, bias: Any) -> NDArray[np.float32]:
 
     examples, heads, _, _ = factors.shape
     every = slice(None)
-    found = np.empty(factors.shape, np.float32)
+    logits = np.empty(factors.shape, np.float32)
     for example in range(examples):
         for head in range(heads):
-            found[example, head] = factors.scores(example, head, every, every)
+            logits[example, head] = factors.scores(example, head, every, every)
     if event.score is not None:
         device = event.query.device
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
-            found = array(event.score(torch.from_numpy(found).to(device)))
+            logits = array(event.score(torch.from_numpy(logits).to(device)))
     if bias is not None:
-        found = found + bias
+        logits = logits + bias
     for example in range(examples):
         for head in range(heads):
             allowed = factors.rule.allowed(example, head, every, every)
-            found[example, head][~allowed] = -np.inf
-    return found
+            logits[example, head][~allowed] = -np.inf
+    return logits

@@ -152,12 +152,6 @@ def test_another_packages_broken_import_hides_nothing(monkeypatch: pytest.Monkey
     assert "entropy" in analyses()
 
 
-def test_a_measures_old_name_works_and_says_the_new_one() -> None:
-    with pytest.warns(DeprecationWarning, match=r"limelight\.sink .*limelight\.first_key_share"):
-        before = limelight.sink
-    assert before is limelight.first_key_share
-
-
 def test_a_private_module_is_no_member() -> None:
     assert all(
         not module.__name__.rsplit(".", 1)[1].startswith("_") for module in modules("analyses")

@@ -8,29 +8,37 @@ release.
 from __future__ import annotations
 
 import functools
+import sys
 import warnings
 from collections.abc import Callable
+from types import FrameType
 from typing import ParamSpec, TypeVar
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-def warn(before: str, now: str, stacklevel: int = 3) -> None:
-    """Warn that a name has another one now.
+def warn(before: str, now: str) -> None:
+    """Warn that a name has another one now, at the line of a user's that wrote the old one.
 
     Parameters
     ----------
     before, now : str
         As a user writes them.
-    stacklevel : int
-        As in :func:`warnings.warn`, counted from this function.
     """
+    depth, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_ours(frame):
+        depth, frame = depth + 1, frame.f_back
     warnings.warn(
         f"{before} is called {now} now; the old name goes with the next release.",
         DeprecationWarning,
-        stacklevel=stacklevel,
+        stacklevel=depth,
     )
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """Say whether a frame is limelight's own: Python shows such a warning at a user's line only."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "limelight"
 
 
 def arguments(

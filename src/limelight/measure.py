@@ -264,7 +264,7 @@ def _takes_allowed(function: Callable[..., Any], name: str) -> bool:
     """Tell a measure of today from one of the release before, which took weights alone."""
     if len(inspect.signature(function).parameters) > 1:
         return True
-    renamed.warn(f"An analysis {name}(weights)", f"{name}(weights, allowed)", stacklevel=4)
+    renamed.warn(f"An analysis {name}(weights)", f"{name}(weights, allowed)")
     return False
 
 

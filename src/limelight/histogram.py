@@ -1,7 +1,8 @@
 """What one tensor of parameters looks like: a histogram and a few numbers.
 
-Room: capture. Comes in: a NumPy array. Goes out: :class:`Statistics`. Works block by block, so
-that a large tensor is never copied; the counts are exactly those of :func:`numpy.histogram`.
+Room: lowest; the one source of bins for capture, store and answers. Comes in: a NumPy array. Goes
+out: :class:`Statistics`. Works block by block, so that a large tensor is never copied; the counts
+are exactly those of :func:`numpy.histogram`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: How many equal bins a histogram has.
+#: How many equal bins a histogram has, unless its caller wants others.
 BINS = 64
 #: A weight counts as near zero when it is at most this share of its tensor's std.
 NEAR_ZERO = 1e-3
@@ -21,8 +22,9 @@ NEAR_ZERO = 1e-3
 # Elements worked on at once: 256 KiB of float32 stay in a core's cache.
 _BLOCK = 1 << 16
 # Each bin is first cut this fine (a power of 2); only values in cells that touch an edge are
-# compared exactly. All cells' numbers fit in 16 bits.
+# compared exactly. All cells' numbers fit in 16 bits, of so many bins at most.
 _FINE = 256
+_MOST = (1 << 16) // _FINE - 1
 # Below this many elements NumPy's own histogram is quicker than setting up ours.
 _SMALL = 1 << 14
 # And below this many, looking each value up is quicker still.
@@ -38,8 +40,8 @@ class Statistics:
     count : array [bin]
         Values per bin, int64.
     low, high : float
-        Outer edges: the bins' edges are ``linspace(low, high, 65)``. Where all values are equal
-        they lie half a unit either side, as in :func:`numpy.histogram`.
+        Outer edges: the bins' edges are ``linspace(low, high, bins + 1)``. Where all values are
+        equal they lie half a unit either side, as in :func:`numpy.histogram`.
     mean, std, min, max : float
         ``std`` is that of the values themselves (divided by n). NaN when no value is finite.
     norm : float
@@ -62,13 +64,15 @@ class Statistics:
     nonfinite: int
 
 
-def statistics(values: NDArray[Any]) -> Statistics:
+def statistics(values: NDArray[Any], bins: int = BINS) -> Statistics:
     """Sum up one tensor.
 
     Parameters
     ----------
     values : array
         Weights of any shape. Half precision is read as float32, whole numbers as float64.
+    bins : int
+        Of the histogram, equally wide.
 
     Returns
     -------
@@ -76,8 +80,8 @@ def statistics(values: NDArray[Any]) -> Statistics:
 
     Examples
     --------
-    >>> found = statistics(np.array([0.0, 1.0, 2.0, np.nan], dtype=np.float32))
-    >>> found.mean, found.nonfinite, int(found.count.sum())
+    >>> summed = statistics(np.array([0.0, 1.0, 2.0, np.nan], dtype=np.float32))
+    >>> summed.mean, summed.nonfinite, int(summed.count.sum())
     (1.0, 1, 3)
     """
     flat = _plain(values)
@@ -91,12 +95,12 @@ def statistics(values: NDArray[Any]) -> Statistics:
     if flat.size == 0:
         nan = float("nan")
         return Statistics(
-            np.zeros(BINS, np.int64), 0.0, 1.0, nan, nan, nan, nan, nan, nan, nonfinite
+            np.zeros(bins, np.int64), 0.0, 1.0, nan, nan, nan, nan, nan, nan, nonfinite
         )
     mean, std, norm = _moments(flat, low, high)
     limit = NEAR_ZERO * std
     near = sum(int(np.count_nonzero(np.abs(block) <= limit)) for block in _blocks(flat))
-    count = histogram(flat, low, high)
+    count = histogram(flat, low, high, bins)
     constant = low == high
     return Statistics(
         count=count,
@@ -112,8 +116,8 @@ def statistics(values: NDArray[Any]) -> Statistics:
     )
 
 
-def histogram(flat: NDArray[Any], low: Any, high: Any) -> NDArray[np.int64]:
-    """Count finite values in 64 equal bins, as :func:`numpy.histogram` does.
+def histogram(flat: NDArray[Any], low: Any, high: Any, bins: int = BINS) -> NDArray[np.int64]:
+    """Count finite values in equal bins, as :func:`numpy.histogram` does.
 
     Parameters
     ----------
@@ -121,6 +125,8 @@ def histogram(flat: NDArray[Any], low: Any, high: Any) -> NDArray[np.int64]:
         Finite values.
     low, high : scalar
         Their least and greatest, in their own dtype.
+    bins : int
+        How many.
 
     Returns
     -------
@@ -129,22 +135,30 @@ def histogram(flat: NDArray[Any], low: Any, high: Any) -> NDArray[np.int64]:
     """
     with np.errstate(over="ignore", divide="ignore"):
         span = flat.dtype.type(high) - flat.dtype.type(low)
-        scale = flat.dtype.type(BINS * _FINE / float(span)) if span > 0 else np.inf
-    if not np.isfinite(scale) or not np.isfinite(span) or scale < np.finfo(flat.dtype).tiny:
-        return _histogram_extreme(flat)
-    edges = np.linspace(low, high, BINS + 1, dtype=flat.dtype).astype(np.float64)
+        scale = flat.dtype.type(bins * _FINE / float(span)) if span > 0 else np.inf
+    unfit = not np.isfinite(scale) or not np.isfinite(span)
+    if unfit or scale < np.finfo(flat.dtype).tiny or bins > _MOST:
+        return _histogram_extreme(flat, bins)
+    edges = np.linspace(low, high, bins + 1, dtype=flat.dtype).astype(np.float64)
     if bool((edges[1:] <= edges[:-1]).any()):
-        return _histogram_extreme(flat)
+        return _histogram_extreme(flat, bins)
     if flat.size < _TINY:
-        return _count(np.searchsorted(edges[1:-1], flat, side="right"))
+        return _count(np.searchsorted(edges[1:-1], flat, side="right"), bins)
     if flat.size < _SMALL:
-        return _as_numpy(flat)
-    drift = (edges[1:-1] - float(low)) * float(scale) / _FINE - np.arange(1, BINS)
+        return _as_numpy(flat, bins)
+    drift = (edges[1:-1] - float(low)) * float(scale) / _FINE - np.arange(1, bins)
     if bool((np.abs(drift) > 0.9 / _FINE).any()):
-        return _histogram_extreme(flat)  # the edges themselves are rounded by whole cells
+        return _histogram_extreme(flat, bins)  # the edges themselves are rounded by whole cells
+    return _finely(flat, low, scale, edges, bins)
+
+
+def _finely(
+    flat: NDArray[Any], low: Any, scale: Any, edges: NDArray[np.float64], bins: int
+) -> NDArray[np.int64]:
+    """Count many values: cells first, and exactly only what lies in one that touches an edge."""
     above = np.append(edges[1:-1], np.inf).astype(flat.dtype)  # the last bin is closed
-    cells = np.zeros(BINS * _FINE + 2, np.int64)
-    count = np.zeros(BINS, np.int64)
+    cells = np.zeros(bins * _FINE + 2, np.int64)
+    count = np.zeros(bins, np.int64)
     work = np.empty(_BLOCK, flat.dtype)
     index = np.empty(_BLOCK, np.uint16)
     for block in _blocks(flat):
@@ -156,9 +170,9 @@ def histogram(flat: NDArray[Any], low: Any, high: Any) -> NDArray[np.int64]:
         unsure = np.flatnonzero(_touches_edge(cell))
         lower = (cell.take(unsure).astype(np.intp) - (_FINE // 2)) // _FINE
         np.maximum(lower, 0, out=lower)
-        count += _count(lower + (block.take(unsure) >= above.take(lower)))
+        count += _count(lower + (block.take(unsure) >= above.take(lower)), bins)
     cells[_touches_edge(np.arange(cells.size, dtype=np.uint16))] = 0
-    count += cells[: BINS * _FINE].reshape(BINS, _FINE).sum(axis=1)
+    count += cells[: bins * _FINE].reshape(bins, _FINE).sum(axis=1)
     return count
 
 
@@ -171,15 +185,15 @@ def _touches_edge(cell: NDArray[np.uint16]) -> NDArray[np.bool_]:
     return ((cell + np.uint16(1)) & np.uint16(_FINE - 1)) < 2
 
 
-def _count(bins: NDArray[np.intp]) -> NDArray[np.int64]:
-    return np.bincount(bins, minlength=BINS).astype(np.int64)
+def _count(indices: NDArray[np.intp], bins: int) -> NDArray[np.int64]:
+    return np.bincount(indices, minlength=bins).astype(np.int64)
 
 
-def _as_numpy(flat: NDArray[Any]) -> NDArray[np.int64]:
-    return np.histogram(flat, bins=BINS)[0].astype(np.int64)
+def _as_numpy(flat: NDArray[Any], bins: int) -> NDArray[np.int64]:
+    return np.histogram(flat, bins=bins)[0].astype(np.int64)
 
 
-def _histogram_extreme(flat: NDArray[Any]) -> NDArray[np.int64]:
+def _histogram_extreme(flat: NDArray[Any], bins: int) -> NDArray[np.int64]:
     """Count constants and tensors whose range float arithmetic hardly holds."""
     largest = float(np.abs(flat).max())
     wide = flat.astype(np.float64)
@@ -188,11 +202,11 @@ def _histogram_extreme(flat: NDArray[Any]) -> NDArray[np.int64]:
     for candidate in (flat, wide):
         try:
             with np.errstate(over="raise", invalid="raise", divide="raise"):
-                return _as_numpy(candidate)
+                return _as_numpy(candidate, bins)
         except (ValueError, FloatingPointError):
             continue
     # Neighbouring floats: no bin edge fits between them.
-    count = np.zeros(BINS, np.int64)
+    count = np.zeros(bins, np.int64)
     count[0] = int(np.count_nonzero(wide == wide.min()))
     count[-1] = wide.size - count[0]
     return count

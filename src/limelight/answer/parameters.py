@@ -13,9 +13,6 @@ from limelight.errors import NotRecordedError
 from limelight.query import Query
 from limelight.store import Run
 
-_EDGES = ("low", "high")
-_STATISTICS = ("mean", "std", "min", "max", "norm", "near_zero", "nonfinite")
-
 
 def parameters(run: Run, query: Query) -> xr.Dataset:
     """Return histograms and statistics of chosen parameters over steps.
@@ -31,7 +28,8 @@ def parameters(run: Run, query: Query) -> xr.Dataset:
     -------
     Dataset
         ``count`` [step, parameter, bin] int32 between ``low`` and ``high`` [step, parameter];
-        ``mean``, ``std``, ``min``, ``max``, ``norm``, ``near_zero``, ``nonfinite``.
+        ``mean``, ``std``, ``min``, ``max``, ``norm``, ``near_zero``, ``nonfinite``, as far as they
+        were recorded.
 
     Raises
     ------
@@ -43,7 +41,7 @@ def parameters(run: Run, query: Query) -> xr.Dataset:
     count = recorded["count"].transpose("step", "parameter", "bin")
     # JavaScript has typed arrays of 32-bit integers; a bin of more than 2**31 numbers is none yet.
     variables = {"count": (count.dims, count.values.astype(np.int32))}
-    for name in (*_EDGES, *_STATISTICS):
+    for name in run.sizes.statistics:
         numbers = recorded[name].transpose("step", "parameter")
         variables[name] = (numbers.dims, numbers.values.astype(np.float64))
     coords = {"step": recorded["step"].values, "parameter": names}
@@ -75,9 +73,9 @@ def summary(run: Run, query: Query) -> xr.Dataset:
     recorded = _recorded(run, names, np.unique([first, step]))
     variables = {}
     for suffix, at in (("", step), ("_first", first)):
-        one = recorded.sel(step=at)
-        for name in (*_EDGES, *_STATISTICS):
-            variables[name + suffix] = (("parameter",), one[name].values.astype(np.float64))
+        statistics = recorded.sel(step=at)
+        for name in run.sizes.statistics:
+            variables[name + suffix] = (("parameter",), statistics[name].values.astype(np.float64))
     return xr.Dataset(variables, {"parameter": names}, {"step": step, "first_step": first})
 
 

@@ -29,8 +29,8 @@ def parameters(model: Any) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Dims ``parameter`` and ``bin`` (64). ``count`` [parameter, bin] int64 is exactly
-        ``np.histogram(finite values, bins=64)`` with edges ``linspace(low, high, 65)``. Over the
+        Dims ``parameter`` and ``bin``. ``count`` [parameter, bin] int64 is exactly
+        ``np.histogram(finite values, bins)`` with edges ``linspace(low, high, bins + 1)``. Over the
         finite values, float64 [parameter]: ``low``, ``high``, ``mean``, ``std``, ``min``, ``max``,
         ``norm`` (Euclidean), ``near_zero`` (share with ``|w| <= 0.001 std``, exact zeros included)
         and ``nonfinite`` (how many are NaN or infinite). Coords: ``parameter`` (a name that stays
@@ -51,22 +51,24 @@ def parameters(model: Any) -> xr.Dataset:
     return summarise(adapter_for(model).named_parameters(model))
 
 
-def summarise(named: Mapping[str, NDArray[Any]]) -> xr.Dataset:
+def summarise(named: Mapping[str, NDArray[Any]], bins: int = BINS) -> xr.Dataset:
     """Sum up named arrays; :func:`parameters` describes the result.
 
     Parameters
     ----------
     named : mapping of str to array
         Name to values.
+    bins : int
+        Of each histogram.
 
     Returns
     -------
     Dataset
     """
-    summaries = [statistics(values) for values in named.values()]
+    summaries = [statistics(values, bins) for values in named.values()]
     shapes = [np.shape(values) for values in named.values()]
     names = list(named)
-    variables: dict[str, Any] = {"count": (("parameter", "bin"), _counts(summaries))}
+    variables: dict[str, Any] = {"count": (("parameter", "bin"), _counts(summaries, bins))}
     for number in _NUMBERS:
         column = np.array([getattr(summary, number) for summary in summaries], dtype=np.float64)
         variables[number] = (("parameter",), column)
@@ -84,9 +86,9 @@ def summarise(named: Mapping[str, NDArray[Any]]) -> xr.Dataset:
     return dataset
 
 
-def _counts(summaries: list[Statistics]) -> NDArray[np.int64]:
+def _counts(summaries: list[Statistics], bins: int) -> NDArray[np.int64]:
     counts = [summary.count for summary in summaries]
-    return np.stack(counts) if counts else np.zeros((0, BINS), np.int64)
+    return np.stack(counts) if counts else np.zeros((0, bins), np.int64)
 
 
 def _module(name: str) -> str:

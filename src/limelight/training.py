@@ -181,22 +181,12 @@ def fit(
     progress : callable
         Told how many steps are done.
     """
-    import keras
     import tensorflow as tf
 
     each = max(1, int(len(targets) * size) // batch)
-
-    class Counter(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-        done = 0
-
-        def on_train_batch_end(self, step: int, logs: Any = None) -> None:  # noqa: ARG002
-            self.done += 1
-            progress(run, self.done, each * epochs)
-
     data = tf.data.Dataset.from_tensor_slices((inputs, targets))
     first, wanted = next(iter(data.batch(batch)))
     data = data.shuffle(len(targets), seed=SEED).repeat().batch(batch).prefetch(2)
-    progress(run, 0, each * epochs)
     # TensorFlow traces a step twice if it has anything left to create.
     model.optimizer.build(model.trainable_variables)
     model.compute_metrics(first, wanted, model(first, training=False))
@@ -204,8 +194,23 @@ def fit(
     watcher = ll.KerasCallback(folder, probe, every=max(1, each * epochs // RECORDED))
     model.fit(
         data, epochs=epochs, steps_per_epoch=each, shuffle=False, verbose=0,
-        callbacks=[watcher, Counter()],
+        callbacks=[watcher, _counter(run, each * epochs, progress)],
     )  # fmt: skip
+
+
+def _counter(run: str, steps: int, progress: Progress) -> Any:
+    """Return a callback that tells ``progress`` how many steps are done, from none on."""
+    import keras
+
+    class Counter(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+        done = 0
+
+        def on_train_batch_end(self, step: int, logs: Any = None) -> None:  # noqa: ARG002
+            self.done += 1
+            progress(run, self.done, steps)
+
+    progress(run, 0, steps)
+    return Counter()
 
 
 def no_progress(run: str, done: int, steps: int) -> None:

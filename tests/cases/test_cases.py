@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import limelight
 from limelight import cases, catalogue
 
 CASES = catalogue.cases()
@@ -100,28 +102,23 @@ CASE = Case(
 )
 """
 
-#: The command line, with one folder more in the room of the cases.
-PROGRAM = """
-import sys
-import limelight.cases
-limelight.cases.__path__.append(sys.argv.pop(1))
-from limelight.apps.cli import main
-main()
-"""
-
 
 def test_a_file_in_the_folder_is_all_a_case_takes(tmp_path):
-    (tmp_path / "room").mkdir()
-    (tmp_path / "room" / "opera.py").write_text(OPERA)
+    """In a copy of the package, so that nothing else can have been touched."""
+    (package,) = limelight.__path__
+    ignored = shutil.ignore_patterns("__pycache__", "web")
+    shutil.copytree(package, tmp_path / "copy" / "limelight", ignore=ignored)
+    (tmp_path / "copy" / "limelight" / "cases" / "opera.py").write_text(OPERA)
 
     def call(*words: str) -> str:
-        command = [sys.executable, "-c", PROGRAM, str(tmp_path / "room"), *words]
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
+        command = [sys.executable, "-m", "limelight.apps.cli", *words]
+        env = {**os.environ, "PYTHONPATH": str(tmp_path / "copy")}
+        done = subprocess.run(command, capture_output=True, text=True, env=env)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     listed = json.loads(call("cases", "--json"))["cases"]
-    assert {case["name"] for case in listed} == {*CASES, "opera"}
+    assert [case["name"] for case in listed] == sorted({*CASES, "opera"})
     assert "opera: An opera, 1 s, 1 MB" in call("cases")
     shown = call("demo", "--case", "opera", "--no-serve", "--logdir", str(tmp_path / "logs"))
     assert "high notes (4 notes)" in shown

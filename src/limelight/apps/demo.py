@@ -52,7 +52,6 @@ def demo(cases: Sequence[Case], logdir: Path, *, port: int | None, serve: bool, 
     LimelightError
         If something needed is missing or cannot be written.
     """
-    results: list[Result] = []
     with ExitStack() as stack:
         stack.enter_context(_ended_by_signal())
         complaints = stack.enter_context(_complaints())
@@ -64,21 +63,27 @@ def demo(cases: Sequence[Case], logdir: Path, *, port: int | None, serve: bool, 
         if server is not None:
             server.wait_until_up()
             click.echo(f"Limelight is at {server.address}")
-        try:
-            for case, folder in zip(cases, folders, strict=True):
-                results += _train(case, folder, size)
-        except KeyboardInterrupt:
-            # What was recorded stays, and so does its table; the caller says that we stopped.
-            click.echo(f"Stopped. What was recorded stays in {logdir}", err=True)
-            raise
-        finally:
-            _remove_empty(folders)
-            if results:
-                _show(results)
+        _train_all(cases, folders, logdir, size)
         click.echo(f"Recorded in {logdir}")
         if server is not None:
             _stay(server)
         return 1 if complaints else 0
+
+
+def _train_all(cases: Sequence[Case], folders: Sequence[Path], logdir: Path, size: float) -> None:
+    """Train each case into its folder, and show the table of what was measured, also of a part."""
+    results: list[Result] = []
+    try:
+        for case, folder in zip(cases, folders, strict=True):
+            results += _train(case, folder, size)
+    except KeyboardInterrupt:
+        # What was recorded stays, and so does its table; the caller says that we stopped.
+        click.echo(f"Stopped. What was recorded stays in {logdir}", err=True)
+        raise
+    finally:
+        _remove_empty(folders)
+        if results:
+            _show(results)
 
 
 def _prepare(cases: Sequence[Case]) -> None:

@@ -64,11 +64,11 @@ def test_the_first_call_discovers_and_proves_and_later_ones_do_neither():
 def test_later_contexts_prove_only_what_was_not_proved():
     facts = Known()
     begun(Scripted(), "encoder", facts=facts)
-    nothing, some = Scripted(), Scripted()
+    nothing, missing = Scripted(), Scripted()
     begun(nothing, "encoder", facts=facts)
-    begun(some, "encoder", "decoder", facts=facts)
+    begun(missing, "encoder", "decoder", facts=facts)
     assert nothing.asked == []
-    assert some.asked == ["aside", "dry run", ["decoder"]]
+    assert missing.asked == ["aside", "dry run", ["decoder"]]
 
 
 def test_what_is_known_is_kept_by_model_and_by_the_way_it_runs():

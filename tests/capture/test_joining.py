@@ -39,8 +39,8 @@ def step(start, stop, window=T, *, room=0, **options):
     return captured(queries, keys, allowed, **options)
 
 
-def dense(found):
-    return found.factors.dense() if found.factors is not None else found.weights
+def dense(joined):
+    return joined.factors.dense() if joined.factors is not None else joined.weights
 
 
 def whole(window=T):
@@ -57,43 +57,45 @@ def test_steps_become_one_map(as_map, window, room, cuts):
         step(start, stop, window, room=room, dense=as_map)
         for start, stop in zip(starts, cuts, strict=True)
     ]
-    found = join(parts)
-    assert (found.factors is None) == as_map
-    np.testing.assert_allclose(dense(found), whole(window), atol=1e-6)
+    joined = join(parts)
+    assert (joined.factors is None) == as_map
+    np.testing.assert_allclose(dense(joined), whole(window), atol=1e-6)
 
 
 def test_without_a_cache_the_last_call_counts():
-    found = join([step(0, stop) for stop in (4, 5, 6, 7)])
-    np.testing.assert_allclose(dense(found), whole(), atol=1e-6)
+    joined = join([step(0, stop) for stop in (4, 5, 6, 7)])
+    np.testing.assert_allclose(dense(joined), whole(), atol=1e-6)
 
 
 def test_a_cache_that_rounds_its_keys_keeps_each_rows_own():
     parts = [step(0, 5), step(5, 6, noise=0.01), step(6, 7, noise=0.02)]
-    found = join(parts)
-    assert found.factors is None
+    joined = join(parts)
+    assert joined.factors is None
     rows = [part.factors.dense() for part in parts]
-    for row, own in zip((slice(0, 5), slice(5, 6), slice(6, 7)), rows, strict=True):
-        np.testing.assert_allclose(found.weights[:, :, row, : own.shape[3]], own, atol=1e-6)
+    for row, dense_rows in zip((slice(0, 5), slice(5, 6), slice(6, 7)), rows, strict=True):
+        np.testing.assert_allclose(
+            joined.weights[:, :, row, : dense_rows.shape[3]], dense_rows, atol=1e-6
+        )
 
 
 def test_rows_taken_back_are_replaced():
-    found = join([step(0, 4), step(4, 6), step(5, 7)])
-    np.testing.assert_allclose(dense(found), whole(), atol=1e-6)
+    joined = join([step(0, 4), step(4, 6), step(5, 7)])
+    np.testing.assert_allclose(dense(joined), whole(), atol=1e-6)
 
 
 def test_one_memory_looked_at_again_and_again_is_cross_attention():
     every = np.ones((1, T), bool)
     for kind in ("cross", "self", "pooling"):
-        found = join([captured([q], np.arange(T), every, kind=kind) for q in range(3)])
-        assert found.kind == "cross"
-        assert found.shape == (2, 2, 3, T)
+        joined = join([captured([q], np.arange(T), every, kind=kind) for q in range(3)])
+        assert joined.kind == "cross"
+        assert joined.shape == (2, 2, 3, T)
 
 
 def test_cross_attention_asked_again_without_a_cache_counts_once():
     parts = [captured(np.arange(n), np.arange(T), np.ones((n, T), bool), kind="cross")
              for n in (1, 2, 3)]  # fmt: skip
-    found = join(parts)
-    np.testing.assert_allclose(dense(found), dense(parts[-1]), atol=1e-6)
+    joined = join(parts)
+    np.testing.assert_allclose(dense(joined), dense(parts[-1]), atol=1e-6)
 
 
 def other_examples(part):

@@ -61,18 +61,18 @@ def test_stack_joins_sites_in_the_order_they_ran():
 
 def test_stack_gives_allowed_a_head_dim_where_one_layer_needs_it():
     shared = np.array([[[True, True, False]] * 3])
-    own = np.stack([shared, ~shared], axis=1)
+    by_head = np.stack([shared, ~shared], axis=1)
     joined = stack(
         xr.DataTree.from_dict(
             {
                 "a": site("a", allowed=(("example", "query", "key"), shared)),
-                "b": site("b", allowed=(("example", "head", "query", "key"), own)),
+                "b": site("b", allowed=(("example", "head", "query", "key"), by_head)),
             }
         )
     )
     assert joined["allowed"].dims == ("example", "layer", "head", "query", "key")
     assert (joined["allowed"].values[0, 0, 1] == shared[0]).all()
-    assert (joined["allowed"].values[0, 1] == own[0]).all()
+    assert (joined["allowed"].values[0, 1] == by_head[0]).all()
 
 
 def test_stack_refuses_unequal_sites():
@@ -104,8 +104,8 @@ def test_a_position_that_none_may_attend_to_is_no_query_of_self_attention(kind, 
     logits = np.zeros((1, 2, 3, 3), np.float32)
     logits[..., 2] = -np.inf
     weights = np.exp(logits) / 2
-    found = label(
+    site = label(
         CapturedAttention("a", "A", kind, "f", "float32", weights, logits), Probe(np.ones((1, 3)))
     )
-    assert found["query_valid"].values.tolist() == [[True, True, valid]]
-    assert found["key_valid"].values.tolist() == [[True, True, False]]
+    assert site["query_valid"].values.tolist() == [[True, True, valid]]
+    assert site["key_valid"].values.tolist() == [[True, True, False]]

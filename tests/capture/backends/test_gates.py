@@ -60,13 +60,13 @@ def output_kernel(model):
 
 def without_head(model, head, x):
     kernel = output_kernel(model)
-    kept = array(kernel)
-    changed = kept.copy()
+    values = array(kernel)
+    changed = values.copy()
     changed[head] = 0
     kernel.assign(changed)
-    found = array(model(x))
-    kernel.assign(kept)
-    return found
+    result = array(model(x))
+    kernel.assign(values)
+    return result
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -107,16 +107,19 @@ def test_other_is_the_mean_or_another_example(sequence):
     real = layer._output_dense.call
     layer._output_dense.__dict__["call"] = lambda x, **_: inner.append(array(x)) or real(x)
     model(sequence)
-    own = inner[0]
-    for replace, other in (("mean", own.mean((0, 1), keepdims=True)), ("sample", own[[1, 2, 0]])):
+    rows = inner[0]
+    for replace, other in (
+        ("mean", rows.mean((0, 1), keepdims=True)),
+        ("sample", rows[[1, 2, 0]]),
+    ):
         with ll.gate(model, {("attention", 1): 0.25}, replace=replace):
             model(sequence)
-        wanted = own.copy()
-        wanted[:, :, 1] = (0.25 * own + 0.75 * other)[:, :, 1]
+        wanted = rows.copy()
+        wanted[:, :, 1] = (0.25 * rows + 0.75 * other)[:, :, 1]
         np.testing.assert_allclose(inner[-1], wanted, atol=1e-6)
     with ll.gate(model, {("attention", 1): 0.0}, replace="mean", reference=sequence[:2]):
         model(sequence)
-    mean = np.broadcast_to(own[:2].mean((0, 1))[1], (3, T, SIZE))
+    mean = np.broadcast_to(rows[:2].mean((0, 1))[1], (3, T, SIZE))
     np.testing.assert_allclose(inner[-1][:, :, 1], mean, atol=1e-6)
 
 
@@ -164,7 +167,7 @@ def gradient(model, x, gates):
 @pytest.mark.parametrize("kind", ["heads", "heads dropout", "custom"])
 def test_gradients_reach_the_gates(kind, sequence):
     model = model_of(kind)
-    found = gradient(model, sequence, np.array([1.0, 0.5], "float32"))
+    result = gradient(model, sequence, np.array([1.0, 0.5], "float32"))
     step = 1e-2
     for head in range(HEADS):
         sides = []
@@ -173,7 +176,7 @@ def test_gradients_reach_the_gates(kind, sequence):
             gates[head] += sign * step
             with ll.gate(model, {"attention": gates}):
                 sides.append((array(model(sequence)).astype(float) ** 2).sum())
-        assert found[head] == pytest.approx((sides[0] - sides[1]) / (2 * step), rel=2e-2, abs=2e-3)
+        assert result[head] == pytest.approx((sides[0] - sides[1]) / (2 * step), rel=2e-2, abs=2e-3)
 
 
 def test_unknown_sites_and_heads_are_told_with_those_there_are(sequence):
@@ -200,8 +203,8 @@ class Own(layers.Layer):
         split = ops.reshape(x, (-1, T, HEADS, D // HEADS))
         value = ops.transpose(split, (0, 2, 1, 3)) if self.heads == HEADS else x
         weights = ops.softmax(ops.matmul(value, ops.swapaxes(value, -1, -2)))
-        self.found = self.multiply(self.drop(weights, training=training), value)
-        return self.found
+        self.multiplied = self.multiply(self.drop(weights, training=training), value)
+        return self.multiplied
 
 
 def summed(weights, value):
@@ -222,29 +225,31 @@ def test_heads_that_multiply_themselves_are_replaced(name, sequence):
     x = keras.Input((T, D))
     layer = Own(MULTIPLIES[name], name="attention")
     model = keras.Model(x, ops.reshape(layer(x), (-1, HEADS * T * (D // HEADS))))
-    own = array(model(sequence)).reshape(3, HEADS, T, -1)
-    means = own.mean((0, 2), keepdims=True), own[:2].mean((0, 2), keepdims=True)
+    rows = array(model(sequence)).reshape(3, HEADS, T, -1)
+    means = rows.mean((0, 2), keepdims=True), rows[:2].mean((0, 2), keepdims=True)
     for other, options in (
         (means[0], {"replace": "mean"}),
         (means[1], {"replace": "mean", "reference": sequence[:2]}),
-        (own[[1, 2, 0]], {"replace": "sample"}),
+        (rows[[1, 2, 0]], {"replace": "sample"}),
     ):
         with ll.gate(model, {("attention", 1): 0.25}, **options):
-            found = array(model(sequence)).reshape(own.shape)
-        wanted = own.copy()
-        wanted[:, 1] = (0.25 * own + 0.75 * other)[:, 1]
-        np.testing.assert_allclose(found, wanted, atol=4e-3 if name == "cast" else 1e-6)
-    np.testing.assert_array_equal(array(model(sequence)).reshape(own.shape), own)
+            result = array(model(sequence)).reshape(rows.shape)
+        wanted = rows.copy()
+        wanted[:, 1] = (0.25 * rows + 0.75 * other)[:, 1]
+        np.testing.assert_allclose(result, wanted, atol=4e-3 if name == "cast" else 1e-6)
+    np.testing.assert_array_equal(array(model(sequence)).reshape(rows.shape), rows)
 
 
 def test_a_head_alone_is_replaced_also_where_dropout_comes_between(sequence):
     x = keras.Input((T, D))
     model = keras.Model(x, Own(ops.matmul, heads=1, name="attention")(x))
-    own = array(model(sequence))
+    rows = array(model(sequence))
     for training in (False, True):
         with ll.gate(model, {("attention", 0): 0.0}, replace="mean", reference=sequence):
-            found = array(model(sequence, training=training))
-        np.testing.assert_allclose(found, np.broadcast_to(own.mean((0, 1)), own.shape), atol=1e-6)
+            result = array(model(sequence, training=training))
+        np.testing.assert_allclose(
+            result, np.broadcast_to(rows.mean((0, 1)), rows.shape), atol=1e-6
+        )
 
 
 def test_layers_with_products_of_their_own_are_replaced(sequence):
@@ -257,22 +262,22 @@ def test_layers_with_products_of_their_own_are_replaced(sequence):
     model(sequence)
     with ll.gate(model, {("attention", 0): 0.0}, replace="mean"):
         model(sequence)
-    own, found = inner[0], inner[-1]
-    np.testing.assert_array_equal(found[:, :, 1], own[:, :, 1])
-    mean = np.broadcast_to(own[:, :, 0].mean((0, 1)), own[:, :, 0].shape)
-    np.testing.assert_allclose(found[:, :, 0], mean, atol=1e-6)
+    rows, result = inner[0], inner[-1]
+    np.testing.assert_array_equal(result[:, :, 1], rows[:, :, 1])
+    mean = np.broadcast_to(rows[:, :, 0].mean((0, 1)), rows[:, :, 0].shape)
+    np.testing.assert_allclose(result[:, :, 0], mean, atol=1e-6)
 
 
 def test_weights_that_meet_no_product_can_only_be_scaled(sequence):
     x = keras.Input((T, D))
     model = keras.Model(x, Own(summed, name="attention")(x))
-    own = array(model(sequence))
+    rows = array(model(sequence))
     with ll.gate(model, {("attention", 1): 0.5}):
-        np.testing.assert_allclose(array(model(sequence))[:, 1], 0.5 * own[:, 1], atol=1e-6)
+        np.testing.assert_allclose(array(model(sequence))[:, 1], 0.5 * rows[:, 1], atol=1e-6)
     with pytest.raises(GateError, match="no matrix product"), \
             ll.gate(model, {("attention", 0): 0.0}, replace="mean"):  # fmt: skip
         model(sequence)
-    np.testing.assert_array_equal(array(model(sequence)), own)
+    np.testing.assert_array_equal(array(model(sequence)), rows)
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -311,8 +316,8 @@ def test_nothing_stays_behind_after_an_error(sequence):
 def test_a_sweep_is_one_gated_run_after_another(sequence):
     model = model_of("heads")
     gatings = [{("attention", head): 0.0} for head in range(HEADS)]
-    for head, found in enumerate(sweep(model, sequence, gatings)):
-        np.testing.assert_allclose(array(found), without_head(model, head, sequence), atol=1e-6)
+    for head, result in enumerate(sweep(model, sequence, gatings)):
+        np.testing.assert_allclose(array(result), without_head(model, head, sequence), atol=1e-6)
 
 
 def test_samples_need_as_many_positions(sequence):

@@ -54,8 +54,8 @@ def test_listed_layers_give_their_own_scores(variant, sequence):
     for weight in model.weights:
         weight.assign(weight + 0.3)
     site = capture(model, sequence)["attention"]
-    own = own_scores(layer, [sequence, sequence], **call)
-    np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
+    scores = own_scores(layer, [sequence, sequence], **call)
+    np.testing.assert_allclose(site["weights"].values, scores, atol=1e-6)
     assert site.attrs["kind"] == "self"
     assert (site["allowed"].values == (CAUSAL if call else np.ones((T, T), bool))).all()
     assert site["allowed"].dims == ("example", "query", "key")
@@ -83,8 +83,8 @@ def test_headed_layers_give_their_own_scores(variant, sequence):
     site = capture(model, sequence)["attention"]
     # In half precision the layer's two code paths differ by their rounding.
     bound = 2e-2 if variant == "bfloat16" else 1e-6
-    own = own_scores(layer, sequence, sequence, **call)
-    np.testing.assert_allclose(site["weights"].values, own, atol=bound)
+    scores = own_scores(layer, sequence, sequence, **call)
+    np.testing.assert_allclose(site["weights"].values, scores, atol=bound)
     allowed = CAUSAL if call else np.ones((T, T), bool)
     assert (site["allowed"].values == allowed).all()
     assert bool((site["weights"].values[..., ~allowed] == 0).all())
@@ -115,8 +115,8 @@ def test_explicit_mask_per_head(dropout, sequence):
     site = capture(model, (sequence, allowed))["attention"]
     assert site["allowed"].dims == schema.SITE_DIMS
     assert (site["allowed"].values == allowed).all()
-    own = own_scores(layer, sequence, sequence, attention_mask=allowed)
-    np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
+    scores = own_scores(layer, sequence, sequence, attention_mask=allowed)
+    np.testing.assert_allclose(site["weights"].values, scores, atol=1e-6)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
@@ -150,8 +150,8 @@ def test_cross_attention(dropout, sequence):
     site = capture(model, (sequence, memory))["attention"]
     assert site["weights"].shape == (3, 2, T, 4)
     assert site.attrs["kind"] == "cross"
-    own = own_scores(layer, sequence, memory)
-    np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
+    scores = own_scores(layer, sequence, memory)
+    np.testing.assert_allclose(site["weights"].values, scores, atol=1e-6)
 
 
 def test_two_attention_axes():
@@ -160,8 +160,8 @@ def test_two_attention_axes():
     inputs = keras.Input((3, 2, 2, D))
     model = keras.Model(inputs, layer(inputs, inputs))
     site = capture(model, films)["attention"]
-    own = layer(films, films, return_attention_scores=True)[1]
-    np.testing.assert_allclose(site["weights"].values, array(own).reshape(2, 6, 4, 4), atol=1e-6)
+    scores = layer(films, films, return_attention_scores=True)[1]
+    np.testing.assert_allclose(site["weights"].values, array(scores).reshape(2, 6, 4, 4), atol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # Keras' own, while saving
@@ -223,24 +223,24 @@ def test_flash_attention(make, call, sequence, monkeypatch):
     assert flash.calls == 1
     monkeypatch.undo()
     layer._flash_attention = False
-    own = own_scores(layer, sequence, sequence, **call)
-    np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
+    scores = own_scores(layer, sequence, sequence, **call)
+    np.testing.assert_allclose(site["weights"].values, scores, atol=1e-6)
     assert (site["allowed"].values == (CAUSAL if call else np.ones((T, T), bool))).all()
 
 
 @pytest.mark.parametrize(
-    ("examples", "kept"), [(slice(2), [0, 1]), ([2, 0], [2, 0]), (slice(None, None, 2), [0, 2])]
+    ("examples", "rows"), [(slice(2), [0, 1]), ([2, 0], [2, 0]), (slice(None, None, 2), [0, 2])]
 )
-def test_some_examples_are_as_among_all(examples, kept):
+def test_some_examples_are_as_among_all(examples, rows):
     inputs = keras.Input((T, D))
     y = layers.MultiHeadAttention(2, 3, name="heads")(inputs, inputs)
     model = keras.Model(inputs, layers.Attention(name="one")([y, y]))
     x = np.random.default_rng(0).normal(size=(3, T, D)).astype("float32")
-    tokens = [[f"{row}.{place}" for place in range(T)] for row in range(3)]
+    tokens = [[f"{row}.{position}" for position in range(T)] for row in range(3)]
     every = capture(model, x, tokens=tokens)
-    some = capture(model, x, tokens=tokens, examples=examples)
-    assert list(some) == list(every) == ["heads", "one"]
+    part = capture(model, x, tokens=tokens, examples=examples)
+    assert list(part) == list(every) == ["heads", "one"]
     for name in every:
         xr.testing.assert_equal(
-            some[name].to_dataset().load(), every[name].to_dataset().isel(example=kept).load()
+            part[name].to_dataset().load(), every[name].to_dataset().isel(example=rows).load()
         )

@@ -237,9 +237,9 @@ def test_a_rematerialised_function(sequence):
             weight.assign(weight * factor)
         tree = capture(model, sequence)
         assert set(modules(tree)) == {"outer/block/multi_head_attention", "outer/softmax"}
-        own = own_scores(layer.block.attention, sequence, sequence)
+        scores = own_scores(layer.block.attention, sequence, sequence)
         inner = tree["outer/block/multi_head_attention"]
-        np.testing.assert_allclose(inner["weights"].values, own, atol=1e-6)
+        np.testing.assert_allclose(inner["weights"].values, scores, atol=1e-6)
         wanted = softmax(sequence @ sequence.transpose(0, 2, 1))
         np.testing.assert_allclose(tree["outer/softmax"]["weights"].values[:, 0], wanted, atol=1e-6)
 
@@ -249,14 +249,14 @@ class Choosing(layers.Layer):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.one, self.other = (layers.MultiHeadAttention(2, 4, name=n) for n in ("one", "other"))
+        self.first, self.other = (layers.MultiHeadAttention(2, 4, name=n) for n in ("one", "other"))
 
     def build(self, shape):
-        self.one.build(shape, shape)
+        self.first.build(shape, shape)
         self.other.build(shape, shape)
 
     def call(self, x):
-        return ops.cond(ops.sum(x) > 0, lambda: self.one(x, x), lambda: self.other(x, x))
+        return ops.cond(ops.sum(x) > 0, lambda: self.first(x, x), lambda: self.other(x, x))
 
     def compute_output_spec(self, x):
         return keras.KerasTensor(x.shape)
@@ -266,12 +266,14 @@ def test_a_branch_that_is_taken(sequence):
     inputs = keras.Input((T, D))
     layer = Choosing(name="choosing")
     model = keras.Model(inputs, layer(inputs))
-    for sign, taken in ((1, layer.one), (-1, layer.other)):
+    for sign, taken in ((1, layer.first), (-1, layer.other)):
         x = sign * np.abs(sequence)
         tree = capture(model, x)
         assert modules(tree) == [f"choosing/{taken.name}"]
-        own = own_scores(taken, x, x)
-        np.testing.assert_allclose(tree[f"choosing/{taken.name}"]["weights"].values, own, atol=1e-6)
+        scores = own_scores(taken, x, x)
+        np.testing.assert_allclose(
+            tree[f"choosing/{taken.name}"]["weights"].values, scores, atol=1e-6
+        )
 
 
 class Looping(layers.Layer):
@@ -356,8 +358,8 @@ def test_plain_layers_of_a_functional_model(sequence):
     model = keras.Model(inputs, layers.Dense(T, activation="softmax", name="classes")(summed))
     tree = capture(model, sequence)
     assert modules(tree) == ["weights"]
-    own = array(keras.Model(inputs, weights)(sequence))
-    np.testing.assert_allclose(tree["weights"]["weights"].values[:, 0, 0], own, atol=1e-6)
+    expected = array(keras.Model(inputs, weights)(sequence))
+    np.testing.assert_allclose(tree["weights"]["weights"].values[:, 0, 0], expected, atol=1e-6)
     assert tree["weights"].attrs["kind"] == "pooling"
 
 
@@ -385,8 +387,8 @@ class Router(layers.Layer):
 
     def call(self, x):
         share = ops.softmax(self.gate(x))
-        found = ops.stack([expert(x) for expert in self.experts], axis=-1)
-        return ops.sum(found * ops.expand_dims(share, -2), -1)
+        outputs = ops.stack([expert(x) for expert in self.experts], axis=-1)
+        return ops.sum(outputs * ops.expand_dims(share, -2), -1)
 
 
 def routed(last="softmax"):

@@ -50,8 +50,8 @@ def test_training_is_the_same_with_and_without(every, steps, options, tmp_path):
     history = fit(plain)
     assert fit(watched, ll.KerasCallback(tmp_path, PROBE, every=every)) == history
     assert bits(watched) == bits(plain)
-    for one, other in zip(watched.optimizer.variables, plain.optimizer.variables, strict=True):
-        np.testing.assert_array_equal(array(one), array(other))
+    for state, other in zip(watched.optimizer.variables, plain.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(array(state), array(other))
     run = ll.open_run(tmp_path)
     assert run.steps.tolist() == steps
     np.testing.assert_allclose(run.weights("attention", step=0).values, first, atol=3e-4)

@@ -50,7 +50,7 @@ def model_with(*extra, dropout=0.1):
 
 def hooks():
     backend = keras.src.backend
-    found = [
+    switches = [
         layers.Layer.__call__, keras.Operation.__call__, layers.Softmax.call,
         backend.nn.dot_product_attention, backend.compute_output_spec,
     ]  # fmt: skip
@@ -58,14 +58,14 @@ def hooks():
         import jax
         from jax._src import core
 
-        found += [core.trace_ctx.trace, jax.config.jax_disable_jit]
+        switches += [core.trace_ctx.trace, jax.config.jax_disable_jit]
     if keras.backend.backend() == "torch":
         import torch
         from torch.overrides import _get_current_function_mode_stack
 
-        found += [torch.is_grad_enabled(), tuple(_get_current_function_mode_stack()),
+        switches += [torch.is_grad_enabled(), tuple(_get_current_function_mode_stack()),
                   torch.nn.functional.scaled_dot_product_attention]  # fmt: skip
-    return found
+    return switches
 
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # Keras' convert_to_numpy
@@ -175,7 +175,7 @@ def test_torch_modules_stay_in_their_mode():
     site = capture(model, x)["wrapped"]
     assert site["weights"].shape == (3, 2, T, T)
     tensor = torch.from_numpy(x)
-    own = layer.inner.module(tensor, tensor, tensor, average_attn_weights=False)[1]
-    np.testing.assert_allclose(site["weights"].values, own.detach().numpy(), atol=1e-6)
+    scores = layer.inner.module(tensor, tensor, tensor, average_attn_weights=False)[1]
+    np.testing.assert_allclose(site["weights"].values, scores.detach().numpy(), atol=1e-6)
     assert [module.training for module in model.modules()] == modes
     assert torch.equal(layer.norm.module.running_mean, running)

@@ -107,8 +107,8 @@ def test_headed_layers_give_their_own_scores(variant, sequence):
     # In half precision the layer's own two code paths differ by their rounding.
     rounding = {"float16": 2e-3, "bfloat16": 2e-2}
     bound = rounding.get(variant.split()[0], 1e-6)
-    own = own_scores(layer, sequence, sequence, **call)
-    np.testing.assert_allclose(site["weights"].values, own, atol=bound)
+    scores = own_scores(layer, sequence, sequence, **call)
+    np.testing.assert_allclose(site["weights"].values, scores, atol=bound)
     causal = np.tril(np.ones((T, T), bool)) if call else np.ones((T, T), bool)
     assert (site["allowed"].values == causal).all()
     assert bool((site["weights"].values[..., ~causal] == 0).all())
@@ -137,8 +137,8 @@ def test_explicit_mask_per_head(dropout, sequence):
     site = capture(model, (sequence, allowed))["attention"]
     assert site["allowed"].dims == schema.SITE_DIMS
     assert (site["allowed"].values == allowed).all()
-    own = own_scores(layer, sequence, sequence, attention_mask=allowed)
-    np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
+    scores = own_scores(layer, sequence, sequence, attention_mask=allowed)
+    np.testing.assert_allclose(site["weights"].values, scores, atol=1e-6)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
@@ -177,8 +177,8 @@ def test_padding_reaches_listed_layers(make, ids):
     assert (site["query_valid"].values == there).all()
     assert (site["allowed"].values == there[:, None, :]).all()
     embedded = model.layers[1](ids)
-    own = own_scores(layer, [embedded, embedded])
-    np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
+    scores = own_scores(layer, [embedded, embedded])
+    np.testing.assert_allclose(site["weights"].values, scores, atol=1e-6)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
@@ -201,8 +201,8 @@ def test_the_model_runs_for_inference(sequence):
     noisy = loop(keras.layers.Dropout(0.5)(inputs))
     site = capture(keras.Model(inputs, layer(noisy, noisy)), sequence)["attention"]
     steps = loop(sequence, training=False)
-    own = own_scores(layer, steps, steps)
-    np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
+    scores = own_scores(layer, steps, steps)
+    np.testing.assert_allclose(site["weights"].values, scores, atol=1e-6)
 
 
 def test_cross_attention(sequence):
@@ -213,8 +213,8 @@ def test_cross_attention(sequence):
     site = capture(model, (sequence, memory))["attention"]
     assert site.attrs["kind"] == "cross"
     assert site["weights"].shape == (3, 2, T, 9)
-    own = own_scores(layer, sequence, memory)
-    np.testing.assert_allclose(site["weights"].values, own, atol=1e-6)
+    scores = own_scores(layer, sequence, memory)
+    np.testing.assert_allclose(site["weights"].values, scores, atol=1e-6)
 
 
 def test_projections_of_one_tensor_are_self_attention(sequence):
@@ -248,8 +248,10 @@ def test_attention_over_both_axes_of_an_image():
     site = capture(model, images)["attention"]
     assert site["weights"].shape == (2, 2, 12, 12)
     assert site.attrs["query_layout"] == site.attrs["key_layout"] == (3, 4)
-    _, own = layer(images, images, return_attention_scores=True)
-    np.testing.assert_allclose(site["weights"].values, own.numpy().reshape(2, 2, 12, 12), atol=1e-6)
+    _, scores = layer(images, images, return_attention_scores=True)
+    np.testing.assert_allclose(
+        site["weights"].values, scores.numpy().reshape(2, 2, 12, 12), atol=1e-6
+    )
 
 
 def test_attention_over_both_axes_with_a_mask():
@@ -270,8 +272,10 @@ def test_attention_over_one_axis_of_two_counts_the_other_as_heads():
     inputs = keras.Input((3, 4, 5))
     model = keras.Model(inputs, layer(inputs, inputs))
     site = capture(model, films)["attention"]
-    _, own = layer(films, films, return_attention_scores=True)
-    np.testing.assert_allclose(site["weights"].values, own.numpy().reshape(2, 6, 4, 4), atol=1e-6)
+    _, scores = layer(films, films, return_attention_scores=True)
+    np.testing.assert_allclose(
+        site["weights"].values, scores.numpy().reshape(2, 6, 4, 4), atol=1e-6
+    )
 
 
 def test_a_model_that_diverged_gives_nan_and_no_error(sequence):

@@ -66,8 +66,8 @@ def test_two_models_of_one_process_have_the_same_names(ids):
 def test_names_of_a_subclassed_model():
     model = Subclassed()
     model(np.ones((1, D), "float32"))
-    found = parameters(model)
-    assert found["parameter"].values.tolist() == [
+    summary = parameters(model)
+    assert summary["parameter"].values.tolist() == [
         "gain",
         "own/variable",
         "own/variable_1",
@@ -84,8 +84,8 @@ def test_names_of_a_subclassed_model():
         "same_1/kernel",
         "same_1/bias",
     ]
-    assert found["module"].values[:2].tolist() == ["", "own"]
-    assert len(found["parameter"]) == len(model.trainable_variables)
+    assert summary["module"].values[:2].tolist() == ["", "own"]
+    assert len(summary["parameter"]) == len(model.trainable_variables)
 
 
 def test_names_a_user_gave_are_kept(sequence):

@@ -39,25 +39,25 @@ def tensors(draw):
 
 @given(tensors())
 def test_equal_to_numpy(values):
-    found = statistics(values)
+    summary = statistics(values)
     try:
         count, edges = np.histogram(values, bins=BINS)
     except ValueError:  # NumPy gives up where neighbouring floats leave no room for bins
-        assert found.count.sum() == values.size
+        assert summary.count.sum() == values.size
         return
-    np.testing.assert_array_equal(found.count, count)
-    assert (found.low, found.high) == (edges[0], edges[-1])
+    np.testing.assert_array_equal(summary.count, count)
+    assert (summary.low, summary.high) == (edges[0], edges[-1])
     exact = values.astype(np.float64)
-    assert found.min == exact.min()
-    assert found.max == exact.max()
+    assert summary.min == exact.min()
+    assert summary.max == exact.max()
     spread = exact.std() + 1e-7 * np.abs(exact).max()
-    assert found.mean == pytest.approx(exact.mean(), abs=1e-6 * spread + 1e-300)
-    assert found.std == pytest.approx(exact.std(), rel=1e-4, abs=1e-6 * spread)
-    assert found.norm == pytest.approx(np.linalg.norm(exact), rel=1e-5)
+    assert summary.mean == pytest.approx(exact.mean(), abs=1e-6 * spread + 1e-300)
+    assert summary.std == pytest.approx(exact.std(), rel=1e-4, abs=1e-6 * spread)
+    assert summary.norm == pytest.approx(np.linalg.norm(exact), rel=1e-5)
     limit = 1e-3 * exact.std()
     sure = (np.abs(exact) <= limit * 0.999).sum(), (np.abs(exact) <= limit * 1.001).sum()
-    assert sure[0] <= round(found.near_zero * values.size) <= sure[1]
-    assert found.nonfinite == 0
+    assert sure[0] <= round(summary.near_zero * values.size) <= sure[1]
+    assert summary.nonfinite == 0
 
 
 @given(
@@ -68,20 +68,22 @@ def test_equal_to_numpy(values):
     )
 )
 def test_no_float_breaks_it(values):
-    found = statistics(values)
+    summary = statistics(values)
     finite = values[np.isfinite(values)]
-    assert found.nonfinite == values.size - finite.size
-    assert found.count.sum() == finite.size
-    assert (found.count >= 0).all()
+    assert summary.nonfinite == values.size - finite.size
+    assert summary.count.sum() == finite.size
+    assert (summary.count >= 0).all()
     if finite.size:
-        assert found.min == finite.min()
-        assert found.max == finite.max()
-        assert found.low <= found.min <= found.max <= found.high
-        assert finite.min() <= found.mean * (1 + 1e-6) or finite.min() <= found.mean * (1 - 1e-6)
-        assert found.std >= 0
-        assert 0 <= found.near_zero <= 1
+        assert summary.min == finite.min()
+        assert summary.max == finite.max()
+        assert summary.low <= summary.min <= summary.max <= summary.high
+        assert finite.min() <= summary.mean * (1 + 1e-6) or finite.min() <= summary.mean * (
+            1 - 1e-6
+        )
+        assert summary.std >= 0
+        assert 0 <= summary.near_zero <= 1
     else:
-        assert np.isnan([found.mean, found.std, found.min, found.max, found.norm]).all()
+        assert np.isnan([summary.mean, summary.std, summary.min, summary.max, summary.norm]).all()
 
 
 def test_a_large_tensor_with_values_on_every_edge():
@@ -97,13 +99,13 @@ def test_a_large_tensor_with_values_on_every_edge():
 
 @pytest.mark.parametrize("value", [0.0, 0.25, -3.0])
 def test_a_constant_tensor(value):
-    found = statistics(np.full((200, 200), value, np.float32))
+    summary = statistics(np.full((200, 200), value, np.float32))
     count, edges = np.histogram(np.full(40_000, value, np.float32), bins=BINS)
-    np.testing.assert_array_equal(found.count, count)
-    assert (found.low, found.high) == (edges[0], edges[-1])
-    assert found.std == 0
-    assert found.near_zero == (1.0 if value == 0 else 0.0)
-    assert found.norm == pytest.approx(abs(value) * 200)
+    np.testing.assert_array_equal(summary.count, count)
+    assert (summary.low, summary.high) == (edges[0], edges[-1])
+    assert summary.std == 0
+    assert summary.near_zero == (1.0 if value == 0 else 0.0)
+    assert summary.norm == pytest.approx(abs(value) * 200)
 
 
 def test_near_zero_counts_what_it_says():
@@ -119,20 +121,20 @@ def model():
 
 
 def test_the_dataset(model):
-    found = parameters(model)
-    assert dict(found.sizes) == {"parameter": 2, "bin": 64}
+    summary = parameters(model)
+    assert dict(summary.sizes) == {"parameter": 2, "bin": 64}
     kernel = model.layers[-1].kernel.numpy()
     count, edges = np.histogram(kernel, bins=64)
-    one = found.sel(parameter="dense/kernel")
-    np.testing.assert_array_equal(one["count"].values, count)
-    assert one["count"].dtype == np.int64
-    assert float(one["low"]) == edges[0]
-    assert float(one["std"]) == pytest.approx(float(kernel.std()), rel=1e-5)
-    assert str(one["shape"].values) == "7×5"
-    assert int(one["size"]) == 35
-    assert str(one["module"].values) == "dense"
+    row = summary.sel(parameter="dense/kernel")
+    np.testing.assert_array_equal(row["count"].values, count)
+    assert row["count"].dtype == np.int64
+    assert float(row["low"]) == edges[0]
+    assert float(row["std"]) == pytest.approx(float(kernel.std()), rel=1e-5)
+    assert str(row["shape"].values) == "7×5"
+    assert int(row["size"]) == 35
+    assert str(row["module"].values) == "dense"
     floats = ["low", "high", "mean", "std", "min", "max", "norm", "near_zero", "nonfinite"]
-    assert all(found[name].dtype == np.float64 for name in floats)
+    assert all(summary[name].dtype == np.float64 for name in floats)
 
 
 def test_weights_that_diverged(model):
@@ -140,10 +142,10 @@ def test_weights_that_diverged(model):
     values = kernel.numpy()
     values[0, 0], values[1, 1] = np.nan, np.inf
     kernel.assign(values)
-    one = parameters(model).sel(parameter="dense/kernel")
-    assert int(one["nonfinite"]) == 2
-    assert int(one["count"].sum()) == 33
-    assert np.isfinite(float(one["mean"]))
+    row = parameters(model).sel(parameter="dense/kernel")
+    assert int(row["nonfinite"]) == 2
+    assert int(row["count"].sum()) == 33
+    assert np.isfinite(float(row["mean"]))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "mixed_float16"])
@@ -152,9 +154,9 @@ def test_any_precision(dtype):
     model = keras.Model(inputs, layers.Dense(5, name="dense", dtype=dtype)(inputs))
     kernel = model.layers[-1].kernel
     values = tf.cast(kernel.value, "float64").numpy()
-    one = parameters(model).sel(parameter="dense/kernel")
-    assert float(one["mean"]) == pytest.approx(values.mean(), rel=1e-4)
-    assert int(one["count"].sum()) == 35
+    row = parameters(model).sel(parameter="dense/kernel")
+    assert float(row["mean"]) == pytest.approx(values.mean(), rel=1e-4)
+    assert int(row["count"].sum()) == 35
 
 
 def test_weights_are_read_without_a_copy():
@@ -171,8 +173,8 @@ def test_weights_are_read_without_a_copy():
 
 def test_a_model_without_trainable_weights():
     inputs = keras.Input((7,))
-    found = parameters(keras.Model(inputs, layers.ReLU()(inputs)))
-    assert dict(found.sizes) == {"parameter": 0, "bin": 64}
+    summary = parameters(keras.Model(inputs, layers.ReLU()(inputs)))
+    assert dict(summary.sizes) == {"parameter": 0, "bin": 64}
 
 
 def test_an_unbuilt_model_says_how_to_build_it():
@@ -185,7 +187,7 @@ def test_an_unbuilt_model_says_how_to_build_it():
 
 
 def test_a_scalar():
-    found = summarise({"gain": np.array(2.0)})
-    assert str(found["shape"].values[0]) == "scalar"
-    assert int(found["size"][0]) == 1
-    assert str(found["module"].values[0]) == ""
+    summary = summarise({"gain": np.array(2.0)})
+    assert str(summary["shape"].values[0]) == "scalar"
+    assert int(summary["size"][0]) == 1
+    assert str(summary["module"].values[0]) == ""

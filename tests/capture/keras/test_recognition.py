@@ -108,8 +108,8 @@ def test_the_tutorial_pattern_of_plain_layers(sequence):
     model = keras.Model(inputs, layers.Dense(T, activation="softmax", name="classes")(summed))
     tree = capture(model, sequence)
     assert list(tree.children) == ["weights"]
-    own = keras.Model(inputs, weights)(sequence).numpy()
-    np.testing.assert_array_equal(tree["weights"]["weights"].values[:, 0, 0], own)
+    expected = keras.Model(inputs, weights)(sequence).numpy()
+    np.testing.assert_array_equal(tree["weights"]["weights"].values[:, 0, 0], expected)
     assert tree["weights"].attrs["kind"] == "pooling"
 
 
@@ -118,8 +118,8 @@ def test_a_softmax_layer_over_axis_one(sequence):
     weights = layers.Softmax(axis=1, name="weights")(layers.Dense(1)(inputs))
     model = keras.Model(inputs, layers.Dot(axes=1)([weights, inputs]))
     tree = capture(model, sequence)
-    own = keras.Model(inputs, weights)(sequence).numpy()[..., 0]
-    np.testing.assert_array_equal(tree["weights"]["weights"].values[:, 0, 0], own)
+    expected = keras.Model(inputs, weights)(sequence).numpy()[..., 0]
+    np.testing.assert_array_equal(tree["weights"]["weights"].values[:, 0, 0], expected)
 
 
 def test_an_operation_in_a_functional_graph(sequence):
@@ -250,8 +250,8 @@ class Router(layers.Layer):
 
     def call(self, x):
         share = ops.softmax(self.gate(x))
-        found = ops.stack([expert(x) for expert in self.experts], axis=-1)
-        return ops.sum(found * ops.expand_dims(share, -2), -1)
+        outputs = ops.stack([expert(x) for expert in self.experts], axis=-1)
+        return ops.sum(outputs * ops.expand_dims(share, -2), -1)
 
 
 def test_classifiers_routers_and_gates_are_not_attention(sequence):
@@ -336,8 +336,8 @@ def test_a_subclassed_model(ids):
     model = Subclassed()
     model(ids)
     tree = capture(model, ids)
-    found = {node.path[1:]: node.attrs["kind"] for node in tree.subtree if node.has_data}
-    assert found == {
+    kinds = {node.path[1:]: node.attrs["kind"] for node in tree.subtree if node.has_data}
+    assert kinds == {
         "block/multi_head_attention": "self",
         "block_1/multi_head_attention": "self",
         "subclassed": "self",  # formed by the model itself
@@ -572,8 +572,8 @@ def test_a_model_that_is_not_built_yet(ids):
     keras.utils.set_random_seed(2)
     called = Subclassed()
     called(ids)
-    for one, other in zip(late.weights, called.weights, strict=True):
-        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    for variable, other in zip(late.weights, called.weights, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), other.numpy())
 
 
 def test_inputs_that_do_not_fit(sequence):

@@ -225,8 +225,8 @@ def test_two_threads_capture_at_once(ids):
         thread.start()
     for thread in threads:
         thread.join()
-    for one, same in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(one, same)
+    for first, same in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(first, same)
     assert hooks() == before
 
 
@@ -253,8 +253,8 @@ def test_training_goes_on_as_if_nothing_happened(jit, ids):
         model.fit(ids, labels, epochs=2, batch_size=3, verbose=0)
         return [np.array(v.numpy()) for v in model.variables]
 
-    for one, other in zip(trained(False), trained(True), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for first, other in zip(trained(False), trained(True), strict=True):
+        np.testing.assert_array_equal(first, other)
 
 
 def test_the_probe_is_not_the_users_array(ids):

@@ -181,10 +181,10 @@ def test_multi_head_attention_of_torch_and_the_weights_it_returns(need_weights, 
     inputs = (x, x, x) if batch_first else (x.transpose(0, 1),) * 3
     plain, weights = model(*inputs, need_weights=need_weights)
     with torch.no_grad():
-        kept = model.out_proj.weight.clone()
+        weight = model.out_proj.weight.clone()
         model.out_proj.weight[:, SIZE:] = 0
         wanted, _ = model(*inputs, need_weights=need_weights)
-        model.out_proj.weight.copy_(kept)
+        model.out_proj.weight.copy_(weight)
     with ll.gate(model, {("multiheadattention", 1): 0.0}):
         got, gated_weights = model(*inputs, need_weights=need_weights)
     torch.testing.assert_close(got, wanted, rtol=0, atol=1e-6)
@@ -270,11 +270,11 @@ def test_heads_by_number_by_range_and_by_table_are_the_same(x):
         {SITE: torch.tensor([0.5, 0.25])},
         {SITE: torch.tensor([[0.5, 0.25]] * 3)},
     ]
-    found = []
+    outputs = []
     for gates in forms:
         with ll.gate(model, gates):
-            found.append(model(x))
-    assert all(torch.equal(one, found[0]) for one in found)
+            outputs.append(model(x))
+    assert all(torch.equal(output, outputs[0]) for output in outputs)
 
 
 class Planted(nn.Module):

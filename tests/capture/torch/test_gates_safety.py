@@ -105,11 +105,11 @@ def test_weights_of_a_sum_are_scaled_but_not_replaced(x):
     model, same = model_of(summed), model_of()
     same.load_state_dict(model.state_dict())
     same[1].weigh = lambda x: (x @ x.mT).softmax(-1) @ x
-    found = []
-    for one in (model, same):
-        with ll.gate(one, {("1", 1): 0.5}):
-            found.append(one(x))
-    torch.testing.assert_close(*found, rtol=0, atol=1e-6)
+    outputs = []
+    for member in (model, same):
+        with ll.gate(member, {("1", 1): 0.5}):
+            outputs.append(member(x))
+    torch.testing.assert_close(*outputs, rtol=0, atol=1e-6)
     with pytest.raises(GateError, match="matrix product"), \
             ll.gate(model, {("1", 1): 0.5}, replace="mean"):  # fmt: skip
         model(x)
@@ -180,7 +180,9 @@ def test_trying_changes_neither_random_numbers_nor_buffers():
         with ll.gate(model, {("2", None): 1.0}):
             return model(x), model[0].running_mean, model[0].num_batches_tracked
 
-    assert all(torch.equal(one, other) for one, other in zip(run(True), run(False), strict=True))
+    assert all(
+        torch.equal(output, other) for output, other in zip(run(True), run(False), strict=True)
+    )
 
 
 def test_a_compiled_model_is_gated_and_afterwards_is_not(x):
@@ -205,14 +207,14 @@ def test_a_compiled_model_is_gated_and_afterwards_is_not(x):
 
 
 def test_another_thread_passes_ungated(x):
-    model, found = model_of(), []
+    model, outputs = model_of(), []
     plain = model(x)
     with ll.gate(model, {("1", 0): 0.0}):
         gated = model(x)
-        thread = threading.Thread(target=lambda: found.append(model(x)))
+        thread = threading.Thread(target=lambda: outputs.append(model(x)))
         thread.start()
         thread.join()
-    assert torch.equal(found[0], plain)
+    assert torch.equal(outputs[0], plain)
     assert not torch.equal(gated, plain)
 
 
@@ -270,10 +272,10 @@ def test_flex_attention_is_gated(x):
 
     model, same = model_of(lambda x: flex_attention(x, x, x)), model_of()
     same.load_state_dict(model.state_dict())
-    found = []
-    for one in (model, same):
-        with torch.no_grad(), ll.gate(one, {("1", 1): 0.25}):
-            found.append(one(x))
-    torch.testing.assert_close(*found, rtol=0, atol=1e-6)
+    outputs = []
+    for member in (model, same):
+        with torch.no_grad(), ll.gate(member, {("1", 1): 0.25}):
+            outputs.append(member(x))
+    torch.testing.assert_close(*outputs, rtol=0, atol=1e-6)
     with torch.no_grad():
-        assert not torch.allclose(found[0], model(x))
+        assert not torch.allclose(outputs[0], model(x))

@@ -27,21 +27,21 @@ def x():
 
 
 def one_by_one(model, x, gatings):
-    found = []
+    outputs = []
     training = model.training
     model.eval()
     for gates in gatings:
         with torch.no_grad(), ll.gate(model, gates):
-            found.append(model(x))
+            outputs.append(model(x))
     model.train(training)
-    return found
+    return outputs
 
 
 def test_every_bit_is_that_of_separate_runs(model, x):
     gatings = [*EVERY[::-1], {(SITES[1], 0): 0.5, (SITES[2], None): 0.0}, {(SITES[0], 0): 1.0}]
-    found = sweep(model, x, gatings, batched=False)
-    for one, wanted in zip(found, one_by_one(model, x, gatings), strict=True):
-        assert torch.equal(one, wanted)
+    outputs = sweep(model, x, gatings, batched=False)
+    for output, wanted in zip(outputs, one_by_one(model, x, gatings), strict=True):
+        assert torch.equal(output, wanted)
     assert model.training
     assert all("forward" not in vars(module) for module in model.modules())
 
@@ -49,9 +49,9 @@ def test_every_bit_is_that_of_separate_runs(model, x):
 @pytest.mark.parametrize("batched", [True, "auto"])
 def test_in_batches_it_differs_by_rounding_only(model, x, batched):
     gatings = [*EVERY, {(SITES[1], 1): torch.tensor([0.0, 0.5])}]
-    found = sweep(model, x, gatings, batched=batched)
-    for one, wanted in zip(found, one_by_one(model, x, gatings), strict=True):
-        torch.testing.assert_close(one, wanted, rtol=0, atol=1e-6)
+    outputs = sweep(model, x, gatings, batched=batched)
+    for output, wanted in zip(outputs, one_by_one(model, x, gatings), strict=True):
+        torch.testing.assert_close(output, wanted, rtol=0, atol=1e-6)
 
 
 def test_what_comes_before_the_gate_is_not_run_again(model, x):
@@ -74,11 +74,11 @@ def test_models_of_transformers_and_what_they_return(batched):
     words = {"input_ids": torch.randint(0, 30, (2, 5)), "attention_mask": torch.ones(2, 5)}
     words["attention_mask"][1, 3:] = 0
     gatings = [{(f"transformer/h/{layer}/attn", head): 0.0} for layer in (0, 1) for head in (0, 3)]
-    for one, gates in zip(sweep(model, words, gatings, batched=batched), gatings, strict=True):
+    for output, gates in zip(sweep(model, words, gatings, batched=batched), gatings, strict=True):
         with torch.no_grad(), ll.gate(model, gates):
             wanted = model(**words, use_cache=False)
-        assert type(one) is type(wanted)
-        torch.testing.assert_close(one.logits, wanted.logits, rtol=0, atol=batched * 1e-6)
+        assert type(output) is type(wanted)
+        torch.testing.assert_close(output.logits, wanted.logits, rtol=0, atol=batched * 1e-6)
     assert model.config.use_cache is True
 
 
@@ -93,9 +93,9 @@ def test_a_module_that_runs_twice_is_not_taken_for_one(x):
 
     model = Twice().eval()
     gatings = [{("layer/self_attn:1", 0): 0.0}, {("layer/self_attn", 0): 0.0}]
-    found = sweep(model, x, gatings, batched=False)
-    for one, wanted in zip(found, one_by_one(model, x, gatings), strict=True):
-        assert torch.equal(one, wanted)
+    outputs = sweep(model, x, gatings, batched=False)
+    for output, wanted in zip(outputs, one_by_one(model, x, gatings), strict=True):
+        assert torch.equal(output, wanted)
 
 
 class Writing(nn.Module):
@@ -117,9 +117,9 @@ def test_modules_that_write_to_tensors_are_run_again(x):
     model = Writing().eval()
     gatings = [{("attention", head): 0.0} for head in range(2)]
     for batched in (False, True):
-        found = sweep(model, x, gatings, batched=batched)
-        for one, wanted in zip(found, one_by_one(model, x, gatings), strict=True):
-            torch.testing.assert_close(one, wanted, rtol=0, atol=batched * 1e-6)
+        outputs = sweep(model, x, gatings, batched=batched)
+        for output, wanted in zip(outputs, one_by_one(model, x, gatings), strict=True):
+            torch.testing.assert_close(output, wanted, rtol=0, atol=batched * 1e-6)
 
 
 def test_a_model_that_changes_its_own_state_is_refused(x):

@@ -149,9 +149,9 @@ def test_importance_of_each_head_for_each_example_in_one_backward_pass():
     step = 1e-2
     site, layer = "encoder/layer/1/attention/self", gates["encoder/layer/1/attention/self"]
     for head in range(4):
-        found = []
+        outputs = []
         for gate in (1 + step, 1 - step):
             with torch.no_grad(), ll.gate(model, {(site, head): gate}):
-                found.append(model(words).last_hidden_state.square().sum((1, 2)))
-        slope = (found[0] - found[1]) / (2 * step)
+                outputs.append(model(words).last_hidden_state.square().sum((1, 2)))
+        slope = (outputs[0] - outputs[1]) / (2 * step)
         torch.testing.assert_close(layer.grad[:, head], slope, rtol=0.02, atol=2e-3)

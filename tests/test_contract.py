@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields, replace
+import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
-from limelight import contract
+from limelight import contract, facts
+from limelight.answer import answer
+from limelight.apps.runs import Runs
 from limelight.catalogue import analyses
 from limelight.query import Query
+from limelight.store import open_run
+
+sys.path.insert(0, str(Path(__file__).parent / "golden"))
+
+import planted
 
 
 def test_the_file_in_the_repository_is_fresh():
@@ -33,16 +42,45 @@ def test_every_field_of_a_query_is_there_with_its_default():
     assert set(said) == set(names) - {"what"}
 
 
-def test_every_analysis_of_ours_is_there():
-    names = re.findall(r'^    name: "(\w+)",$', contract.typescript(), re.M)
-    assert names == list(analyses())
+def test_it_names_no_measure():
+    """Their cards come with the catalogue, so that a new one changes no file of the front end."""
+    for name in analyses():
+        assert name not in contract.typescript()
 
 
-def test_what_another_package_brings_stays_out(monkeypatch):
-    ours = analyses()
-    theirs = replace(ours["first_key_share"], name="theirs", function=json.dumps)
-    monkeypatch.setattr(contract, "analyses", lambda: {**ours, "theirs": theirs})
-    assert '"theirs"' not in contract.typescript()
+NAMES = ("Analysis", "Catalogue", "Example", "Parameter", "Problem", "RunCard", "RunFacts", "Site")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_of_what_answers_say_is_there(name):
+    body = re.search(rf"interface {name} \{{\n(.*?)\n\}}", contract.typescript(), re.S).group(1)
+    names = re.findall(r"^  readonly (\w+): ", body, re.M)
+    assert names == list(get_type_hints(getattr(facts, name)))
+
+
+def test_types_of_lists_choices_and_other_facts():
+    text = contract.typescript()
+    assert "  readonly query_layout: readonly [number, number] | null;" in text
+    assert "  readonly kind: Kind;" in text
+    assert "  readonly code: ErrorCode;" in text
+    assert "  readonly runs: readonly RunCard[];" in text
+    assert (
+        "  /** Unix seconds of the newest published step. */\n  readonly written: number;" in text
+    )
+
+
+def test_what_an_answer_says_is_what_the_contract_says(tmp_path):
+    run = open_run(planted.write(tmp_path / "words", planted.words))
+    said = answer(run, Query("run")).attrs
+    assert set(said) == set(get_type_hints(facts.RunFacts))
+    for many, one in (("sites", "Site"), ("examples", "Example"), ("parameters", "Parameter")):
+        assert said[many]
+        for part in said[many]:
+            assert set(part) == set(get_type_hints(getattr(facts, one)))
+    listed = Runs().catalogue({"words": str(tmp_path / "words")})
+    assert set(listed) == set(get_type_hints(facts.Catalogue))
+    assert {*map(frozenset, listed["runs"])} == {frozenset(get_type_hints(facts.RunCard))}
+    assert {*map(frozenset, listed["analyses"])} == {frozenset(get_type_hints(facts.Analysis))}
 
 
 def test_a_stale_or_missing_file_is_told_and_mended(

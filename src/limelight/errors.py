@@ -1,10 +1,12 @@
 """Every kind of error limelight raises, with its facts as fields.
 
-Room: lowest. Imports nothing of ours. A message is built here and nowhere else, always in the
-same order: what came, what was wanted, what to do.
+Room: lowest. Imports nothing of ours but types. A message is built here and nowhere else, always in
+the same order: what came, what was wanted, what to do.
 """
 
 from __future__ import annotations
+
+from limelight.facts import Problem
 
 
 class LimelightError(Exception):
@@ -37,7 +39,7 @@ class LimelightError(Exception):
         self.fix = fix
         super().__init__(f"{came} {wanted} {fix}")
 
-    def facts(self) -> dict[str, str]:
+    def facts(self) -> Problem:
         """Return the error as plain text fields: ``code``, ``came``, ``wanted``, ``fix``."""
         return {"code": self.code, "came": self.came, "wanted": self.wanted, "fix": self.fix}
 

@@ -28,12 +28,13 @@ that many rows and columns. A leading ``step`` dim is allowed everywhere.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 import xarray as xr
 
 from limelight.errors import DimensionError
+from limelight.facts import Kind
 
 #: Version of the data model, in every store and on the wire. Readers refuse a newer one.
 SCHEMA_VERSION: Final = 1
@@ -48,7 +49,7 @@ KEY: Final = "key"
 #: Dims of a site's weights, in storage order.
 SITE_DIMS: Final = (EXAMPLE, HEAD, QUERY, KEY)
 
-KINDS: Final = ("self", "cross", "pooling")
+KINDS: Final[tuple[str, ...]] = get_args(Kind)
 
 #: How far a row of float32 weights may be from 1: the softmax of 100,000 keys stays inside it.
 ROW_SUM_TOLERANCE: Final = 1e-4

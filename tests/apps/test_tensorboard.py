@@ -10,6 +10,7 @@ import sys
 import types
 import warnings
 from pathlib import Path
+from typing import get_type_hints
 from urllib.parse import urlencode
 
 import numpy as np
@@ -25,6 +26,7 @@ with warnings.catch_warnings():
     from tensorboard.plugins import base_plugin
 from werkzeug.test import Client
 
+from limelight import facts
 from limelight.apps import tensorboard as plugin_module
 from limelight.apps.tensorboard import LimelightPlugin
 from limelight.errors import StoreError
@@ -137,14 +139,8 @@ class TestCatalogue:
         assert catalogue["schema"] == schema.SCHEMA_VERSION
         cards = {card["name"]: card for card in catalogue["analyses"]}
         assert cards["entropy"]["units"] == "nat"
-        assert set(cards["first_key_share"]) == {
-            "name",
-            "answers",
-            "units",
-            "bounds",
-            "kinds",
-            "tier",
-        }
+        assert set(cards["first_key_share"]) == set(get_type_hints(facts.Analysis))
+        assert cards["gini"]["zh"]["title"] == "基尼系数"
 
     def test_a_run_of_other_plugins_only_is_not_ours(self, logs):
         from tensorboard.summary.writer.event_file_writer import EventFileWriter

@@ -6,13 +6,14 @@ example asked for, or an error that says what there is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from limelight import facts
 from limelight.catalogue import analyses
 from limelight.errors import NotRecordedError
 from limelight.query import Query
@@ -39,25 +40,26 @@ def run_facts(run: Run, _query: Query) -> xr.Dataset:
         ``epoch`` [step] (NaN where none was given) and ``wall_time`` [step] in seconds since 1970;
         the rest as attributes.
     """
+    said: facts.RunFacts = {
+        "run": run.name,
+        "schema": SCHEMA_VERSION,
+        "precision": precision(run),
+        "sites": [_site(site) for site in run.sites.values()],
+        "examples": [_example(example, run) for example in run.examples],
+        "parameters": [_parameter(parameter) for parameter in run.parameter_facts],
+        "problems": [str(problem) for problem in run.problems],
+    }
     return xr.Dataset(
         {
             "epoch": ("step", np.asarray(run.epochs, dtype=np.float64)),
             "wall_time": ("step", np.asarray(run.wall_times, np.float64), {"units": "s"}),
         },
         coords={"step": np.asarray(run.steps)},
-        attrs={
-            "run": run.name,
-            "schema": SCHEMA_VERSION,
-            "precision": precision(run),
-            "sites": [_site(site) for site in run.sites.values()],
-            "examples": [_example(example, run) for example in run.examples],
-            "parameters": [dict(parameter) for parameter in run.parameter_facts],
-            "problems": [str(problem) for problem in run.problems],
-        },
+        attrs=dict(said),
     )
 
 
-def precision(run: Run, site: str | None = None, step: int = -1) -> dict[str, Any]:
+def precision(run: Run, site: str | None = None, step: int = -1) -> facts.Precision:
     """Return the stored form of weights, a run's or a site's: name and largest error of one."""
     vectors = None if site is None else run.vectors(site, step)
     form = run.precision if vectors is None else vectors.precision
@@ -158,9 +160,9 @@ def diverged(values: NDArray[Any], nan_rows: NDArray[Any] | None) -> NDArray[Any
     return values if nan_rows is None else np.where(nan_rows > 0, np.nan, values)
 
 
-def layout(shape: Sequence[int] | None) -> list[int] | None:
-    """Return rows and columns as JSON holds them."""
-    return None if shape is None else list(shape)
+def layout(shape: Sequence[int] | None) -> facts.Layout | None:
+    """Return rows and columns as JSON holds them, which knows lists alone."""
+    return None if shape is None else cast(facts.Layout, list(shape))
 
 
 def some(names: Sequence[str], most: int = 8) -> str:
@@ -171,11 +173,11 @@ def some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(repr(name) for name in names[:most]) + rest
 
 
-def _site(site: Site) -> dict[str, Any]:
+def _site(site: Site) -> facts.Site:
     return {
         "name": site.name,
         "module": site.module,
-        "kind": site.kind,
+        "kind": cast(facts.Kind, site.kind),
         "module_class": site.module_class,
         "heads": site.heads,
         "queries": site.queries,
@@ -185,11 +187,20 @@ def _site(site: Site) -> dict[str, Any]:
     }
 
 
-def _example(example: Example, run: Run) -> dict[str, Any]:
+def _example(example: Example, run: Run) -> facts.Example:
     return {
         "index": example.index,
         "title": example.title,
         "tokens": None if example.tokens is None else list(example.tokens),
         "label": example.label,
         "image": run.image(example.index) is not None,
+    }
+
+
+def _parameter(parameter: Mapping[str, Any]) -> facts.Parameter:
+    return {
+        "name": parameter["name"],
+        "module": parameter["module"],
+        "shape": parameter["shape"],
+        "size": parameter["size"],
     }

@@ -11,11 +11,13 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from limelight import __version__
+from limelight.catalogue import Analysis as Card
 from limelight.catalogue import analyses
 from limelight.errors import LimelightError, NotRecordedError
+from limelight.facts import Analysis, Catalogue, Kind, RunCard
 from limelight.schema import SCHEMA_VERSION
 from limelight.store import Run, open_run
 from limelight.store.format.files import INDEX, META, sidecar
@@ -80,7 +82,7 @@ class Runs:
             raise opened.content.with_traceback(None)
         return opened.content
 
-    def catalogue(self, folders: Mapping[str, str]) -> dict[str, Any]:
+    def catalogue(self, folders: Mapping[str, str]) -> Catalogue:
         """Return what there is to look at: our version, the analyses, the runs.
 
         Parameters
@@ -90,7 +92,7 @@ class Runs:
 
         Returns
         -------
-        dict
+        Catalogue
             JSON-able: ``version``, ``schema``, ``analyses``, ``runs`` (newest-written first). It
             costs two ``stat`` calls for each run that has not changed.
         """
@@ -100,7 +102,7 @@ class Runs:
         return {
             "version": __version__,
             "schema": SCHEMA_VERSION,
-            "analyses": _analyses(),
+            "analyses": [_analysis(card) for card in analyses().values()],
             "runs": [_card(name, opened) for opened, name in known],
         }
 
@@ -168,7 +170,7 @@ def _open(folder: str, stamp: _Stamp) -> _Opened:
         return _Opened(stamp, written, problem)
 
 
-def _card(name: str, opened: _Opened) -> dict[str, Any]:
+def _card(name: str, opened: _Opened) -> RunCard:
     run = opened.content if isinstance(opened.content, Run) else None
     steps = [] if run is None else run.steps.tolist()
     return {
@@ -183,6 +185,15 @@ def _card(name: str, opened: _Opened) -> dict[str, Any]:
     }
 
 
-def _analyses() -> list[dict[str, Any]]:
-    names = ("name", "answers", "units", "bounds", "kinds", "tier")
-    return [{name: getattr(card, name) for name in names} for card in analyses().values()]
+def _analysis(card: Card) -> Analysis:
+    return {
+        "name": card.name,
+        "title": card.title,
+        "answers": card.answers,
+        "zh": {"title": card.zh.title, "answers": card.zh.answers},
+        "units": card.units,
+        "bounds": card.bounds,
+        "kinds": cast(list[Kind], list(card.kinds)),
+        "tier": card.tier,
+        "leaves_out": card.leaves_out,
+    }

@@ -3,7 +3,8 @@ import { computed, signal } from "@preact/signals";
 import { nearest } from "../answers/series.ts";
 import type { Answer } from "../answers/wire.ts";
 import { card, catalogue, follow } from "../client/client.ts";
-import type { Example, Parameter, RunCard, RunFacts, Site } from "../types.ts";
+import type { Example, Parameter, RunCard, RunFacts, Site, Words } from "../types.ts";
+import { language } from "./language.ts";
 import { type Selection, select, selection } from "./selection.ts";
 
 export { nearest };
@@ -11,9 +12,11 @@ export { nearest };
 /** Every run that the server lists, newest first. */
 export const runs = computed<readonly RunCard[]>(() => catalogue.value?.runs ?? []);
 
-/** What an analysis answers, in the server's own words; empty if it does not know it. */
-export function answersOf(analysis: string): string {
-  return catalogue.value?.analyses.find(({ name }) => name === analysis)?.answers ?? "";
+/** A measure's words in the language spoken, from its card; one without a card has its name. */
+export function wordsOf(measure: string): Words {
+  const card = catalogue.value?.analyses.find(({ name }) => name === measure);
+  if (!card) return { title: measure.replaceAll("_", " "), answers: "" };
+  return language.value === "zh" ? card.zh : card;
 }
 
 /** Whether a run has what the page in view shows; the page says so. */
@@ -86,6 +89,7 @@ export function factsOf(answer: Answer): RunFacts {
   const attrs = answer.attrs;
   return {
     run: String(attrs.run),
+    schema: Number(attrs.schema),
     steps: Array.from(answer.variables.step?.data ?? []),
     epochs: Array.from(answer.variables.epoch?.data ?? []),
     sites: attrs.sites as readonly Site[],

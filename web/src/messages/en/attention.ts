@@ -1,9 +1,3 @@
-const measures: Readonly<Record<string, string>> = {
-  entropy: "entropy",
-  distance: "distance",
-  maximum: "greatest weight",
-  first_key_share: "first-key share",
-};
 const units: Readonly<Record<string, string>> = { token: "tokens" };
 
 export const attention = {
@@ -13,8 +7,6 @@ export const attention = {
     log: "weight (share of a row), log scale",
     percentile: "percentile of the weight within its row",
   },
-  measure: (name: string) => measures[name] ?? name,
-  answers: (_name: string) => "",
   unit: (unit: string) => units[unit] ?? unit,
   head: (head: number) => `head ${head}`,
   mapLabel: (site: string, head: number, queries: number, keys: number) =>

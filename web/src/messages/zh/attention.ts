@@ -1,17 +1,5 @@
 import type { attention as english } from "../en/attention.ts";
 
-const measures: Readonly<Record<string, string>> = {
-  entropy: "熵",
-  distance: "距离",
-  maximum: "最大权重",
-  first_key_share: "首键份额",
-};
-const answers: Readonly<Record<string, string>> = {
-  entropy: "每个查询的注意力在键上有多分散。",
-  distance: "每个查询与它所看的键之间的平均距离。",
-  maximum: "每个查询的注意力中，单个键所占的最大份额。",
-  first_key_share: "每个查询的注意力中，落在第一个键上的份额。",
-};
 const units: Readonly<Record<string, string>> = { token: "词元", share: "份额", nat: "纳特" };
 
 export const attention: typeof english = {
@@ -21,8 +9,6 @@ export const attention: typeof english = {
     log: "权重（占一行的份额），对数标度",
     percentile: "权重在所在行内的百分位",
   },
-  measure: (name) => measures[name] ?? name,
-  answers: (name) => answers[name] ?? "",
   unit: (unit) => units[unit] ?? unit,
   head: (head) => `头 ${head}`,
   mapLabel: (site, head, queries, keys) =>

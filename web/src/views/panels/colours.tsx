@@ -3,7 +3,7 @@ import type { Scale } from "../../cells/scale.ts";
 import type { Reduce } from "../../contract.ts";
 import { Field } from "../../controls/field.tsx";
 import { spoken, t } from "../../state/language.ts";
-import { choose } from "../../state/run.ts";
+import { choose, wordsOf } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import type { Panel } from "../parts/panel.ts";
 import { useSeries } from "../parts/series.ts";
@@ -42,7 +42,7 @@ export default function Colours() {
   const { series } = useSeries();
   const words = { ...t.value.attention, ...say() };
   const { colour, scale, reduce } = selection.value;
-  const measures = series.map((measure) => [measure.name, words.measure(measure.name)] as const);
+  const measures = series.map((measure) => [measure.name, wordsOf(measure.name).title] as const);
   return (
     <section>
       <h3>{words.colours}</h3>

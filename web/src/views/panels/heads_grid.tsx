@@ -12,7 +12,7 @@ import { px } from "../../controls/px.ts";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { PALETTES } from "../../draw/palette.ts";
 import { spoken, t } from "../../state/language.ts";
-import { choose, example, head, runName, site, step } from "../../state/run.ts";
+import { choose, example, head, runName, site, step, wordsOf } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
 import type { Panel } from "../parts/panel.ts";
@@ -146,7 +146,7 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
             shade: shaded,
             text: short(measured.low + shaded * (measured.high - measured.low)),
           }))}
-          meaning={`${words.measure(colour)}, ${words.unit(grid.units[colour] ?? "")}`}
+          meaning={`${wordsOf(colour).title}, ${words.unit(grid.units[colour] ?? "")}`}
           nan={measured.nan}
         />
       )}
@@ -172,7 +172,7 @@ function describe(grid: HeadGrid, spot: Spot): string {
   const gridSite = grid.sites[spot.site];
   const numbers = grid.measures.flatMap((name) => {
     const value = gridSite?.measures[name]?.[spot.head];
-    return value === undefined ? [] : `${words.measure(name)} ${short(value)}`;
+    return value === undefined ? [] : `${wordsOf(name).title} ${short(value)}`;
   });
   return [`${gridSite?.site} · ${words.head(spot.head)}`, ...numbers].join(" · ");
 }

@@ -7,7 +7,7 @@ import { count } from "../../controls/format.ts";
 import { ProblemNotice } from "../../controls/notice.tsx";
 import { type Curves, curves, MARGIN, stepAt } from "../../draw/curve.ts";
 import { spoken, t } from "../../state/language.ts";
-import { choose, head, step } from "../../state/run.ts";
+import { choose, head, step, wordsOf } from "../../state/run.ts";
 import type { Panel } from "../parts/panel.ts";
 import { shownOf, useSeries } from "../parts/series.ts";
 import style from "./measure_curve.css?inline";
@@ -60,7 +60,7 @@ function Curve({ series, head, step }: CurveProps) {
   return (
     <section class="curve" data-measure={series.name}>
       <h2>
-        {words.over(words.measure(series.name))}{" "}
+        {words.over(wordsOf(series.name).title)}{" "}
         <span class="sub">{words.curveWhat(words.unit(series.units), series.heads)}</span>
       </h2>
       <div ref={room.ref}>
@@ -70,7 +70,7 @@ function Curve({ series, head, step }: CurveProps) {
             width={room.width}
             height={HEIGHT}
             role="img"
-            aria-label={words.over(words.measure(series.name))}
+            aria-label={words.over(wordsOf(series.name).title)}
             onClick={(event) => {
               const box = event.currentTarget.getBoundingClientRect();
               const chosen = stepAt(series, drawn, event.clientX - box.left);

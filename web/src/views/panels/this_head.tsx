@@ -3,7 +3,7 @@
 import { pointOf } from "../../answers/series.ts";
 import { count, short } from "../../controls/format.ts";
 import { spoken, t } from "../../state/language.ts";
-import { answersOf, head, step } from "../../state/run.ts";
+import { head, step, wordsOf } from "../../state/run.ts";
 import type { Panel } from "../parts/panel.ts";
 import { useSeries } from "../parts/series.ts";
 import style from "./this_head.css?inline";
@@ -41,7 +41,7 @@ export default function ThisHead() {
           const point = pointOf(measure, head.value, step.value ?? 0);
           return (
             <div key={measure.name} data-measure={measure.name} data-value={point.value}>
-              <dt title={answers(measure.name)}>{words.measure(measure.name)}</dt>
+              <dt title={wordsOf(measure.name).answers}>{wordsOf(measure.name).title}</dt>
               <dd>
                 {short(point.value)} <span class="sub">{words.unit(measure.units)}</span>
               </dd>
@@ -62,9 +62,4 @@ export default function ThisHead() {
       <p class="sub">{words.meanOf(count(examples))}</p>
     </section>
   );
-}
-
-function answers(name: string): string {
-  const words = t.value.attention.answers(name);
-  return words || answersOf(name);
 }

@@ -1,0 +1,120 @@
+"""What answers say beside their arrays, as JSON holds it.
+
+Room: lowest. Comes in: nothing. Goes out: types. The answers and the plugin's catalogue are built
+as these, and ``contract.py`` writes them in TypeScript: a class's docstring and the text beside a
+type become comments there.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypedDict
+
+#: Kind of an attention site.
+Kind = Literal["self", "cross", "pooling"]
+
+#: Rows and columns that positions form.
+Layout = tuple[int, int]
+
+
+class Problem(TypedDict):
+    """An error as the plugin sends it."""
+
+    code: Annotated[str, "Which kind of error it is."]
+    came: Annotated[str, "What was given or found."]
+    wanted: Annotated[str, "What would have been right."]
+    fix: Annotated[str, "What to do now."]
+
+
+class Words(TypedDict):
+    """A measure's words in one language."""
+
+    title: str
+    answers: str
+
+
+class Analysis(TypedDict):
+    """What an analysis says of itself; text bounds are formulas in the sizes of dims."""
+
+    name: str
+    title: str
+    answers: str
+    zh: Words
+    units: str
+    bounds: tuple[float | str, float | str]
+    kinds: list[Kind]
+    tier: str
+    leaves_out: Annotated[str, "Which queries have no number; empty: none."]
+
+
+class RunCard(TypedDict):
+    """What the catalogue says of a run."""
+
+    name: str
+    steps: int
+    first_step: int | None
+    last_step: int | None
+    attention: bool
+    parameters: bool
+    written: Annotated[float, "Unix seconds of the newest published step."]
+    problem: Problem | None
+
+
+class Catalogue(TypedDict):
+    """What there is to look at."""
+
+    version: str
+    schema: int
+    analyses: list[Analysis]
+    runs: list[RunCard]
+
+
+class Site(TypedDict):
+    """One attention module in one role."""
+
+    name: str
+    module: str
+    kind: Kind
+    module_class: str
+    heads: int
+    queries: int
+    keys: int
+    query_layout: Layout | None
+    key_layout: Layout | None
+
+
+class Example(TypedDict):
+    """One input of the probe."""
+
+    index: int
+    title: str
+    tokens: list[str] | None
+    label: str | float | None
+    image: bool
+
+
+class Parameter(TypedDict):
+    """One of the model's own parameters."""
+
+    name: str
+    module: str
+    shape: str
+    size: int
+
+
+class Precision(TypedDict):
+    """How weights are stored."""
+
+    name: str
+    max_error: Annotated[float, "How far a stored weight may be from its own value."]
+
+
+class RunFacts(TypedDict):
+    """The attributes of the answer to ``what: "run"``."""
+
+    run: str
+    schema: int
+    precision: Precision
+    sites: list[Site]
+    examples: list[Example]
+    parameters: list[Parameter]
+    problems: list[str]

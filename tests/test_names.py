@@ -26,7 +26,7 @@ OPEN = (
     "src/limelight/schema.py",
     "src/limelight/store",
     "tests/analyses",
-    "tests/capture",
+    "tests/capture/torch",
     "tests/golden",
     "tests/store",
     "tests/test_answer.py",

@@ -81,9 +81,9 @@ class TestGrid:
     @pytest.mark.parametrize("example", [0, 1])
     @pytest.mark.parametrize("reduce", ["max", "mean"])
     def test_a_small_map_is_shown_cell_by_cell(self, words, example, reduce):
-        found = answer(words, Query("grid", step=100, example=example, reduce=reduce))
+        answered = answer(words, Query("grid", step=100, example=example, reduce=reduce))
         for name in ("encoder/attention", "decoder/cross", "pool"):
-            cells = found[f"cells_{index_of(words, name)}"]
+            cells = answered[f"cells_{index_of(words, name)}"]
             weights = written(100, name)["weights"].values[example]
             np.testing.assert_array_equal(cells, np.rint(255 * np.sqrt(weights)))
             assert cells.attrs["site"] == name
@@ -103,20 +103,20 @@ class TestGrid:
 
     @pytest.mark.parametrize("example", [0, 1])
     def test_cells_that_may_not_be_attended_are_told_from_zero(self, words, example):
-        found = answer(words, Query("grid", step=100, example=example))
-        told = 0
+        answered = answer(words, Query("grid", step=100, example=example))
+        sites = 0
         for at, name in enumerate(words.sites):
             site = written(100, name)
             if max(site.sizes["query"], site.sizes["key"]) > 32 or "allowed" not in site:
                 continue
             expected = site["allowed"].values[example]
             if not expected.all():
-                assert f"head_{at}" not in found[f"allowed_{at}"].dims, "all heads attend alike"
-                np.testing.assert_array_equal(found[f"allowed_{at}"], expected)
-                told += 1
+                assert f"head_{at}" not in answered[f"allowed_{at}"].dims, "all heads attend alike"
+                np.testing.assert_array_equal(answered[f"allowed_{at}"], expected)
+                sites += 1
             else:
-                assert f"allowed_{at}" not in found
-        assert told
+                assert f"allowed_{at}" not in answered
+        assert sites
 
     def test_a_pooled_cell_is_allowed_where_anything_of_it_is(self, tmp_path):
         allowed = np.tri(70, dtype=bool)[None]
@@ -140,37 +140,37 @@ class TestGrid:
                 assert cells[row, column] == block.any()
 
     def test_nan_is_marked_and_never_drawn_as_a_number(self, words):
-        found = answer(words, Query("grid", step=250))
+        answered = answer(words, Query("grid", step=250))
         at = index_of(words, "encoder/attention")
         expected = np.isnan(written(250, "encoder/attention")["weights"].values[0])
-        np.testing.assert_array_equal(found[f"nan_{at}"], expected)
-        assert not found[f"cells_{at}"].values[expected].any()
-        assert f"nan_{index_of(words, 'pool')}" not in found
+        np.testing.assert_array_equal(answered[f"nan_{at}"], expected)
+        assert not answered[f"cells_{at}"].values[expected].any()
+        assert f"nan_{index_of(words, 'pool')}" not in answered
         assert f"nan_{at}" not in answer(words, Query("grid", step=100))
 
     @pytest.mark.parametrize("name", list(analyses()))
     def test_measures_are_the_analyses_of_the_written_map(self, words, name):
         card = analyses()[name]
-        found = answer(words, Query("grid", step=100, example=1))
+        answered = answer(words, Query("grid", step=100, example=1))
         for at, site in enumerate(words.sites):
             if words.sites[site].kind not in card.kinds:
-                assert f"{name}_{at}" not in found
+                assert f"{name}_{at}" not in answered
                 continue
             ds = written(100, site).isel(example=1)
             values = card(ds["weights"].astype(np.float64), ds.get("allowed"))
             values = values.where(ds["query_valid"])
-            np.testing.assert_allclose(found[f"{name}_{at}"], values.mean("query"), rtol=1e-5)
+            np.testing.assert_allclose(answered[f"{name}_{at}"], values.mean("query"), rtol=1e-5)
             even = ds["allowed"] / ds["allowed"].sum("key")
             uniform = card(even.fillna(0), ds["allowed"]).where(ds["query_valid"]).mean("query")
             np.testing.assert_allclose(
-                found[f"{name}_uniform_{at}"], float(uniform), rtol=1e-5, atol=1e-7
+                answered[f"{name}_uniform_{at}"], float(uniform), rtol=1e-5, atol=1e-7
             )
-            assert found[f"{name}_{at}"].attrs["units"] == card.units
+            assert answered[f"{name}_{at}"].attrs["units"] == card.units
 
     def test_a_diverged_head_has_no_entropy(self, words):
-        found = answer(words, Query("grid", step=250))
+        answered = answer(words, Query("grid", step=250))
         at = index_of(words, "encoder/attention")
-        assert np.isnan(found[f"entropy_{at}"].values).tolist() == [False, True]
+        assert np.isnan(answered[f"entropy_{at}"].values).tolist() == [False, True]
 
 
 class TestMap:
@@ -179,43 +179,45 @@ class TestMap:
     @pytest.mark.parametrize("step", planted.STEPS)
     def test_it_is_the_map_that_was_written(self, words, site, example, step):
         head = words.sites[site].heads - 1
-        found = answer(words, Query("map", site=site, head=head, example=example, step=step))
+        answered = answer(words, Query("map", site=site, head=head, example=example, step=step))
         ds = written(step, site).isel(example=example)
-        np.testing.assert_array_equal(found["weights"], ds["weights"].isel(head=head))
-        assert found["weights"].dtype == np.float16
+        np.testing.assert_array_equal(answered["weights"], ds["weights"].isel(head=head))
+        assert answered["weights"].dtype == np.float16
         for name in ("allowed", "query_valid", "key_valid"):
-            np.testing.assert_array_equal(found[name], ds[name])
-            assert found[name].dtype == bool
-        assert found.attrs["step"] == step
+            np.testing.assert_array_equal(answered[name], ds[name])
+            assert answered[name].dtype == bool
+        assert answered.attrs["step"] == step
 
     def test_all_examples_at_once(self, words):
-        found = answer(words, Query("map", site="encoder/attention", head=1, step=0))
+        answered = answer(words, Query("map", site="encoder/attention", head=1, step=0))
         ds = written(0, "encoder/attention")
-        np.testing.assert_array_equal(found["weights"], ds["weights"].isel(head=1))
-        assert found["allowed"].dims == ("example", "query", "key")
-        assert found.attrs["query_token"] == planted.TOKENS
-        assert found.attrs["example"] is None
+        np.testing.assert_array_equal(answered["weights"], ds["weights"].isel(head=1))
+        assert answered["allowed"].dims == ("example", "query", "key")
+        assert answered.attrs["query_token"] == planted.TOKENS
+        assert answered.attrs["example"] is None
 
     def test_tokens_are_told_for_the_example(self, words):
-        found = answer(words, Query("map", site="decoder/cross", head=0, example=1))
-        assert found.attrs["query_token"] is None
-        assert found.attrs["key_token"] == planted.TOKENS[1]
+        answered = answer(words, Query("map", site="decoder/cross", head=0, example=1))
+        assert answered.attrs["query_token"] is None
+        assert answered.attrs["key_token"] == planted.TOKENS[1]
 
     def test_the_image_comes_with_the_map(self, digits):
-        found = answer(digits, Query("map", site="attention", head=0, example=1))
-        np.testing.assert_allclose(found["image"], planted.images()[1], atol=1 / 255)
-        assert found.attrs["key_layout"] == [4, 4]
+        answered = answer(digits, Query("map", site="attention", head=0, example=1))
+        np.testing.assert_allclose(answered["image"], planted.images()[1], atol=1 / 255)
+        assert answered.attrs["key_layout"] == [4, 4]
         assert "image" not in answer(digits, Query("map", site="attention", head=0))
 
     def test_the_error_of_storing_is_told_and_kept(self, words, tmp_path):
         stored = answer(words, Query("map", site="pool", head=0, example=0)).attrs["stored"]
         assert stored["name"] == "float16"
         compact = open_run(planted.write(tmp_path / "c", planted.words, precision="compact"))
-        found = answer(compact, Query("map", site="encoder/attention", head=0, example=0, step=100))
-        assert found["weights"].dtype == np.float32
+        answered = answer(
+            compact, Query("map", site="encoder/attention", head=0, example=0, step=100)
+        )
+        assert answered["weights"].dtype == np.float32
         ds = written(100, "encoder/attention")["weights"].isel(example=0, head=0)
-        error = float(np.abs(found["weights"].values - ds.values).max())
-        assert 0 < error <= found.attrs["stored"]["max_error"]
+        error = float(np.abs(answered["weights"].values - ds.values).max())
+        assert 0 < error <= answered.attrs["stored"]["max_error"]
 
     @pytest.mark.parametrize(("step", "recorded"), [(-1, 250), (-3, 0), (100, 100)])
     def test_negative_steps_count_from_the_newest(self, words, step, recorded):
@@ -224,86 +226,88 @@ class TestMap:
 
 class TestMeasures:
     def test_means_are_over_examples_that_are_means_over_queries(self, words):
-        found = answer(words, Query("measures", site="encoder/attention"))
+        answered = answer(words, Query("measures", site="encoder/attention"))
         ds = written(100, "encoder/attention")
         values = analyses()["entropy"].function(ds["weights"].astype(np.float64))
         expected = values.where(ds["query_valid"]).mean("query").mean("example")
-        np.testing.assert_allclose(found["entropy"].sel(step=100), expected, rtol=1e-5)
-        assert found["entropy"].dims == ("step", "head")
-        assert found.attrs["examples"] == 2
+        np.testing.assert_allclose(answered["entropy"].sel(step=100), expected, rtol=1e-5)
+        assert answered["entropy"].dims == ("step", "head")
+        assert answered.attrs["examples"] == 2
 
     def test_one_example_has_no_interval(self, words):
-        found = answer(words, Query("measures", site="encoder/attention", example=0))
-        assert found.attrs["examples"] == 1
-        assert bool(found["entropy_low"].isnull().all())
+        answered = answer(words, Query("measures", site="encoder/attention", example=0))
+        assert answered.attrs["examples"] == 1
+        assert bool(answered["entropy_low"].isnull().all())
         grid = answer(words, Query("grid", step=100, example=0))
         at = index_of(words, "encoder/attention")
-        np.testing.assert_allclose(found["entropy"].sel(step=100), grid[f"entropy_{at}"], rtol=1e-6)
+        np.testing.assert_allclose(
+            answered["entropy"].sel(step=100), grid[f"entropy_{at}"], rtol=1e-6
+        )
 
     def test_intervals_hold_the_mean(self, words):
-        found = answer(words, Query("measures", site="decoder/cross"))
+        answered = answer(words, Query("measures", site="decoder/cross"))
         for name in ("entropy", "maximum", "first_key_share"):
-            assert bool((found[f"{name}_low"] <= found[name]).all())
-            assert bool((found[name] <= found[f"{name}_high"]).all())
+            assert bool((answered[f"{name}_low"] <= answered[name]).all())
+            assert bool((answered[name] <= answered[f"{name}_high"]).all())
 
     def test_uniform_attention_is_one_line_over_steps(self, words):
-        found = answer(words, Query("measures", site="pool"))
+        answered = answer(words, Query("measures", site="pool"))
         expected = np.mean([np.log(6), np.log(4)])
-        np.testing.assert_allclose(found["entropy_uniform"], [expected] * 3, rtol=1e-6)
+        np.testing.assert_allclose(answered["entropy_uniform"], [expected] * 3, rtol=1e-6)
 
     def test_distance_is_not_given_across_two_sequences(self, words):
         assert "distance" not in answer(words, Query("measures", site="decoder/cross"))
         assert "distance" in answer(words, Query("measures", site="encoder/attention"))
 
     def test_steps_are_thinned_keeping_first_and_newest(self, words):
-        found = answer(words, Query("measures", site="pool", steps=2))
-        assert found["step"].values.tolist() == [0, 250]
+        answered = answer(words, Query("measures", site="pool", steps=2))
+        assert answered["step"].values.tolist() == [0, 250]
 
 
 class TestParameters:
     def test_histograms_are_numpys(self, words):
-        found = answer(words, Query("parameters", parameter=("dense/kernel",)))
+        answered = answer(words, Query("parameters", parameter=("dense/kernel",)))
         for step in planted.STEPS:
             values = planted.parameters_of(step)["dense/kernel"]
             count, edges = np.histogram(values, 64)
-            one = found.sel(step=step, parameter="dense/kernel")
-            np.testing.assert_array_equal(one["count"], count)
-            np.testing.assert_allclose([one["low"], one["high"]], edges[[0, -1]])
-        assert found["count"].dtype == np.int32
-        assert found.sizes == {"step": 3, "parameter": 1, "bin": 64}
+            row = answered.sel(step=step, parameter="dense/kernel")
+            np.testing.assert_array_equal(row["count"], count)
+            np.testing.assert_allclose([row["low"], row["high"]], edges[[0, -1]])
+        assert answered["count"].dtype == np.int32
+        assert answered.sizes == {"step": 3, "parameter": 1, "bin": 64}
 
     def test_none_named_means_all_in_their_order(self, words):
-        found = answer(words, Query("parameters"))
-        assert found["parameter"].values.tolist() == list(planted.parameters_of(0))
+        answered = answer(words, Query("parameters"))
+        assert answered["parameter"].values.tolist() == list(planted.parameters_of(0))
 
     def test_names_come_in_the_order_asked(self, words):
         names = ("层/<b>scale</b>", "dense/kernel")
-        found = answer(words, Query("parameters", parameter=names))
-        assert found["parameter"].values.tolist() == list(names)
+        answered = answer(words, Query("parameters", parameter=names))
+        assert answered["parameter"].values.tolist() == list(names)
         expected = planted.parameters_of(0)["dense/kernel"].astype(np.float64)
-        np.testing.assert_allclose(found["std"].sel(step=0)[1], expected.std(), rtol=1e-5)
+        np.testing.assert_allclose(answered["std"].sel(step=0)[1], expected.std(), rtol=1e-5)
 
     def test_nan_and_infinity_are_counted_and_left_out(self, words):
-        one = answer(words, Query("parameters")).sel(step=250, parameter="层/<b>scale</b>")
-        assert int(one["nonfinite"]) == 2
-        assert int(one["count"].sum()) == 10
-        assert np.isfinite(float(one["mean"]))
+        row = answer(words, Query("parameters")).sel(step=250, parameter="层/<b>scale</b>")
+        assert int(row["nonfinite"]) == 2
+        assert int(row["count"].sum()) == 10
+        assert np.isfinite(float(row["mean"]))
 
     def test_steps_are_thinned(self, words):
-        found = answer(words, Query("parameters", steps=2))
-        assert found["step"].values.tolist() == [0, 250]
+        answered = answer(words, Query("parameters", steps=2))
+        assert answered["step"].values.tolist() == [0, 250]
 
     def test_the_summary_is_the_last_step_beside_the_first(self, words):
-        found = answer(words, Query("summary", step=100))
+        answered = answer(words, Query("summary", step=100))
         over_steps = answer(words, Query("parameters"))
-        assert found.attrs == {"step": 100, "first_step": 0}
+        assert answered.attrs == {"step": 100, "first_step": 0}
         for name in ("mean", "std", "min", "max", "norm", "near_zero", "nonfinite"):
-            np.testing.assert_array_equal(found[name], over_steps[name].sel(step=100))
-            np.testing.assert_array_equal(found[f"{name}_first"], over_steps[name].sel(step=0))
+            np.testing.assert_array_equal(answered[name], over_steps[name].sel(step=100))
+            np.testing.assert_array_equal(answered[f"{name}_first"], over_steps[name].sel(step=0))
 
     def test_the_summary_of_the_first_step_is_itself(self, words):
-        found = answer(words, Query("summary", step=0))
-        np.testing.assert_array_equal(found["norm"], found["norm_first"])
+        answered = answer(words, Query("summary", step=0))
+        np.testing.assert_array_equal(answered["norm"], answered["norm_first"])
 
 
 class TestNotRecorded:
@@ -347,8 +351,8 @@ class TestExtent:
         ],
     )
     def test_it_is_an_upper_estimate_and_not_a_wild_one(self, words, query):
-        found = answer(words, query)
-        assert found.nbytes * 0.9 <= extent(words, query) <= 3 * found.nbytes
+        answered = answer(words, query)
+        assert answered.nbytes * 0.9 <= extent(words, query) <= 3 * answered.nbytes
 
 
 class TestInterval:
@@ -382,14 +386,14 @@ class TestInterval:
 
 @pytest.mark.parametrize("what", ["run", "grid", "map", "measures", "parameters", "summary"])
 def test_every_answer_crosses_the_wire(words, what):
-    found = answer(words, Query(what, site="encoder/attention", head=1, step=250))
-    back = decode(encode(found))
-    for name in found.data_vars:
-        np.testing.assert_array_equal(back[name], found[name])
-        assert back[name].dims == found[name].dims
+    answered = answer(words, Query(what, site="encoder/attention", head=1, step=250))
+    back = decode(encode(answered))
+    for name in answered.data_vars:
+        np.testing.assert_array_equal(back[name], answered[name])
+        assert back[name].dims == answered[name].dims
 
 
 def test_answers_are_datasets_without_a_file_behind_them(words):
-    found = answer(words, Query("map", site="pool", head=0))
-    assert isinstance(found, xr.Dataset)
-    assert isinstance(found["weights"].variable._data, np.ndarray)
+    answered = answer(words, Query("map", site="pool", head=0))
+    assert isinstance(answered, xr.Dataset)
+    assert isinstance(answered["weights"].variable._data, np.ndarray)

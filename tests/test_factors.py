@@ -47,20 +47,20 @@ def test_any_rule_gives_the_textbook_softmax(seed, density, softcap, with_sink):
     random = np.random.default_rng(seed)
     allowed = random.random((2, 1, 5, 7)) < density
     sink = random.normal(size=4).astype(np.float32) if with_sink else None
-    found = factored(query, key, Rule.of(allowed), 0.7, softcap=softcap, sink_logit=sink)
+    factors = factored(query, key, Rule.of(allowed), 0.7, softcap=softcap, sink_logit=sink)
     expected = plain(query, key, allowed, 0.7, softcap, sink)
-    np.testing.assert_allclose(found.dense(), expected, atol=1e-6)
-    assert (found.dense()[~np.broadcast_to(allowed, found.shape)] == 0).all()
+    np.testing.assert_allclose(factors.dense(), expected, atol=1e-6)
+    assert (factors.dense()[~np.broadcast_to(allowed, factors.shape)] == 0).all()
     if sink is not None:
-        rows = found.dense().sum(-1) + found.sink_weights()
+        rows = factors.dense().sum(-1) + factors.sink_weights()
         np.testing.assert_allclose(rows[np.broadcast_to(allowed.any(-1), rows.shape)], 1, atol=1e-6)
 
 
 def test_large_scores_keep_their_precision():
     query, key = vectors(0)
-    found = factored(query * 10, key * 10, Rule.everything(5, 7), 1.0)
+    factors = factored(query * 10, key * 10, Rule.everything(5, 7), 1.0)
     expected = plain(query * 10, key * 10, True, 1.0)
-    np.testing.assert_allclose(found.dense(), expected, atol=1e-5)
+    np.testing.assert_allclose(factors.dense(), expected, atol=1e-5)
 
 
 def test_maps_larger_than_a_block_are_walked_over(monkeypatch):
@@ -103,8 +103,8 @@ def test_any_pattern_comes_back_cell_by_cell(seed, heads, density):
     rule = Rule.of(cells)
     for example in range(2):
         for head in range(heads):
-            found = rule.allowed(example, head, slice(1, 4), slice(2, 6))
-            np.testing.assert_array_equal(found, cells[example, head, 1:4, 2:6])
+            part = rule.allowed(example, head, slice(1, 4), slice(2, 6))
+            np.testing.assert_array_equal(part, cells[example, head, 1:4, 2:6])
     np.testing.assert_array_equal(rule.query_valid(2), cells.any((1, 3)))
     np.testing.assert_array_equal(rule.key_valid(2), cells.any((1, 2)))
 
@@ -119,30 +119,30 @@ def test_causal_follows_a_cache_and_a_window():
 
 def selections(size):
     """One index, or a slice that holds something (xarray itself trips over an empty one)."""
-    some = st.slices(size).filter(lambda part: len(range(*part.indices(size))) > 0)
-    return st.one_of(st.integers(-size, size - 1), some)
+    parts = st.slices(size).filter(lambda part: len(range(*part.indices(size))) > 0)
+    return st.one_of(st.integers(-size, size - 1), parts)
 
 
 @given(seed=st.integers(0, 1000), index=st.tuples(*map(selections, (2, 4, 5, 7))))
 @settings(max_examples=80, deadline=None)
 def test_any_selection_of_lazy_weights_is_that_of_the_whole(seed, index):
     query, key = vectors(seed)
-    found = factored(query, key, Rule.causal(5, 7, offset=2), 1.0)
-    lazy = xr.DataArray(lazy_weights(found))
-    np.testing.assert_allclose(lazy[index].values, found.dense()[index], atol=1e-6)
-    allowed = xr.DataArray(lazy_allowed(found.rule, found.shape))
-    whole = np.broadcast_to(found.rule.allowed(0, 0, EVERY, EVERY), (2, 5, 7))
+    factors = factored(query, key, Rule.causal(5, 7, offset=2), 1.0)
+    lazy = xr.DataArray(lazy_weights(factors))
+    np.testing.assert_allclose(lazy[index].values, factors.dense()[index], atol=1e-6)
+    allowed = xr.DataArray(lazy_allowed(factors.rule, factors.shape))
+    whole = np.broadcast_to(factors.rule.allowed(0, 0, EVERY, EVERY), (2, 5, 7))
     part = (index[0], *index[2:])
     np.testing.assert_array_equal(allowed[part].values, whole[part])
 
 
 def test_whole_lazy_weights_say_what_they_are_made_of():
     query, key = vectors(0)
-    found = factored(query, key, Rule.everything(5, 7), 1.0)
-    lazy = xr.DataArray(lazy_weights(found))
-    assert factors_of(lazy) is found
+    factors = factored(query, key, Rule.everything(5, 7), 1.0)
+    lazy = xr.DataArray(lazy_weights(factors))
+    assert factors_of(lazy) is factors
     assert factors_of(lazy[:, 0]) is None
-    assert factors_of(xr.DataArray(found.dense())) is None
+    assert factors_of(xr.DataArray(factors.dense())) is None
     np.testing.assert_allclose(lazy.sum("key"), 1, atol=1e-6)
 
 

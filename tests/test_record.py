@@ -118,9 +118,9 @@ class TestWhatIsWritten:
     def test_a_diverged_model_is_recorded_as_it_is(self, model, tmp_path):
         broken = np.full((2, 2, 4, 4), 0.25, np.float32)
         broken[0, 1] = np.nan
-        one = site()
-        one["weights"][:] = broken
-        model.tree = lambda: xr.DataTree.from_dict({"a": one})
+        dataset = site()
+        dataset["weights"][:] = broken
+        model.tree = lambda: xr.DataTree.from_dict({"a": dataset})
         model.parameters = lambda: summarise({"w": np.full(5, np.nan)})
         with Recorder(tmp_path, model, PROBE) as recorder:
             assert recorder.record(0)
@@ -133,26 +133,26 @@ class TestWhatIsWritten:
 
 class TestMeasures:
     def test_a_mean_is_over_valid_queries_only(self):
-        one = site()
-        one["weights"][0, :, 3] = np.nan  # padding may hold anything
-        one["query_valid"][0, 3] = False
-        one["query_valid"][1] = False
-        found = measures_of(one)["entropy"].values
-        np.testing.assert_allclose(found[0], np.log(4), rtol=1e-6)
-        assert np.isnan(found[1]).all()
+        dataset = site()
+        dataset["weights"][0, :, 3] = np.nan  # padding may hold anything
+        dataset["query_valid"][0, 3] = False
+        dataset["query_valid"][1] = False
+        measured = measures_of(dataset)["entropy"].values
+        np.testing.assert_allclose(measured[0], np.log(4), rtol=1e-6)
+        assert np.isnan(measured[1]).all()
 
     def test_measures_follow_the_kind(self):
         assert "distance" in measures_of(site("self"))
         assert "distance" not in measures_of(site("pooling"))
 
     def test_uniform_attention_of_heads_that_differ_is_their_mean(self):
-        one = site()
+        dataset = site()
         allowed = np.ones((2, 2, 4, 4), bool)
         allowed[:, 1, :, 1:] = False
-        one["allowed"] = (("example", "head", "query", "key"), allowed)
-        found = uniform_of(one)["maximum"]
-        assert found.dims == ("example",)
-        np.testing.assert_allclose(found, (0.25 + 1) / 2)
+        dataset["allowed"] = (("example", "head", "query", "key"), allowed)
+        measured = uniform_of(dataset)["maximum"]
+        assert measured.dims == ("example",)
+        np.testing.assert_allclose(measured, (0.25 + 1) / 2)
 
 
 class TestTrainingGoesOn:

@@ -53,29 +53,29 @@ def run(request, tmp_path_factory):
 
 
 def whole(run, example, head):
-    found = run.site("a").isel(example=example)
-    allowed = found["allowed"]
+    site = run.site("a").isel(example=example)
+    allowed = site["allowed"]
     allowed = allowed.isel(head=head) if "head" in allowed.dims else allowed
-    return found["weights"].isel(head=head).values, allowed.values
+    return site["weights"].isel(head=head).values, allowed.values
 
 
 def pooled(values, allowed, part, reduce):
     """Reduce cell by cell."""
     (a, b), (c, d) = part.attrs["rows"], part.attrs["columns"]
     down, across = part.attrs["stride_rows"], part.attrs["stride_columns"]
-    found = np.zeros((-(-(b - a) // down), -(-(d - c) // across)))
-    may = np.zeros(found.shape, bool)
-    for row, column in np.ndindex(found.shape):
+    cells = np.zeros((-(-(b - a) // down), -(-(d - c) // across)))
+    may = np.zeros(cells.shape, bool)
+    for row, column in np.ndindex(cells.shape):
         cell = np.s_[
             a + row * down : min(a + row * down + down, b),
             c + column * across : min(c + column * across + across, d),
         ]
         may[row, column] = allowed[cell].any()
         if reduce == "max":
-            found[row, column] = values[cell].max()
+            cells[row, column] = values[cell].max()
         elif may[row, column]:
-            found[row, column] = values[cell][allowed[cell]].mean()
-    return found, may
+            cells[row, column] = values[cell][allowed[cell]].mean()
+    return cells, may
 
 
 @st.composite
@@ -117,49 +117,49 @@ def test_one_cell_is_one_exact_weight(run):
     for query, key in ((0, 0), (40, 17), (74, 3)):
         asked = Query("map", site="a", head=0, example=0, rows=(query, query + 1),
                       columns=(key, key + 1), cells=1)  # fmt: skip
-        found = answer(run, asked)["weights"]
-        assert found.shape == (1, 1)
-        np.testing.assert_allclose(found, values[query, key], rtol=1e-6)
+        answered = answer(run, asked)["weights"]
+        assert answered.shape == (1, 1)
+        np.testing.assert_allclose(answered, values[query, key], rtol=1e-6)
 
 
 @pytest.mark.parametrize("count", [1, 7, 5000])
 @pytest.mark.parametrize("ranges", [{}, {"rows": (30, 70), "columns": (5, 50), "cells": 64}])
 def test_the_strongest_weights_come_in_falling_order(run, count, ranges):
-    found = answer(run, Query("map", site="a", head=1, example=1, strongest=count, **ranges))
+    answered = answer(run, Query("map", site="a", head=1, example=1, strongest=count, **ranges))
     rows, columns = (
-        found.attrs.get("rows", [0, POSITIONS]),
-        found.attrs.get("columns", [0, POSITIONS]),
+        answered.attrs.get("rows", [0, POSITIONS]),
+        answered.attrs.get("columns", [0, POSITIONS]),
     )
     values = whole(run, 1, 1)[0][slice(*rows), slice(*columns)]
     wanted = np.sort(values[values > 0])[::-1][:count]
-    strong = found["strong_weight"].values
+    strong = answered["strong_weight"].values
     np.testing.assert_allclose(strong, wanted, rtol=1e-6)
-    pairs = found["strong_query"].values - rows[0], found["strong_key"].values - columns[0]
+    pairs = answered["strong_query"].values - rows[0], answered["strong_key"].values - columns[0]
     np.testing.assert_allclose(values[pairs], strong, rtol=1e-6)
     share = wanted.sum(dtype=np.float64) / values.sum(dtype=np.float64)
-    assert found.attrs["strong_share"] == pytest.approx(share, abs=2e-3)
-    assert found.attrs["strong_of"] == "ranges"
+    assert answered.attrs["strong_share"] == pytest.approx(share, abs=2e-3)
+    assert answered.attrs["strong_of"] == "ranges"
 
 
 def test_all_examples_may_be_asked_for_at_once(run):
-    found = answer(run, Query("map", site="a", head=0, rows=(8, 24), cells=4))
-    assert found["weights"].dims == ("example", "query", "key")
-    one = answer(run, Query("map", site="a", head=0, example=1, rows=(8, 24), cells=4))
-    np.testing.assert_array_equal(found["weights"][1], one["weights"])
-    assert found.attrs["key_token"][1] == one.attrs["key_token"]
+    answered = answer(run, Query("map", site="a", head=0, rows=(8, 24), cells=4))
+    assert answered["weights"].dims == ("example", "query", "key")
+    alone = answer(run, Query("map", site="a", head=0, example=1, rows=(8, 24), cells=4))
+    np.testing.assert_array_equal(answered["weights"][1], alone["weights"])
+    assert answered.attrs["key_token"][1] == alone.attrs["key_token"]
 
 
 def test_a_small_map_comes_whole_and_as_before(run):
-    found = answer(run, Query("map", site="a", head=0, example=0))
-    assert found["weights"].shape == (POSITIONS, POSITIONS)
-    assert "rows" not in found.attrs
-    np.testing.assert_allclose(found["weights"], whole(run, 0, 0)[0], rtol=1e-3, atol=1e-7)
+    answered = answer(run, Query("map", site="a", head=0, example=0))
+    assert answered["weights"].shape == (POSITIONS, POSITIONS)
+    assert "rows" not in answered.attrs
+    np.testing.assert_allclose(answered["weights"], whole(run, 0, 0)[0], rtol=1e-3, atol=1e-7)
 
 
 def test_the_error_of_the_stored_form_is_told(run):
     stored = answer(run, Query("map", site="a", head=0, example=0, rows=(0, 9))).attrs["stored"]
-    own = run.vectors("a")
-    assert stored["name"] == (run.precision if own is None else own.precision).name
+    stored_as = run.vectors("a")
+    assert stored["name"] == (run.precision if stored_as is None else stored_as.precision).name
     assert 0 < stored["max_error"] <= 1e-2
 
 
@@ -171,19 +171,19 @@ def test_a_part_beyond_the_map_is_told_how_long_it_is(run):
 @pytest.mark.parametrize("cells", [None, 16, 70])
 def test_its_size_is_known_before_it_is_read(run, cells):
     query = Query("map", site="a", head=0, example=0, rows=(3, 60), cells=cells, strongest=9)
-    found = answer(run, query)
-    assert found.nbytes * 0.9 <= extent(run, query)
+    answered = answer(run, query)
+    assert answered.nbytes * 0.9 <= extent(run, query)
     if run.pooled("a", 0, 0, 0) is None:  # which may be coarser than was asked
-        assert extent(run, query) <= 5 * found.nbytes
+        assert extent(run, query) <= 5 * answered.nbytes
 
 
 def test_a_long_map_comes_in_512_cells(tmp_path):
     with Writer(tmp_path) as writer:
         record(writer, 0, {"a": site_of(vectors(positions=1100, heads=1))})
-    found = answer(open_run(tmp_path), Query("map", site="a", head=0, example=0))
-    assert found["weights"].shape == (275, 275)
-    assert found.attrs["stride_rows"] == 4
-    assert found.attrs["query_token"] is None
+    answered = answer(open_run(tmp_path), Query("map", site="a", head=0, example=0))
+    assert answered["weights"].shape == (275, 275)
+    assert answered.attrs["stride_rows"] == 4
+    assert answered.attrs["query_token"] is None
 
 
 def test_generated_text_is_one_map(tmp_path):

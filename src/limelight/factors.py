@@ -75,7 +75,7 @@ class Factors:
         float64 [example, head, query]; ``-inf`` where nothing is allowed. Computed when it is
         first asked for, unless :meth:`keep` gave it.
         """
-        found = np.empty(self.shape[:3])
+        logs = np.empty(self.shape[:3])
         every = slice(None)
         for example, heads, queries in blocks(self.shape):
             scores = self.scores(example, heads, queries, every)
@@ -83,8 +83,8 @@ class Factors:
             extra = (
                 None if self.sink_logit is None else self.sink_logit[heads, None].astype(np.float64)
             )
-            found[example, heads, queries] = _log_sum(scores, extra)
-        return found
+            logs[example, heads, queries] = _log_sum(scores, extra)
+        return logs
 
     @property
     def kept(self) -> NDArray[np.float64] | None:
@@ -118,16 +118,18 @@ class Factors:
             float32.
         """
         group = self.query.shape[1] // self.key.shape[1]
-        own: Any = head
+        key_head: Any = head
         if group > 1:
-            own = np.arange(self.query.shape[1])[head] // group
+            key_head = np.arange(self.query.shape[1])[head] // group
         vectors = self.query[example, head, queries] * np.float32(self.scale)
-        found: NDArray[np.float32] = vectors @ self.key[example, own][..., keys, :].swapaxes(-1, -2)
+        scores: NDArray[np.float32] = vectors @ self.key[example, key_head][..., keys, :].swapaxes(
+            -1, -2
+        )
         if self.softcap is not None:
-            found /= np.float32(self.softcap)
-            np.tanh(found, out=found)
-            found *= np.float32(self.softcap)
-        return found
+            scores /= np.float32(self.softcap)
+            np.tanh(scores, out=scores)
+            scores *= np.float32(self.softcap)
+        return scores
 
     def weights(
         self, example: int, head: int | slice, queries: slice, keys: slice
@@ -150,13 +152,13 @@ class Factors:
         # At a score of 30 a normaliser in single precision loses 2e-6 of the weight; what rounding
         # cuts off it is put back as a factor, and all else may be single.
         single = log.astype(np.float32)
-        found = self.scores(example, head, queries, keys)
+        weights = self.scores(example, head, queries, keys)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not allowed may be huge
-            found -= single
-            np.exp(found, out=found)
-            found *= np.exp(single - log).astype(np.float32)
-        _forbid(found, self.rule.allowed(example, head, queries, keys), 0)
-        return found
+            weights -= single
+            np.exp(weights, out=weights)
+            weights *= np.exp(single - log).astype(np.float32)
+        _forbid(weights, self.rule.allowed(example, head, queries, keys), 0)
+        return weights
 
     def dense(self) -> NDArray[np.float32]:
         """Return all weights.
@@ -166,17 +168,17 @@ class Factors:
         array [example, head, query, key]
             float32.
         """
-        found = np.empty(self.shape, np.float32)
+        weights = np.empty(self.shape, np.float32)
         for example, heads, queries in blocks(self.shape):
-            found[example, heads, queries] = self.weights(example, heads, queries, slice(None))
-        return found
+            weights[example, heads, queries] = self.weights(example, heads, queries, slice(None))
+        return weights
 
     def sink_weights(self) -> NDArray[np.float32] | None:
         """Return each query's share for no key [example, head, query]; None without the logit."""
         if self.sink_logit is None:
             return None
-        found = np.exp(self.sink_logit[None, :, None].astype(np.float64) - self.normaliser)
-        return np.where(np.isneginf(self.normaliser), 0, found).astype(np.float32)
+        share = np.exp(self.sink_logit[None, :, None].astype(np.float64) - self.normaliser)
+        return np.where(np.isneginf(self.normaliser), 0, share).astype(np.float32)
 
 
 @renamed.arguments(sink="sink_logit")
@@ -299,8 +301,8 @@ def factors_of(weights: xr.DataArray) -> Factors | None:
     array = data.array
     whole = data.shape == array.shape and weights.dims == schema.SITE_DIMS
     # A recording's own arrays have them too, and read them now.
-    found: Factors | None = getattr(array, "factors", None) if whole else None
-    return found
+    factors: Factors | None = getattr(array, "factors", None) if whole else None
+    return factors
 
 
 class _Weights(BackendArray):
@@ -316,18 +318,18 @@ class _Weights(BackendArray):
         return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
 
     def _read(self, key: tuple[int | slice, ...]) -> NDArray[np.float32]:
-        kept = tuple(slice(i, i + 1) if isinstance(i, (int, np.integer)) else i for i in key)
-        ranges = [range(*part.indices(size)) for part, size in zip(kept, self.shape, strict=True)]
-        found = np.empty([len(part) for part in ranges], np.float32)
+        index = tuple(slice(i, i + 1) if isinstance(i, (int, np.integer)) else i for i in key)
+        ranges = [range(*part.indices(size)) for part, size in zip(index, self.shape, strict=True)]
+        weights = np.empty([len(part) for part in ranges], np.float32)
         # All heads at once where that is little: a call for each costs more than small maps do.
         little = math.prod(map(len, ranges[1:])) <= BLOCK
         for at, example in enumerate(ranges[0]):
             if little:
-                found[at] = self.factors.weights(example, kept[1], kept[2], kept[3])
+                weights[at] = self.factors.weights(example, index[1], index[2], index[3])
                 continue
             for ordinal, head in enumerate(ranges[1]):
-                found[at, ordinal] = self.factors.weights(example, head, kept[2], kept[3])
-        return found[tuple(0 if isinstance(i, (int, np.integer)) else slice(None) for i in key)]
+                weights[at, ordinal] = self.factors.weights(example, head, index[2], index[3])
+        return weights[tuple(0 if isinstance(i, (int, np.integer)) else slice(None) for i in key)]
 
 
 class _Allowed(BackendArray):
@@ -343,16 +345,16 @@ class _Allowed(BackendArray):
         return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
 
     def _read(self, key: tuple[int | slice, ...]) -> NDArray[np.bool_]:
-        kept = tuple(slice(i, i + 1) if isinstance(i, (int, np.integer)) else i for i in key)
-        ranges = [range(*part.indices(size)) for part, size in zip(kept, self.shape, strict=True)]
-        found = np.empty([len(part) for part in ranges], np.bool_)
+        index = tuple(slice(i, i + 1) if isinstance(i, (int, np.integer)) else i for i in key)
+        ranges = [range(*part.indices(size)) for part, size in zip(index, self.shape, strict=True)]
+        cells = np.empty([len(part) for part in ranges], np.bool_)
         for at, example in enumerate(ranges[0]):
             if self.rule.by_head:
                 for ordinal, head in enumerate(ranges[1]):
-                    found[at, ordinal] = self.rule.allowed(example, head, kept[2], kept[3])
+                    cells[at, ordinal] = self.rule.allowed(example, head, index[2], index[3])
             else:
-                found[at] = self.rule.allowed(example, 0, kept[1], kept[2])
-        return found[tuple(0 if isinstance(i, (int, np.integer)) else slice(None) for i in key)]
+                cells[at] = self.rule.allowed(example, 0, index[1], index[2])
+        return cells[tuple(0 if isinstance(i, (int, np.integer)) else slice(None) for i in key)]
 
 
 def _forbid(values: NDArray[np.float32], allowed: NDArray[np.bool_], instead: float) -> None:
@@ -368,5 +370,5 @@ def _log_sum(scores: NDArray[np.float32], extra: NDArray[np.float64] | None) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         scores -= safe[..., None]
         total = np.exp(scores, out=scores).sum(axis=-1, dtype=np.float64)
-        found: NDArray[np.float64] = np.log(total) + safe
-    return found if extra is None else np.logaddexp(found, extra)
+        logs: NDArray[np.float64] = np.log(total) + safe
+    return logs if extra is None else np.logaddexp(logs, extra)

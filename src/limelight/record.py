@@ -11,21 +11,19 @@ import warnings
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
-
-import xarray as xr
 
 from limelight.capture import Probe, capture, parameters
 from limelight.errors import LimelightError, LimelightWarning
 from limelight.measuring import Uniforms, measures_of
 from limelight.processes import Processes, folder, unwrapped
 from limelight.renamed import arguments
-from limelight.store import Writer
+from limelight.store import Step, Writer
 from limelight.store.format.precision import Form
 from limelight.store.write.claim import claim, release
 from limelight.store.write.step import sites_of
 
-Measured = dict[str, xr.Dataset]
 Result = TypeVar("Result")
 
 
@@ -122,28 +120,25 @@ class Recorder:
         """
         if self._writer is None or not self._prepared():
             return False
-        tree = measured = uniform = found = None
+        made = Step(step, probe=self._probe, epoch=epoch)
         if self._attention:
-            attended = self._tried(self._attend, "attention")
+            attended = self._tried(lambda: self._attend(made), "attention")
             self._attention = attended is not None
-            if attended is not None:
-                tree, measured, uniform = attended
+            made = attended or made
         if self._parameters:
-            found = self._tried(lambda: parameters(self._model), "parameters")
-            self._parameters = found is not None
-        if tree is None and found is None:
+            numbers = self._tried(lambda: parameters(self._model), "parameters")
+            self._parameters = numbers is not None
+            made = replace(made, parameters=numbers)
+        if made.tree is None and made.parameters is None:
             return False
         writer = self._writer
 
-        def append() -> bool:
+        def publish() -> bool:
             self._claim()
-            writer.append(
-                step, tree=tree, measures=measured, uniform=uniform, parameters=found,
-                probe=self._probe, epoch=epoch,
-            )  # fmt: skip
+            writer.publish(made)
             return True
 
-        published = self._tried(append, "anything") is not None
+        published = self._tried(publish, "anything") is not None
         if not published:
             self.close()
         return published
@@ -169,14 +164,15 @@ class Recorder:
         if self._release is None:
             self._release = weakref.finalize(self, release, claim(self._log_dir))
 
-    def _attend(self) -> tuple[xr.DataTree, Measured, Measured]:
+    def _attend(self, step: Step) -> Step:
+        """Add attention to a step, and its measures."""
         tree = capture(self._model, self._probe)
         sites = sites_of(tree)
         with ThreadPoolExecutor() as pool:  # NumPy lets others work meanwhile
             measured = dict(zip(sites, pool.map(measures_of, sites.values()), strict=True))
             even = pool.map(self._uniforms.of, sites, sites.values())
             uniform = dict(zip(sites, even, strict=True))
-        return tree, measured, uniform
+        return replace(step, tree=tree, measures=measured, uniform=uniform)
 
     def _tried(self, act: Callable[[], Result], what: str) -> Result | None:
         """Do something that may fail; training must not."""

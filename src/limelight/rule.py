@@ -64,9 +64,9 @@ class Rule:
         -------
         Rule
         """
-        own = np.arange(queries) + offset + 1
-        stop = np.clip(own, 0, keys)
-        first = np.clip(own - window, 0, keys) if window is not None else np.zeros_like(own)
+        end = np.arange(queries) + offset + 1
+        stop = np.clip(end, 0, keys)
+        first = np.clip(end - window, 0, keys) if window is not None else np.zeros_like(end)
         valid = np.ones((1, keys), np.bool_)
         return cls(np.asarray(first[None], np.int32), np.asarray(stop[None], np.int32), valid)
 
@@ -94,13 +94,13 @@ class Rule:
             allowed = allowed[:, :1]
         if allowed.shape[0] > 1 and bool((allowed == allowed[:1]).all()):
             allowed = allowed[:1]
-        one = allowed[:, 0]
-        keys = one.shape[-1]
-        some = one.any(axis=-1)
-        first = np.where(some, one.argmax(axis=-1), 0).astype(np.int32)
-        stop = np.where(some, keys - one[..., ::-1].argmax(axis=-1), 0).astype(np.int32)
-        rule = cls(first, stop, np.asarray(one.any(axis=-2)))
-        if allowed.shape[1] == 1 and bool((rule._runs() == one).all()):
+        cells = allowed[:, 0]
+        keys = cells.shape[-1]
+        attends = cells.any(axis=-1)
+        first = np.where(attends, cells.argmax(axis=-1), 0).astype(np.int32)
+        stop = np.where(attends, keys - cells[..., ::-1].argmax(axis=-1), 0).astype(np.int32)
+        rule = cls(first, stop, np.asarray(cells.any(axis=-2)))
+        if allowed.shape[1] == 1 and bool((rule._runs() == cells).all()):
             return rule
         return cls(first, stop, rule.valid, allowed)
 
@@ -161,13 +161,13 @@ class Rule:
             and position.max() < stop.min()
         ):
             return np.broadcast_to(valid, (len(first), len(position)))
-        found: NDArray[np.bool_] = (position >= first) & (position < stop) & valid
-        return found
+        reached: NDArray[np.bool_] = (position >= first) & (position < stop) & valid
+        return reached
 
     def query_valid(self, examples: int) -> NDArray[np.bool_]:
         """Return which queries may attend to any key in any head, [example, query]."""
         if self.cells is not None:
-            found = self.cells.any(axis=(1, 3))
+            valid = self.cells.any(axis=(1, 3))
         else:
             before = np.concatenate(
                 [np.zeros((len(self.valid), 1), np.int64), self.valid.cumsum(axis=-1)], axis=-1
@@ -176,32 +176,32 @@ class Rule:
             before = np.broadcast_to(before, (count, before.shape[1]))
             first, stop = (np.broadcast_to(x, (count, x.shape[1])) for x in (self.first, self.stop))
             higher = np.take_along_axis(before, stop.astype(np.int64), axis=1)
-            found = (stop > first) & (
+            valid = (stop > first) & (
                 higher > np.take_along_axis(before, first.astype(np.int64), 1)
             )
-        return np.broadcast_to(found, (examples, found.shape[1])).copy()
+        return np.broadcast_to(valid, (examples, valid.shape[1])).copy()
 
     def key_valid(self, examples: int) -> NDArray[np.bool_]:
         """Return which keys any query may attend to in any head, [example, key]."""
         if self.cells is not None:
-            found = self.cells.any(axis=(1, 2))
+            reached = self.cells.any(axis=(1, 2))
         else:
             count = max(len(self.first), len(self.valid))
             keys = self.valid.shape[-1]
             change = np.zeros((count, keys + 1), np.int64)
             first, stop = (np.broadcast_to(x, (count, x.shape[1])) for x in (self.first, self.stop))
             for row in range(count):
-                some = stop[row] > first[row]
-                np.add.at(change[row], first[row][some], 1)
-                np.add.at(change[row], stop[row][some], -1)
-            found = (change.cumsum(axis=-1)[:, :keys] > 0) & self.valid
-        return np.broadcast_to(found, (examples, found.shape[1])).copy()
+                attends = stop[row] > first[row]
+                np.add.at(change[row], first[row][attends], 1)
+                np.add.at(change[row], stop[row][attends], -1)
+            reached = (change.cumsum(axis=-1)[:, :keys] > 0) & self.valid
+        return np.broadcast_to(reached, (examples, reached.shape[1])).copy()
 
     def _runs(self) -> NDArray[np.bool_]:
         position = np.arange(self.valid.shape[-1])
-        found: NDArray[np.bool_] = (
+        cells: NDArray[np.bool_] = (
             (position >= self.first[..., None])
             & (position < self.stop[..., None])
             & self.valid[:, None]
         )
-        return found
+        return cells

@@ -87,9 +87,9 @@ def check(site: xr.Dataset) -> xr.Dataset:
     4
     """
     if "weights" not in site or not set(SITE_DIMS) <= set(site["weights"].dims):
-        found = tuple(site["weights"].dims) if "weights" in site else tuple(site.data_vars)
+        came = tuple(site["weights"].dims) if "weights" in site else tuple(site.data_vars)
         raise DimensionError(
-            f"Got a site with {found}.",
+            f"Got a site with {came}.",
             f"Wanted a variable 'weights' with dims {SITE_DIMS}.",
             "Name the dims of the captured array before handing it on.",
         )

@@ -45,7 +45,7 @@ DIGITS = {
 
 def answers() -> dict[str, xr.Dataset]:
     """Record the planted runs and ask them everything."""
-    found = {}
+    answered = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, tree, queries in (
             (NAME, planted.words, WORDS),
@@ -53,21 +53,21 @@ def answers() -> dict[str, xr.Dataset]:
         ):
             run = open_run(planted.write(Path(folder) / name, tree))
             for key, query in queries.items():
-                found[key] = answer(run, query).load()
+                answered[key] = answer(run, query).load()
                 if query.what == "run":
-                    found[key].attrs["run"] = name  # as the plugin names it
-    return found
+                    answered[key].attrs["run"] = name  # as the plugin names it
+    return answered
 
 
 def main() -> int:
     """Write, or check and return 1 where something differs."""
-    found = answers()
+    answered = answers()
     if "--check" in sys.argv:
-        stale = [name for name, dataset in found.items() if not _fresh(name, dataset)]
+        stale = [name for name, dataset in answered.items() if not _fresh(name, dataset)]
         return int(bool(stale))
-    for name, dataset in found.items():
+    for name, dataset in answered.items():
         (HERE / f"{name}.safetensors").write_bytes(encode(dataset))
-    expected = {name: _described(decode(encode(dataset))) for name, dataset in found.items()}
+    expected = {name: _described(decode(encode(dataset))) for name, dataset in answered.items()}
     text = json.dumps(expected, ensure_ascii=False, indent=1)
     (HERE / "expected.json").write_text(text + "\n", "utf-8")
     return 0
@@ -88,14 +88,14 @@ def _fresh(name: str, dataset: xr.Dataset) -> bool:
     return True
 
 
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, float) and isinstance(other, int | float):
-        return math.isclose(one, other, rel_tol=1e-5, abs_tol=1e-7)
-    return bool(one == other)
+def _same(value: Any, other: Any) -> bool:
+    if isinstance(value, dict) and isinstance(other, dict):
+        return value.keys() == other.keys() and all(_same(value[key], other[key]) for key in value)
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(_same, value, other))
+    if isinstance(value, float) and isinstance(other, int | float):
+        return math.isclose(value, other, rel_tol=1e-5, abs_tol=1e-7)
+    return bool(value == other)
 
 
 def _described(dataset: xr.Dataset) -> dict[str, Any]:

@@ -35,10 +35,10 @@ def main(version: str) -> None:
     (HERE / "kept").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder))
-        with zipfile.ZipFile(HERE / "kept" / f"{version}.zip", "x", zipfile.ZIP_DEFLATED) as kept:
+        with zipfile.ZipFile(HERE / "kept" / f"{version}.zip", "x", zipfile.ZIP_DEFLATED) as packed:
             for path in sorted(Path(folder).rglob("*")):
                 if path.is_file() and not path.name.startswith("events."):
-                    kept.write(path, path.relative_to(folder))
+                    packed.write(path, path.relative_to(folder))
 
 
 def write(folder: Path) -> None:
@@ -77,7 +77,9 @@ def contents(folder: Path) -> dict[str, np.ndarray]:
     held |= {f"measures/{name}": values.values for name, values in measures.data_vars.items()}
     if run.parameter_names:
         parameters = run.parameters()
-        held |= {f"parameters/{name}": one.values for name, one in parameters.data_vars.items()}
+        held |= {
+            f"parameters/{name}": numbers.values for name, numbers in parameters.data_vars.items()
+        }
     for at in run.steps if run.sites else []:
         step = int(at)
         for example in range(len(run.examples)):

@@ -43,7 +43,7 @@ def site(seed, shape, *, kind="self", causal=False, padded=0, by_head=False, **a
 
 
 def tree_of(**sites):
-    return xr.DataTree.from_dict({name.replace("__", "/"): one for name, one in sites.items()})
+    return xr.DataTree.from_dict({name.replace("__", "/"): site for name, site in sites.items()})
 
 
 def record(writer, step, sites, **more):
@@ -51,8 +51,8 @@ def record(writer, step, sites, **more):
     writer.append(
         step,
         tree=xr.DataTree.from_dict(sites),
-        measures={name: measures_of(one) for name, one in sites.items()},
-        uniform={name: uniform_of(one) for name, one in sites.items()},
+        measures={name: measures_of(dataset) for name, dataset in sites.items()},
+        uniform={name: uniform_of(dataset) for name, dataset in sites.items()},
         **more,
     )
 

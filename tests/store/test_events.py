@@ -19,7 +19,7 @@ from limelight.store import Writer
 
 def events(run_dir):
     """Read with TensorBoard's own reader, which checks every checksum."""
-    found = []
+    records = []
     for path in sorted(run_dir.glob("events.out.tfevents.*")):
         reader = PyRecordReader_New(str(path))
         while True:
@@ -27,8 +27,8 @@ def events(run_dir):
                 reader.GetNext()
             except OutOfRangeError:
                 break
-            found.append(event_pb2.Event.FromString(reader.record()))
-    return found
+            records.append(event_pb2.Event.FromString(reader.record()))
+    return records
 
 
 @pytest.fixture
@@ -83,10 +83,10 @@ def test_weights_are_histograms(summaries):
 
 
 def test_a_tensor_without_a_finite_value_has_no_histogram(tmp_path):
-    found = parameters()
-    found["count"][1] = 0
+    numbers = parameters()
+    numbers["count"][1] = 0
     with Writer(tmp_path) as writer:
-        writer.append(0, parameters=found)
+        writer.append(0, parameters=numbers)
     (event,) = events(tmp_path)[1:]
     tags = [value.tag for value in event.summary.value]
     assert tags == ["limelight/index", "weights/dense/kernel"]

@@ -18,9 +18,9 @@ RENAMED = {"sink": "first_key_share"}
 KEPT = sorted((Path(__file__).parent / "kept").glob("*.zip"))
 
 
-@pytest.mark.parametrize("kept", KEPT, ids=lambda path: path.stem)
-def test_what_was_recorded_is_what_is_read(kept, tmp_path):
-    with zipfile.ZipFile(kept) as packed:
+@pytest.mark.parametrize("archive", KEPT, ids=lambda path: path.stem)
+def test_what_was_recorded_is_what_is_read(archive, tmp_path):
+    with zipfile.ZipFile(archive) as packed:
         packed.extractall(tmp_path)
     with np.load(tmp_path / "expected.npz") as expected:
         runs = sorted(path for path in tmp_path.iterdir() if path.is_dir())

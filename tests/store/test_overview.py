@@ -17,7 +17,7 @@ def slowly(weights, ufunc):
     """Reduce cell by cell, from the definition of their edges."""
     queries, keys = weights.shape[-2:]
     rows, columns = min(queries, 32), min(keys, 32)
-    found = np.empty((*weights.shape[:-2], rows, columns))
+    cells = np.empty((*weights.shape[:-2], rows, columns))
     for i in range(rows):
         for j in range(columns):
             block = weights[
@@ -25,8 +25,8 @@ def slowly(weights, ufunc):
                 i * queries // rows : (i + 1) * queries // rows,
                 j * keys // columns : (j + 1) * keys // columns,
             ]
-            found[..., i, j] = ufunc(block, axis=(-2, -1))
-    return found
+            cells[..., i, j] = ufunc(block, axis=(-2, -1))
+    return cells
 
 
 @settings(max_examples=60, deadline=None)
@@ -58,10 +58,10 @@ def test_a_nan_is_marked_where_it_is(tmp_path):
         record(writer, 0, {"a": made, "b": whole})
     run = open_run(tmp_path)
     for reduce in ("max", "mean"):
-        found = run.overview(0, 1, reduce)
-        assert np.argwhere(found["a"][1].any(-1)).tolist() == [[0, 5]]
-        assert (found["a"][0][0, 5] == 0).all()
-        assert found["b"][1] is None
+        drawn = run.overview(0, 1, reduce)
+        assert np.argwhere(drawn["a"][1].any(-1)).tolist() == [[0, 5]]
+        assert (drawn["a"][0][0, 5] == 0).all()
+        assert drawn["b"][1] is None
         assert run.overview(0, 0, reduce)["a"][1] is None
 
 

@@ -33,9 +33,9 @@ def reads(monkeypatch):
     plain = zarr.storage.LocalStore.get
 
     async def get(self, key, prototype, byte_range=None):
-        found = await plain(self, key, prototype, byte_range)
-        seen.append((f"{self.root.name}/{key}", 0 if found is None else len(found)))
-        return found
+        data = await plain(self, key, prototype, byte_range)
+        seen.append((f"{self.root.name}/{key}", 0 if data is None else len(data)))
+        return data
 
     monkeypatch.setattr(zarr.storage.LocalStore, "get", get)
     return seen
@@ -152,9 +152,9 @@ class TestVisibility:
                     assert (weights.argmax("key") == step % 16).all()
                     assert float(weights.min()) == 0
                     assert (run.measures(step)["maximum"].sel(site="a") == 1).all()
-                    found = run.parameters("w", step)
-                    assert found["mean"].item() == step
-                    assert found["count"].sum() == 5
+                    numbers = run.parameters("w", step)
+                    assert numbers["mean"].item() == step
+                    assert numbers["count"].sum() == 5
                     looks += 1
                 seen = run.steps.size
                 if done:
@@ -245,17 +245,17 @@ class TestSameFolderAgain:
 
     @pytest.mark.parametrize("change", ["sites", "parameters", "precision", "tokens"])
     def test_another_structure_moves_the_first_aside(self, run_dir, change):
-        sites, found = two_sites(1), parameters(1)
+        sites, numbers = two_sites(1), parameters(1)
         if change == "sites":
             sites["pool"] = site(1, (2, 1, 1, 8), kind="pooling")
         if change == "parameters":
-            found = found.isel(parameter=[0])
+            numbers = numbers.isel(parameter=[0])
         if change == "tokens":
             sites["pool"]["key_token"] = (("example", "key"), np.full((2, 9), "x"))
         with Writer(run_dir, precision="compact" if change == "precision" else "float16") as writer:
             with pytest.warns(LimelightWarning, match=r"another model or probe.*limelight\.1"):
-                record(writer, 5, sites, parameters=found)
-            record(writer, 6, sites, parameters=found)
+                record(writer, 5, sites, parameters=numbers)
+            record(writer, 6, sites, parameters=numbers)
         assert open_run(run_dir).steps.tolist() == [5, 6]
         aside = run_dir / "plugins" / "limelight.1"
         copy = run_dir.parent / "copy"
@@ -274,9 +274,9 @@ class TestSameFolderAgain:
         (sidecar(run_dir) / "limelight.json").write_text(text)
         with pytest.warns(LimelightWarning, match="moved"), Writer(run_dir) as writer:
             record(writer, 1, two_sites(1))
-        kept = run_dir / "plugins" / "limelight.1"
-        assert (kept / "limelight.json").read_text() == text
-        assert len((kept / "index.jsonl").read_bytes().splitlines()) == 3
+        aside = run_dir / "plugins" / "limelight.1"
+        assert (aside / "limelight.json").read_text() == text
+        assert len((aside / "index.jsonl").read_bytes().splitlines()) == 3
 
 
 def test_a_failed_row_leaves_no_file(tmp_path, monkeypatch):

@@ -40,16 +40,16 @@ class TestMaps:
         with Writer(folder, precision=form) as writer:
             record(writer, 7, {"a/b": made})
         run = open_run(folder)
-        found = run.site("a/b", 7)
-        wanted, got = made["weights"].values, found["weights"].values
+        read = run.site("a/b", 7)
+        wanted, got = made["weights"].values, read["weights"].values
         assert got.dtype == np.float32
         if form == "float16":
             np.testing.assert_array_equal(got, wanted.astype(np.float16).astype(np.float32))
         np.testing.assert_array_equal(np.isnan(got), np.isnan(wanted))
         np.testing.assert_allclose(got, wanted, rtol=0, atol=run.precision.max_error)
         for name in ("allowed", "query_valid", "key_valid"):
-            xr.testing.assert_equal(found[name].variable, made[name].variable)
-        schema.check(found.drop_vars("weights").assign(weights=made["weights"]))
+            xr.testing.assert_equal(read[name].variable, made[name].variable)
+        schema.check(read.drop_vars("weights").assign(weights=made["weights"]))
 
     def test_a_large_map_is_cut_into_tiles_and_put_together(self, tmp_path):
         made = site(1, (1, 2, 513, 700))
@@ -86,11 +86,11 @@ class TestMaps:
         with Writer(tmp_path) as writer:
             record(writer, 0, {"pool": made})
         run = open_run(tmp_path)
-        found = run.site("pool")
-        assert found["key_token"].values.tolist() == words.tolist()
-        assert found.attrs["key_layout"] == (2, 2)
+        read = run.site("pool")
+        assert read["key_token"].values.tolist() == words.tolist()
+        assert read.attrs["key_layout"] == (2, 2)
         assert (run.sites["pool"].kind, run.sites["pool"].dtype) == ("pooling", "float16")
-        assert "query_token" not in found
+        assert "query_token" not in read
 
     def test_sites_of_unlike_shape_keep_their_order(self, tmp_path):
         made = {"c": site(0, (1, 2, 3, 3)), "a": site(1, (1, 1, 2, 5)), "b": site(2, (1, 2, 3, 3))}
@@ -98,8 +98,8 @@ class TestMaps:
             record(writer, 0, made)
         run = open_run(tmp_path)
         assert list(run.sites) == ["c", "a", "b"]
-        for name, one in made.items():
-            np.testing.assert_allclose(run.weights(name), one["weights"], atol=2**-12)
+        for name, dataset in made.items():
+            np.testing.assert_allclose(run.weights(name), dataset["weights"], atol=2**-12)
 
     def test_any_reader_of_zarr_understands_it(self, run_dir):
         run = open_run(run_dir)
@@ -117,9 +117,9 @@ class TestMaps:
 def _indexer(choice):
     dims = ("example", "head", "query", "key")
     array = [slice(None)] * 4
-    for dim, one in choice.items():
-        array[dims.index(dim)] = one
-    if sum(isinstance(one, list) for one in array) <= 1:
+    for dim, index in choice.items():
+        array[dims.index(dim)] = index
+    if sum(isinstance(index, list) for index in array) <= 1:
         return tuple(array)
     return np.ix_(*array)
 
@@ -159,13 +159,13 @@ class TestMeasures:
                 np.testing.assert_allclose(stored, values.transpose("example", "head"), atol=4e-3)
 
     def test_sites_without_a_measure_or_head_are_nan(self, run_dir):
-        found = open_run(run_dir).measures()
-        assert found["entropy"].dims == ("step", "site", "example", "head")
-        assert found["distance"].sel(site="pool").isnull().all()
-        assert found["entropy"].sel(site="pool").isel(head=slice(1, None)).isnull().all()
-        assert found["entropy"].sel(site="encoder/attention").notnull().all()
-        assert found["entropy"].attrs["units"] == "nat"
-        assert found["epoch"].values.tolist() == [0, 1, 2]
+        measures = open_run(run_dir).measures()
+        assert measures["entropy"].dims == ("step", "site", "example", "head")
+        assert measures["distance"].sel(site="pool").isnull().all()
+        assert measures["entropy"].sel(site="pool").isel(head=slice(1, None)).isnull().all()
+        assert measures["entropy"].sel(site="encoder/attention").notnull().all()
+        assert measures["entropy"].attrs["units"] == "nat"
+        assert measures["epoch"].values.tolist() == [0, 1, 2]
 
     def test_uniform_attention_is_over_allowed_keys(self, run_dir):
         uniform = open_run(run_dir).measures()["entropy_uniform"].sel(step=20)
@@ -195,11 +195,11 @@ class TestParameters:
     def test_histograms_and_statistics_come_back(self, run_dir):
         run = open_run(run_dir)
         assert run.parameter_names == ("dense/kernel", "dense/bias")
-        found = run.parameters("dense/kernel").sel(parameter="dense/kernel", step=10)
+        numbers = run.parameters("dense/kernel").sel(parameter="dense/kernel", step=10)
         wanted = parameters(10).sel(parameter="dense/kernel")
         for name in wanted.data_vars:
-            np.testing.assert_array_equal(found[name], wanted[name])
-        assert found["count"].dtype == np.int64
+            np.testing.assert_array_equal(numbers[name], wanted[name])
+        assert numbers["count"].dtype == np.int64
         assert run.parameter_facts[0]["shape"] == "30×20"
 
     def test_one_part_may_be_missing(self, tmp_path):

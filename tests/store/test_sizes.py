@@ -187,8 +187,8 @@ def test_bins_come_with_the_first_histograms(tmp_path):
 
 
 def test_a_recording_that_says_none_has_those_of_the_first_version(tmp_path):
-    kept = Path(__file__).parent / "kept" / "0.1.0.zip"
-    with zipfile.ZipFile(kept) as packed:
+    archive = Path(__file__).parent / "kept" / "0.1.0.zip"
+    with zipfile.ZipFile(archive) as packed:
         packed.extractall(tmp_path)
     assert "sizes" not in description(tmp_path / "long")
     run = open_run(tmp_path / "long")

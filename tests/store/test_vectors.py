@@ -29,8 +29,8 @@ POOLED = Sizes(large=1000, sides=(4, 16))
 def written(folder, *every, name="a", **options):
     """Record one step for each of some factors."""
     with Writer(folder, **options) as writer:
-        for step, one in enumerate(every):
-            record(writer, step, {name: site_of(one)})
+        for step, factors in enumerate(every):
+            record(writer, step, {name: site_of(factors)})
     return open_run(folder)
 
 
@@ -57,14 +57,14 @@ def test_what_is_read_is_what_was_written_within_the_stated_error(
     )  # fmt: skip
     run = written(tmp_path_factory.mktemp("run"), made, precision=form)
     assert run.sites["a"].features == 2
-    found, wanted = run.site("a"), site_of(made)
-    error = found["weights"].attrs["max_error"]
+    read, wanted = run.site("a"), site_of(made)
+    error = read["weights"].attrs["max_error"]
     assert error == run.vectors("a").precision.max_error <= 1.1e-2
-    np.testing.assert_allclose(found["weights"].values, made.dense(), rtol=0, atol=error)
+    np.testing.assert_allclose(read["weights"].values, made.dense(), rtol=0, atol=error)
     for name in ("allowed", "query_valid", "key_valid"):
-        xr.testing.assert_equal(found[name].variable, wanted[name].variable)
-    assert ("sink_weight" in found) == sink
-    schema.check(found.load())
+        xr.testing.assert_equal(read[name].variable, wanted[name].variable)
+    assert ("sink_weight" in read) == sink
+    schema.check(read.load())
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_dask_computes_parts(tmp_path):
 
 def test_their_factors_are_known_again(tmp_path):
     made = vectors(kind="window", heads=4, key_heads=2, examples=2)
-    found = factors_of(written(tmp_path, made).weights("a"))
-    assert found is not None
-    assert found.key.shape == made.key.shape
-    np.testing.assert_allclose(found.dense(), made.dense(), atol=2e-3)
+    factors = factors_of(written(tmp_path, made).weights("a"))
+    assert factors is not None
+    assert factors.key.shape == made.key.shape
+    np.testing.assert_allclose(factors.dense(), made.dense(), atol=2e-3)
 
 
 class TestForm:
@@ -211,21 +211,25 @@ class TestPictures:
             for at, kind in enumerate(kinds)
         }
         for name, load in (("vectors", False), ("maps", True)):
-            sites = {kind: site_of(one) for kind, one in made.items()}
+            sites = {kind: site_of(factors) for kind, factors in made.items()}
             with Writer(tmp_path / name, sizes=POOLED) as writer:
-                record(writer, 0, {k: one.load() if load else one for k, one in sites.items()})
+                record(
+                    writer,
+                    0,
+                    {k: factors.load() if load else factors for k, factors in sites.items()},
+                )
         run, dense = open_run(tmp_path / "vectors"), open_run(tmp_path / "maps")
-        for kind, one in made.items():
-            np.testing.assert_allclose(run.weights(kind).values, one.dense(), rtol=0, atol=1e-3)
+        for kind, factors in made.items():
+            np.testing.assert_allclose(run.weights(kind).values, factors.dense(), rtol=0, atol=1e-3)
             for example in range(2):
                 wanted = dense.overview(0, example)[kind][0].astype(int)
                 assert np.abs(run.overview(0, example)[kind][0].astype(int) - wanted).max() <= 1
                 allowed = (each.overview_allowed(0, example)[kind] for each in (run, dense))
                 np.testing.assert_array_equal(*np.broadcast_arrays(*allowed))
                 for head in range(3):
-                    found = run.pooled(kind, 0, example, head)
-                    cells = found.cells("max", slice(0, 3), slice(0, 3))
-                    largest = one.dense()[example, head, :32, :32].max()
+                    pooled = run.pooled(kind, 0, example, head)
+                    cells = pooled.cells("max", slice(0, 3), slice(0, 3))
+                    largest = factors.dense()[example, head, :32, :32].max()
                     np.testing.assert_allclose(cells[0, 0], largest, rtol=0, atol=1e-3)
 
     def test_nan_is_marked(self, tmp_path):

@@ -33,8 +33,8 @@ def main(run_dir: str, steps: int, die: int) -> None:
         for step in range(steps):
             made = site(0, (2, 2, 16, 16))
             made["weights"][:] = np.eye(16, dtype=np.float32)[step % 16]
-            found = summarise({"w": np.full(5, step, np.float32)})
-            record(writer, step, {"a": made}, parameters=found)
+            numbers = summarise({"w": np.full(5, step, np.float32)})
+            record(writer, step, {"a": made}, parameters=numbers)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def site_of(run: Run, name: str | None) -> Site:
         return run.sites[name]
     raise NotRecordedError(
         f"Got site {name!r}.",
-        f"Run {run.name!r} holds {some(list(run.sites))}.",
+        f"Run {run.name!r} holds {listed(list(run.sites))}.",
         "Ask for one of these, spelled the same.",
     )
 
@@ -165,7 +165,7 @@ def layout(shape: Sequence[int] | None) -> facts.Layout | None:
     return None if shape is None else cast(facts.Layout, list(shape))
 
 
-def some(names: Sequence[str], most: int = 8) -> str:
+def listed(names: Sequence[str], most: int = 8) -> str:
     """List a few names: an error that lists hundreds says nothing."""
     if not names:
         return "none"

@@ -69,7 +69,7 @@ def chosen_map(run: Run, query: Query) -> xr.Dataset:
     head = head_of(site, query.head)
     example = None if query.example is None else example_of(run, query.example)
     examples = range(len(run.examples)) if example is None else [example]
-    heads = [Head(run, site.name, step, one, head) for one in examples]
+    heads = [Head(run, site.name, step, index, head) for index in examples]
     ranges = _range("query", query.rows, site.queries), _range("key", query.columns, site.keys)
     whole = most_cells(site, query) == max(site.queries, site.keys) and not (
         query.rows or query.columns or query.cells
@@ -77,17 +77,17 @@ def chosen_map(run: Run, query: Query) -> xr.Dataset:
     if whole:
         variables, facts = _whole(run, heads, query), {}
     else:
-        tiles = [tile(one, *ranges, most_cells(site, query), query.reduce) for one in heads]
+        tiles = [tile(each, *ranges, most_cells(site, query), query.reduce) for each in heads]
         variables, facts = _cells(run, heads, tiles, query), _covered(site, tiles[0], query)
         ranges = tiles[0].rows, tiles[0].columns
     if example is not None and (image := run.image(example)) is not None:
         variables["image"] = xr.Variable(("row", "column"), np.asarray(image, np.float32))
     if query.strongest:
-        found = strongest(heads[0], *ranges, query.strongest)
+        strong = strongest(heads[0], *ranges, query.strongest)
         for name in ("query", "key", "weight"):
-            variables[f"strong_{name}"] = xr.Variable(("place",), getattr(found, name))
-        facts |= {"strong_share": found.share, "strong_of": "ranges"}
-    told = {
+            variables[f"strong_{name}"] = xr.Variable(("place",), getattr(strong, name))
+        facts |= {"strong_share": strong.share, "strong_of": "ranges"}
+    about = {
         "site": site.name,
         "module": site.module,
         "kind": site.kind,
@@ -100,21 +100,21 @@ def chosen_map(run: Run, query: Query) -> xr.Dataset:
         "key_layout": layout(site.key_layout),
         "stored": precision(run, site.name, step),
     }
-    return xr.Dataset(variables, attrs=told | facts)
+    return xr.Dataset(variables, attrs=about | facts)
 
 
 def _whole(run: Run, heads: list[Head], query: Query) -> dict[str, xr.Variable]:
     """Return all of a small map."""
-    one = heads[0]
-    choice: dict[str, Any] = {"head": one.head}
+    first = heads[0]
+    choice: dict[str, Any] = {"head": first.head}
     if query.example is not None:
-        choice["example"] = one.example
-    recorded = run.site(one.site, one.step)
+        choice["example"] = first.example
+    recorded = run.site(first.site, first.step)
     chosen = recorded.isel({key: at for key, at in choice.items() if key in recorded.dims}).load()
     names = ("weights", "allowed", "query_valid", "key_valid")
-    found = {name: xr.Variable(chosen[name].dims, chosen[name].values) for name in names}
-    found["weights"] = found["weights"].astype(_dtype(run, one, exact=True))
-    return found
+    variables = {name: xr.Variable(chosen[name].dims, chosen[name].values) for name in names}
+    variables["weights"] = variables["weights"].astype(_dtype(run, first, exact=True))
+    return variables
 
 
 def _cells(run: Run, heads: list[Head], tiles: list[Tile], query: Query) -> dict[str, xr.Variable]:
@@ -122,21 +122,23 @@ def _cells(run: Run, heads: list[Head], tiles: list[Tile], query: Query) -> dict
     queries, keys = run.valid(heads[0].site, heads[0].step)
     exact = query.reduce == "max" or tiles[0].strides == (1, 1)
     dtype = _dtype(run, heads[0], exact)
-    found: dict[str, list[Any]] = {"weights": [], "allowed": [], "query_valid": [], "key_valid": []}
-    for head, one in zip(heads, tiles, strict=True):
-        found["weights"].append(one.weights.astype(dtype, copy=False))
-        found["allowed"].append(one.allowed)
+    columns: dict[str, list[Any]] = {"weights": [], "allowed": []}
+    columns |= {"query_valid": [], "key_valid": []}
+    for head, shown in zip(heads, tiles, strict=True):
+        columns["weights"].append(shown.weights.astype(dtype, copy=False))
+        columns["allowed"].append(shown.allowed)
         for name, valid, part, stride in (
-            ("query_valid", queries, one.rows, one.strides[0]),
-            ("key_valid", keys, one.columns, one.strides[1]),
+            ("query_valid", queries, shown.rows, shown.strides[0]),
+            ("key_valid", keys, shown.columns, shown.strides[1]),
         ):
-            found[name].append(fold(valid[head.example, slice(*part)], part, stride, np.logical_or))
+            flags = valid[head.example, slice(*part)]
+            columns[name].append(fold(flags, part, stride, np.logical_or))
     dims = {"query_valid": ("query",), "key_valid": ("key",)}
     return {
         name: xr.Variable(dims.get(name, ("query", "key")), parts[0])
         if query.example is not None
         else xr.Variable(("example", *dims.get(name, ("query", "key"))), np.stack(parts))
-        for name, parts in found.items()
+        for name, parts in columns.items()
     }
 
 
@@ -146,12 +148,12 @@ def _dtype(run: Run, head: Head, exact: bool) -> Any:
     return np.float16 if halves and exact else np.float32
 
 
-def _covered(site: Site, one: Tile, query: Query) -> dict[str, Any]:
+def _covered(site: Site, shown: Tile, query: Query) -> dict[str, Any]:
     return {
-        "rows": list(one.rows),
-        "columns": list(one.columns),
-        "stride_rows": one.strides[0],
-        "stride_columns": one.strides[1],
+        "rows": list(shown.rows),
+        "columns": list(shown.columns),
+        "stride_rows": shown.strides[0],
+        "stride_columns": shown.strides[1],
         "queries": site.queries,
         "keys": site.keys,
         "reduce": query.reduce,
@@ -175,8 +177,8 @@ def _tokens(heads: list[Head], query: Query, dim: str, part: Range, facts: dict[
     several = facts.get("stride_rows" if dim == "query" else "stride_columns", 1) > 1
     if several and part[1] - part[0] > _TOKENS:
         return None
-    texts = [one.run.tokens(one.site, one.example)[dim] for one in heads]
-    found = [list(text[slice(*part)]) for text in texts if text is not None]
-    if not found:
+    texts = [head.run.tokens(head.site, head.example)[dim] for head in heads]
+    covered = [list(text[slice(*part)]) for text in texts if text is not None]
+    if not covered:
         return None
-    return found if query.example is None else found[0]
+    return covered if query.example is None else covered[0]

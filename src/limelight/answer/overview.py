@@ -67,21 +67,21 @@ def _pictures(
 ) -> dict[str, xr.Variable]:
     dims = (f"head_{index}", f"row_{index}", f"column_{index}")
     facts = {"site": site.name, "queries": site.queries, "keys": site.keys}
-    found = {f"cells_{index}": xr.Variable(dims, cells, facts)}
+    variables = {f"cells_{index}": xr.Variable(dims, cells, facts)}
     if nan is not None and nan.any():
-        found[f"nan_{index}"] = xr.Variable(dims, nan)
+        variables[f"nan_{index}"] = xr.Variable(dims, nan)
     if allowed is not None:
         alike = allowed.shape[0] == 1
         where, values = (dims[1:], allowed[0]) if alike else (dims, allowed)
-        found[f"allowed_{index}"] = xr.Variable(where, values)
-    return found
+        variables[f"allowed_{index}"] = xr.Variable(where, values)
+    return variables
 
 
 def _measured(
     index: int, site: Site, tables: dict[str, np.ndarray[Any, Any]]
 ) -> dict[str, xr.Variable]:
     """Take one site's measures out of tables [site, head], and [site] for uniform attention."""
-    found: dict[str, xr.Variable] = {}
+    variables: dict[str, xr.Variable] = {}
     broken = tables[NAN_ROWS][index, : site.heads] if NAN_ROWS in tables else None
     for name, card in cards(site.kind).items():
         if name not in tables:
@@ -90,5 +90,5 @@ def _measured(
         uniform = np.full(site.heads, tables[f"{name}_uniform"][index])
         for part, numbers in ((f"{name}_{index}", heads), (f"{name}_uniform_{index}", uniform)):
             values = numbers.astype(np.float32)
-            found[part] = xr.Variable((f"head_{index}",), values, {"units": card["units"]})
-    return found
+            variables[part] = xr.Variable((f"head_{index}",), values, {"units": card["units"]})
+    return variables

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from limelight.answer.facts import some, step_of, thinned
+from limelight.answer.facts import listed, step_of, thinned
 from limelight.errors import NotRecordedError
 from limelight.query import Query
 from limelight.store import Run
@@ -84,8 +84,8 @@ def _recorded(run: Run, names: list[str], steps: np.ndarray) -> xr.Dataset:
     missing = [name for name in names if name not in known]
     if missing or not names:
         raise NotRecordedError(
-            f"Got parameter {some(missing)}." if missing else "Got a question about parameters.",
-            f"Run {run.name!r} holds {some(list(run.parameter_names))}.",
+            f"Got parameter {listed(missing)}." if missing else "Got a question about parameters.",
+            f"Run {run.name!r} holds {listed(list(run.parameter_names))}.",
             "Ask for these, spelled the same."
             if known
             else "Record them: ll.KerasCallback does so for any model.",

@@ -73,8 +73,8 @@ def strongest(head: Head, rows: Range, columns: Range, count: int) -> Strongest:
 def _by_cells(head: Head, pooled: Pooled, rows: Range, columns: Range, best: _Best) -> float:
     """Compute the cells that can hold a strong weight, the most promising first."""
     parts = [
-        slice(part[0] // own, -(-part[1] // own))
-        for part, own in zip((rows, columns), pooled.strides, strict=True)
+        slice(part[0] // stride, -(-part[1] // stride))
+        for part, stride in zip((rows, columns), pooled.strides, strict=True)
     ]
     largest = np.nan_to_num(pooled.cells("max", *parts))
     mass = float(np.nansum(pooled.cells("mean", *parts) * pooled.allowed(*parts), dtype=np.float64))
@@ -83,8 +83,8 @@ def _by_cells(head: Head, pooled: Pooled, rows: Range, columns: Range, best: _Be
         return mass
     down, across = pooled.strides
     # So many cells hold as many strongest weights; and as many more, because halves are rounded.
-    some = min(2 * best.count, largest.size)
-    order = np.argpartition(largest.ravel(), -some)[-some:]
+    count = min(2 * best.count, largest.size)
+    order = np.argpartition(largest.ravel(), -count)[-count:]
     order = order[np.argsort(-largest.ravel()[order], kind="stable")]
     for row, column in zip(*np.unravel_index(order, largest.shape), strict=True):
         if largest[row, column] * _SLACK < best.least:
@@ -102,26 +102,26 @@ class _Best:
     def __init__(self, count: int) -> None:
         self.count = count
         self.least = 0.0  # nothing weaker is wanted any more
-        self._kept: list[tuple[Any, Any, Any]] = []
+        self._parts: list[tuple[Any, Any, Any]] = []
         self._size = 0
 
     def take(self, weights: NDArray[np.float32], query: int, key: int) -> None:
         """Look at some weights, the first of which is that of this query and key."""
-        found = np.flatnonzero(weights.ravel() > self.least)
-        values = weights.ravel()[found]
-        if found.size > self.count:
-            some = np.argpartition(values, -self.count)[-self.count :]
-            found, values = found[some], values[some]
-        row, column = np.unravel_index(found, weights.shape)
-        self._kept.append((row + query, column + key, values))
-        self._size += found.size
+        indices = np.flatnonzero(weights.ravel() > self.least)
+        values = weights.ravel()[indices]
+        if indices.size > self.count:
+            order = np.argpartition(values, -self.count)[-self.count :]
+            indices, values = indices[order], values[order]
+        row, column = np.unravel_index(indices, weights.shape)
+        self._parts.append((row + query, column + key, values))
+        self._size += indices.size
         if self._size > 4 * self.count:
             self._thin()
 
     def done(self, mass: float) -> Strongest:
         """Return them in falling order."""
         self._thin()
-        query, key, weight = self._kept[0]
+        query, key, weight = self._parts[0]
         order = np.lexsort((key, query, -weight))
         share = float(weight.sum(dtype=np.float64)) / mass if mass > 0 else float("nan")
         return Strongest(
@@ -130,9 +130,9 @@ class _Best:
         )  # fmt: skip
 
     def _thin(self) -> None:
-        query, key, weight = (np.concatenate(parts) for parts in zip(*self._kept, strict=True))
+        query, key, weight = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
         if weight.size >= self.count:
-            some = np.argpartition(weight, -self.count)[-self.count :]
-            query, key, weight = query[some], key[some], weight[some]
+            order = np.argpartition(weight, -self.count)[-self.count :]
+            query, key, weight = query[order], key[order], weight[order]
             self.least = float(weight.min())
-        self._kept, self._size = [(query, key, weight)], weight.size
+        self._parts, self._size = [(query, key, weight)], weight.size

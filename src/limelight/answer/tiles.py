@@ -84,8 +84,8 @@ class Head:
         vectors = self.run.vectors(self.site, self.step)
         if vectors is None:
             return None
-        one = slice(self.example, self.example + 1), slice(self.head, self.head + 1)
-        return vectors.factors(*one, slice(*rows), slice(*columns))
+        single = slice(self.example, self.example + 1), slice(self.head, self.head + 1)
+        return vectors.factors(*single, slice(*rows), slice(*columns))
 
     def strips(self, rows: Range, columns: Range) -> Iterator[tuple[int, Any, Any]]:
         """Walk over a part, some rows at a time: where they start, weights, what is allowed."""
@@ -135,12 +135,12 @@ def tile(head: Head, rows: Range, columns: Range, cells: int, reduce: Reduce) ->
     rows = _aligned(rows, strides[0], head.shape[0])
     columns = _aligned(columns, strides[1], head.shape[1])
     if pooled is not None:
-        found = _from_pooled(pooled, rows, columns, strides, reduce)
+        content = _from_pooled(pooled, rows, columns, strides, reduce)
     elif (factors := head.factors(rows, columns)) is not None:
-        found = _from_factors(factors, strides, reduce)
+        content = _from_factors(factors, strides, reduce)
     else:
-        found = _from_whole(head, rows, columns, strides, reduce)
-    return Tile(*found, rows, columns, strides)
+        content = _from_whole(head, rows, columns, strides, reduce)
+    return Tile(*content, rows, columns, strides)
 
 
 def fitting(part: Range, cells: int) -> int:
@@ -211,13 +211,13 @@ def _from_pooled(
     pooled: Pooled, rows: Range, columns: Range, strides: tuple[int, int], reduce: Reduce
 ) -> tuple[Any, Any]:
     parts = [
-        slice(part[0] // own, -(-part[1] // own))
-        for part, own in zip((rows, columns), pooled.strides, strict=True)
+        slice(part[0] // stored, -(-part[1] // stored))
+        for part, stored in zip((rows, columns), pooled.strides, strict=True)
     ]
     cells, count = pooled.cells(reduce, *parts), pooled.allowed(*parts)
     down, across = (
-        pooling.even(len(range(part.start, part.stop)), one // own)
-        for part, one, own in zip(parts, strides, pooled.strides, strict=True)
+        pooling.even(len(range(part.start, part.stop)), stride // stored)
+        for part, stride, stored in zip(parts, strides, pooled.strides, strict=True)
     )
 
     def folded(values: Any, ufunc: np.ufunc) -> Any:
@@ -233,20 +233,21 @@ def _from_whole(
     head: Head, rows: Range, columns: Range, strides: tuple[int, int], reduce: Reduce
 ) -> tuple[Any, Any]:
     sides = [
-        -(-(part[1] - part[0]) // one) for part, one in zip((rows, columns), strides, strict=True)
+        -(-(part[1] - part[0]) // stride)
+        for part, stride in zip((rows, columns), strides, strict=True)
     ]
-    found, count = np.zeros(sides, np.float32), np.zeros(sides, np.int64)
+    cells, count = np.zeros(sides, np.float32), np.zeros(sides, np.int64)
     ufunc = np.maximum if reduce == "max" else np.add
     for start, weights, allowed in head.strips(rows, columns):
         first = (start - rows[0]) // strides[0]
         edges = np.arange(first, (start - rows[0] + len(weights) - 1) // strides[0] + 1)
         starts = np.maximum(edges * strides[0] - (start - rows[0]), 0)
         for into, values, by in (
-            (found, weights, ufunc),
+            (cells, weights, ufunc),
             (count, allowed.astype(np.int64), np.add),
         ):
             low = by.reduceat(fold(values, columns, strides[1], by, axis=1), starts, axis=0)
             into[edges] = by(into[edges], low)
     return (
-        found if reduce == "max" else (found / np.maximum(count, 1)).astype(np.float32)
+        cells if reduce == "max" else (cells / np.maximum(count, 1)).astype(np.float32)
     ), count > 0

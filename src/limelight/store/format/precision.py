@@ -124,13 +124,13 @@ def halves(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     True
     """
     flat = np.ascontiguousarray(weights, np.float32).reshape(-1)
-    found = np.empty(flat.size, np.uint16)
+    halved = np.empty(flat.size, np.uint16)
     bits = np.empty(_BLOCK, np.uint32)
     raised = np.empty(_BLOCK, np.float32)
     for start in range(0, flat.size, _BLOCK):
         block = flat[start : start + _BLOCK]
         if not (block.min() >= 0 and block.max() <= 2):  # a NaN fails both
-            found[start : start + _BLOCK] = block.astype(np.float16).view(np.uint16)
+            halved[start : start + _BLOCK] = block.astype(np.float16).view(np.uint16)
             continue
         rounded, source = bits[: block.size], block.view(np.uint32)
         # To nearest, halfway to even: add half a unit less one, and one if the last bit is odd.
@@ -142,5 +142,5 @@ def halves(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         small = np.add(block, np.float32(0.5), out=raised[: block.size]).view(np.uint32)
         np.subtract(small, np.uint32(0x3F000000), out=small)
         np.copyto(rounded, small, where=block < _TINY)
-        found[start : start + _BLOCK] = rounded
-    return found.view(np.float16).reshape(np.shape(weights))
+        halved[start : start + _BLOCK] = rounded
+    return halved.view(np.float16).reshape(np.shape(weights))

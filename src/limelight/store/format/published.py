@@ -40,7 +40,7 @@ class Published:
         """Every line."""
         return list(self._lines.values())
 
-    def one(self, step: int) -> Line:
+    def line(self, step: int) -> Line:
         """Return one step's line; negative counts from the newest.
 
         Parameters
@@ -76,7 +76,7 @@ class Published:
 
     def attended(self, step: int) -> Line:
         """Return the line of a step at which attention was recorded."""
-        line = self.one(step)
+        line = self.line(step)
         if not line.attention:
             having = [known.step for known in self.lines if known.attention]
             raise NotRecordedError(
@@ -86,7 +86,7 @@ class Published:
             )
         return line
 
-    def some(self, step: Steps) -> list[Line]:
+    def several(self, step: Steps) -> list[Line]:
         """Return the lines of several steps.
 
         Parameters
@@ -100,8 +100,8 @@ class Published:
         list of Line
         """
         if not isinstance(step, slice):
-            return [self.one(int(one)) for one in np.atleast_1d(np.asarray(step)).tolist()]
+            return [self.line(int(number)) for number in np.atleast_1d(np.asarray(step)).tolist()]
         low = -np.inf if step.start is None else step.start
         high = np.inf if step.stop is None else step.stop
-        found = [line for line in self.lines if low <= line.step <= high]
-        return found[:: step.step]
+        within = [line for line in self.lines if low <= line.step <= high]
+        return within[:: step.step]

@@ -288,7 +288,7 @@ class Run(Recorded):
         StoreError
             If a file is damaged.
         """
-        return tables.measures(self._opened, self._opened.published.some(step))
+        return tables.measures(self._opened, self._opened.published.several(step))
 
     def image(self, example: int) -> np.ndarray[Any, Any] | None:
         """Return the picture whose pixels the positions are, float32 [row, column], or None."""
@@ -329,7 +329,7 @@ class Run(Recorded):
         """
         chosen = [names] if isinstance(names, str) else names
         chosen = list(self.parameter_names if chosen is None else chosen)
-        return tables.parameters(self._opened, chosen, self._opened.published.some(step))
+        return tables.parameters(self._opened, chosen, self._opened.published.several(step))
 
     def _attended(self, site: str, step: int) -> tuple[Located, Line]:
         """Return where a site lies, and a step's line; of two that are wrong, the site's name."""

@@ -32,7 +32,7 @@ def scalars(
         Means over heads and over the examples that have a valid query. NaN where a row is NaN: that
         is what a diverged model should look like. No scalar where a measure is not defined at all.
     """
-    found: dict[str, float] = {}
+    means: dict[str, float] = {}
     for name, measured in measures.items():
         site = sites[name]
         used: Any = slice(None)
@@ -48,8 +48,8 @@ def scalars(
             if diverged:
                 numbers = np.full_like(numbers, np.nan)
             if numbers.size:
-                found[f"attention/{name}/{measure}"] = float(numbers.mean(dtype=np.float64))
-    return found
+                means[f"attention/{name}/{measure}"] = float(numbers.mean(dtype=np.float64))
+    return means
 
 
 def histograms(parameters: xr.Dataset | None) -> dict[str, np.ndarray[Any, Any]]:
@@ -74,7 +74,7 @@ def histograms(parameters: xr.Dataset | None) -> dict[str, np.ndarray[Any, Any]]
     bins = np.stack([edges[:, :-1], edges[:, 1:], counts], axis=-1)
     names = parameters["parameter"].values.tolist()
     return {
-        f"weights/{name}": one
-        for name, one in zip(names, bins, strict=True)
-        if one[:, 2].any() and np.isfinite(one).all()
+        f"weights/{name}": histogram
+        for name, histogram in zip(names, bins, strict=True)
+        if histogram[:, 2].any() and np.isfinite(histogram).all()
     }

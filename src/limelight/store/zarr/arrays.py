@@ -38,7 +38,7 @@ class Arrays:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._open: dict[str, Any] = {}
-        self._kept: OrderedDict[tuple[Any, ...], np.ndarray[Any, Any]] = OrderedDict()
+        self._held: OrderedDict[tuple[Any, ...], np.ndarray[Any, Any]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -67,18 +67,20 @@ class Arrays:
         """
         key = (spec.name, row, *at)
         with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-        if found is not None and self.holds(spec, row):
-            return found
-        found = self.read(spec, row, step, *at)
-        found.flags.writeable = False
+            values = self._held.get(key)
+            if values is not None:
+                self._held.move_to_end(key)
+        if values is not None and self.holds(spec, row):
+            return values
+        values = self.read(spec, row, step, *at)
+        values.flags.writeable = False
         with self._lock:
-            self._kept[key] = found
-            while len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > _KEPT:
-                self._kept.popitem(last=False)
-        return found
+            self._held[key] = values
+            while (
+                len(self._held) > 1 and sum(array.nbytes for array in self._held.values()) > _KEPT
+            ):
+                self._held.popitem(last=False)
+        return values
 
     def read(self, spec: ArraySpec, row: int, step: int | None, *at: Any) -> np.ndarray[Any, Any]:
         """Read part of one row.
@@ -108,10 +110,10 @@ class Arrays:
             # Zarr would take a lost or empty file for a row that was never written.
             if self._files.row(spec, row).stat().st_size <= shards.least_size(spec):
                 raise ValueError("too short")
-            found = array.oindex[(row, *at)] if at else array[row]
+            values = array.oindex[(row, *at)] if at else array[row]
         except Exception as cause:
             raise self._lost(spec, row, step, cause) from cause
-        return np.asarray(found)
+        return np.asarray(values)
 
     def holds(self, spec: ArraySpec, row: int) -> bool:
         """Say whether a row was written."""
@@ -133,13 +135,13 @@ class Arrays:
                 text = file.read(_LONGEST + 1)
             if len(text) > _LONGEST:
                 raise ValueError("too long")
-            found = json.loads(text)
-            rows = found["shape"][0]
+            facts = json.loads(text)
+            rows = facts["shape"][0]
             if type(rows) is not int or rows <= row:
                 raise ValueError(f"{str(rows)[:40]} rows, wanted more than {row}")
             wanted = shards.metadata(spec, rows)
-            for key in wanted.keys() | found.keys():
-                got, due = found.get(key), wanted.get(key)
+            for key in wanted.keys() | facts.keys():
+                got, due = facts.get(key), wanted.get(key)
                 if got != due:
                     raise ValueError(f"{key} {str(got)[:80]}, wanted {str(due)[:80]}")
         except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as cause:

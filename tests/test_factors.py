@@ -8,8 +8,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limelight import factors as module
 from limelight.factors import factored, factors_of, lazy_allowed, lazy_weights
+from limelight.factors import vectors as module
 from limelight.rule import Rule
 
 EVERY = slice(None)

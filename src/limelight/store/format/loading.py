@@ -41,7 +41,7 @@ _TAKEN: Final = {"count", "step", "epoch", "parameter", "bin"}
 RENAMED_MEASURES: Final = {"sink": "first_key_share"}
 
 
-def loads(text: str, where: str) -> Description:
+def loads(text: str, where: str) -> tuple[Description, Specs]:
     """Read the text of ``limelight.json`` and believe nothing in it unchecked.
 
     Parameters
@@ -52,7 +52,8 @@ def loads(text: str, where: str) -> Description:
 
     Returns
     -------
-    Description
+    Description, Specs
+        Whose arrays are small enough to be read.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def loads(text: str, where: str) -> Description:
         raise _damaged(where, cause) from cause
 
 
-def _checked(facts: Mapping[str, Any]) -> Description:
+def _checked(facts: Mapping[str, Any]) -> tuple[Description, Specs]:
     texts = tuple(tuple(_texts(row) for row in table) for table in facts["texts"])
     sizes = _sizes(facts.get("sizes"))
     description = Description(
@@ -100,14 +101,13 @@ def _checked(facts: Mapping[str, Any]) -> Description:
     ):
         if len(set(names)) < len(names):
             raise ValueError("a name occurs twice")
-    _allocatable(description)
     if any(len(table) != len(description.examples) for table in texts):
         raise ValueError("texts for another number of examples")
-    return description
+    return description, _allocatable(description)
 
 
-def _allocatable(description: Description) -> None:
-    """Bound what reading any of it would allocate."""
+def _allocatable(description: Description) -> Specs:
+    """Return a recording's arrays if reading any of them allocates no more than is bearable."""
     for site in description.sites:
         if site.features is None:
             _bounded(site.queries * site.keys, _MOST_CELLS)
@@ -125,6 +125,7 @@ def _allocatable(description: Description) -> None:
             # Cells of what vectors allow are seldom written, and of long maps there may be many.
             if role != "allowed" or group is None or group.features is None:
                 _bounded(math.prod(spec.grid), _MOST_PARTS)
+    return specs
 
 
 def _sizes(facts: Mapping[str, Any] | None) -> Sizes:

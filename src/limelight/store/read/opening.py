@@ -51,6 +51,8 @@ class Opened:
     run : str
         The run's name, for messages.
     description : Description
+    specs : Specs
+        Its arrays.
     published : Published
     arrays : Arrays
     problems : tuple of str
@@ -59,14 +61,10 @@ class Opened:
 
     run: str
     description: Description
+    specs: Specs
     published: Published
     arrays: Arrays
     problems: tuple[str, ...]
-
-    @cached_property
-    def specs(self) -> Specs:
-        """Its arrays."""
-        return Specs.of(self.description)
 
     def locate(self, name: str) -> Located:
         """Return where a site lies.
@@ -113,9 +111,9 @@ def opened(path: str | os.PathLike[str], run: str) -> Opened:
         If it is damaged, or newer than this limelight.
     """
     files = Files.of(path)
-    description = _described(files, Path(path))
+    description, specs = _described(files, Path(path))
     lines, problems = index.read(files.index)
-    return Opened(run, description, Published(run, lines), Arrays(files), tuple(problems))
+    return Opened(run, description, specs, Published(run, lines), Arrays(files), tuple(problems))
 
 
 def absent(what: str, name: str, run: str, names: Sequence[str]) -> NotRecordedError:
@@ -129,7 +127,7 @@ def absent(what: str, name: str, run: str, names: Sequence[str]) -> NotRecordedE
     )
 
 
-def _described(files: Files, path: Path) -> Description:
+def _described(files: Files, path: Path) -> tuple[Description, Specs]:
     meta = files.meta
     restore = (
         "Wanted the text that limelight wrote there.",

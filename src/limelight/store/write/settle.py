@@ -96,8 +96,7 @@ def _found(files: Files, before: Settled | None) -> Settled | None:
         return None
     if before is not None and text == before.text:
         return before
-    description = loads(text, str(files.meta))
-    return Settled(text, description, Specs.of(description))
+    return Settled(text, *loads(text, str(files.meta)))
 
 
 def _move_aside(files: Files) -> None:

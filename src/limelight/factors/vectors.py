@@ -1,8 +1,7 @@
-"""Attention kept as what it is a function of: queries, keys, a scale, a rule, a log normaliser.
+"""The vectors of one site, and exactly the weights they make.
 
-Room: lowest. Comes in: the vectors of one site. Goes out: exactly the weights somebody asks for,
-computed from them; nobody who reads ``weights`` can tell. T positions cost O(T · feature), not
-O(T²). May import NumPy and xarray only.
+Room: factors. Comes in: queries, keys, a scale, a rule. Goes out: :class:`Factors`, whose weights
+are computed a part at a time. May import NumPy only.
 """
 
 from __future__ import annotations
@@ -14,12 +13,9 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
-from limelight import renamed, schema
+from limelight import renamed
 from limelight.rule import Rule
 
 #: Largest number of weights computed at once while walking over whole maps: few enough to stay in
@@ -219,7 +215,7 @@ def factored(
 
 
 def blocks(
-    shape: tuple[int, int, int, int], most: int = BLOCK
+    shape: tuple[int, int, int, int], most: int | None = None
 ) -> Iterator[tuple[int, slice, slice]]:
     """Walk over maps in blocks of whole rows.
 
@@ -227,8 +223,8 @@ def blocks(
     ----------
     shape : tuple of int
         Sizes of example, head, query and key.
-    most : int
-        Weights of a block.
+    most : int, optional
+        Weights of a block; :data:`BLOCK` if not given.
 
     Yields
     ------
@@ -237,6 +233,7 @@ def blocks(
         one where it is large. At most so many weights, or one row.
     """
     examples, heads, queries, keys = shape
+    most = BLOCK if most is None else most
     rows = max(1, min(queries, most // max(keys, 1)))
     several = max(1, most // max(queries * keys, 1)) if rows == queries else 1
     for example in range(examples):
@@ -247,114 +244,6 @@ def blocks(
                     slice(head, min(head + several, heads)),
                     slice(start, min(start + rows, queries)),
                 )
-
-
-def lazy_weights(factors: Factors) -> xr.Variable:
-    """Return a variable [example, head, query, key] that computes what is asked of it.
-
-    Parameters
-    ----------
-    factors : Factors
-
-    Returns
-    -------
-    Variable
-        float32.
-    """
-    return xr.Variable(schema.SITE_DIMS, indexing.LazilyIndexedArray(_Weights(factors)))
-
-
-def lazy_allowed(rule: Rule, shape: tuple[int, int, int, int]) -> xr.Variable:
-    """Return a variable that computes which cells are allowed.
-
-    Parameters
-    ----------
-    rule : Rule
-    shape : tuple of int
-        Sizes of example, head, query and key.
-
-    Returns
-    -------
-    Variable
-        bool, [example, query, key], or with ``head`` where heads differ.
-    """
-    array = _Allowed(rule, shape)
-    dims = schema.SITE_DIMS if rule.by_head else (schema.EXAMPLE, schema.QUERY, schema.KEY)
-    return xr.Variable(dims, indexing.LazilyIndexedArray(array))
-
-
-def factors_of(weights: xr.DataArray) -> Factors | None:
-    """Return what whole, lazy weights are computed from.
-
-    Parameters
-    ----------
-    weights : DataArray [example, head, query, key]
-
-    Returns
-    -------
-    Factors or None
-        None where they are dense, or a selection.
-    """
-    data = weights.variable._data  # xarray keeps no public door to what is not loaded yet
-    if not isinstance(data, indexing.LazilyIndexedArray):
-        return None
-    array = data.array
-    whole = data.shape == array.shape and weights.dims == schema.SITE_DIMS
-    # A recording's own arrays have them too, and read them now.
-    factors: Factors | None = getattr(array, "factors", None) if whole else None
-    return factors
-
-
-class _Weights(BackendArray):
-    """Weights, one rectangle of one head at a time."""
-
-    def __init__(self, factors: Factors) -> None:
-        self.factors = factors
-        self.shape = factors.shape
-        self.dtype = np.dtype(np.float32)
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        support = indexing.IndexingSupport.BASIC
-        return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
-
-    def _read(self, key: tuple[int | slice, ...]) -> NDArray[np.float32]:
-        index = tuple(slice(i, i + 1) if isinstance(i, (int, np.integer)) else i for i in key)
-        ranges = [range(*part.indices(size)) for part, size in zip(index, self.shape, strict=True)]
-        weights = np.empty([len(part) for part in ranges], np.float32)
-        # All heads at once where that is little: a call for each costs more than small maps do.
-        little = math.prod(map(len, ranges[1:])) <= BLOCK
-        for at, example in enumerate(ranges[0]):
-            if little:
-                weights[at] = self.factors.weights(example, index[1], index[2], index[3])
-                continue
-            for ordinal, head in enumerate(ranges[1]):
-                weights[at, ordinal] = self.factors.weights(example, head, index[2], index[3])
-        return weights[tuple(0 if isinstance(i, (int, np.integer)) else slice(None) for i in key)]
-
-
-class _Allowed(BackendArray):
-    """Which cells are allowed, one rectangle at a time."""
-
-    def __init__(self, rule: Rule, shape: tuple[int, int, int, int]) -> None:
-        self.rule = rule
-        self.shape = shape if rule.by_head else (shape[0], *shape[2:])
-        self.dtype = np.dtype(np.bool_)
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        support = indexing.IndexingSupport.BASIC
-        return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
-
-    def _read(self, key: tuple[int | slice, ...]) -> NDArray[np.bool_]:
-        index = tuple(slice(i, i + 1) if isinstance(i, (int, np.integer)) else i for i in key)
-        ranges = [range(*part.indices(size)) for part, size in zip(index, self.shape, strict=True)]
-        cells = np.empty([len(part) for part in ranges], np.bool_)
-        for at, example in enumerate(ranges[0]):
-            if self.rule.by_head:
-                for ordinal, head in enumerate(ranges[1]):
-                    cells[at, ordinal] = self.rule.allowed(example, head, index[2], index[3])
-            else:
-                cells[at] = self.rule.allowed(example, 0, index[1], index[2])
-        return cells[tuple(0 if isinstance(i, (int, np.integer)) else slice(None) for i in key)]
 
 
 def _forbid(values: NDArray[np.float32], allowed: NDArray[np.bool_], instead: float) -> None:

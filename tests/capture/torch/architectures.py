@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
+
+from limelight.testing.rounding import rounding, spread
 
 VOCABULARY = 40
 EXAMPLES, LENGTH, TARGET = 2, 6, 4
@@ -106,9 +109,30 @@ class Architecture:
         twin.load_state_dict(model.state_dict())
         return twin
 
+    def compared(
+        self, tree: Any, model: Any, outputs: Any, rows: Any = None
+    ) -> list[tuple[Any, Any, str]]:
+        """Compare each site of a capture with the map the model itself gives: site, map, kind.
+
+        Both were summed in float32, in two ways, from the embeddings to the scores: so many numbers
+        as all of the model's matrices have columns. ``rows`` says which queries are no padding;
+        what padding attends to, each kernel decides.
+        """
+        columns = sum(matrix.shape[-1] for matrix in model.parameters() if matrix.dim() > 1)
+        triples = self.expected(tree, outputs)
+        for site, maps, _ in triples:
+            weights = site["weights"].values
+            assert weights.shape == maps.shape
+            valid = np.ones((1, 1, 1, 1), bool)
+            if rows is not None and maps.shape[2] == rows.shape[1]:
+                valid = np.asarray(rows, bool)[:, None, :, None]
+            bound = 2 * rounding(spread(maps * valid), columns, maps.shape[-1])
+            assert np.abs((weights - maps) * valid).max() <= bound, site.attrs["module"]
+        return triples
+
     def expected(self, tree: Any, outputs: Any) -> list[tuple[Any, Any, str]]:
         """Pair each site of a capture with the map the model itself gives: site, map, kind."""
-        found = []
+        expected_maps = []
         for where, pattern, kind in self.says:
             maps = outputs
             for name in where.split("."):
@@ -118,11 +142,11 @@ class Architecture:
                 if fnmatchcase(str(site.attrs["module"]), pattern) and site.attrs["kind"] == kind
             ]  # fmt: skip
             assert len(sites) == len(maps), (where, len(sites), len(maps))
-            for site, one in zip(sites, maps, strict=True):
+            for site, weights in zip(sites, maps, strict=True):
                 # Windows of an image: [example · window, head, …]
-                own = one.detach().reshape(EXAMPLES, -1, *one.shape[-2:])
-                found.append((site, own.float().numpy(), kind))
-        return found
+                whole = weights.detach().reshape(EXAMPLES, -1, *weights.shape[-2:])
+                expected_maps.append((site, whole.float().numpy(), kind))
+        return expected_maps
 
 
 def row(name: str, model: str, options: dict[str, Any], **others: Any) -> Architecture:
@@ -237,4 +261,6 @@ ARCHITECTURES = [
               ("vision_model_output.attentions", "vision_model/encoder/*", "self"))),
 ]  # fmt: skip
 
-BY_NAME = {one.name.partition(",")[0]: one for one in reversed(ARCHITECTURES)}
+BY_NAME = {
+    architecture.name.partition(",")[0]: architecture for architecture in reversed(ARCHITECTURES)
+}

@@ -41,14 +41,14 @@ class TestEncoder(AdapterConformance):
         return numbers(3, 5, WIDE)
 
     def expected(self, model, inputs):
-        found, x = {}, torch.from_numpy(inputs)
+        maps, x = {}, torch.from_numpy(inputs)
         model.eval()
         with torch.no_grad():
             for number, layer in enumerate(model.layers):
                 attended = layer.self_attn(x, x, x, average_attn_weights=False)[1]
-                found[f"layers/{number}/self_attn"] = attended.numpy()
+                maps[f"layers/{number}/self_attn"] = attended.numpy()
                 x = layer(x)
-        return found
+        return maps
 
     def plain(self):
         return Plain()
@@ -145,7 +145,8 @@ class TestBert(AdapterConformance):
             given = {name: torch.from_numpy(value) for name, value in inputs.items()}
             maps = eager(**given, output_attentions=True).attentions
         return {
-            f"encoder/layer/{number}/attention/self": one.numpy() for number, one in enumerate(maps)
+            f"encoder/layer/{number}/attention/self": weights.numpy()
+            for number, weights in enumerate(maps)
         }
 
     def plain(self):
@@ -203,5 +204,5 @@ class TestT5(TestBert):
 @pytest.mark.parametrize("kind", [TestEncoder, TestModelsOfOnesOwn, TestBert, TestT5])
 def test_the_models_have_dropout_or_could_not_show_it(kind):
     model = kind().model()
-    own = kind is not TestT5
-    assert not own or any(isinstance(part, nn.Dropout) for part in model.modules())
+    drops = kind is not TestT5
+    assert not drops or any(isinstance(part, nn.Dropout) for part in model.modules())

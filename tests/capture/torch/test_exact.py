@@ -22,6 +22,7 @@ from written import (
     T,
     Written,
     causal_bias,
+    close,
     heads,
     only,
     sites,
@@ -31,8 +32,6 @@ from written import (
 
 import limelight as ll
 
-NEAR = {"rtol": 0, "atol": 1e-6}
-
 
 @pytest.fixture
 def x():
@@ -41,10 +40,6 @@ def x():
 
 def attention(**options):
     return nn.MultiheadAttention(D, H, dropout=0.3, **options)
-
-
-def close(site, wanted):
-    np.testing.assert_allclose(weights(site), wanted, **NEAR)
 
 
 CAUSAL = torch.triu(torch.ones(T, T, dtype=torch.bool), 1)
@@ -115,25 +110,25 @@ def test_encoder_with_its_fast_path(x, norm_first, padding):
         warnings.simplefilter("ignore")  # about nested tensors, which norm_first rules out
         model = nn.TransformerEncoder(layer, 2)
     call = lambda model, x: model(x, src_key_padding_mask=padding)  # noqa: E731
-    found = sites(ll.capture(model, x, call=call))
-    assert list(found) == ["layers/0/self_attn", "layers/1/self_attn"]
+    captured = sites(ll.capture(model, x, call=call))
+    assert list(captured) == ["layers/0/self_attn", "layers/1/self_attn"]
     model.eval()
     state = x
     for number, layer in enumerate(model.layers):
         y = layer.norm1(state) if norm_first else state
         _, wanted = layer.self_attn(y, y, y, key_padding_mask=padding, average_attn_weights=False)
-        close(found[f"layers/{number}/self_attn"], wanted.detach())
+        close(captured[f"layers/{number}/self_attn"], wanted.detach())
         torch.backends.mha.set_fastpath_enabled(False)
         state = layer(state, src_key_padding_mask=padding)
         torch.backends.mha.set_fastpath_enabled(True)
     if padding is not None:
-        np.testing.assert_array_equal(found["layers/0/self_attn"]["key_valid"], ~padding)
+        np.testing.assert_array_equal(captured["layers/0/self_attn"]["key_valid"], ~padding)
 
 
 def test_encoder_and_decoder(x):
     model = nn.Transformer(D, H, 1, 2, 32, batch_first=True)
-    found = sites(ll.capture(model, (x, torch.randn(B, 4, D))))
-    assert {path: (site.attrs["kind"], weights(site).shape) for path, site in found.items()} == {
+    captured = sites(ll.capture(model, (x, torch.randn(B, 4, D))))
+    assert {path: (site.attrs["kind"], weights(site).shape) for path, site in captured.items()} == {
         "encoder/layers/0/self_attn": ("self", (B, H, T, T)),
         "decoder/layers/0/self_attn": ("self", (B, H, 4, 4)),
         "decoder/layers/0/multihead_attn": ("cross", (B, H, 4, T)),
@@ -203,9 +198,9 @@ def test_grouped_queries(x):
 
 
 def test_without_a_head_axis_and_with_one_more(x):
-    one = Made(lambda self, x: functional.scaled_dot_product_attention(x, x, x))
+    attended = Made(lambda self, x: functional.scaled_dot_product_attention(x, x, x))
     wanted = softmax((x @ x.transpose(-1, -2)).numpy() / math.sqrt(D))
-    close(only(ll.capture(one, x)), wanted[:, None])
+    close(only(ll.capture(attended, x)), wanted[:, None])
     grid = torch.randn(B, 4, H, T, 8)
     more = Made(lambda self, x: functional.scaled_dot_product_attention(x, x, x))
     wanted = softmax((grid @ grid.transpose(-1, -2)).numpy() / math.sqrt(8))
@@ -238,16 +233,16 @@ def test_half_precision_is_recomputed_in_single(x, kind, dtype):
 
 
 def test_autocast_does_not_reach_the_recorder(x):
-    class Kept(Fused):
+    class Remembering(Fused):
         def pairs(self, x):
             self.made = super().pairs(x)
-            self.kept.append(self.made)
+            self.calls.append(self.made)
             return self.made
 
-    Kept.kept = []
+    Remembering.calls = []
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        site = only(ll.capture(Kept(), x))
-    q, k, _ = Kept.kept[-1]
+        site = only(ll.capture(Remembering(), x))
+    q, k, _ = Remembering.calls[-1]
     assert q.dtype is torch.bfloat16
     scores = q.float() @ k.float().transpose(-1, -2) / math.sqrt(q.shape[-1])
     close(site, softmax(scores.numpy()))
@@ -269,10 +264,10 @@ def test_flex_attention(x, compiled, mask, mod):
             return called(*self.pairs(x), score_mod=mod, block_mask=block)
 
     model = Flexed()
-    place = np.arange(T)
+    position = np.arange(T)
     bias = causal_bias() if mask else np.zeros((T, T))
     if mod is not None:
-        bias = bias + 0.1 * (place[:, None] - place) * np.arange(1, H + 1)[:, None, None]
+        bias = bias + 0.1 * (position[:, None] - position) * np.arange(1, H + 1)[:, None, None]
     close(only(ll.capture(model, x)), model.expected(x, bias))
 
 
@@ -283,10 +278,10 @@ def test_checkpointed_blocks(x):
 
 
 def test_under_vmap(x):
-    def one(y):
+    def attended(y):
         return (y @ y.T).softmax(-1) @ y
 
-    site = only(ll.capture(Made(lambda self, x: torch.vmap(one)(x)), x))
+    site = only(ll.capture(Made(lambda self, x: torch.vmap(attended)(x)), x))
     close(site, softmax((x @ x.transpose(1, 2)).numpy())[:, None])
 
 

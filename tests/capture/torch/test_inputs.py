@@ -1,4 +1,4 @@
-"""What a torch model is called with, and how its refusals are told; names of its weights."""
+"""What a torch model is called with, and how its refusals are worded; names of its weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from written import B, D, Fused, H, Made, T, Written, only, sites, weights
+from written import B, D, Fused, H, Made, T, Written, close, only, sites, weights
 
 import limelight as ll
 from limelight.capture import parameters
@@ -52,8 +52,8 @@ def test_a_mapping_is_keywords(kind):
 def test_a_tuple_is_positional(x):
     model = Made(lambda self, x, y: self.attn(x + y), attn=Written())
     both = ll.capture(model, (x, 2 * x))
-    one = ll.capture(Made(lambda self, x: self.attn(3 * x), attn=model.attn), x)
-    np.testing.assert_allclose(weights(only(both)), weights(only(one)), atol=1e-6)
+    alone = ll.capture(Made(lambda self, x: self.attn(3 * x), attn=model.attn), x)
+    close(only(both), weights(only(alone)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float32])
@@ -95,7 +95,7 @@ def test_a_run_of_ones_own(x):
 
     tree = ll.capture(model, x, call=call)
     assert torch.equal(seen[0], x)
-    np.testing.assert_allclose(weights(only(tree)), model.attn.expected(x), atol=1e-6)
+    close(only(tree), model.attn.expected(x))
 
 
 def test_a_refusal_names_shapes_and_the_models_own_words(x):
@@ -123,14 +123,14 @@ class MambaMixer(nn.Linear):
 
 
 @pytest.mark.parametrize(
-    ("part", "told"),
+    ("part", "words"),
     [
         (MambaMixer(D, D), r"'1' is a MambaMixer: .*state"),
         (nn.LSTM(D, D), "'1'|its modules that ran: 0, 1"),
     ],
 )
-def test_modules_without_a_map_are_named(part, told, x):
-    with pytest.raises(UnsupportedModelError, match=told):
+def test_modules_without_a_map_are_named(part, words, x):
+    with pytest.raises(UnsupportedModelError, match=words):
         ll.capture(nn.Sequential(nn.Linear(D, D), part), x)
 
 
@@ -141,16 +141,16 @@ def kernel(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
 @pytest.mark.parametrize(
-    ("forward", "told"),
+    ("forward", "words"),
     [
         (lambda self, x: self.part(x, x), "flash_attention in the module 'part'.*torch's own"),
         (lambda self, x: ragged(x), "nested tensors.*padded to one length"),
     ],
     ids=["kernel", "nested"],
 )
-def test_what_hands_out_no_weights_is_named(forward, told, x):
+def test_what_hands_out_no_weights_is_named(forward, words, x):
     model = Made(forward, part=Made(lambda self, q, k: kernel(q, k)))
-    with pytest.raises(UnsupportedModelError, match=told):
+    with pytest.raises(UnsupportedModelError, match=words):
         ll.capture(model, x)
 
 
@@ -171,11 +171,11 @@ def test_weights_have_paths_for_names():
     layer = nn.TransformerEncoderLayer(D, H, 16)
     model = nn.Sequential(nn.Embedding(9, D), layer)
     model[0].weight.requires_grad = False
-    found = named(model)
-    assert "0/weight" not in found
-    assert list(found)[:2] == ["1/self_attn/in_proj_weight", "1/self_attn/in_proj_bias"]
+    named_arrays = named(model)
+    assert "0/weight" not in named_arrays
+    assert list(named_arrays)[:2] == ["1/self_attn/in_proj_weight", "1/self_attn/in_proj_bias"]
     weight = layer.linear1.weight
-    assert np.shares_memory(found["1/linear1/weight"], weight.detach().numpy())
+    assert np.shares_memory(named_arrays["1/linear1/weight"], weight.detach().numpy())
 
 
 def test_tied_weights_are_counted_once():
@@ -192,9 +192,9 @@ def test_wrappers_leave_no_trace_in_names():
 
 def test_half_precision_is_read_as_single():
     model = nn.Linear(2, 2).bfloat16()
-    found = named(model)["weight"]
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, model.weight.detach().float().numpy())
+    named_arrays = named(model)["weight"]
+    assert named_arrays.dtype == np.float32
+    np.testing.assert_array_equal(named_arrays, model.weight.detach().float().numpy())
 
 
 def test_weights_that_are_elsewhere():
@@ -203,6 +203,6 @@ def test_weights_that_are_elsewhere():
 
 
 def test_parameters_are_summed_up():
-    found = parameters(nn.Sequential(nn.Linear(4, 3)))
-    assert found["parameter"].values.tolist() == ["0/weight", "0/bias"]
-    assert found["module"].values.tolist() == ["0", "0"]
+    named_arrays = parameters(nn.Sequential(nn.Linear(4, 3)))
+    assert named_arrays["parameter"].values.tolist() == ["0/weight", "0/bias"]
+    assert named_arrays["module"].values.tolist() == ["0", "0"]

@@ -7,7 +7,22 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
-from written import B, D, Fused, H, Made, T, Written, heads, kinds, only, sites, softmax, weights
+from written import (
+    B,
+    D,
+    Fused,
+    H,
+    Made,
+    T,
+    Written,
+    close,
+    heads,
+    kinds,
+    only,
+    sites,
+    softmax,
+    weights,
+)
 
 import limelight as ll
 from limelight.errors import UnsupportedModelError
@@ -103,7 +118,7 @@ def test_attention_written_by_hand(way, x):
     site = only(ll.capture(WAYS[way](), x))
     assert site.attrs["kind"] == "self"
     assert weights(site).shape[-2:] == (T, T)
-    np.testing.assert_allclose(weights(site).sum(-1), 1, atol=1e-6)
+    np.testing.assert_allclose(weights(site).sum(-1), 1, atol=T * np.finfo(np.float32).eps)
 
 
 POOLINGS = {
@@ -123,7 +138,7 @@ def test_pooling(way, x):
     with torch.no_grad():
         scores = model.w(x).squeeze(-1)
         scores = torch.tanh(scores) if way == "column" else scores
-    np.testing.assert_allclose(weights(site), softmax(scores.numpy())[:, None, None], atol=1e-6)
+    close(site, softmax(scores.numpy())[:, None, None])
 
 
 def test_pooling_by_several_heads(x):
@@ -181,18 +196,18 @@ def test_the_steps_of_a_decoder_are_one_site(x):
 def test_one_pooling_of_two_sequences_is_two_sites(x):
     pool = Made(POOLINGS["column"], w=nn.Linear(D, 1))
     model = Made(lambda self, x, y: self.pool(x) - self.pool(y), pool=pool)
-    found = kinds(ll.capture(model, (x, torch.randn(B, T, D))))
-    assert found == {"pool": "pooling", "pool:1": "pooling"}
+    captured = kinds(ll.capture(model, (x, torch.randn(B, T, D))))
+    assert captured == {"pool": "pooling", "pool:1": "pooling"}
 
 
 def test_modules_used_again_and_again(x):
     model = Made(lambda self, x: self.layer(self.layer(self.layer(x))), layer=Fused())
-    found = sites(ll.capture(model, x))
-    assert list(found) == ["layer", "layer:1", "layer:2"]
+    captured = sites(ll.capture(model, x))
+    assert list(captured) == ["layer", "layer:1", "layer:2"]
     with torch.no_grad():
         model.eval()
         second = model.layer.expected(model.layer(x))
-    np.testing.assert_allclose(weights(found["layer:1"]), second, atol=1e-6)
+    close(captured["layer:1"], second)
 
 
 def test_two_softmaxes_of_one_module(x):
@@ -205,7 +220,7 @@ def test_two_softmaxes_of_one_module(x):
 
 def routed(self, x):
     shares = self.gate(x).softmax(-1)
-    return (shares.unsqueeze(-1) * torch.stack([one(x) for one in self.experts], 2)).sum(2)
+    return (shares.unsqueeze(-1) * torch.stack([expert(x) for expert in self.experts], 2)).sum(2)
 
 
 def routed_to_the_best(self, x):
@@ -293,10 +308,10 @@ def test_words_name_the_positions_they_stand_for():
         decoder=nn.TransformerDecoderLayer(D, H, 16, batch_first=True),
     )  # fmt: skip
     ids = torch.randint(1, 9, (2, B, T))
-    found = sites(ll.capture(model, tuple(ids), tokens=[f"w{n}" for n in range(9)]))
+    captured = sites(ll.capture(model, tuple(ids), tokens=[f"w{n}" for n in range(9)]))
     worded = {
         path: [name for name in ("query_token", "key_token") if name in site]
-        for path, site in found.items()
+        for path, site in captured.items()
     }
     assert worded == {
         "encoder/self_attn": ["query_token", "key_token"],
@@ -338,7 +353,7 @@ def test_heads_folded_into_the_examples(order, fused, examples, x):
         q, k = heads(model.q(x)), heads(model.k(x))
     wanted = softmax((q @ k.transpose(-1, -2)).numpy() / (D // H) ** 0.5)[:examples]
     site = only(ll.capture(model, x[:examples]))
-    np.testing.assert_allclose(weights(site), wanted, atol=1e-6)
+    close(site, wanted)
     assert site.attrs["kind"] == "self"
 
 
@@ -365,7 +380,7 @@ def test_positions_before_examples_inside_the_model(examples, x):
     site = only(ll.capture(model, x[:examples]))
     with torch.no_grad():
         wanted = softmax(model.w(x).squeeze(-1).numpy())[:examples, None, None]
-    np.testing.assert_allclose(weights(site), wanted, atol=1e-6)
+    close(site, wanted)
 
 
 def test_queries_before_examples(x):
@@ -376,7 +391,7 @@ def test_queries_before_examples(x):
 
     site = only(ll.capture(Made(forward), x))
     wanted = softmax((x @ x.transpose(1, 2)).numpy())[:, None]
-    np.testing.assert_allclose(weights(site), wanted, atol=1e-6)
+    close(site, wanted)
 
 
 def test_windows_count_as_heads(x):
@@ -388,4 +403,4 @@ def test_windows_count_as_heads(x):
     x = torch.randn(B, 6, D)
     q = x.view(B, 2, 3, H, -1).transpose(2, 3)
     wanted = softmax((q @ q.transpose(-1, -2)).numpy()).reshape(B, 2 * H, 3, 3)
-    np.testing.assert_allclose(weights(only(ll.capture(Made(forward), x))), wanted, atol=1e-6)
+    close(only(ll.capture(Made(forward), x)), wanted)

@@ -85,7 +85,7 @@ def same(before, after):
         if name == "grads":
             pairs = zip(value, after[name], strict=True)
         if tensors or name == "grads":
-            assert all(one is other or torch.equal(one, other) for one, other in pairs), name
+            assert all(value is then or torch.equal(value, then) for value, then in pairs), name
         elif name == "torch":
             assert torch.equal(value, after[name])
         else:
@@ -149,8 +149,8 @@ def test_attention_is_taken_in_inference_mode(x):
     model = encoder()
     model.layers[0].eval()
     first, second = (only_weights(ll.capture(model, x)) for _ in range(2))
-    for one, other in zip(first, second, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for before, after in zip(first, second, strict=True):
+        np.testing.assert_array_equal(before, after)
     assert (model.layers[0].training, model.layers[1].training) == (False, True)
 
 
@@ -163,9 +163,9 @@ def test_inputs_are_not_changed(x):
         x *= 2
         return self.attn(x)
 
-    kept = x.clone()
+    copied = x.clone()
     ll.capture(Made(forward, attn=Written()), x)
-    assert torch.equal(x, kept)
+    assert torch.equal(x, copied)
 
 
 def test_inside_inference_mode(x):
@@ -207,9 +207,11 @@ def test_a_compiled_model_is_not_compiled_anew(x, compilations):
         tree = ll.capture(model, x)
         assert torch.equal(model(x), wanted)
     assert compilations() == count
-    for site, one in zip(sites(ll.capture(plain, x)).items(), sites(tree).items(), strict=True):
-        assert one[0] == site[0]
-        np.testing.assert_array_equal(weights(one[1]), weights(site[1]))
+    for site, captured in zip(
+        sites(ll.capture(plain, x)).items(), sites(tree).items(), strict=True
+    ):
+        assert captured[0] == site[0]
+        np.testing.assert_array_equal(weights(captured[1]), weights(site[1]))
 
 
 def test_compiled_parts_are_not_compiled_anew(x, compilations):
@@ -228,7 +230,7 @@ def test_a_compiled_model_that_never_ran(x, compilations):
     model = torch.compile(Written(), backend="eager")
     assert list(sites(ll.capture(model, x))) == ["written"]
     assert compilations() == 0
-    names = [list(adapter_for(one).named_parameters(one)) for one in (model, Written())]
+    names = [list(adapter_for(model).named_parameters(model)) for model in (model, Written())]
     assert names[0] == names[1]
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from limelight.testing.rounding import rounding, spread
+
 B, T, D, H = 3, 5, 16, 2
 
 
@@ -20,8 +22,8 @@ def softmax(logits):
 
 def sites(tree):
     """Sites by path, in the order they ran."""
-    found = [node for node in tree.subtree if node.has_data]
-    return {n.attrs["module"]: n for n in sorted(found, key=lambda n: n.attrs["order"])}
+    nodes = [node for node in tree.subtree if node.has_data]
+    return {n.attrs["module"]: n for n in sorted(nodes, key=lambda n: n.attrs["order"])}
 
 
 def kinds(tree):
@@ -35,6 +37,15 @@ def only(tree):
 
 def weights(site):
     return site["weights"].values
+
+
+def close(site, wanted):
+    """A site's weights are those wanted, as near as two ways to sum them in float32 may be."""
+    values = weights(site)
+    assert values.shape == wanted.shape
+    # Of a query, of a key, and of their product: none of the models sums more for one score.
+    bound = 2 * rounding(spread(np.asarray(wanted)), 3 * D, wanted.shape[-1])
+    np.testing.assert_allclose(values, wanted, rtol=0, atol=bound)
 
 
 def heads(x):
@@ -68,7 +79,7 @@ class Projected(nn.Module):
     def expected(self, x, bias=0.0):
         """Weights computed in NumPy from the model's own queries and keys."""
         with torch.no_grad():
-            q, k, _ = (one.float().numpy() for one in self.pairs(x))
+            q, k, _ = (part.float().numpy() for part in self.pairs(x))
         return softmax(q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1]) + bias)
 
 

@@ -73,10 +73,10 @@ def test_what_an_answer_says_is_what_the_contract_says(tmp_path):
     run = open_run(planted.write(tmp_path / "words", planted.words))
     said = answer(run, Query("run")).attrs
     assert set(said) == set(get_type_hints(facts.RunFacts))
-    for many, one in (("sites", "Site"), ("examples", "Example"), ("parameters", "Parameter")):
+    for many, kind in (("sites", "Site"), ("examples", "Example"), ("parameters", "Parameter")):
         assert said[many]
         for part in said[many]:
-            assert set(part) == set(get_type_hints(getattr(facts, one)))
+            assert set(part) == set(get_type_hints(getattr(facts, kind)))
     listed = Runs().catalogue({"words": str(tmp_path / "words")})
     assert set(listed) == set(get_type_hints(facts.Catalogue))
     assert {*map(frozenset, listed["runs"])} == {frozenset(get_type_hints(facts.RunCard))}

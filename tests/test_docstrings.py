@@ -41,12 +41,12 @@ _HEADING = re.compile(r"^(\w[\w ]+)\n-{3,}$", re.MULTILINE)
 def sections(thing: object) -> dict[str, str]:
     """Split a numpydoc docstring into its summary, under "", and its sections by heading."""
     text = inspect.getdoc(thing) or ""
-    found = {}
+    texts = {}
     heads = list(_HEADING.finditer(text))
-    found[""] = text[: heads[0].start() if heads else len(text)].strip()
+    texts[""] = text[: heads[0].start() if heads else len(text)].strip()
     for head, following in zip(heads, [*heads[1:], None], strict=True):
-        found[head[1]] = text[head.end() : following.start() if following else len(text)].strip()
-    return found
+        texts[head[1]] = text[head.end() : following.start() if following else len(text)].strip()
+    return texts
 
 
 def parameters_of(thing) -> list[str]:

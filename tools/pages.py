@@ -67,10 +67,10 @@ def _analysis(card: Any) -> str:
 
 
 def _section(text: str, heading: str) -> str:
-    found = re.search(rf"^{heading}\n-+\n(.*?)(?=\n\n\w[\w ]*\n-{{3,}}\n|\Z)", text, re.M | re.S)
-    if not found:
+    match = re.search(rf"^{heading}\n-+\n(.*?)(?=\n\n\w[\w ]*\n-{{3,}}\n|\Z)", text, re.M | re.S)
+    if not match:
         return ""
-    body = found[1].strip()
+    body = match[1].strip()
     if heading == "Examples":
         return f"```pycon\n{body}\n```"
     return re.sub(r"^\.\. \[\d+\] ", "Source: ", body, flags=re.M)

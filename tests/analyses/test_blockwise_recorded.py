@@ -77,7 +77,7 @@ def test_uniform_attention_is_that_of_the_map(name):
 def test_uniform_attention_is_measured_anew_when_the_rule_changes_and_only_then(monkeypatch):
     made = []
     uniform = measuring.uniform_of
-    monkeypatch.setattr(measuring, "uniform_of", lambda one: made.append(1) or uniform(one))
+    monkeypatch.setattr(measuring, "uniform_of", lambda part: made.append(1) or uniform(part))
     remembered = measuring.Uniforms()
     causal, again = (remembered.of("a", site(Rule.causal(40, 40), seed=seed)) for seed in (0, 1))
     assert again is causal

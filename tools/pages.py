@@ -13,6 +13,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 
+_HEAD = "| claims | units | from | to | sites | no number for | computed from |"
+
+
 def on_config(config: Any) -> Any:
     """Show the benchmarks once ``make bench`` has written them."""
     if (ROOT / "docs" / "benchmarks.md").is_file():
@@ -52,14 +55,16 @@ def changelog() -> str:
 
 def _analysis(card: Any) -> str:
     low, high = card.bounds
-    row = f"| {card.tier} | {card.units} | `{low}` | `{high}` | {', '.join(card.kinds)} |"
+    cost = "one pass over queries and keys" if card.closed_form else "whole rows of weights"
+    kinds, missing = ", ".join(card.kinds), card.leaves_out or "none"
+    row = f"| {card.tier} | {card.units} | `{low}` | `{high}` | {kinds} | {missing} | {cost} |"
     rows = [
         f"## {card.name}",
         card.answers,
-        "| claims | units | from | to | sites |\n|---|---|---|---|---|\n" + row,
+        "\n".join([_HEAD, re.sub(r"[^|]+", "---", _HEAD), row]),
     ]
     text = inspect.getdoc(card.function) or ""
-    formula = re.search(r"\.\. math:: (.+)", text)
+    formula = re.search(r"\.\. math:: (.+(?:\n +.+)*)", text)
     if formula:
         rows.append(f"```latex\n{formula[1]}\n```")
     rows += [_section(text, heading) for heading in ("Notes", "References", "Examples")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 OPAQUE = Path(__file__).parent / "opaque"
+PAGE = Path(__file__).parents[3] / "docs" / "recognition.md"
 
 LOOK = """
 import sys, torch, limelight as ll
@@ -34,23 +36,48 @@ def ran(*command, path):
     )
 
 
+def registered_in(folder, module):
+    """Write what pip does when it installs a package with the entry point."""
+    metadata = folder / "installed-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: installed\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[limelight.attention]\nkernel = {module}\n")
+    return folder
+
+
 @pytest.fixture
 def registered(tmp_path):
-    """What pip writes when it installs a package with the entry point."""
-    folder = tmp_path / "opaque_attention-1.0.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: opaque-attention\nVersion: 1.0\n"
-    )
-    entry = "[limelight.attention]\nopaque = opaque_attention_limelight\n"
-    (folder / "entry_points.txt").write_text(entry)
-    return tmp_path
+    return registered_in(tmp_path, "opaque_attention_limelight")
+
+
+def conforms(file, path):
+    options = ("-p", "no:cacheprovider", "-c", os.devnull, "-q")
+    run = ran("-m", "pytest", *options, file, path=path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert " passed" in run.stdout
 
 
 def test_it_passes_the_conformance_tests(registered):
-    options = ("-p", "no:cacheprovider", "-c", os.devnull, "-q")
-    run = ran("-m", "pytest", *options, OPAQUE / "conformance.py", path=(registered, OPAQUE))
-    assert run.returncode == 0, run.stdout + run.stderr
+    conforms(OPAQUE / "conformance.py", (registered, OPAQUE))
+
+
+MY_KERNELS = """
+import math
+from opaque_attention import attend as powers_of_two
+
+def attend(query, key, value, causal=False):
+    sharpness = 1 / math.log(2) / math.sqrt(query.shape[-1])
+    return powers_of_two(query, key, value, sharpness=sharpness, causal=causal)
+"""
+
+
+def test_the_files_that_the_page_shows(tmp_path):
+    file, test = re.findall(r"^```py\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
+    (tmp_path / "my_kernels.py").write_text(MY_KERNELS)
+    (tmp_path / "my_kernels_limelight.py").write_text(file)
+    (tmp_path / "conformance.py").write_text("import my_kernels\n" + test)
+    folder = registered_in(tmp_path, "my_kernels_limelight")
+    conforms(tmp_path / "conformance.py", (folder, OPAQUE))
 
 
 @pytest.mark.parametrize("name", ["attend", "operator"])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import socket
 import struct
-import time
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
@@ -131,8 +130,3 @@ def _checksum(data: bytes) -> bytes:
     crc = google_crc32c.value(data)
     # TensorFlow turns and shifts it, so that a checksum of checksums stays one.
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
-
-
-def now() -> float:
-    """Return the time, seconds since 1970."""
-    return time.time()

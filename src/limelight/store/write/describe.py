@@ -15,10 +15,10 @@ import numpy as np
 import xarray as xr
 
 from limelight import schema
+from limelight.factors import Factors, factors_of
 from limelight.store.format.description import Description, Example, Parameter, Site
 from limelight.store.format.precision import Precision
 from limelight.store.format.sizes import Sizes
-from limelight.store.write.packing import vectors_of
 from limelight.store.write.step import ProbeLike, Step
 
 _TITLE = 60
@@ -62,7 +62,7 @@ def describe(step: Step, form: Precision, sizes: Sizes) -> Description:
 
 def _site(name: str, site: xr.Dataset, texts: Texts, form: Precision, sizes: Sizes) -> Site:
     attrs, axes = site.attrs, site["weights"].sizes
-    vectors = vectors_of(site["weights"], form)
+    vectors = _vectors(site["weights"], form)
     return Site(
         name=name,
         module=str(attrs.get("module", name)),
@@ -81,6 +81,17 @@ def _site(name: str, site: xr.Dataset, texts: Texts, form: Precision, sizes: Siz
         key_heads=None if vectors is None else int(vectors.key.shape[1]),
         strides=None if vectors is None else sizes.strides(*vectors.shape[2:]),
     )
+
+
+def _vectors(weights: xr.DataArray, form: Precision) -> Factors | None:
+    """Return the factors of a site if they are smaller than its maps as they would be stored."""
+    factors = factors_of(weights)
+    if factors is None:
+        return None
+    examples, heads, queries, keys = factors.shape
+    halves = 2 * (factors.query.size + factors.key.size) + 4 * examples * heads * queries
+    whole = np.dtype(form.dtype).itemsize * examples * heads * queries * keys
+    return factors if halves < whole else None
 
 
 def _layout(value: Any) -> tuple[int, int] | None:

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from limelight.analyses import blockwise
 from limelight.analyses.blockwise import pooling
-from limelight.factors import Factors, blocks, factors_of
+from limelight.factors import Factors, blocks
 from limelight.rule import Rule
 from limelight.store.format import overview
 from limelight.store.format.precision import Precision
@@ -73,28 +72,6 @@ class Packed:
     factors: Factors
     max_error: float
     pictures: Pictures
-
-
-def vectors_of(weights: xr.DataArray, form: Precision) -> Factors | None:
-    """Return the factors of a site if they are smaller than its maps.
-
-    Parameters
-    ----------
-    weights : DataArray [example, head, query, key]
-    form : Precision
-        How maps would be stored.
-
-    Returns
-    -------
-    Factors or None
-    """
-    factors = factors_of(weights)
-    if factors is None:
-        return None
-    examples, heads, queries, keys = factors.shape
-    halves = 2 * (factors.query.size + factors.key.size) + 4 * examples * heads * queries
-    whole = np.dtype(form.dtype).itemsize * examples * heads * queries * keys
-    return factors if halves < whole else None
 
 
 def packed(factors: Factors, form: Precision, sides: Pair, strides: Pair | None = None) -> Packed:

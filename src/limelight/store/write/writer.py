@@ -9,11 +9,9 @@ describe, settle, lay out, write, publish.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from limelight.renamed import arguments
@@ -24,10 +22,11 @@ from limelight.store.format.precision import Form
 from limelight.store.format.precision import precision as form_of
 from limelight.store.format.sizes import Sizes
 from limelight.store.tensorboard import summaries
-from limelight.store.tensorboard.events import EventFile, now
+from limelight.store.tensorboard.events import EventFile
 from limelight.store.write.describe import describe
 from limelight.store.write.lay_out import lay_out
-from limelight.store.write.patterns import Pattern, pattern_of
+from limelight.store.write.line import begin
+from limelight.store.write.patterns import pattern_of
 from limelight.store.write.rows import write_rows
 from limelight.store.write.settle import Settled, settle
 from limelight.store.write.step import Measures, ProbeLike, Step
@@ -141,8 +140,8 @@ class Writer:
         OSError
             If the disk is full, read-only or gone. What was published before stays readable.
         """
-        new = describe(step, self._form, self._sizes)
-        settled = settle(self._files, new, step.images, self._settled)
+        described = describe(step, self._form, self._sizes)
+        settled = settle(self._files, described, step.images, self._settled)
         if settled is not self._settled:
             self._settled = settled
             self._room.clear()
@@ -151,11 +150,8 @@ class Writer:
             if size != self._size:  # somebody else wrote to it
                 self._lines, _ = index.read(self._files.index)
             pattern = pattern_of(step, settled) if step.sites else None
-            line = _line(step, pattern, self._lines)
-            new_pattern = (
-                pattern if all(known.masks != line.masks for known in self._lines) else None
-            )
-            rows = lay_out(step, settled, line, new_pattern)
+            line, new = begin(step, pattern, self._lines)
+            rows = lay_out(step, settled, line, pattern if new else None)
             written = write_rows(self._files, rows, self._room)
             line = replace(line, nan="nan" in written, wide=written.get("query_wide", ()))
             index.append(descriptor, line)
@@ -167,23 +163,3 @@ class Writer:
             summaries.scalars(step.sites, step.measures),
             summaries.histograms(step.parameters),
         )
-
-
-def _line(step: Step, pattern: Pattern | None, lines: Sequence[Line]) -> Line:
-    """Return the line of a step, as far as it is known before its rows are written."""
-    epoch = step.epoch
-    line = Line(
-        step=int(step.number),
-        row=1 + max((known.row for known in lines), default=-1),
-        time=now() if step.time is None else float(step.time),
-        epoch=None if epoch is None or not np.isfinite(epoch) else float(epoch),
-        attention=bool(step.sites),
-        parameters=step.parameters is not None,
-    )
-    if pattern is None:
-        return line
-    for known in lines:
-        if known.digest == pattern.digest:
-            return replace(line, masks=known.masks, digest=known.digest, by_head=pattern.by_head)
-    masks = 1 + max((known.masks for known in lines), default=-1)
-    return replace(line, masks=masks, digest=pattern.digest, by_head=pattern.by_head)

@@ -44,11 +44,10 @@ def answer(run: Run, query: Query) -> xr.Dataset:
             ``epoch``, ``wall_time`` [step]; sites, examples, parameters, precision as attributes.
         ``grid``
             For the site at index *i*: ``cells_i`` [head_i, row_i, column_i], uint8, the rounded
-            ``255 * sqrt(weight)`` pooled to at most 32 × 32; ``nan_i``, where a cell holds a NaN,
-            if any does; ``allowed_i``, where it covers anything that may be attended to,
-            if some cover nothing; each
-            measure as ``<measure>_i`` [head_i] and its value under uniform attention over the
-            allowed keys as ``<measure>_uniform_i``.
+            ``255 * sqrt(weight)`` of the overview recorded; ``nan_i``, where a cell holds a NaN, if
+            any does; ``allowed_i``, where it covers anything that may be attended to, if some cover
+            nothing; each measure as ``<measure>_i`` [head_i] and its value under uniform attention
+            over the allowed keys as ``<measure>_uniform_i``.
         ``map``
             ``weights``, ``allowed`` [query, key], ``query_valid`` [query], ``key_valid`` [key];
             all with a leading ``example`` if the query names none; ``image`` [row, column] if the

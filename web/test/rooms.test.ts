@@ -27,14 +27,15 @@ const FLOORS: readonly (readonly string[])[] = [
   ["views/pages"],
   ["views/pages.ts"],
   ["app.tsx"],
-  ["main.tsx"],
+  ["gallery_text.ts"],
+  ["main.tsx", "gallery.tsx"],
 ];
 
 /** Rooms whose files do not know each other: each is there by being there. */
 const APART = ["views/lenses", "views/panels", "views/pages"];
 
 /** Who may ask the client: the state of the page, and the one hook that views ask with. */
-const ASKING = /^(client\/|state\/|controls\/use_answer\.ts$|app\.tsx$|main\.tsx$)/;
+const ASKING = /^(client\/|state\/|controls\/use_answer\.ts$|app\.tsx$|main\.tsx$|gallery\.tsx$)/;
 
 interface Import {
   readonly from: string;

@@ -4,7 +4,7 @@ import type { Panel } from "./parts/panel.ts";
 
 type NoProps = Record<never, never>;
 
-const panels = partsIn<Panel, NoProps>(
+export const panels = partsIn<Panel, NoProps>(
   import.meta.glob<Panel>("./panels/*.tsx", { query: "?about", import: "panel", eager: true }),
   import.meta.glob<Drawing<NoProps>>("./panels/*.tsx"),
 ).sort((a, b) => a.about.order - b.about.order);

@@ -25,8 +25,8 @@ sys.path[:0] = [str(GOLDEN)]
 import planted  # noqa: E402
 import planting  # noqa: E402
 import write  # noqa: E402
-
 from hatch_build import environment, install_packages, system_node, wheel_node  # noqa: E402
+
 from limelight.answer import answer  # noqa: E402
 from limelight.apps.runs import Runs  # noqa: E402
 from limelight.query import Query  # noqa: E402

@@ -106,7 +106,9 @@ def test_it_is_drawn_as_it_was(gallery, part, theme):
     assert old.exists(), f"{name} has no picture yet; LIMELIGHT_WRITE_PICTURES=1 writes it"
     off, text = difference(old, io.BytesIO(picture), boxes)
     lines = [too_far(off[~text], **DRAWN), too_far(off[text], **TEXT)]
-    problems = [f"{where}: {line}" for where, line in zip(("Drawing", "Text"), lines) if line]
+    problems = [
+        f"{where}: {line}" for where, line in zip(("Drawing", "Text"), lines, strict=True) if line
+    ]
     if problems:
         changed.write_bytes(picture)
         pytest.fail(

@@ -1,4 +1,4 @@
-"""Fills in the pages of the site that are made, not written: analyses, changelog, benchmarks.
+"""Fills in the pages of the site that are made, not written: analyses, gallery, changelog.
 
 MkDocs calls the functions named ``on_…``; see its manual under "hooks".
 """
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+#: What the browser's tests compare with: `<room>-<name>-<theme>.png`.
+_PICTURES = ROOT / "tests" / "browser" / "golden"
 
 
 _HEAD = "| claims | units | from | to | sites | no number for | computed from |"
@@ -24,11 +26,23 @@ def on_config(config: Any) -> Any:
     return config
 
 
+def on_files(files: Any, config: Any) -> Any:
+    """Put the pictures of the gallery where its page looks for them."""
+    from mkdocs.structure.files import File
+
+    for path in _pictures():
+        uri = f"images/gallery/{path.name}"
+        files.append(File.generated(config, uri, abs_src_path=str(path)))
+    return files
+
+
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Put what is made in the place that its page keeps for it."""
     source = page.file.src_uri
     if source == "catalogue.md":
         return markdown.replace("<!-- analyses -->", analyses())
+    if source == "gallery.md":
+        return markdown.replace("<!-- gallery -->", gallery())
     if source == "changelog.md":
         return markdown.replace("<!-- changelog -->", changelog())
     return markdown
@@ -39,6 +53,25 @@ def analyses() -> str:
     from limelight.catalogue import analyses as cards  # the site's other hooks run without it
 
     return "\n\n".join(_analysis(card) for card in cards().values())
+
+
+def gallery() -> str:
+    """Return the pictures of every lens and panel, those of the theme that is read in."""
+    rows: list[str] = []
+    for path in _pictures():
+        room, name, theme = path.stem.split("-")
+        title = f"## {room.capitalize()}"
+        if title not in rows:
+            rows.append(title)
+        heading = f"### {name.replace('_', ' ').capitalize()}"
+        if heading not in rows:
+            rows.append(heading)
+        rows.append(f"![{name}, {theme}](images/gallery/{path.name}#only-{theme})")
+    return "\n\n".join(rows)
+
+
+def _pictures() -> list[Path]:
+    return [path for path in sorted(_PICTURES.glob("*.png")) if "-changed" not in path.stem]
 
 
 def changelog() -> str:

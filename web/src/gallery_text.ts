@@ -63,14 +63,14 @@ export function textBoxes(element: Element): TextBox[] {
 
 /** The line that text stands on, as long as it may be in any font. */
 function lineOf(parent: Element): DOMRect {
-  const own = parent.getBoundingClientRect();
+  const letters = parent.getBoundingClientRect();
   if (parent instanceof SVGElement) {
-    return new DOMRect(own.x - own.width / 2, own.y, 2 * own.width, own.height);
+    return new DOMRect(letters.x - letters.width / 2, letters.y, 2 * letters.width, letters.height);
   }
   let block = parent;
   while (getComputedStyle(block).display === "inline" && block.parentElement) {
     block = block.parentElement;
   }
   const whole = block.getBoundingClientRect();
-  return new DOMRect(whole.x, own.y, whole.width, own.height);
+  return new DOMRect(whole.x, letters.y, whole.width, letters.height);
 }

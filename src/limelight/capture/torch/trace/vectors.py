@@ -78,11 +78,7 @@ def vectors_of(
     query, key = solid(event.query.detach())[0], solid(event.key.detach())[0]
     if getattr(query, "is_nested", False):
         return Vectors(reason="its sequences are nested tensors of unequal lengths")
-    if query.dim() < 3:
-        query, key = query[None], key[None]
-    if query.dim() == 3:
-        query, key = query[:, None], key[:, None]
-    key = key.expand(*query.shape[:-3], *key.shape[-3:])
+    query, key = _with_heads(query, key)
     if query.shape[0] % examples:
         shape = list(event.query.shape)
         return Vectors(reason=f"its queries {shape} do not begin with the {examples} examples")
@@ -104,6 +100,15 @@ def vectors_of(
     if bias is None and event.score is None:
         return Vectors(factors, cut=cut)
     return Vectors(factors, _logits(factors, event, bias), cut=cut)
+
+
+def _with_heads(query: Any, key: Any) -> tuple[Any, Any]:
+    """Give queries and keys the axes of examples and heads that they lack."""
+    if query.dim() < 3:
+        query, key = query[None], key[None]
+    if query.dim() == 3:
+        query, key = query[:, None], key[:, None]
+    return query, key.expand(*query.shape[:-3], *key.shape[-3:])
 
 
 def _examples_first(event: Attend, examples: int, batch: BatchAxis | None) -> Attend:

@@ -300,7 +300,7 @@ def _allowed(allowed: Any, weights: xr.DataArray, name: str) -> xr.DataArray | N
         if "key" in allowed.dims and all(
             weights.sizes.get(dim) == size for dim, size in allowed.sizes.items()
         ):
-            return allowed.astype(np.bool_)
+            return allowed if allowed.dtype == np.bool_ else allowed.astype(np.bool_)
     except ValueError:
         pass  # NumPy's words for what is said below
     raise DimensionError(

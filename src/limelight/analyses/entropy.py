@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -75,5 +77,22 @@ def entropy(weights: xr.DataArray, allowed: xr.DataArray | None) -> xr.DataArray
     >>> float(entropy(np.full((1, 4), 0.25))[0])
     1.3862943611198906
     """
-    positive = weights.where(weights != 0, 1.0)
-    return -(weights * np.log(positive)).sum("key", skipna=False)
+    nats: xr.DataArray = xr.apply_ufunc(of_rows, weights, input_core_dims=[["key"]])
+    return nats
+
+
+def of_rows(weights: NDArray[Any]) -> NDArray[Any]:
+    """Return the entropy of rows of plain weights.
+
+    Parameters
+    ----------
+    weights : array [..., key]
+
+    Returns
+    -------
+    array [...]
+        In nats.
+    """
+    logs = np.log(np.where(weights != 0, weights, weights.dtype.type(1)))
+    logs *= weights
+    return np.asarray(-logs.sum(-1))

@@ -66,10 +66,9 @@ def gini(weights: xr.DataArray, allowed: xr.DataArray | None) -> xr.DataArray:
 
 def _gini(weights: np.ndarray[Any, Any], count: Any) -> np.ndarray[Any, Any]:
     """Return it of [..., key]; what is not allowed is 0, and so ranks behind all that counts."""
-    falling = np.sort(weights, axis=-1)[..., ::-1]
-    total = falling.sum(-1, dtype=np.float64)
-    ranks = np.arange(weights.shape[-1], dtype=np.float64)
-    ranked = np.einsum("...k,k->...", falling, ranks, dtype=np.float64, casting="safe")
+    rising = np.sort(weights, axis=-1)
+    total = rising.sum(-1, dtype=np.float64)
+    ranks = np.arange(weights.shape[-1])[::-1].astype(weights.dtype)  # from the largest, 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        inequality = (count - 1 - 2 * ranked / total) / count
+        inequality = (count - 1 - 2 * (rising @ ranks) / total) / count
     return np.where(total == 0, 0, np.maximum(inequality, 0))

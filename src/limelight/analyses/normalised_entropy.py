@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -70,10 +72,13 @@ def normalised_entropy(weights: xr.DataArray, allowed: xr.DataArray | None) -> x
     >>> normalised_entropy(np.array([[0.5, 0.5, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]]), allowed).tolist()
     [1.0, nan]
     """
-    nats = entropy.entropy(weights, allowed)
-    count = weights.sizes["key"] if allowed is None else allowed.sum("key")
-    shares: xr.DataArray = xr.apply_ufunc(_shares, nats, count)
+    count: Any = weights.sizes["key"] if allowed is None else allowed.sum("key")
+    shares: xr.DataArray = xr.apply_ufunc(_of_rows, weights, count, input_core_dims=[["key"], []])
     return shares
+
+
+def _of_rows(weights: NDArray[Any], count: Any) -> NDArray[np.float64]:
+    return _shares(entropy.of_rows(weights), count)
 
 
 def _shares(nats: NDArray[np.float64], count: NDArray[np.int64]) -> NDArray[np.float64]:

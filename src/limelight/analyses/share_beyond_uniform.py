@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from limelight.catalogue import analysis
@@ -56,6 +57,14 @@ def share_beyond_uniform(weights: xr.DataArray, allowed: xr.DataArray | None) ->
     >>> share_beyond_uniform(np.array([[0.75, 0.25, 0.0, 0.0], [0.25] * 4])).tolist()
     [0.5, 0.0]
     """
-    count: Any = weights.sizes["key"] if allowed is None else allowed.sum("key").clip(min=1)
-    even = (1 / xr.DataArray(count)).astype(weights.dtype)
-    return (weights - even).clip(min=0).sum("key", skipna=False)
+    count: Any = weights.sizes["key"] if allowed is None else allowed.sum("key")
+    beyond: xr.DataArray = xr.apply_ufunc(_beyond, weights, count, input_core_dims=[["key"], []])
+    return beyond
+
+
+def _beyond(weights: np.ndarray[Any, Any], count: Any) -> np.ndarray[Any, Any]:
+    """Return it of [..., key]."""
+    even = (1 / np.maximum(count, 1)).astype(weights.dtype)
+    beyond = weights - even[..., None]
+    np.maximum(beyond, 0, out=beyond)
+    return np.asarray(beyond.sum(-1))

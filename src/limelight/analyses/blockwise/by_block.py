@@ -93,10 +93,19 @@ def _measured(
     return {name: xr.DataArray(array, dims=dims[name], name=name) for name, array in values.items()}
 
 
+def _reach(factors: Factors, examples: slice, queries: slice) -> int:
+    """Return up to which key any of some queries may attend: padding behind it changes nothing."""
+    rule, keys = factors.rule, factors.shape[3]
+    if rule.cells is not None:
+        return keys
+    stop = rule.stop[examples if len(rule.stop) > 1 else slice(None), queries]
+    return int(np.clip(stop.max(), 1, keys))
+
+
 def _block(factors: Factors, part: _Part) -> tuple[xr.DataArray, xr.DataArray | None]:
     """Return the weights of some whole rows, and which of them may be more than 0."""
     examples, heads, queries = part
-    keys = slice(None)
+    keys = slice(0, _reach(factors, examples, queries))
     numbers = range(examples.start, examples.stop)
     weights = np.stack([factors.weights(example, heads, queries, keys) for example in numbers])
     allowed = np.stack([factors.rule.allowed(example, heads, queries, keys) for example in numbers])

@@ -150,3 +150,16 @@ class TestWhatIsAllowed:
                 np.testing.assert_allclose(function(np.eye(size)), single, atol=1e-12)
             result = function(causal(size), np.tri(size, dtype=bool))[1:]
             np.testing.assert_allclose(result, even, atol=1e-12)
+
+    @pytest.mark.parametrize("size", [3, 7, 100, 1000])
+    def test_rows_that_are_uniform_but_for_rounding_measure_exactly_0(self, size: int) -> None:
+        logits = np.full((2, size), 3.7, np.float32)
+        weights = np.exp(logits - np.log(np.exp(logits).sum(-1, keepdims=True)))
+        assert weights.dtype == np.float32
+        assert gini(weights).tolist() == [0.0, 0.0]
+        assert share_beyond_uniform(weights).tolist() == [0.0, 0.0]
+
+    def test_whole_numbers_are_weights_too(self) -> None:
+        hot = np.eye(4, dtype=int)
+        for function in (gini, share_beyond_uniform, normalised_entropy, entropy, maximum):
+            np.testing.assert_allclose(function(hot), function(hot.astype(float)))

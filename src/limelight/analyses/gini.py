@@ -68,7 +68,8 @@ def _gini(weights: np.ndarray[Any, Any], count: Any) -> np.ndarray[Any, Any]:
     """Return it of [..., key]; what is not allowed is 0, and so ranks behind all that counts."""
     rising = np.sort(weights, axis=-1)
     total = rising.sum(-1, dtype=np.float64)
-    ranks = np.arange(weights.shape[-1])[::-1].astype(weights.dtype)  # from the largest, 0
+    ranks = np.arange(weights.shape[-1])[::-1].astype(np.result_type(weights, np.float32))
     with np.errstate(divide="ignore", invalid="ignore"):
         inequality = (count - 1 - 2 * (rising @ ranks) / total) / count
-    return np.where(total == 0, 0, np.maximum(inequality, 0))
+    least = 4 * np.finfo(ranks.dtype).eps  # no more than rounding
+    return np.where((total == 0) | (inequality < least), 0, inequality)

@@ -11,8 +11,8 @@ from limelight.catalogue import analysis
 
 
 @analysis(
-    title="share beyond the uniform",
-    zh=("超出均匀的份额", "每个查询的注意力中，须移到别的允许的键上才能变得均匀的份额。"),
+    title="beyond uniform",
+    zh=("超出均匀", "每个查询的注意力中，须移到别的允许的键上才能变得均匀的份额。"),
     over=("key",),
     units="share",
     bounds=(0.0, "1 - 1 / key"),
@@ -64,7 +64,8 @@ def share_beyond_uniform(weights: xr.DataArray, allowed: xr.DataArray | None) ->
 
 def _beyond(weights: np.ndarray[Any, Any], count: Any) -> np.ndarray[Any, Any]:
     """Return it of [..., key]."""
-    even = (1 / np.maximum(count, 1)).astype(weights.dtype)
+    even = np.asarray(1 / np.maximum(count, 1), np.result_type(weights, np.float32))
     beyond = weights - even[..., None]
     np.maximum(beyond, 0, out=beyond)
-    return np.asarray(beyond.sum(-1))
+    share = beyond.sum(-1)
+    return np.where(share < 4 * np.finfo(share.dtype).eps, 0, share)  # no more than rounding

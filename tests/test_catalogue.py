@@ -16,7 +16,7 @@ import limelight
 from limelight import analyses as room
 from limelight import catalogue, schema
 from limelight.catalogue import analyses, analysis, modules
-from limelight.errors import CatalogueError, DimensionError
+from limelight.errors import CatalogueError, DimensionError, LimelightWarning
 
 CARDS = list(analyses().values())
 
@@ -150,6 +150,56 @@ def test_another_packages_broken_import_hides_nothing(monkeypatch: pytest.Monkey
     point = types.SimpleNamespace(load=load)
     monkeypatch.setattr(catalogue, "entry_points", lambda group: [point])
     assert "entropy" in analyses()
+
+
+@pytest.mark.usefixtures("asked_anew")
+@pytest.mark.parametrize(
+    "trouble", [RuntimeError("no GPU"), AttributeError("no such name"), SyntaxError("invalid")]
+)
+def test_another_packages_raising_module_hides_nothing_and_is_told(
+    trouble: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load() -> None:
+        raise trouble
+
+    point = types.SimpleNamespace(load=load, value="theirs.measures")
+    monkeypatch.setattr(catalogue, "entry_points", lambda group: [point])
+    message = rf"without 'theirs.measures'.* under limelight.analyses.*{type(trouble).__name__}: "
+    with pytest.warns(LimelightWarning, match=message):
+        assert "entropy" in analyses()
+    assert "entropy" in analyses(), "and it is told once"
+
+
+@pytest.mark.usefixtures("asked_anew")
+def test_an_entry_point_may_name_the_function_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = analysis(over=("key",), units="share", bounds=(0.0, 1.0))(last)
+    points = [types.SimpleNamespace(load=lambda value=value: value) for value in (theirs, last, 3)]
+    monkeypatch.setattr(catalogue, "entry_points", lambda group: points)
+    assert analyses()["last"].function is theirs
+
+
+@pytest.mark.usefixtures("asked_anew")
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("capture", "limelight.capture is something else"),
+        ("Recorder", "limelight.Recorder is something else"),
+        ("nan_rows", "recordings count rows under such names"),
+        ("gini_left_out", "recordings count rows under such names"),
+        ("share_beyond", "as share_beyond_uniform, an analysis as well"),
+    ],
+)
+def test_a_name_that_is_taken_is_an_error_that_says_by_what(
+    name: str, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def theirs(weights: xr.DataArray, allowed: xr.DataArray | None) -> xr.DataArray:
+        """Something else."""
+        return weights.sum("key")
+
+    theirs.__name__ = name
+    registered(monkeypatch, a=analysis(over=("key",), units="nat", bounds=(0.0, 1.0))(theirs))
+    with pytest.raises(CatalogueError, match=f"{name!r} of {__name__}, but .*{taken}"):
+        analyses()
 
 
 def test_a_private_module_is_no_member() -> None:

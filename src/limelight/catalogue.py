@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
-from limelight.errors import CatalogueError
+import limelight
+from limelight.errors import CatalogueError, LimelightWarning
 from limelight.measure import POSITION as POSITION
+from limelight.measure import UNIFORM, counts_rows
 from limelight.measure import Analysis as Analysis
 from limelight.measure import ClosedForm as ClosedForm
 from limelight.measure import Words as Words
@@ -112,7 +114,8 @@ def analyses() -> dict[str, Analysis]:
     Raises
     ------
     CatalogueError
-        If two have one name, or a file of ours holds no analysis of its name.
+        If two have one name, one has a name that is taken otherwise, or a file of ours holds no
+        analysis of its name.
 
     Examples
     --------
@@ -123,7 +126,7 @@ def analyses() -> dict[str, Analysis]:
     ours = len(members("analyses"))
     for index, module in enumerate(modules("analyses")):
         held = list(_cards(module))
-        name = module.__name__.rpartition(".")[2]
+        name = getattr(module, "__name__", "").rpartition(".")[2]
         if index < ours and [card.name for card in held] != [name]:
             names = ", ".join(card.name for card in held)
             raise CatalogueError(
@@ -134,15 +137,21 @@ def analyses() -> dict[str, Analysis]:
         for card in held:
             if cards.setdefault(card.name, card) is not card:
                 raise _clash(cards[card.name], card)
+    for card in cards.values():
+        _check_name(card, cards)
     return dict(sorted(cards.items()))
 
 
-def _cards(module: ModuleType) -> Iterator[Analysis]:
-    """Yield the analyses that a module holds; one of ours, only those that are written in it."""
-    for value in vars(module).values():
+def _cards(module: Any) -> Iterator[Analysis]:
+    """Yield the analyses that a module holds, or the one that another package registered itself.
+
+    A module of ours holds only those that are written in it.
+    """
+    values = vars(module).values() if isinstance(module, ModuleType) else (module,)
+    for value in values:
         card = getattr(value, "card", None)
         if isinstance(card, Analysis):
-            elsewhere = value.__module__ != module.__name__
+            elsewhere = value.__module__ != getattr(module, "__name__", None)
             if not (elsewhere and value.__module__.startswith("limelight.analyses.")):
                 yield card
 
@@ -153,6 +162,24 @@ def _clash(first: Analysis, second: Analysis) -> CatalogueError:
         f"Got two analyses called {first.name!r}: one of {homes[0]}, one of {homes[1]}.",
         "Wanted one analysis of a name.",
         "Rename one of them, or uninstall the package that brings it.",
+    )
+
+
+def _check_name(card: Analysis, cards: Collection[str]) -> None:
+    """Refuse a name under which Python or a recording has something else."""
+    name = card.name
+    if name in limelight.__all__ and name not in members("analyses"):
+        taken = f"limelight.{name} is something else"
+    elif counts_rows(name):
+        taken = "recordings count rows under such names"
+    elif name + UNIFORM in cards:
+        taken = f"recordings hold it for uniform attention as {name + UNIFORM}, an analysis as well"
+    else:
+        return
+    raise CatalogueError(
+        f"Got an analysis called {name!r} of {card.function.__module__}, but {taken}.",
+        "Wanted one thing of a name.",
+        "Rename the analysis, or uninstall the package that brings it.",
     )
 
 
@@ -184,7 +211,7 @@ def modules(room: str) -> tuple[ModuleType, ...]:
     Returns
     -------
     tuple of module
-        In alphabetical order; registered ones follow. One that cannot be imported is skipped when
+        In alphabetical order; registered ones follow. One that cannot be imported is left out when
         it belongs to another package, and raises when it is ours.
     """
     ours = (importlib.import_module(f"limelight.{room}.{name}") for name in members(room))
@@ -204,11 +231,24 @@ def registered(room: str) -> tuple[Any, ...]:
     -------
     tuple
         What cannot be imported is left out: a foreign package's trouble must not hide our own.
+        Without a word where something that it needs is not installed, else with a
+        :class:`~limelight.errors.LimelightWarning`.
     """
     held = []
     for point in entry_points(group=f"limelight.{room}"):
-        with suppress(ImportError):
+        try:
             held.append(point.load())
+        except ImportError:
+            continue
+        except Exception as cause:  # noqa: BLE001  # whatever another package does when imported
+            warnings.warn(
+                LimelightWarning(
+                    f"limelight goes on without {point.value!r}, which another package registers "
+                    f"under limelight.{room}. Importing it raised {type(cause).__name__}: {cause}. "
+                    "Mend or uninstall that package."
+                ),
+                stacklevel=2,
+            )
     return tuple(held)
 
 

@@ -26,6 +26,9 @@ POSITION: Final = "_position"
 NAN_ROWS: Final = "nan_rows"
 LEFT_OUT: Final = "_left_out"
 
+#: Ends the name under which a measure of uniform attention is read.
+UNIFORM: Final = "_uniform"
+
 
 @dataclass(frozen=True)
 class Words:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from limelight.catalogue import analyses
-from limelight.measure import counts_rows
+from limelight.measure import UNIFORM, counts_rows
 from limelight.store.format.index import Line
 from limelight.store.read.opening import Opened, absent
 
@@ -21,7 +21,7 @@ def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
     """Return recorded measures [step, site, example, head] and those of uniform attention."""
     variables: dict[str, Any] = {}
     cards = analyses()
-    for role, suffix in (("measures", ""), ("uniform", "_uniform")):
+    for role, suffix in (("measures", ""), ("uniform", UNIFORM)):
         if (spec := opened.specs.shared.get(role)) is None:
             continue
         table = np.full((len(lines), *spec.tail), np.nan, np.float32)

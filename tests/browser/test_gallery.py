@@ -118,6 +118,19 @@ def test_it_is_drawn_as_it_was(gallery, part, theme):
     changed.unlink(missing_ok=True)
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_it_looks_the_same_whatever_was_loaded_before(gallery, part):
+    page, _, _ = gallery
+    drawn(gallery, part, "light")
+    picture = page.locator(".picture")
+    alone = picture.evaluate("picture => window.computedStyles(picture)")
+    page.evaluate("() => window.loadAll()")
+    page.locator('#limelight[data-ready="true"]').wait_for()
+    beside = picture.evaluate("picture => window.computedStyles(picture)")
+    changed = [pair for pair in zip(alone, beside, strict=True) if pair[0] != pair[1]]
+    assert changed == [], f"{part} needs a style that comes with another part"
+
+
 def test_the_page_knows_the_same_parts(gallery):
     page, address, _ = gallery
     page.goto(address)

@@ -64,6 +64,20 @@ function picture(part: string) {
   return { lens: null, late: panel.late, className: `${wide} ${pages[0]}` };
 }
 
+/** What every element below one looks like, as the browser computes it. */
+function computedStyles(root: Element): string[] {
+  return [root, ...root.querySelectorAll("*")].map((element) => {
+    const style = getComputedStyle(element);
+    const rules = Array.from(style, (name) => `${name}: ${style.getPropertyValue(name)}`);
+    return `${element.tagName}.${element.getAttribute("class")} ${rules.join("; ")}`;
+  });
+}
+
+/** Load every lens and panel, and so put their styles into the page beside what is drawn. */
+function loadAll() {
+  for (const { late } of [...lenses, ...panels]) late.want();
+}
+
 async function show() {
   const style = document.createElement("style");
   style.textContent = Object.values(styles).join("\n");
@@ -76,7 +90,7 @@ async function show() {
   );
   document.body.append(root);
   evenText();
-  Object.assign(window, { textBoxes });
+  Object.assign(window, { computedStyles, loadAll, textBoxes });
   bindTheme();
   bindLanguage();
   const wanted = new URLSearchParams(window.location.search);

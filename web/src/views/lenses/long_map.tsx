@@ -25,9 +25,6 @@ import { headQuery, isLong, scaleOf, strongestQuery, useSubject } from "../parts
 import { LongReadout } from "../parts/long_readout.tsx";
 import { Stage } from "../parts/long_stage.ts";
 import { hover, pin, pinned, pointed } from "../parts/pointing.ts";
-import style from "./long_map.css?inline";
-
-export { style };
 
 export const lens: Lens = {
   name: "map",

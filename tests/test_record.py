@@ -94,6 +94,19 @@ class TestWhatIsWritten:
         assert open_run(tmp_path).parameter_names == ()
 
     @pytest.mark.usefixtures("silent")
+    @pytest.mark.parametrize("sizes", [(0, 0, 0), (5, 0, 5), (0, 5, 0)])
+    def test_none_of_a_models_parameters_need_be_trainable(self, model, tmp_path, sizes):
+        with Recorder(tmp_path, model, PROBE) as recorder:
+            for step, size in enumerate(sizes):
+                named = {"w": np.arange(float(size))} if size else {}
+                model.parameters = lambda named=named: summarise(named)
+                assert recorder.record(step)
+        run = open_run(tmp_path)
+        assert run.steps.tolist() == [0, 1, 2]
+        assert run.weights("a", 1).values.shape == (2, 2, 4, 4)
+        assert run.parameters()["count"].sum(["parameter", "bin"]).values.tolist() == list(sizes)
+
+    @pytest.mark.usefixtures("silent")
     def test_precision_is_passed_on(self, model, tmp_path):
         with Recorder(tmp_path, model, PROBE, precision="compact") as recorder:
             recorder.record(0)

@@ -68,7 +68,7 @@ def lay_out(step: Step, settled: Settled, line: Line, pattern: Pattern | None) -
             yield Row("measures", specs.shared["measures"], line.row, table)
     if pattern is not None:
         yield from pattern_rows(step, settled, pattern, line.masks)
-    if step.parameters is not None:
+    if step.parameters is not None and line.parameters:
         yield from parameter_rows(step.parameters, settled, line.row)
 
 

@@ -46,7 +46,7 @@ def begin(step: Step, pattern: Pattern | None, lines: Sequence[Line]) -> tuple[L
         time=time.time() if step.time is None else float(step.time),
         epoch=None if epoch is None or not np.isfinite(epoch) else float(epoch),
         attention=bool(step.sites),
-        parameters=step.parameters is not None,
+        parameters=step.has_parameters,
         masks=masks,
         digest="" if pattern is None else pattern.digest,
         by_head=() if pattern is None else pattern.by_head,

@@ -75,6 +75,11 @@ class Step:
         return {} if self.tree is None else sites_of(self.tree)
 
     @property
+    def has_parameters(self) -> bool:
+        """Whether there are numbers of parameters: a frozen model has none, which is no error."""
+        return self.parameters is not None and self.parameters.sizes["parameter"] > 0
+
+    @property
     def images(self) -> np.ndarray[Any, Any] | None:
         """Pictures of the probe's examples [example, row, column], if it has them."""
         return None if self.probe is None else self.probe.images

@@ -50,7 +50,8 @@ from limelight.factors import factored
 from limelight.query import Query
 from limelight.rule import Rule
 
-run = planted.write(Path(tempfile.mkdtemp()) / "words", planted.words)
+names = [*planted.MEASURES, "last_key_share"]
+run = planted.write(Path(tempfile.mkdtemp()) / "words", planted.words, names=names)
 shares = ll.open_run(run).measures()["last_key_share"]
 assert float(shares.sel(site="pool").isel(step=0, example=0, head=0)) > 0
 listed = {card["name"]: card for card in Runs().catalogue({"words": str(run)})["analyses"]}

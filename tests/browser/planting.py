@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from limelight.factors import factored, lazy_allowed, lazy_weights
-from limelight.measuring import measures_of, uniform_of
-from limelight.rule import Rule
-from limelight.store import Writer
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "golden")]
+
+from planted import MEASURES, chosen  # noqa: E402
+
+from limelight.factors import factored, lazy_allowed, lazy_weights  # noqa: E402
+from limelight.measuring import measures_of, uniform_of  # noqa: E402
+from limelight.rule import Rule  # noqa: E402
+from limelight.store import Writer  # noqa: E402
 
 LENGTH = 4096
 SITE = "layer/attention"
@@ -52,8 +57,8 @@ def plant(folder: Path) -> None:
         writer.append(
             0,
             tree=xr.DataTree.from_dict(sites),
-            measures={name: measures_of(dataset) for name, dataset in sites.items()},
-            uniform={name: uniform_of(dataset) for name, dataset in sites.items()},
+            measures={name: chosen(measures_of(x), MEASURES) for name, x in sites.items()},
+            uniform={name: chosen(uniform_of(x), MEASURES) for name, x in sites.items()},
             probe=Text(),
         )
 

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from limelight.capture.parameters import summarise
+from limelight.measure import LEFT_OUT, NAN_ROWS
 from limelight.measuring import measures_of, uniform_of
 from limelight.store import Writer
 from limelight.store.write.step import sites_of
@@ -28,6 +29,11 @@ STEPS = (0, 100, 250)
 EPOCHS = (None, 1.0, 2.5)
 #: Stands in for when the steps were written, seconds since 1970.
 WALL_TIMES = (1767225600.0, 1767225660.5, 1767225721.25)
+#: What is measured: these and no more, so that golden answers and pictures outlive a new measure.
+MEASURES = (
+    "distance", "entropy", "first_key_share", "gini", "maximum", "normalised_entropy",
+    "share_beyond_uniform",
+)  # fmt: skip
 
 
 def rows(shape: tuple[int, ...], allowed: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
@@ -126,7 +132,7 @@ def images() -> np.ndarray[Any, Any]:
 
 
 def parameters_of(step: int) -> dict[str, np.ndarray[Any, Any]]:
-    """Return a model's weights at one step: a matrix, a constant bias, and one with NaN and inf."""
+    """Return parameters at one step: a matrix, a constant bias, and one with NaN and inf."""
     at = STEPS.index(step)
     kernel = ((np.arange(64 * 8) * 37 + at * 11) % 101 - 50).reshape(64, 8) / 64
     broken = np.linspace(-1, 1, 12) * (at + 1)
@@ -139,9 +145,18 @@ def parameters_of(step: int) -> dict[str, np.ndarray[Any, Any]]:
     }
 
 
+def chosen(measured: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """Return what some measures gave, and how many rows each left out."""
+    counts = [name + LEFT_OUT for name in names]
+    return measured[[x for x in measured.data_vars if x in {*names, *counts, NAN_ROWS}]]
+
+
 @contextmanager
 def writer(
-    folder: Path, tree: Callable[[int], xr.DataTree] | None, precision: Any = "float16"
+    folder: Path,
+    tree: Callable[[int], xr.DataTree] | None,
+    precision: Any = "float16",
+    names: Sequence[str] = MEASURES,
 ) -> Iterator[Callable[[int], None]]:
     """Yield a function that records a step of a planted run with the real writer."""
     tokens = TOKENS if tree is words else None
@@ -160,8 +175,8 @@ def writer(
             opened.append(
                 step,
                 tree=maps,
-                measures={name: measures_of(site) for name, site in sites.items()},
-                uniform={name: uniform_of(site) for name, site in sites.items()},
+                measures={key: chosen(measures_of(site), names) for key, site in sites.items()},
+                uniform={key: chosen(uniform_of(site), names) for key, site in sites.items()},
                 parameters=summarise(parameters_of(step)),
                 probe=None if tree is None else probe,
                 epoch=EPOCHS[at],
@@ -176,9 +191,10 @@ def write(
     tree: Callable[[int], xr.DataTree] | None,
     steps: Sequence[int] = STEPS,
     precision: Any = "float16",
+    names: Sequence[str] = MEASURES,
 ) -> Path:
-    """Record a planted run; without a tree, its weights only. Return its folder."""
-    with writer(folder, tree, precision) as record:
+    """Record a planted run; without a tree, its parameters only. Return its folder."""
+    with writer(folder, tree, precision, names) as record:
         for step in steps:
             record(step)
     return folder

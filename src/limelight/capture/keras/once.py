@@ -1,8 +1,7 @@
-"""Adapter for Keras 3, on TensorFlow, JAX or torch.
+"""Runs a Keras model once on a probe, on TensorFlow, JAX or torch, and returns its attention.
 
 Room: capture, Keras. Comes in: a live model and a probe. Goes out: one labelled dataset per
-attention module, and the model's parameters by stable names. Nothing here imports Keras before a
-Keras model has come in.
+attention module; the model is left as it was. Loaded when a Keras model has come in.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Adapter for PyTorch models, Hugging Face transformers among them.
+"""Runs a torch model once on a probe and returns its attention.
 
 Room: capture, torch. Comes in: a live model and a probe. Goes out: one labelled dataset per
-attention module, and the model's parameters by stable names. Nothing here imports torch before a
-torch model has come in.
+attention module; the model is left as it was. Loaded when a torch model has come in.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ class TestGrid:
         assert f"nan_{index_of(words, 'pool')}" not in answered
         assert f"nan_{at}" not in answer(words, Query("grid", step=100))
 
-    @pytest.mark.parametrize("name", list(analyses()))
+    @pytest.mark.parametrize("name", planted.MEASURES)
     def test_measures_are_the_analyses_of_the_written_map(self, words, name):
         card = analyses()[name]
         answered = answer(words, Query("grid", step=100, example=1))

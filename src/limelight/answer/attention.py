@@ -52,11 +52,9 @@ def measures(run: Run, query: Query) -> xr.Dataset:
     recorded = run.measures(thinned(run.steps, query.steps)).sel(site=site.name)
     recorded = recorded.isel(example=chosen, head=slice(site.heads))
     variables: dict[str, xr.Variable] = {}
-    described = cards(site.kind)
+    described = cards(recorded.data_vars, site.kind)
     broken = _values(recorded, NAN_ROWS)
     for name, card in described.items():
-        if name not in recorded:
-            continue
         means = recorded[name].transpose("step", "head", "example").values
         values = diverged(means, broken)
         low, high = interval(values)

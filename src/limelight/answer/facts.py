@@ -6,7 +6,7 @@ example asked for, or an error that says what there is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, cast
 
 import numpy as np
@@ -134,12 +134,12 @@ def thinned(steps: Any, most: int) -> np.ndarray[Any, Any]:
     return np.asarray(every[np.linspace(0, every.size - 1, most).round().astype(int)])
 
 
-def cards(kind: str | None = None) -> dict[str, dict[str, Any]]:
-    """Return units, bounds and the question of each analysis that suits a kind of site."""
+def cards(recorded: Collection[Any], kind: str | None = None) -> dict[str, dict[str, Any]]:
+    """Return units, bounds and the question of each analysis recorded that suits a kind of site."""
     return {
         name: {"units": card.units, "bounds": list(card.bounds), "answers": card.answers}
         for name, card in analyses().items()
-        if kind is None or kind in card.kinds
+        if name in recorded and (kind is None or kind in card.kinds)
     }
 
 

@@ -45,6 +45,7 @@ def grid(run: Run, query: Query) -> xr.Dataset:
     step = step_of(run, query.step)
     example = example_of(run, query.example or 0) if run.sites else 0
     variables: dict[str, xr.Variable] = {}
+    tables: dict[str, np.ndarray[Any, Any]] = {}
     if run.sites:
         pictures = run.overview(step, example, query.reduce)
         allowed = run.overview_allowed(step, example)
@@ -54,7 +55,7 @@ def grid(run: Run, query: Query) -> xr.Dataset:
         for index, site in enumerate(run.sites.values()):
             variables |= _pictures(index, site, *pictures[site.name], allowed[site.name])
             variables |= _measured(index, site, tables)
-    facts = {"step": step, "example": example, "reduce": query.reduce, "measures": cards()}
+    facts = {"step": step, "example": example, "reduce": query.reduce, "measures": cards(tables)}
     return xr.Dataset(variables, attrs=facts)
 
 
@@ -83,9 +84,7 @@ def _measured(
     """Take one site's measures out of tables [site, head], and [site] for uniform attention."""
     variables: dict[str, xr.Variable] = {}
     broken = tables[NAN_ROWS][index, : site.heads] if NAN_ROWS in tables else None
-    for name, card in cards(site.kind).items():
-        if name not in tables:
-            continue
+    for name, card in cards(tables, site.kind).items():
         heads = diverged(tables[name][index, : site.heads], broken)
         uniform = np.full(site.heads, tables[f"{name}_uniform"][index])
         for part, numbers in ((f"{name}_{index}", heads), (f"{name}_uniform_{index}", uniform)):

@@ -15,7 +15,7 @@ from limelight.rule import Rule
 EVERY = slice(None)
 
 
-def plain(query, key, allowed, scale, softcap=None, sink=None):
+def plain(query, key, allowed, scale, softcap=None, sink_logit=None):
     """The textbook softmax, in double precision."""
     key = np.repeat(key, query.shape[1] // key.shape[1], axis=1).astype(np.float64)
     scores = np.einsum("ehqd,ehkd->ehqk", query.astype(np.float64), key) * scale
@@ -23,8 +23,8 @@ def plain(query, key, allowed, scale, softcap=None, sink=None):
         scores = np.tanh(scores / softcap) * softcap
     exponentials = np.where(allowed, np.exp(scores), 0)
     total = exponentials.sum(-1, keepdims=True)
-    if sink is not None:
-        total = total + np.exp(sink.astype(np.float64))[None, :, None, None]
+    if sink_logit is not None:
+        total = total + np.exp(sink_logit.astype(np.float64))[None, :, None, None]
     return np.divide(exponentials, total, out=np.zeros_like(exponentials), where=total > 0)
 
 
@@ -46,12 +46,12 @@ def test_any_rule_gives_the_textbook_softmax(seed, density, softcap, with_sink):
     query, key = vectors(seed)
     random = np.random.default_rng(seed)
     allowed = random.random((2, 1, 5, 7)) < density
-    sink = random.normal(size=4).astype(np.float32) if with_sink else None
-    factors = factored(query, key, Rule.of(allowed), 0.7, softcap=softcap, sink_logit=sink)
-    expected = plain(query, key, allowed, 0.7, softcap, sink)
+    sink_logit = random.normal(size=4).astype(np.float32) if with_sink else None
+    factors = factored(query, key, Rule.of(allowed), 0.7, softcap=softcap, sink_logit=sink_logit)
+    expected = plain(query, key, allowed, 0.7, softcap, sink_logit)
     np.testing.assert_allclose(factors.dense(), expected, atol=1e-6)
     assert (factors.dense()[~np.broadcast_to(allowed, factors.shape)] == 0).all()
-    if sink is not None:
+    if sink_logit is not None:
         rows = factors.dense().sum(-1) + factors.sink_weights()
         np.testing.assert_allclose(rows[np.broadcast_to(allowed.any(-1), rows.shape)], 1, atol=1e-6)
 

@@ -35,14 +35,14 @@ def rule_of(kind, examples, heads, positions, seed=0):
 
 def vectors(
     seed=0, *, positions=40, examples=1, heads=2, key_heads=1, features=3, kind="causal",
-    strength=1.0, softcap=None, sink=False,
+    strength=1.0, softcap=None, sink_logit=False,
 ):  # fmt: skip
     """Return factors of random vectors."""
     random = np.random.default_rng(seed)
     query = random.normal(size=(examples, heads, positions, features)) * strength
     key = random.normal(size=(examples, key_heads, positions, features))
     rule = rule_of(kind, examples, heads, positions, seed)
-    extra = random.normal(size=heads).astype(np.float32) if sink else None
+    extra = random.normal(size=heads).astype(np.float32) if sink_logit else None
     return factored(query, key, rule, features**-0.5, softcap=softcap, sink_logit=extra)
 
 

@@ -50,7 +50,13 @@ def write(folder: Path) -> None:
         for step in (0, 3):
             rules = {kind: site_of(vectors(step, examples=2, kind=kind)) for kind in RULES}
             strong = vectors(
-                step + 1, examples=2, strength=4.0, softcap=3.0, sink=True, heads=4, key_heads=2
+                step + 1,
+                examples=2,
+                strength=4.0,
+                softcap=3.0,
+                sink_logit=True,
+                heads=4,
+                key_heads=2,
             )
             wide = vectors(step + 2, examples=2, strength=300.0)
             more = {"strong": site_of(strong), "wide": site_of(wide)}

@@ -45,15 +45,15 @@ def lines(folder):
     kind=st.sampled_from(RULES),
     strength=st.sampled_from([1.0, 4.0, 300.0]),
     softcap=st.sampled_from([None, 3.0]),
-    sink=st.booleans(),
+    sink_logit=st.booleans(),
     form=st.sampled_from(["float16", "compact"]),
 )
 def test_what_is_read_is_what_was_written_within_the_stated_error(
-    tmp_path_factory, seed, positions, kind, strength, softcap, sink, form
+    tmp_path_factory, seed, positions, kind, strength, softcap, sink_logit, form
 ):
     made = vectors(
         seed, positions=positions, examples=2, heads=4, key_heads=2, features=2, kind=kind,
-        strength=strength, softcap=softcap, sink=sink,
+        strength=strength, softcap=softcap, sink_logit=sink_logit,
     )  # fmt: skip
     run = written(tmp_path_factory.mktemp("run"), made, precision=form)
     assert run.sites["a"].features == 2
@@ -63,7 +63,7 @@ def test_what_is_read_is_what_was_written_within_the_stated_error(
     np.testing.assert_allclose(read["weights"].values, made.dense(), rtol=0, atol=error)
     for name in ("allowed", "query_valid", "key_valid"):
         xr.testing.assert_equal(read[name].variable, wanted[name].variable)
-    assert ("sink_weight" in read) == sink
+    assert ("sink_weight" in read) == sink_logit
     schema.check(read.load())
 
 

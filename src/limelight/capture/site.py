@@ -41,7 +41,7 @@ class CapturedAttention:
     factors : Factors, optional
         Given instead, where the weights are a function of queries and keys.
     sink_weight : array [example, head, query], optional
-        What a learned sink takes of each row; with dense weights, which then sum to less than 1.
+        What a sink logit takes of each row; with dense weights, which then sum to less than 1.
     query_valid, key_valid : array [example, query] or [example, key], optional
         False where the model itself says a position is padding.
     query_tokens, key_tokens : bool
@@ -121,9 +121,9 @@ def _cells(
     if factors is not None:
         examples, heads, queries, keys = factors.shape
         variables: dict[str, Any] = {}
-        sink = factors.sink_weights()
-        if sink is not None:
-            variables["sink_weight"] = (schema.SITE_DIMS[:3], sink)
+        sink_weight = factors.sink_weights()
+        if sink_weight is not None:
+            variables["sink_weight"] = (schema.SITE_DIMS[:3], sink_weight)
         small = factors.nbytes + factors.rule.nbytes < 5 * examples * heads * queries * keys
         weights, allowed = lazy_weights(factors), lazy_allowed(factors.rule, factors.shape)
         variables["weights"] = weights if small else weights.load()

@@ -275,17 +275,17 @@ def _joined_valid(parts: list[_Part]) -> NDArray[np.bool_] | None:
 
 
 def _joined_sinks(parts: list[_Part]) -> NDArray[np.float32] | None:
-    """Return what sinks take of each row; factors know it of themselves."""
+    """Return what sink logits take of each row; factors know it of themselves."""
     if all(part.captured.sink_weight is None for part in parts):
         return None
     rows = []
     for part in parts:
-        sink, factors = part.captured.sink_weight, part.captured.factors
-        if sink is None and factors is not None:
-            sink = factors.sink_weights()
-        if sink is None:
-            sink = np.zeros(part.captured.shape[:3], np.float32)
-        rows.append(sink[:, :, : part.rows])
+        sink_weight, factors = part.captured.sink_weight, part.captured.factors
+        if sink_weight is None and factors is not None:
+            sink_weight = factors.sink_weights()
+        if sink_weight is None:
+            sink_weight = np.zeros(part.captured.shape[:3], np.float32)
+        rows.append(sink_weight[:, :, : part.rows])
     return np.concatenate(rows, axis=2)
 
 

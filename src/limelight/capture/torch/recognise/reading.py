@@ -58,7 +58,7 @@ def _read(
     """Read one call."""
     import torch
 
-    factors = sink = None
+    factors = sink_weight = None
     if softmax_call.vectors is not None:
         logits = softmax_call.vectors.logits
         factors = softmax_call.vectors.factors if logits is None else None
@@ -68,10 +68,10 @@ def _read(
     span = None if softmax_call.use is None else softmax_call.use.span
     if weights is not None and logits is not None and span is not None:
         weights, logits = weights[..., slice(*span)], logits[..., slice(*span)]
-        sink = np.asarray(1 - weights.sum(axis=-1), np.float32).clip(min=0)
+        sink_weight = np.asarray(1 - weights.sum(axis=-1), np.float32).clip(min=0)
     if rows is not None and not (softmax_call.vectors is not None and softmax_call.vectors.cut):
-        weights, logits, sink = (
-            None if x is None else x[list(rows)] for x in (weights, logits, sink)
+        weights, logits, sink_weight = (
+            None if x is None else x[list(rows)] for x in (weights, logits, sink_weight)
         )
     return CapturedAttention(
         module=path,
@@ -82,7 +82,7 @@ def _read(
         weights=weights,
         logits=logits,
         factors=factors,
-        sink_weight=sink,
+        sink_weight=sink_weight,
         query_tokens=softmax_call.query_worded,
         key_tokens=softmax_call.key_worded,
     )

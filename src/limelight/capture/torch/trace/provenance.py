@@ -35,7 +35,7 @@ class SoftmaxUse:
     linear : bool
         Whether it is one half of linear attention.
     span : (int, int), optional
-        First and last but one of the values that were used, where a learned sink's were cut off.
+        First and last but one of the values that were used, where a sink logit's were cut off.
     """
 
     width: int
@@ -248,7 +248,7 @@ def _product(step: Step, provenances: list[Provenance], out: Any) -> Provenance:
 
 
 def _cut(step: Step, provenance: Provenance, out: Any) -> None:
-    """Note that only a part of a softmax's values is used, as where one of them is a sink's."""
+    """Note that only a part of a softmax's values is used, as where one is a sink logit's."""
     index = step.args[1] if step.name == "getitem" else None
     if not isinstance(index, tuple) or not index or not isinstance(index[-1], slice):
         return

@@ -45,9 +45,9 @@ def test_share_of_a_sentences_ends():
     maps[0, 0] = [[1, 0, 0], [0, 1, 0], [0.5, 0.25, 0.25]]  # ends: 1, 0, 0.75
     maps[1, 0, :2, 0] = 1  # two real tokens, both of them ends
     real = np.array([[True, True, True], [True, True, False]])
-    share, null = cloze.ends(maps, real)
+    share, uniform = cloze.ends(maps, real)
     assert share == pytest.approx((1.75 / 3 + 1) / 2)
-    assert null == pytest.approx((2 / 3 + 1) / 2)
+    assert uniform == pytest.approx((2 / 3 + 1) / 2)
 
 
 @pytest.mark.parametrize("kind", ["one-layer", "transformer"])

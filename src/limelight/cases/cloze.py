@@ -241,21 +241,21 @@ def measure(model: Any, run: str, learned: Cloze, checked: Cloze) -> list[Result
     common = np.bincount(learned.missing.ravel()).argmax()
     baseline = float((checked.missing == common).mean())
     measured = checked.head(_MEASURED)
-    shares, nulls = [], []
+    shares, uniforms = [], []
     for site in ll.capture(model, measured.inputs).leaves:
-        share, null = ends(site.dataset["weights"].values, measured.ids != 0)
+        share, uniform = ends(site.dataset["weights"].values, measured.ids != 0)
         shares.append(share)
-        nulls.append(null)
+        uniforms.append(uniform)
     n = len(checked.ids)
     return [
         Result(run, "right word", right, baseline, "always the commonest word", n, "sentences"),
         Result(run, "attention on first and last token", float(np.mean(shares)),
-               float(np.mean(nulls)), "the same for every token", len(measured.ids), "sentences"),
+               float(np.mean(uniforms)), "the same for every token", len(measured.ids), "sentences"),
     ]  # fmt: skip
 
 
 def ends(weights: npt.NDArray[Any], real: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the share of attention on a sentence's first and last token, and its null.
+    """Return the share of attention on a sentence's first and last token, and uniform attention's.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def ends(weights: npt.NDArray[Any], real: npt.NDArray[np.bool_]) -> tuple[float,
     -------
     share : float
         Mean over heads and real queries of each sentence, then over sentences.
-    null : float
+    uniform : float
         The same for attention spread evenly over the real tokens.
 
     Examples
@@ -276,13 +276,13 @@ def ends(weights: npt.NDArray[Any], real: npt.NDArray[np.bool_]) -> tuple[float,
     >>> ends(even, np.ones((1, 4), bool))
     (0.5, 0.5)
     """
-    shares, nulls = [], []
+    shares, uniforms = [], []
     for maps, row in zip(weights, real, strict=True):
         count = int(row.sum())
         ends_only = sorted({0, count - 1})
         shares.append(maps[:, :count][..., ends_only].sum(-1).mean())
-        nulls.append(len(ends_only) / count)
-    return float(np.mean(shares)), float(np.mean(nulls))
+        uniforms.append(len(ends_only) / count)
+    return float(np.mean(shares)), float(np.mean(uniforms))
 
 
 CASE = Case(

@@ -71,7 +71,7 @@ def one_pass(factors: Factors) -> Mapping[str, Any]:
 
 
 def eager(factors: Factors) -> Mapping[str, Any]:
-    """Give the same of all weights at once; nothing is barred."""
+    """Give the same of all weights at once; every key is allowed."""
     import torch
 
     query, key = (torch.from_numpy(vectors) for vectors in (factors.query, factors.key))

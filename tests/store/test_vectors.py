@@ -242,7 +242,7 @@ class TestPictures:
         assert not cells[nan].any()
 
     @pytest.mark.parametrize("kind", ["causal", "padded", "scattered", "by head"])
-    def test_a_large_map_is_shrunk_too(self, tmp_path, kind):
+    def test_a_large_map_is_pooled_too(self, tmp_path, kind):
         made = vectors(positions=75, examples=2, heads=2, kind=kind)
         run = written(tmp_path, made, sizes=POOLED)
         whole, allowed = run.weights("a").values, run.site("a")["allowed"]

@@ -52,7 +52,7 @@ def answer(run: Run, query: Query) -> xr.Dataset:
             ``weights``, ``allowed`` [query, key], ``query_valid`` [query], ``key_valid`` [key];
             all with a leading ``example`` if the query names none; ``image`` [row, column] if the
             probe has one. Of a large map, or where ranges are asked, cells that cover several
-            weights; ``strong_query``, ``strong_key``, ``strong_weight`` [place] if asked for.
+            weights; ``strong_query``, ``strong_key``, ``strong_weight`` [ordinal] if asked for.
         ``measures``
             For each measure: mean over examples [step, head], ``_low`` and ``_high`` of its 95 %
             bootstrap interval, and ``_uniform`` [step].

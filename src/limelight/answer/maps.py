@@ -56,7 +56,7 @@ def chosen_map(run: Run, query: Query) -> xr.Dataset:
         of the whole map. Tokens are those of what is covered; None where several share a cell and
         there are more than 4096.
 
-        If asked for: ``strong_query``, ``strong_key``, ``strong_weight`` [place], the strongest
+        If asked for: ``strong_query``, ``strong_key``, ``strong_weight`` [ordinal], the strongest
         weights of what is covered in falling order, and ``strong_share``, their part of the
         attention there.
 
@@ -85,7 +85,7 @@ def chosen_map(run: Run, query: Query) -> xr.Dataset:
     if query.strongest:
         strong = strongest(heads[0], *ranges, query.strongest)
         for name in ("query", "key", "weight"):
-            variables[f"strong_{name}"] = xr.Variable(("place",), getattr(strong, name))
+            variables[f"strong_{name}"] = xr.Variable(("ordinal",), getattr(strong, name))
         facts |= {"strong_share": strong.share, "strong_of": "ranges"}
     about = {
         "site": site.name,

@@ -25,9 +25,9 @@ class Strongest:
 
     Attributes
     ----------
-    query, key : array [place]
+    query, key : array [ordinal]
         int32.
-    weight : array [place]
+    weight : array [ordinal]
         float32.
     share : float
         Their part of all attention in the ranges, 0 to 1; NaN where there is none.

@@ -250,7 +250,8 @@ def measure(model: Any, run: str, learned: Cloze, checked: Cloze) -> list[Result
     return [
         Result(run, "right word", right, baseline, "always the commonest word", n, "sentences"),
         Result(run, "attention on first and last token", float(np.mean(shares)),
-               float(np.mean(uniforms)), "the same for every token", len(measured.ids), "sentences"),
+               float(np.mean(uniforms)), "the same for every token", len(measured.ids),
+               "sentences"),
     ]  # fmt: skip
 
 

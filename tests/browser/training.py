@@ -140,7 +140,7 @@ def pool(logdir: Path) -> None:
 
 
 def weigh(logdir: Path) -> None:
-    """Train a model without attention, recording its weights only."""
+    """Train a model without attention, recording its parameters only."""
     x = np.random.default_rng(1).normal(size=(200, 6)).astype("float32")
     model = keras.Sequential(
         [keras.Input((6,)), layers.Dense(16, activation="relu"), layers.Dense(1)]

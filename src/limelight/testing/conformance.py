@@ -69,7 +69,7 @@ class AdapterConformance:
     rounding = 1e-5
 
     def model(self) -> Any:
-        """Return a new tiny model, with the same weights each time; with dropout, if it can.
+        """Return a new tiny model, with the same parameters each time; with dropout, if it can.
 
         Returns
         -------

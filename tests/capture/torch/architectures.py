@@ -86,7 +86,7 @@ class Architecture:
     parts: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
 
     def build(self, kernel: str | None = None) -> Any:
-        """Return a model with random weights; the same ones after the same seed."""
+        """Return a model with random parameters; the same ones after the same seed."""
         kind = getattr(transformers, self.model)
         config_class = getattr(transformers, self.config) if self.config else kind.config_class
         parts = {

@@ -1,4 +1,4 @@
-"""What a torch model is called with, and how its refusals are worded; names of its weights."""
+"""What a torch model is called with, and how its refusals are worded; names of its parameters."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def test_padded_sentences():
 
 
 def test_whisper_hears_and_its_generation_is_captured():
-    """In silence it says what it always says there, which only its own weights make it say."""
+    """In silence it says what it always says there, which only its own parameters make it say."""
     model = pretrained.load("whisper")
     texts = []
 

@@ -39,7 +39,7 @@ def untouched(model: Any) -> Iterator[None]:
     randomness = _randomness()
     try:
         for module in modules:
-            module.training = False  # eval() may be overridden, to merge weights for instance
+            module.training = False  # eval() may be overridden, to merge parameters for instance
         with torch.no_grad():
             yield
     finally:

@@ -35,7 +35,7 @@ _OTHER_LAYERS = (
     "Use a model with attention. Where one mixes such layers with attention, that of the others is "
     "taken."
 )
-_FULL = "Use the same weights with full attention, where the model offers it, such as "
+_FULL = "Use the same parameters with full attention, where the model offers it, such as "
 
 #: Every kind known, the first that fits counts.
 KINDS = (

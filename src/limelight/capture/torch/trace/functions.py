@@ -38,7 +38,7 @@ TIMES = frozenset(("mul", "multiply"))
 PRODUCTS = _listed("matmul rmatmul mm bmm baddbmm einsum tensordot inner mv bilinear")
 #: Sum over an axis.
 SUMS = frozenset(("sum", "nansum", "mean"))
-#: Work on each position's features by learned weights.
+#: Work on each position's features by learned parameters.
 LINEAR = frozenset(("linear", "addmm", "embedding"))
 #: Put tensors beside one another.
 JOINS = frozenset(("cat", "concat", "concatenate", "stack", "hstack", "vstack"))

@@ -11,9 +11,11 @@ import warnings
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from limelight.analyses.blockwise.blas import one_thread_each
 from limelight.capture import Probe, capture, parameters
 from limelight.errors import LimelightError, LimelightWarning
 from limelight.measuring import Uniforms, measures_of
@@ -168,7 +170,8 @@ class Recorder:
         """Add attention to a step, and its measures."""
         tree = capture(self._model, self._probe)
         sites = sites_of(tree)
-        with ThreadPoolExecutor() as pool:  # NumPy lets others work meanwhile
+        # NumPy lets others work meanwhile.
+        with one_thread_each() if len(sites) > 1 else nullcontext(), ThreadPoolExecutor() as pool:
             measured = dict(zip(sites, pool.map(measures_of, sites.values()), strict=True))
             even = pool.map(self._uniforms.of, sites, sites.values())
             uniform = dict(zip(sites, even, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -83,5 +84,5 @@ def _of_rows(weights: NDArray[Any], count: Any) -> NDArray[np.float64]:
 
 def _shares(nats: NDArray[np.float64], count: NDArray[np.int64]) -> NDArray[np.float64]:
     """Divide by the greatest entropy; NaN for one key, and 0 for none."""
-    greatest = np.log(np.where(np.asarray(count) > 1, count, np.e))
+    greatest = np.log(np.where(np.asarray(count) > 1, count, math.e))
     return np.where(np.asarray(count) == 1, np.nan, nats / greatest + 0.0)  # no negative zero

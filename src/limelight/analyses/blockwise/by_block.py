@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from limelight import schema
+from limelight.analyses.blockwise.blas import one_thread_each
 from limelight.catalogue import POSITION, Analysis
 from limelight.factors import Factors
 
@@ -88,7 +89,8 @@ def _measured(
     if len(parts) == 1 and cards:
         measure(parts[0])
     elif cards:
-        with ThreadPoolExecutor(os.cpu_count()) as threads:  # NumPy lets others work meanwhile
+        # NumPy lets others work meanwhile.
+        with one_thread_each(), ThreadPoolExecutor(os.cpu_count()) as threads:
             list(threads.map(measure, parts))
     return {name: xr.DataArray(array, dims=dims[name], name=name) for name, array in values.items()}
 

@@ -8,13 +8,16 @@ members of :class:`Attention`. Watching and gating both go by it.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
+from functools import cache
 from types import FunctionType
 from typing import Any, Protocol
 
 from limelight.capture.torch.intercept.events import Attend, Softmax
 from limelight.catalogue import modules, registered
+from limelight.errors import LimelightWarning, UnsupportedModelError
 
 
 def _unread(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG001
@@ -64,6 +67,43 @@ class Kernel:
         torch = str(getattr(self.function, "__module__", "")).partition(".")[0] == "torch"
         return not self.named and (torch or not python)
 
+    def event(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attend | Softmax | None:
+        """Read a call; blame the package that brings ``read`` for what goes wrong in it.
+
+        Parameters
+        ----------
+        args, kwargs : tuple, dict
+            Of the call.
+
+        Returns
+        -------
+        Attend, Softmax or None
+
+        Raises
+        ------
+        UnsupportedModelError
+            If another package's ``read`` raises something, or returns something else.
+        """
+        home = str(getattr(self.read, "__module__", ""))
+        try:
+            event = self.read(args, kwargs)
+        except Exception as cause:
+            if home.startswith("limelight."):
+                raise
+            came = f"raised {type(cause).__name__}: {cause}"
+            raise self._unread(home, came) from cause
+        if event is None or isinstance(event, (Attend, Softmax)):
+            return event
+        raise self._unread(home, f"returned {type(event).__name__}")
+
+    def _unread(self, home: str, came: str) -> UnsupportedModelError:
+        name = getattr(self.function, "__name__", self.function)
+        return UnsupportedModelError(
+            f"Reading the arguments of {name!r}, as {home!r} says how to, {came}.",
+            "Wanted an Attend, a Softmax, or None where the arguments do not tell.",
+            "Mend or uninstall that package; limelight.testing.AttentionConformance tests it.",
+        )
+
     @property
     def operators(self) -> tuple[Any, ...]:
         """What a mode may be told when the function is called."""
@@ -107,7 +147,7 @@ class Kernels:
             if attention.LIBRARY not in sys.modules:
                 self._waiting.append(attention)
                 continue
-            for kernel in attention.kernels():
+            for kernel in _kernels_of(attention):
                 self.every.append(kernel)
                 if kernel.visible:
                     self._by_function |= dict.fromkeys(kernel.operators, kernel)
@@ -129,6 +169,37 @@ class Kernels:
         return self._by_function.get(function)
 
 
+def _kernels_of(attention: Attention) -> tuple[Kernel, ...]:
+    try:
+        return tuple(attention.kernels())
+    except Exception as cause:
+        if _name(attention).startswith("limelight."):
+            raise
+        _leave_out(_name(attention), f"Its kernels() raised {type(cause).__name__}: {cause}.")
+        return ()
+
+
 def _attentions() -> Iterator[Attention]:
     yield from modules("capture.torch.intercept.attention")
-    yield from registered("attention")
+    for attention in registered("attention"):
+        lacking = [name for name in ("LIBRARY", "kernels") if not hasattr(attention, name)]
+        if lacking:
+            _leave_out(_name(attention), f"It has no {' and no '.join(lacking)}.")
+        else:
+            yield attention
+
+
+def _name(attention: Any) -> str:
+    return str(getattr(attention, "__name__", attention))
+
+
+@cache  # every capture asks for the kernels anew
+def _leave_out(name: str, trouble: str) -> None:
+    """Say once that another package's kind of attention is not read; ours must not suffer."""
+    warnings.warn(
+        LimelightWarning(
+            f"limelight goes on without the kind of attention {name!r}, which another package "
+            f"registers under limelight.attention. {trouble} Mend or uninstall that package."
+        ),
+        stacklevel=2,
+    )

@@ -184,7 +184,7 @@ class Interception:
         def replacement(*args: Any, **kwargs: Any) -> Any:
             if threading.get_ident() != self._thread or self._stack.quiet:
                 return function(*args, **kwargs)
-            return self._handed(kernel, kernel.read(args, kwargs), function, args, kwargs)
+            return self._handed(kernel, kernel.event(args, kwargs), function, args, kwargs)
 
         return replacement
 
@@ -199,7 +199,7 @@ class Interception:
             event = Op(self._stack.top, function, args, kwargs)
             return self._interceptor(event, lambda: function(*args, **kwargs))
         with self.mode:  # it may turn axes, and what is turned must be known to be the same
-            read = kernel.read(args, kwargs)
+            read = kernel.event(args, kwargs)
         return self._handed(kernel, read, function, args, kwargs)
 
     def _handed(
@@ -263,7 +263,9 @@ def _named(
     if not searched:
         return
     modules = [module for module in list(sys.modules.values()) if hasattr(module, "__dict__")]
-    for owner in (*modules, *model.modules()):
+    # Each once: a script's module is both __main__ and __mp_main__.
+    owners = {id(owner): owner for owner in (*modules, *model.modules())}
+    for owner in owners.values():
         for name, value in list(vars(owner).items()):
             if type(value) is FunctionType and value in searched:
                 yield searched[value], vars(owner), name

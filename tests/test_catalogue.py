@@ -16,7 +16,10 @@ import limelight
 from limelight import analyses as room
 from limelight import catalogue, schema
 from limelight.catalogue import analyses, analysis, modules
-from limelight.errors import CatalogueError, DimensionError, LimelightWarning
+from limelight.errors import CatalogueError, DimensionError, LimelightError, LimelightWarning
+from limelight.factors import factored, lazy_weights
+from limelight.measuring import measures_of, uniform_of
+from limelight.rule import Rule
 
 CARDS = list(analyses().values())
 
@@ -113,6 +116,63 @@ def test_an_analysis_of_the_release_before_works_and_is_warned_of(
         theirs = analysis(over=("key",), units="share", bounds=(0.0, 1.0))(before)
     registered(monkeypatch, before=theirs)
     assert analyses()["before"]([[0.75, 0.25]], [[True, True]]).tolist() == [0.25]
+
+
+def raising(weights: xr.DataArray, allowed: xr.DataArray | None) -> xr.DataArray:
+    """Nothing."""
+    raise KeyError("head")
+
+
+def unlabelled(weights: xr.DataArray, allowed: xr.DataArray | None) -> Any:
+    """Numbers without dims."""
+    return weights.values.sum(-1)
+
+
+@pytest.mark.usefixtures("asked_anew")
+@pytest.mark.parametrize(
+    ("function", "came"),
+    [(raising, "raised KeyError: 'head'"), (unlabelled, "returned ndarray")],
+)
+@pytest.mark.parametrize("form", ["weights", "vectors"])
+def test_one_that_fails_in_a_recording_is_told_by_name(
+    function: Any, came: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = analysis(over=("key",), units="share", bounds=(0.0, 1.0))(function)
+    registered(monkeypatch, theirs=theirs)
+    site = sites()[form]
+    message = f"'{function.__name__}' of {__name__} {came}"
+    with pytest.raises(LimelightError, match=message):
+        measures_of(site)
+
+
+@pytest.mark.usefixtures("asked_anew")
+def test_one_that_gives_no_number_for_a_query_or_a_map_is_not_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def received(weights: xr.DataArray, allowed: xr.DataArray | None) -> xr.DataArray:
+        """How much each key receives."""
+        return weights.sum("query")
+
+    theirs = analysis(over=("query",), units="share", bounds=(0.0, 1.0))(received)
+    registered(monkeypatch, received=theirs)
+    assert analyses()["received"](np.eye(2)).tolist() == [1.0, 1.0]
+    for site in sites().values():
+        assert set(measures_of(site)) == set(uniform_of(site)) | {
+            "nan_rows",
+            "normalised_entropy_left_out",
+        }
+        assert "received" not in measures_of(site)
+
+
+def sites() -> dict[str, xr.Dataset]:
+    """Return one site, as weights and as vectors."""
+    query = np.ones((1, 2, 3, 4), np.float32)
+    vectors = lazy_weights(factored(query, query, Rule.causal(3, 3), 1.0))
+    forms = {"weights": (vectors.dims, vectors.values), "vectors": vectors}
+    return {
+        form: xr.Dataset({"weights": weights}, attrs={"kind": "self"})
+        for form, weights in forms.items()
+    }
 
 
 @pytest.mark.usefixtures("asked_anew")

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from limelight import renamed
-from limelight.errors import DimensionError
+from limelight.errors import CatalogueError, DimensionError, LimelightError
 
 #: Ends the name of the coordinate by which rows that are a part of a map say their positions.
 POSITION: Final = "_position"
@@ -205,7 +205,8 @@ def analysis(
         def run(weights: Any, allowed: Any = None, **options: Any) -> Any:
             labelled = _labelled(weights, name, needs)
             given = (_allowed(allowed, labelled, name),) if takes_allowed else ()
-            result = function(labelled, *given, **options).rename(name).assign_attrs(units=units)
+            result = _checked(function(labelled, *given, **options), labelled, function)
+            result = result.rename(name).assign_attrs(units=units)
             return result if isinstance(weights, xr.DataArray) else result.values
 
         answers = (function.__doc__ or "").strip().split("\n")[0]
@@ -269,6 +270,50 @@ def _takes_allowed(function: Callable[..., Any], name: str) -> bool:
         return True
     renamed.warn(f"An analysis {name}(weights)", f"{name}(weights, allowed)")
     return False
+
+
+def applied(card: Analysis, weights: xr.DataArray, allowed: xr.DataArray | None) -> xr.DataArray:
+    """Apply an analysis, where nobody sees which one it is that fails.
+
+    Parameters
+    ----------
+    card : Analysis
+    weights : DataArray [..., query, key]
+    allowed : DataArray, optional
+
+    Returns
+    -------
+    DataArray
+
+    Raises
+    ------
+    CatalogueError
+        If it raises something that is no error of limelight's.
+    """
+    try:
+        result: xr.DataArray = card.function(weights, allowed)
+    except LimelightError:
+        raise
+    except Exception as cause:
+        raise CatalogueError(
+            f"Analysis {card.name!r} of {card.function.__module__} raised {type(cause).__name__}: "
+            f"{cause}.",
+            f"Wanted its numbers of weights [{', '.join(map(str, weights.dims))}].",
+            "Mend it, or uninstall the package that brings it.",
+        ) from cause
+    return result
+
+
+def _checked(result: Any, weights: xr.DataArray, function: Callable[..., Any]) -> xr.DataArray:
+    """Refuse a result that has no dims of its own, or some that the weights have not."""
+    if isinstance(result, xr.DataArray) and set(result.dims) <= set(weights.dims):
+        return result
+    given = _sizes(result) if isinstance(result, xr.DataArray) else type(result).__name__
+    raise DimensionError(
+        f"Analysis {function.__name__!r} of {function.__module__} returned {given}.",
+        f"Wanted a DataArray with dims of the weights: {_sizes(weights)}.",
+        "Compute it from the weights by name, as in weights.max('key').",
+    )
 
 
 def _labelled(values: Any, name: str, needs: tuple[str, ...]) -> xr.DataArray:

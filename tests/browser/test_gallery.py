@@ -139,7 +139,7 @@ def test_the_page_knows_the_same_parts(gallery):
 
 
 def test_no_picture_is_left_of_what_is_gone():
-    kept = {path.stem for path in PICTURES.glob("*.png") if not path.stem.endswith("-changed")}
-    assert kept == {
+    pictured = {path.stem for path in PICTURES.glob("*.png") if not path.stem.endswith("-changed")}
+    assert pictured == {
         f"{part.replace('/', '-')}-{theme}" for part in PARTS for theme in ("light", "dark")
     }

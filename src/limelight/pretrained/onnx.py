@@ -1,8 +1,8 @@
 """Reads parameters out of an ONNX file, without ONNX.
 
 Room: pretrained. Comes in: the bytes of a file. Goes out: its constants, and for a DINOv2 the names
-that transformers gives them. Of the protocol buffer only what holds parameters is read: graph (7) with
-nodes (1) and initialisers (5).
+that transformers gives them. Of the protocol buffer only what holds parameters is read: graph (7)
+with nodes (1) and initialisers (5).
 """
 
 from __future__ import annotations

@@ -63,15 +63,12 @@ def walk(
     logs = np.zeros((1, 1, 1)) if known is None else np.ascontiguousarray(known)
     limit = 0.0 if factors.softcap is None else float(factors.softcap)
     holes = not bool(rule.valid.all())
-    sink_logit = (
-        np.full(heads, -np.inf)
-        if factors.sink_logit is None
-        else factors.sink_logit.astype(np.float64)
-    )
+    sink_logit = np.full(heads, -np.inf)
+    if factors.sink_logit is not None:
+        sink_logit = factors.sink_logit.astype(np.float64)
     query, key = np.ascontiguousarray(factors.query), np.ascontiguousarray(factors.key)
     # Whole maps for each core; parts of maps where there are few.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = cores or 1
+    cores = _cores()
     parts = 1 if sites >= 4 * cores else max(1, min(4 * cores, queries // 64))
     rows_each = -(-queries // parts)
     each = max(1, sites // (4 * cores))
@@ -99,6 +96,12 @@ def walk(
             if pooled is not None:
                 pooled.take(*result)
     return raw, pooled
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return allowed or 1
 
 
 def _walk_plainly(

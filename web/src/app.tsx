@@ -1,6 +1,6 @@
 /** The page as a whole: header, the page chosen, and what is said when there is nothing to show. */
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { catalogue, catalogueProblem } from "./client/client.ts";
 import { Header } from "./controls/header.tsx";
 import { KeyList } from "./controls/key_list.tsx";
@@ -19,11 +19,8 @@ pages.value = pageParts.map(({ about }) => about);
 export const keysShown = signal(false);
 
 export function App() {
-  const shown = pageParts.find(({ about }) => about.name === selection.value.page) ?? pageParts[0];
-  const page = shown?.about;
-  // At once, not when the first answer is there: both come at the same time.
-  shown?.late.want();
-  if (page) panelsReady(page.name);
+  const { chosen, shown } = usePage();
+  const page = chosen?.about;
   useEffect(() => {
     if (page) accepts.value = page.accepts;
   }, [page]);
@@ -36,18 +33,28 @@ export function App() {
           {t.value.shell.away}
         </p>
       )}
-      {catalogue.value === null ? (
+      {catalogue.value === null || !shown ? (
         <Waiting />
       ) : catalogue.value.runs.length === 0 ? (
         <Notice title={t.value.shell.noRuns} code={t.value.shell.recordLine}>
           {t.value.shell.noRunsHow}
         </Notice>
       ) : (
-        shown && <Drawn key={page?.name} late={shown.late} props={{}} />
+        <Drawn key={shown.about.name} late={shown.late} props={{}} />
       )}
       {keysShown.value && <KeyList onClose={() => (keysShown.value = false)} />}
     </>
   );
+}
+
+/** The page chosen, and the one to show: the page before, if any, until all of this one is there. */
+function usePage() {
+  const chosen = pageParts.find(({ about }) => about.name === selection.value.page) ?? pageParts[0];
+  const shown = useRef<typeof chosen>(undefined);
+  // All is wanted at once, not when the first answer is there: they come at the same time.
+  const over = chosen && [chosen.late.over, panelsReady(chosen.about.name)].every(Boolean);
+  if (over) shown.current = chosen;
+  return { chosen, shown: shown.current };
 }
 
 function Waiting() {

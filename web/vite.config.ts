@@ -62,7 +62,7 @@ export default defineConfig({
     outDir: here("../src/limelight/web"),
     emptyOutDir: true,
     target: "es2022",
-    modulePreload: false,
+    modulePreload: { polyfill: false },
     rolldownOptions: {
       input: here("src/main.tsx"),
       preserveEntrySignatures: "allow-extension",

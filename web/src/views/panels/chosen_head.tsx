@@ -34,6 +34,7 @@ export default function ChosenHead() {
   const words = { ...t.value.attention, ...say() };
   const lenses = lensesOf(site.value, example.value);
   const lens = lensOf(lenses);
+  lens?.late.want(); // At once: its code and the answer it draws come at the same time.
   const { asks } = lens?.about ?? {};
   const query = headQuery.value;
   const single = useAnswer(asks === "example" ? query : null);

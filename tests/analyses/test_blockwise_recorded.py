@@ -161,3 +161,14 @@ def test_writing_holds_a_few_maps_at_a_time(tmp_path, monkeypatch):
     assert peak < 6 * size  # of 12 such maps, and what making one takes
     expected = given["m7"]["weights"].values
     np.testing.assert_allclose(open_run(tmp_path).weights("m7", 1), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("window", [None, 100])
+def test_uniform_attention_over_a_long_map_is_no_less_equal_for_rounding(window):
+    length = 3000
+    vectors = np.ones((1, 1, length, 2))
+    factors = factored(vectors, vectors, Rule.causal(length, length, window=window), 1.0)
+    captured = CapturedAttention("a", "A", "self", "none", "float32", factors=factors)
+    even = uniform_of(label(captured, Probe(np.zeros((1, length), np.int64))))
+    assert float(even["gini"][0]) == 0
+    assert float(even["share_beyond_uniform"][0]) == 0

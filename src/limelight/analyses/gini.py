@@ -71,5 +71,5 @@ def _gini(weights: np.ndarray[Any, Any], count: Any) -> np.ndarray[Any, Any]:
     ranks = np.arange(weights.shape[-1])[::-1].astype(np.result_type(weights, np.float32))
     with np.errstate(divide="ignore", invalid="ignore"):
         inequality = (count - 1 - 2 * (rising @ ranks) / total) / count
-    least = 4 * np.finfo(ranks.dtype).eps  # no more than rounding
+    least = np.finfo(ranks.dtype).eps * np.sqrt(np.maximum(count, 16))  # no more than rounding
     return np.where((total == 0) | (inequality < least), 0, inequality)

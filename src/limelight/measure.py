@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final, Protocol
 
-import numpy as np
 import xarray as xr
 
 from limelight import renamed
-from limelight.errors import CatalogueError, DimensionError, LimelightError
-
-#: Ends the name of the coordinate by which rows that are a part of a map say their positions.
-POSITION: Final = "_position"
+from limelight.errors import CatalogueError, LimelightError
+from limelight.labelled import POSITION as POSITION
+from limelight.labelled import allowed_of, by_rows, checked, waits, with_dims
+from limelight.labelled import positions as positions
 
 #: What is recorded beside measures: how many rows hold a NaN, and, under a measure's name that ends
 #: so, for how many other queries it is not defined.
@@ -203,9 +202,15 @@ def analysis(
 
         @wraps(function)
         def run(weights: Any, allowed: Any = None, **options: Any) -> Any:
-            labelled = _labelled(weights, name, needs)
-            given = (_allowed(allowed, labelled, name),) if takes_allowed else ()
-            result = _checked(function(labelled, *given, **options), labelled, function)
+            labelled = with_dims(weights, name, needs)
+            mask = allowed_of(allowed, labelled, name) if takes_allowed else None
+
+            def measure(rows: xr.DataArray, mask: xr.DataArray | None) -> xr.DataArray:
+                given = (mask,) if takes_allowed else ()
+                return checked(function(rows, *given, **options), rows, function)
+
+            whole = "query" in over or not waits(labelled)
+            result = measure(labelled, mask) if whole else by_rows(measure, labelled, mask)
             result = result.rename(name).assign_attrs(units=units)
             return result if isinstance(weights, xr.DataArray) else result.values
 
@@ -218,30 +223,6 @@ def analysis(
         return run  # type: ignore[return-value]  # likewise
 
     return decorate
-
-
-def positions(weights: xr.DataArray, dim: str) -> xr.DataArray:
-    """Return the positions of queries or keys: rows of a long map do not begin at 0.
-
-    Parameters
-    ----------
-    weights : DataArray
-        As an analysis is given them.
-    dim : str
-        ``query`` or ``key``.
-
-    Returns
-    -------
-    DataArray [query] or [key]
-
-    Examples
-    --------
-    >>> positions(xr.DataArray(np.eye(3), dims=("query", "key")), "query").values.tolist()
-    [0, 1, 2]
-    """
-    if dim + POSITION in weights.coords:
-        return xr.DataArray(weights.coords[dim + POSITION].values, dims=dim)
-    return xr.DataArray(np.arange(weights.sizes[dim]), dims=dim)
 
 
 def counts_rows(name: str) -> bool:
@@ -302,63 +283,3 @@ def applied(card: Analysis, weights: xr.DataArray, allowed: xr.DataArray | None)
             "Mend it, or uninstall the package that brings it.",
         ) from cause
     return result
-
-
-def _checked(result: Any, weights: xr.DataArray, function: Callable[..., Any]) -> xr.DataArray:
-    """Refuse a result that has no dims of its own, or some that the weights have not."""
-    if isinstance(result, xr.DataArray) and set(result.dims) <= set(weights.dims):
-        return result
-    given = _sizes(result) if isinstance(result, xr.DataArray) else type(result).__name__
-    raise DimensionError(
-        f"Analysis {function.__name__!r} of {function.__module__} returned {given}.",
-        f"Wanted a DataArray with dims of the weights: {_sizes(weights)}.",
-        "Compute it from the weights by name, as in weights.max('key').",
-    )
-
-
-def _labelled(values: Any, name: str, needs: tuple[str, ...]) -> xr.DataArray:
-    """Return weights with dims, which they must have or can be given."""
-    if isinstance(values, xr.DataArray):
-        if set(needs) <= set(values.dims):
-            return values
-        raise DimensionError(
-            f"Analysis {name!r} got dims {tuple(map(str, values.dims))}.",
-            f"It needs at least {needs}.",
-            "Rename the dims, or pass a plain array whose last dims are these.",
-        )
-    array = np.asarray(values)
-    if array.ndim < len(needs):
-        raise DimensionError(
-            f"Analysis {name!r} got an array of shape {array.shape}.",
-            f"It needs at least the dims {needs}.",
-            "Pass an array whose last dims are these.",
-        )
-    extra = [f"dim_{index}" for index in range(array.ndim - len(needs))]
-    return xr.DataArray(array, dims=[*extra, *needs])
-
-
-def _allowed(allowed: Any, weights: xr.DataArray, name: str) -> xr.DataArray | None:
-    """Return what may be attended to, with the dims of weights; a plain array is broadcast."""
-    if allowed is None:
-        return None
-    try:
-        if not isinstance(allowed, xr.DataArray):
-            spread = np.broadcast_to(np.asarray(allowed, np.bool_), weights.shape)
-            return xr.DataArray(spread, dims=weights.dims)
-        if "key" in allowed.dims and all(
-            weights.sizes.get(dim) == size for dim, size in allowed.sizes.items()
-        ):
-            return allowed if allowed.dtype == np.bool_ else allowed.astype(np.bool_)
-    except ValueError:
-        pass  # NumPy's words for what is said below
-    raise DimensionError(
-        f"Analysis {name!r} got 'allowed' of {_sizes(allowed)} for weights of {_sizes(weights)}.",
-        "Wanted the dims of the weights, or some of them with 'key', in the same sizes.",
-        "Pass True where a query may attend to a key; leave it out if each may attend to all.",
-    )
-
-
-def _sizes(values: Any) -> str:
-    if isinstance(values, xr.DataArray):
-        return ", ".join(f"{dim} {size}" for dim, size in values.sizes.items())
-    return f"shape {np.shape(values)}"

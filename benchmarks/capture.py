@@ -1,16 +1,17 @@
-"""Capturing the attention of a pretrained transformer, every measure included.
+"""Capturing the attention of a pretrained transformer, and measuring it.
 
 The real MiniLM runs over 64 windows of running text: as it is, with 4 of the windows captured, with
 all of them captured, and the way transformers itself gives attention: a model built with its
-``eager`` attention and asked for ``output_attentions``. All in turns, in one process. Memory is
-taken in a process for each.
+``eager`` attention and asked for ``output_attentions``. Measures with a closed form come with
+every capture; those that need the weights of whole rows are held against the same measures of
+transformers' own maps. All in turns, in one process. Memory is taken in a process for each.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 import limelight as ll
 from benchmarks import memory, timing
 from benchmarks.figure import Figure
+from limelight.catalogue import analyses
 from limelight.data import corpora
 from limelight.measuring import measures_of
 from limelight.pretrained import models as pretrained
@@ -101,7 +103,7 @@ def plain(network: Any, given: Any) -> object:
         return network(**given)
 
 
-def asked(network: Any, given: Any) -> object:
+def asked(network: Any, given: Any) -> Any:
     """Run the model and keep the attention it returns."""
     import torch
 
@@ -109,39 +111,69 @@ def asked(network: Any, given: Any) -> object:
         return network(**given, output_attentions=True).attentions
 
 
-def captured(network: Any, given: Any, few: slice | None = None) -> object:
-    """Run the model, capture its attention and apply every analysis."""
+def captured(
+    network: Any, given: Any, few: slice | None = None, names: Sequence[str] | None = None
+) -> object:
+    """Run the model, capture its attention and apply analyses; all if none are named."""
     tree = ll.capture(network, given, examples=few)
-    return {name: measures_of(site) for name, site in sites_of(tree).items()}
+    return {name: measures_of(site, names) for name, site in sites_of(tree).items()}
+
+
+def measured(network: Any, given: Any, names: Sequence[str]) -> object:
+    """Run the model, keep the attention it returns and apply analyses to it."""
+    every = analyses()
+    maps = [weights.numpy() for weights in asked(network, given)]
+    return [[every[name].function(weights) for name in names] for weights in maps]
+
+
+def by_form() -> tuple[list[str], list[str]]:
+    """Return the measures with a closed form, and those that need whole rows."""
+    every = analyses().values()
+    return (
+        [card.name for card in every if card.closed_form],
+        [card.name for card in every if not card.closed_form],
+    )
 
 
 def _times(models: dict[str, Any], length: int, scale: Scale) -> list[Figure]:
     given = inputs(scale.windows, length, scale)
     ours, theirs = models["sdpa"], models["eager"]
+    closed, whole = by_form()
     acts: tuple[Callable[[], object], ...] = (
         lambda: plain(ours, given),
-        lambda: captured(ours, given, slice(scale.few)),
-        lambda: captured(ours, given),
+        lambda: captured(ours, given, slice(scale.few), closed),
+        lambda: captured(ours, given, None, closed),
         lambda: asked(theirs, given),
+        lambda: captured(ours, given),
+        lambda: measured(theirs, given, whole),
     )
     for act in acts:
         act()  # the first call also loads and compiles
-    unit, few, every, peer = timing.in_turns(scale.rounds, *acts)
+    unit, few, every, peer, rows, peer_rows = timing.in_turns(scale.rounds, *acts)
     what = f"{'MiniLM' if scale.real else 'a tiny BERT'} on {scale.windows} windows of {length}"
     middle = timing.middle(unit)
     return [
         _figure(
-            f"forward of {what} with {scale.few} of them captured, every measure, against without",
+            f"forward of {what} with {scale.few} of them captured and measured, against without",
             FORWARD_BAR, few, unit, "",
         ),
         _figure(
-            f"forward of {what}, all captured, every measure, against without; the bar is that of "
-            "transformers' own eager attention with output_attentions",
-            timing.ratio(peer, unit).value, every, unit,
-            f"; transformers' own {timing.middle(peer).wall:.2f} s (CPU "
-            f"{timing.middle(peer).cpu:.2f} s), {timing.middle(peer).wall / middle.wall:.3g} times",
+            f"forward of {what}, all captured and measured, against without; the bar is that of "
+            "transformers' own eager attention with output_attentions, unmeasured",
+            timing.ratio(peer, unit).value, every, unit, _peer(peer, middle),
+        ),
+        _figure(
+            f"the same with the measures that need whole rows ({', '.join(whole)}); the bar is "
+            "these measures of transformers' own maps",
+            timing.ratio(peer_rows, unit).value, rows, unit, _peer(peer_rows, middle),
         ),
     ]  # fmt: skip
+
+
+def _peer(peer: Any, plainly: Any) -> str:
+    taken = timing.middle(peer)
+    times = f"{taken.wall / plainly.wall:.3g} times"
+    return f"; transformers' own {taken.wall:.2f} s (CPU {taken.cpu:.2f} s), {times}"
 
 
 def _figure(what: str, bar: float, ours: Any, unit: Any, more: str) -> Figure:

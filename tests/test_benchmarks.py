@@ -188,7 +188,7 @@ def test_capturing_is_measured_at_each_length_and_in_memory():
     from benchmarks import capture
 
     figures = capture.measure(tiny=True)
-    assert len(figures) == 2 * len(capture.TINY.lengths) + 1
+    assert len(figures) == 3 * len(capture.TINY.lengths) + 1
     assert all(0 < figure.value < math.inf for figure in figures[:-1])
     assert "all maps take 0 MB" in figures[-1].absolute  # what all maps of the tiny model take
 

@@ -7,7 +7,7 @@ and how many queries were left out of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,15 @@ from limelight.measure import LEFT_OUT, NAN_ROWS, applied
 from limelight.rule import Rule
 
 
-def measures_of(site: xr.Dataset) -> xr.Dataset:
+def measures_of(site: xr.Dataset, names: Iterable[str] | None = None) -> xr.Dataset:
     """Apply every analysis that suits a site.
 
     Parameters
     ----------
     site : Dataset
         One site, as :mod:`limelight.schema` describes it.
+    names : iterable of str, optional
+        Only these of them.
 
     Returns
     -------
@@ -39,6 +41,9 @@ def measures_of(site: xr.Dataset) -> xr.Dataset:
         where its card says that there may be such.
     """
     cards = _suiting(str(site.attrs.get("kind", "self")))
+    if names is not None:
+        chosen = set(names)
+        cards = [card for card in cards if card.name in chosen]
     weights = site["weights"]
     factors = factors_of(weights)
     if factors is not None:

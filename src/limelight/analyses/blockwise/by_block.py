@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from limelight import schema
 from limelight.analyses.blockwise.blas import one_thread_each
@@ -110,11 +111,16 @@ def _block(factors: Factors, part: _Part) -> tuple[xr.DataArray, xr.DataArray | 
     examples, heads, queries = part
     keys = slice(0, _reach(factors, examples, queries))
     numbers = range(examples.start, examples.stop)
-    weights = np.stack([factors.weights(example, heads, queries, keys) for example in numbers])
-    allowed = np.stack([factors.rule.allowed(example, heads, queries, keys) for example in numbers])
+    weights = _stacked([factors.weights(example, heads, queries, keys) for example in numbers])
+    allowed = _stacked([factors.rule.allowed(example, heads, queries, keys) for example in numbers])
     positions = {schema.QUERY + POSITION: (schema.QUERY, np.arange(queries.start, queries.stop))}
     labelled = xr.DataArray(weights, positions, schema.SITE_DIMS)
     if allowed.all():
         return labelled, None
     dims = [dim for dim in schema.SITE_DIMS if dim != schema.HEAD or allowed.ndim == weights.ndim]
     return labelled, xr.DataArray(allowed, dims=dims)
+
+
+def _stacked(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    """Stack arrays of examples; a single one is not copied."""
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)

@@ -17,6 +17,7 @@ from limelight.answer import answer, extent
 from limelight.answer.bootstrap import interval
 from limelight.catalogue import analyses
 from limelight.errors import NotRecordedError
+from limelight.measuring import measures_of, uniform_of
 from limelight.query import Query
 from limelight.store import Writer, open_run
 from limelight.wire import decode, encode
@@ -167,10 +168,46 @@ class TestGrid:
             )
             assert answered[f"{name}_{at}"].attrs["units"] == card.units
 
-    def test_a_diverged_head_has_no_entropy(self, words):
+    def test_a_diverged_head_is_measured_over_its_other_rows_and_says_so(self, words):
         answered = answer(words, Query("grid", step=250))
         at = index_of(words, "encoder/attention")
-        assert np.isnan(answered[f"entropy_{at}"].values).tolist() == [False, True]
+        assert answered[f"nan_rows_{at}"].values.tolist() == [0, 1]
+        weights = written(250, "encoder/attention")["weights"].values[0, 1].astype(np.float64)
+        logs = np.log(weights, where=weights > 0, out=np.zeros_like(weights))
+        rows = -(weights * logs).sum(-1)
+        assert answered[f"entropy_{at}"].values[1] == pytest.approx(np.nanmean(rows), rel=1e-5)
+        assert f"nan_rows_{at}" not in answer(words, Query("grid", step=100))
+
+    @pytest.mark.parametrize("step", planted.STEPS)
+    def test_every_map_of_a_site_has_the_range_that_its_picture_has(self, words, step):
+        grid = answer(words, Query("grid", step=step))
+        for at, site in enumerate(words.sites):
+            bounds = grid[f"cells_{at}"].attrs["range"]
+            for head in range(words.sites[site].heads):
+                mapped = answer(words, Query("map", site=site, head=head, step=step, example=1))
+                assert mapped.attrs["range"] == bounds
+            ds = written(step, site)
+            most = float(ds["weights"].where(ds["allowed"]).max())
+            assert bounds[0] == 0
+            # The bytes of a picture know a weight to a few per cent, the legend two digits of it.
+            assert most * 0.97 < bounds[1] < most * 1.11
+
+    @pytest.mark.parametrize(("keys", "peak"), [(64, None), (700, None), (64, 0.9)])
+    def test_a_range_leaves_out_a_thousandth_of_the_cells(self, tmp_path, keys, peak):
+        """Even weights over many keys fill the colours; a lone peak does not take them away."""
+        site = planted.site(
+            keys, keys, 4, seed=0, module="m", kind="self", module_class="A",
+            query_length=(keys, keys), key_length=(keys, keys),
+        )  # fmt: skip
+        weights = np.full((2, 4, keys, keys), 1 / keys, np.float32)
+        if peak is not None:
+            weights[0, 0, 3] = (1 - peak) / (keys - 1)
+            weights[0, 0, 3, 5] = peak
+        site["weights"] = (site["weights"].dims, weights)
+        with Writer(tmp_path) as writer:
+            writer.append(0, tree=xr.DataTree.from_dict({"m": site}))
+        bounds = answer(open_run(tmp_path), Query("grid"))["cells_0"].attrs["range"]
+        assert bounds == [0, pytest.approx(1 / keys, rel=0.15)]
 
 
 class TestMap:
@@ -225,6 +262,30 @@ class TestMap:
 
 
 class TestMeasures:
+    def test_rows_that_are_nan_are_counted_and_left_out(self, words):
+        answered = answer(words, Query("measures", site="encoder/attention"))
+        assert answered["nan_rows"].values.tolist() == [[0, 0], [0, 0], [0, 1]]
+        assert answered.attrs["rows"] == 10, "six queries of one example and four of the other"
+        assert np.isfinite(answered["entropy"].values).all()
+        assert np.isfinite(answered["entropy_high"].values).all()
+        assert "nan_rows" not in answer(words, Query("measures", site="pool"))
+
+    def test_an_example_of_which_no_row_is_left_does_not_count(self, tmp_path):
+        site = planted.words(0)["encoder/attention"].to_dataset()
+        site["weights"][0, 1] = site["weights"][0, 1] * np.nan
+        tree = xr.DataTree.from_dict({"m": site})
+        measured = {"m": planted.chosen(measures_of(site), planted.MEASURES)}
+        uniform = {"m": planted.chosen(uniform_of(site), planted.MEASURES)}
+        with Writer(tmp_path) as writer:
+            writer.append(0, tree=tree, measures=measured, uniform=uniform)
+        run = open_run(tmp_path)
+        both = answer(run, Query("measures", site="m"))
+        second = answer(run, Query("measures", site="m", example=1))
+        assert both["nan_rows"].values.tolist() == [[0, 6]]
+        assert both["gini"].values[0, 1] == second["gini"].values[0, 1]
+        assert np.isnan(both["gini_low"].values[0, 1]), "one example has no interval"
+        assert np.isfinite(both["gini_low"].values[0, 0])
+
     def test_means_are_over_examples_that_are_means_over_queries(self, words):
         answered = answer(words, Query("measures", site="encoder/attention"))
         ds = written(100, "encoder/attention")

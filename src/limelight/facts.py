@@ -56,6 +56,7 @@ class RunCard(TypedDict):
     attention: bool
     parameters: bool
     written: Annotated[float, "Unix seconds of the newest published step."]
+    order: Annotated[int, "Its rank in TensorBoard's list, which gives it TensorBoard's colour."]
     problem: Problem | None
 
 
@@ -75,6 +76,8 @@ class Site(TypedDict):
     module: str
     kind: Kind
     module_class: str
+    reading: Annotated[str, "How its axes were read, where another reading remains; else empty."]
+    stage: Annotated[str, "What is shown, where it is not the plain softmax; else empty."]
     heads: int
     queries: int
     keys: int

@@ -100,6 +100,8 @@ export interface RunCard {
   readonly parameters: boolean;
   /** Unix seconds of the newest published step. */
   readonly written: number;
+  /** Its rank in TensorBoard's list, which gives it TensorBoard's colour. */
+  readonly order: number;
   readonly problem: Problem | null;
 }
 
@@ -117,6 +119,10 @@ export interface Site {
   readonly module: string;
   readonly kind: Kind;
   readonly module_class: string;
+  /** How its axes were read, where another reading remains; else empty. */
+  readonly reading: string;
+  /** What is shown, where it is not the plain softmax; else empty. */
+  readonly stage: string;
   readonly heads: number;
   readonly queries: number;
   readonly keys: number;

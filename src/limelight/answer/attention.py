@@ -13,14 +13,13 @@ import xarray as xr
 from limelight.answer.bootstrap import interval
 from limelight.answer.facts import (
     cards,
-    diverged,
     example_of,
     site_of,
     thinned,
 )
-from limelight.measure import LEFT_OUT, NAN_ROWS
+from limelight.measure import NAN_ROWS
 from limelight.query import Query
-from limelight.store import Run
+from limelight.store import Run, Site
 
 
 def measures(run: Run, query: Query) -> xr.Dataset:
@@ -38,7 +37,9 @@ def measures(run: Run, query: Query) -> xr.Dataset:
     Dataset
         For each measure that suits the site: its mean over examples [step, head], ``_low`` and
         ``_high`` of the mean's 95 % bootstrap interval (NaN for fewer than two examples) and
-        ``_uniform`` [step], the same measure of uniform attention over the allowed keys.
+        ``_uniform`` [step], the same measure of uniform attention over the allowed keys. Rows that
+        hold a NaN are left out, and examples of which no row is left; ``nan_rows`` [step, head]
+        counts those rows over the examples, only if there is one, of ``rows`` valid ones.
 
     Raises
     ------
@@ -55,15 +56,14 @@ def measures(run: Run, query: Query) -> xr.Dataset:
     described = cards(recorded.data_vars, site.kind)
     broken = _values(recorded, NAN_ROWS)
     for name, card in described.items():
-        means = recorded[name].transpose("step", "head", "example").values
-        values = diverged(means, broken)
-        low, high = interval(values)
-        undefined = None  # for an example none of whose queries has a number
-        if f"{name}{LEFT_OUT}" in recorded and broken is not None:
-            undefined = np.isnan(means) & (broken == 0)
+        values = recorded[name].transpose("step", "head", "example").values
+        # Left out is what is known to have no number; in a recording that does not count such
+        # rows, a NaN makes the mean one, because leaving it out would hide it.
+        missing = np.isnan(values) if broken is not None else np.zeros(values.shape, bool)
+        low, high = _interval(values, missing)
         uniform = recorded[f"{name}_uniform"].transpose("step", "example").values
         parts = {
-            name: (("step", "head"), _mean(values, undefined)),
+            name: (("step", "head"), _mean(values, missing)),
             f"{name}_low": (("step", "head"), low),
             f"{name}_high": (("step", "head"), high),
             f"{name}_uniform": (("step",), _mean(uniform)),
@@ -71,11 +71,15 @@ def measures(run: Run, query: Query) -> xr.Dataset:
         for part, (dims, numbers) in parts.items():
             units = {"units": card["units"]}
             variables[part] = xr.Variable(dims, numbers.astype(np.float32), units)
+    if broken is not None and (broken > 0).any():
+        counts = np.nan_to_num(broken).sum(-1).astype(np.float32)
+        variables[NAN_ROWS] = xr.Variable(("step", "head"), counts)
     facts = {
         "site": site.name,
         "example": query.example,
         "examples": recorded.sizes["example"],
         "measures": described,
+        "rows": _rows(run, site, chosen),
     }
     return xr.Dataset(variables, coords={"step": recorded["step"].values}, attrs=facts)
 
@@ -86,12 +90,27 @@ def _values(recorded: xr.Dataset, name: str) -> np.ndarray[Any, Any] | None:
     return np.asarray(recorded[name].transpose("step", "head", "example").values)
 
 
+def _rows(run: Run, site: Site, chosen: slice) -> int:
+    """Count the valid queries of the examples."""
+    return int(run.valid(site.name)[0][chosen].sum())
+
+
 def _mean(
-    values: np.ndarray[Any, Any], undefined: np.ndarray[Any, Any] | None = None
+    values: np.ndarray[Any, Any], missing: np.ndarray[Any, Any] | None = None
 ) -> np.ndarray[Any, Any]:
-    """Mean over examples; one that is NaN makes it NaN, because leaving it out would hide it."""
-    if undefined is None or undefined.all():
+    """Mean over examples, but those that are missing."""
+    if missing is None:
         return np.asarray(values.mean(-1))
-    count = (~undefined).sum(-1)
-    total = np.where(undefined, 0, values).sum(-1)
+    count = (~missing).sum(-1)
+    total = np.where(missing, 0, values).sum(-1)
     return np.asarray(total / np.where(count == 0, np.nan, count))
+
+
+def _interval(
+    values: np.ndarray[Any, Any], missing: np.ndarray[Any, Any]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Interval of the mean over examples, but those that are missing."""
+    low, high = interval(values)
+    for at in zip(*np.nonzero(missing.any(-1)), strict=True):
+        low[at], high[at] = interval(values[at][~missing[at]])
+    return low, high

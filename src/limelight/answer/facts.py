@@ -11,7 +11,6 @@ from typing import Any, Final, cast
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from limelight import facts
 from limelight.catalogue import analyses
@@ -143,23 +142,6 @@ def cards(recorded: Collection[Any], kind: str | None = None) -> dict[str, dict[
     }
 
 
-def diverged(values: NDArray[Any], nan_rows: NDArray[Any] | None) -> NDArray[Any]:
-    """Return means with NaN where a row was one: a screen must show that a head has diverged.
-
-    Parameters
-    ----------
-    values : array
-        Means over the queries whose rows hold no NaN.
-    nan_rows : array, optional
-        How many did; None in a recording of an earlier limelight, whose means are NaN then.
-
-    Returns
-    -------
-    array
-    """
-    return values if nan_rows is None else np.where(nan_rows > 0, np.nan, values)
-
-
 def layout(shape: Sequence[int] | None) -> facts.Layout | None:
     """Return rows and columns as JSON holds them, which knows lists alone."""
     return None if shape is None else cast(facts.Layout, list(shape))
@@ -179,6 +161,8 @@ def _site(site: Site) -> facts.Site:
         "module": site.module,
         "kind": cast(facts.Kind, site.kind),
         "module_class": site.module_class,
+        "reading": getattr(site, "reading", ""),
+        "stage": getattr(site, "stage", ""),
         "heads": site.heads,
         "queries": site.queries,
         "keys": site.keys,

@@ -19,6 +19,7 @@ from limelight.answer.facts import (
     site_of,
     step_of,
 )
+from limelight.answer.ranges import weight_ranges
 from limelight.answer.strongest import strongest
 from limelight.answer.tiles import Head, Range, Tile, fold, tile
 from limelight.errors import NotRecordedError
@@ -46,7 +47,8 @@ def chosen_map(run: Run, query: Query) -> xr.Dataset:
         ``weights`` [query, key], float16 where nothing is lost by it, else float32; ``allowed``;
         ``query_valid``, ``key_valid``; ``image`` [row, column] for one example that has one. All
         but the image have a leading ``example`` if the query names none. Tokens, layouts and the
-        largest error of a stored weight are attributes.
+        largest error of a stored weight are attributes, and so is the ``range`` of weights that
+        the site's colours stand for at this step.
 
         A map of more than 1024 queries or keys, or one of which ranges or cells were asked, comes
         in cells. Each covers ``stride_rows`` × ``stride_columns`` weights, both powers of two, and
@@ -99,6 +101,7 @@ def chosen_map(run: Run, query: Query) -> xr.Dataset:
         "query_layout": layout(site.query_layout),
         "key_layout": layout(site.key_layout),
         "stored": precision(run, site.name, step),
+        "range": weight_ranges(run, step).get(site.name, [0.0, 1.0]),
     }
     return xr.Dataset(variables, attrs=about | facts)
 

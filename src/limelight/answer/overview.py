@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from limelight.answer.facts import cards, diverged, example_of, step_of
+from limelight.answer.facts import cards, example_of, step_of
+from limelight.answer.ranges import weight_ranges
 from limelight.measure import NAN_ROWS
 from limelight.query import Query
 from limelight.store import Run, Site
@@ -35,7 +36,8 @@ def grid(run: Run, query: Query) -> xr.Dataset:
         ``nan_i`` bool, only if one of them is NaN; ``allowed_i`` bool, where a cell covers anything
         that may be attended to, only if one does, and with a head dim only where heads differ;
         each measure that suits the site's kind, as ``<measure>_i`` and ``<measure>_uniform_i``
-        float32 [head_i].
+        float32 [head_i], over the rows that hold no NaN; ``nan_rows_i`` [head_i] counts those that
+        do, only if one does. ``cells_i`` says the site's ``range`` of weights for colours.
 
     Raises
     ------
@@ -52,8 +54,10 @@ def grid(run: Run, query: Query) -> xr.Dataset:
         recorded = run.measures([step]).isel({"step": 0, "example": example}, missing_dims="ignore")
         # Selecting by label for each of many sites would take longer than reading them all.
         tables = {str(name): values.values for name, values in recorded.data_vars.items()}
+        bounds = weight_ranges(run, step)
         for index, site in enumerate(run.sites.values()):
             variables |= _pictures(index, site, *pictures[site.name], allowed[site.name])
+            variables[f"cells_{index}"].attrs["range"] = bounds[site.name]
             variables |= _measured(index, site, tables)
     facts = {"step": step, "example": example, "reduce": query.reduce, "measures": cards(tables)}
     return xr.Dataset(variables, attrs=facts)
@@ -83,9 +87,12 @@ def _measured(
 ) -> dict[str, xr.Variable]:
     """Take one site's measures out of tables [site, head], and [site] for uniform attention."""
     variables: dict[str, xr.Variable] = {}
-    broken = tables[NAN_ROWS][index, : site.heads] if NAN_ROWS in tables else None
+    broken = tables[NAN_ROWS][index, : site.heads] if NAN_ROWS in tables else np.zeros(1)
+    if (broken > 0).any():
+        rows = np.nan_to_num(broken).astype(np.float32)
+        variables[f"{NAN_ROWS}_{index}"] = xr.Variable((f"head_{index}",), rows)
     for name, card in cards(tables, site.kind).items():
-        heads = diverged(tables[name][index, : site.heads], broken)
+        heads = tables[name][index, : site.heads]
         uniform = np.full(site.heads, tables[f"{name}_uniform"][index])
         for part, numbers in ((f"{name}_{index}", heads), (f"{name}_uniform_{index}", uniform)):
             values = numbers.astype(np.float32)

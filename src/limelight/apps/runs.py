@@ -88,7 +88,7 @@ class Runs:
         Parameters
         ----------
         folders : mapping of str to str
-            Run name to folder; folders without a recording are left out.
+            Run name to folder, in TensorBoard's order; folders without a recording are left out.
 
         Returns
         -------
@@ -99,11 +99,12 @@ class Runs:
         cards = ((self._current(folder), name) for name, folder in folders.items())
         known = [(opened, name) for opened, name in cards if opened is not None]
         known.sort(key=lambda pair: (-pair[0].written, pair[1]))
+        order = {name: rank for rank, name in enumerate(folders)}
         return {
             "version": __version__,
             "schema": SCHEMA_VERSION,
             "analyses": [_analysis(card) for card in analyses().values()],
-            "runs": [_card(name, opened) for opened, name in known],
+            "runs": [{**_card(name, opened), "order": order[name]} for opened, name in known],
         }
 
     def _current(self, folder: str) -> _Opened | None:
@@ -181,6 +182,7 @@ def _card(name: str, opened: _Opened) -> RunCard:
         "attention": bool(run and run.sites),
         "parameters": bool(run and len(run.parameter_names)),
         "written": opened.written,
+        "order": 0,
         "problem": opened.content.facts() if isinstance(opened.content, LimelightError) else None,
     }
 

@@ -188,7 +188,9 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
         context = plugin_util.context(request.environ)
         experiment = plugin_util.experiment_id(request.environ)
         provider = self._context.data_provider
-        names = [run.run_name for run in provider.list_runs(context, experiment_id=experiment)]
+        runs = provider.list_runs(context, experiment_id=experiment)
+        # As TensorBoard's own front end has them, which colours runs by their rank.
+        names = [run.run_name for run in sorted(runs, key=_started)]
         logdir = self._context.logdir
         if logdir:
             return {name: str(Path(logdir).expanduser() / name) for name in names}
@@ -215,6 +217,12 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
             path if path and name[:1] != "/" else name + mark + path for name, mark, path in named
         ]
         return [str(Path(path).expanduser()) for path in paths]
+
+
+def _started(run: Any) -> tuple[float, str]:
+    """Order runs by their start; those that have not begun come last."""
+    start = getattr(run, "start_time", None)
+    return float("inf") if start is None else float(start), run.run_name
 
 
 def _static_files(folder: Path) -> dict[str, bytes]:

@@ -47,7 +47,7 @@ class _Joined:
     exact: bool = True
 
 
-def join(captures: Sequence[CapturedAttention]) -> CapturedAttention:
+def join(captures: Sequence[CapturedAttention], crossing: bool | None = None) -> CapturedAttention:
     """Join successive calls of one module.
 
     Self-attention goes on where the call before it stopped: its keys are all positions so far, the
@@ -60,6 +60,8 @@ def join(captures: Sequence[CapturedAttention]) -> CapturedAttention:
     ----------
     captures : sequence of CapturedAttention
         Of one module, in the order it ran.
+    crossing : bool, optional
+        Whether each call asks the same keys, where that is known; else what came tells.
 
     Returns
     -------
@@ -74,7 +76,8 @@ def join(captures: Sequence[CapturedAttention]) -> CapturedAttention:
     first = captures[0]
     if len(captures) == 1:
         return first
-    crossing = first.kind != "self" or _same_memory(first, captures[1])
+    if crossing is None:
+        crossing = first.kind != "self" or _same_memory(first, captures[1])
     state = _begin(first, crossing)
     for captured in captures[1:]:
         if (captured.shape[:2] != first.shape[:2]) or not (

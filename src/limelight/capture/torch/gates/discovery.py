@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from limelight.capture.torch.gates.products import Follower
+from limelight.capture.torch.intercept.lines import line_of
 from limelight.capture.torch.intercept.modes import Attend, Call, Event, Op, Softmax, intercepted
 from limelight.capture.torch.recognise.attention import recognised
 from limelight.capture.torch.trace.recorder import SoftmaxCall, _Recorder
@@ -21,6 +22,10 @@ from limelight.capture.torch.trace.vectors import Vectors
 
 # What modules call the number of their heads.
 _HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "nhead", "heads")
+
+
+#: Path of a module, a line of its code, and how often that had run before in a call of the model.
+Key = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -33,20 +38,26 @@ class Site:
         As :func:`limelight.capture` names it.
     path : str
         The innermost module it runs in.
-    ordinal : int
-        How many attentions and softmaxes that module ran before, in one call of the model.
+    line : int
+        Where in that module's code.
+    turn : int
+        How many attentions and softmaxes its line had run before, in one call of the model.
     scope : str
         The module within which all of it happens, up to the product with the values.
     heads : int
     queries : int
+    looped : bool
+        Whether it runs again and again in one call, perhaps not as often in every call.
     """
 
     name: str
     path: str
-    ordinal: int
+    line: int
+    turn: int
     scope: str
     heads: int
     queries: int
+    looped: bool = False
 
 
 @dataclass(eq=False)
@@ -55,7 +66,7 @@ class _Seen:
 
     softmax_call: SoftmaxCall
     call: Call
-    ordinal: int
+    key: Key
     lead: tuple[int, ...] = ()
     queries: int = 0
     scope: str | None = None  # None while no product is known
@@ -65,8 +76,8 @@ def dry_run(
     model: Any,
     inputs: Any,
     run: Callable[[], Any],
-    met: Callable[[tuple[str, int], Any], None] | None = None,
-) -> tuple[dict[tuple[str, int], Site], Any]:
+    met: Callable[[Key, Any], None] | None = None,
+) -> tuple[dict[Key, Site], Any]:
     """Run a model, and note its sites.
 
     Parameters
@@ -77,13 +88,13 @@ def dry_run(
     run : callable
         Calls it, or a module of it.
     met : callable, optional
-        Told of each attention and softmax as it is over, by path and ordinal; given what came out
+        Told of each attention and softmax as it is over, by its key; given what came out
         of a scaled dot-product attention that is one tensor, else None.
 
     Returns
     -------
-    dict of (str, int) to Site
-        By path and ordinal, in the order they ran.
+    dict of Key to Site
+        In the order they ran.
     object
         What the run returned.
     """
@@ -98,19 +109,47 @@ def dry_run(
     names = {
         id(softmax_call): site.path for site in attention for softmax_call in site.softmax_calls
     }
+    looped = {site.path for site in attention if site.loops}
     sites = {
-        (seen.call.path, seen.ordinal): Site(
+        seen.key: Site(
             names[id(seen.softmax_call)],
-            seen.call.path,
-            seen.ordinal,
+            *seen.key,
             seen.scope,
             _heads(seen.lead, seen.call, examples),
             seen.queries,
+            names[id(seen.softmax_call)] in looped,
         )
         for seen in watcher.seen
         if seen.scope is not None and id(seen.softmax_call) in names
     }
     return sites, outputs
+
+
+class Turns:
+    """Counts, within one call of a model, how often each line attended or took a softmax."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, int], int] = {}
+
+    def next(self, call: Call) -> Key:
+        """Return the key of what a module is about to do.
+
+        Parameters
+        ----------
+        call : Call
+
+        Returns
+        -------
+        Key
+        """
+        line = call.path, line_of(call.module)
+        turn = self._counts.get(line, 0)
+        self._counts[line] = turn + 1
+        return (*line, turn)
+
+    def clear(self) -> None:
+        """Begin another call."""
+        self._counts.clear()
 
 
 class _Watcher(_Recorder):
@@ -120,12 +159,12 @@ class _Watcher(_Recorder):
         self,
         inputs: list[Any],
         examples: int,
-        met: Callable[[tuple[str, int], Any], None] | None,
+        met: Callable[[Key, Any], None] | None,
     ) -> None:
         super().__init__(inputs, max(examples, 1), None)
         self.seen: list[_Seen] = []
         self._notify = met
-        self._counts: dict[str, int] = {}
+        self._turns = Turns()
         self._here: Call | None = None
         self._follower = Follower(self._met, self._met)
 
@@ -137,9 +176,7 @@ class _Watcher(_Recorder):
             result = self._follower(event, run)
             self._tracker.follow(event.function, event.args, event.kwargs, result)
             return result
-        path = event.call.path
-        ordinal = self._counts.get(path, 0)
-        self._counts[path] = ordinal + 1
+        key = self._turns.next(event.call)
         self._busy = True
         try:
             softmax_call = self._softmax_call(event)
@@ -148,8 +185,8 @@ class _Watcher(_Recorder):
             self._busy = False
         if self._notify is not None:
             alone = isinstance(event, Attend) and not isinstance(out, tuple)
-            self._notify((path, ordinal), out if alone else None)
-        seen = _Seen(softmax_call, event.call, ordinal)
+            self._notify(key, out if alone else None)
+        seen = _Seen(softmax_call, event.call, key)
         self._measure(event, seen, out)
         self.trace.softmax_calls.append(softmax_call)
         self.seen.append(seen)

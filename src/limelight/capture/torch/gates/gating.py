@@ -16,7 +16,7 @@ from limelight.capture.gating.gates import Gates
 from limelight.capture.gating.life import Known, Life, Pieces, Result, known
 from limelight.capture.torch import names as torch_names
 from limelight.capture.torch.gates.blending import blend, spread, stand_in, strengths
-from limelight.capture.torch.gates.discovery import Site, rows_of
+from limelight.capture.torch.gates.discovery import Key, Site, Turns, rows_of
 from limelight.capture.torch.gates.products import Follower
 from limelight.capture.torch.gates.trials import CallTrials, Trial
 from limelight.capture.torch.intercept import modes as intercept_modes
@@ -54,29 +54,27 @@ class Gating:
     ----------
     model : torch.nn.Module
     gates : Gates
-    sites : dict of (str, int) to Site, optional
+    sites : dict of Key to Site, optional
         Where they are known and need no test.
 
     Attributes
     ----------
     life : Life
         Whether the gates were proved and applied, and what stands in for contributions.
-    sites : dict of (str, int) to Site
+    sites : dict of Key to Site
         Every site by the module that attends, and which of its attentions in one call it is.
-    remembered : dict of (str, int) to tensor
+    remembered : dict of Key to tensor
         What attentions return that need not be computed.
     """
 
-    def __init__(
-        self, model: Any, gates: Gates, sites: dict[tuple[str, int], Site] | None = None
-    ) -> None:
+    def __init__(self, model: Any, gates: Gates, sites: dict[Key, Site] | None = None) -> None:
         self.model = model
-        self.remembered: dict[tuple[str, int], Any] = {}
+        self.remembered: dict[Key, Any] = {}
         way = getattr(getattr(model, "config", None), "_attn_implementation", "")
         facts = known(model, way)
         if sites is not None:
             facts = Known(sites, {site.name: site.heads for site in sites.values()})
-        self.sites: dict[tuple[str, int], Site] = facts.sites
+        self.sites: dict[Key, Site] = facts.sites
         self.life = Life(gates, facts, discovered=sites is not None)
         self._thread = threading.get_ident()
         self._stack = Stack()
@@ -84,7 +82,7 @@ class Gating:
         self._mode = self._interception.mode
         self._depth = 0  # of modules within which calls are intercepted
         self._scopes: set[str] = set()
-        self._counts: dict[str, int] = {}
+        self._turns = Turns()
         self._muted = False
         self._pieces: Pieces = gates.sites
         self._trial: Trial | None = None
@@ -143,7 +141,7 @@ class Gating:
     def _followed(self) -> set[str]:
         """Paths of the modules that attend, and of all that hold them."""
         paths = {""}
-        for path, _ in self.sites:
+        for path, _, _ in self.sites:
             parts = path.split("/")
             paths |= {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
         return paths
@@ -183,7 +181,7 @@ class Gating:
         """Make ready for one outermost call."""
         if self._trial is None:
             self.life.begin(CallTrials(self, module, args, kwargs))
-        self._counts.clear()
+        self._turns.clear()
         self._scopes = {s.scope for s in self.sites.values() if s.name in self._pieces}
 
     # -------------------------------------------------------------------------------- intercepting
@@ -194,18 +192,27 @@ class Gating:
             return run()
         if isinstance(event, Op):
             return self._follower(event, run)
-        count = self._counts.get(here.path, 0)
-        self._counts[here.path] = count + 1
-        site = self.sites.get((here.path, count))
+        key = self._turns.next(here)
+        site = self.sites.get(key) or self._looped(key)
         wanted = site is not None and site.name in self._pieces
         if isinstance(event, Attend):
-            out = self.remembered.get((here.path, count))
+            out = self.remembered.get(key)
             out = self.alone(run) if out is None else out
             return self._attended(site, event, out) if site is not None and wanted else out
         out = run()
         if wanted:
             self._follower.begin(out, event.axis, site)
         return out
+
+    def _looped(self, key: Key) -> Site | None:
+        """Return the site of a loop that takes more steps than when its sites were found."""
+        path, line, turn = key
+        while turn:
+            turn -= 1
+            site = self.sites.get((path, line, turn))
+            if site is not None:
+                return site if site.looped else None
+        return None
 
     def alone(self, run: Callable[[], Result]) -> Result:
         """Do something whose own attentions and softmaxes are part of it.

@@ -18,7 +18,7 @@ from limelight.capture.probe import Probe
 from limelight.capture.torch import names as torch_names
 from limelight.capture.torch.calling import forward, prepared
 from limelight.capture.torch.gates.blending import strengths
-from limelight.capture.torch.gates.discovery import Site, dry_run, examples_in, tensors_in
+from limelight.capture.torch.gates.discovery import Key, Site, dry_run, examples_in, tensors_in
 from limelight.capture.torch.gates.gating import Gating
 from limelight.capture.torch.state import untouched
 from limelight.errors import GateError
@@ -105,22 +105,25 @@ class Replay:
 
     Attributes
     ----------
-    sites : dict of (str, int) to Site
+    sites : dict of Key to Site
+    events : dict of Key to int
+        When each attention and softmax was.
     started : dict of str to int
         When each site attended first.
     calls : dict of module to list of Done
-    returned : dict of (str, int) to tensor
+    returned : dict of Key to tensor
         What each scaled dot-product attention returned.
     """
 
-    sites: dict[tuple[str, int], Site] = field(default_factory=dict)
+    sites: dict[Key, Site] = field(default_factory=dict)
+    events: dict[Key, int] = field(default_factory=dict)
     started: dict[str, int] = field(default_factory=dict)
     calls: dict[Any, list[Done]] = field(default_factory=dict)
-    returned: dict[tuple[str, int], Any] = field(default_factory=dict)
+    returned: dict[Key, Any] = field(default_factory=dict)
 
-    def begun(self, start: int) -> dict[tuple[str, int], Any]:
-        """Return what the attentions of the sites that began at that moment returned."""
-        first = {key for key, site in self.sites.items() if self.started[site.name] == start}
+    def begun(self, start: int) -> dict[Key, Any]:
+        """Return what the attentions of that moment returned; a loop's later steps may change."""
+        first = {key for key in self.sites if self.events[key] == start}
         return {key: self.returned[key] for key in first if key in self.returned}
 
     def over(self, start: int) -> dict[Any, Any]:
@@ -159,7 +162,6 @@ def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Replay:
     replay, clock = Replay(), count()
     begun: list[tuple[int, list[tuple[Any, int]], bool]] = []
     returned: list[tuple[Done, list[tuple[Any, int]]]] = []
-    events: dict[tuple[str, int], int] = {}
 
     def before(module: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG001
         begun.append((next(clock), _versions((args, kwargs)), _simple((args, kwargs))))
@@ -171,8 +173,8 @@ def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Replay:
         replay.calls.setdefault(module, []).append(done)
         returned.append((done, _versions(outputs)))
 
-    def met(key: tuple[str, int], out: Any) -> None:
-        events[key] = next(clock)
+    def met(key: Key, out: Any) -> None:
+        replay.events[key] = next(clock)
         if out is not None:
             replay.returned[key] = out
 
@@ -193,7 +195,8 @@ def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Replay:
     for done, versions in returned:
         done.clean = done.clean and all(t._version == version for t, version in versions)
     for key, site in replay.sites.items():
-        replay.started[site.name] = min(events[key], replay.started.get(site.name, events[key]))
+        moment = replay.events[key]
+        replay.started[site.name] = min(moment, replay.started.get(site.name, moment))
     return replay
 
 

@@ -7,35 +7,14 @@ order they ran, and for each softmax that is none, why. What counts as attention
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from limelight.capture.recognition import Choice, Other
 from limelight.capture.torch.names import name_of
+from limelight.capture.torch.recognise.steps import Site, Sites
 from limelight.capture.torch.recognise.uncapturable import kind_of
 from limelight.capture.torch.trace.axes import BatchAxis, fits
-from limelight.capture.torch.trace.recorder import CallSite, SoftmaxCall, Trace
-
-
-@dataclass(eq=False)
-class Site:
-    """One attention module in one role.
-
-    Attributes
-    ----------
-    path : str
-        Unique: ``encoder/attn``, and ``encoder/attn:1`` for what the same module did next.
-    softmax_calls : list of SoftmaxCall
-        More than one where a model generates, or a decoder takes step after step.
-    """
-
-    path: str
-    softmax_calls: list[SoftmaxCall] = field(default_factory=list)
-
-    @property
-    def call_sites(self) -> tuple[CallSite, ...]:
-        """Where its attention happens, in every pass of the model."""
-        return tuple(dict.fromkeys(softmax_call.call_site for softmax_call in self.softmax_calls))
+from limelight.capture.torch.trace.recorder import SoftmaxCall, Trace
 
 
 def recognised(
@@ -67,26 +46,19 @@ def recognised(
         If ``include`` or ``exclude`` names a path without a softmax, or ``include`` one that
         cannot be read.
     """
-    sites: dict[CallSite, Site] = {}
+    sites = Sites()
     others: list[Other] = []
-    taken: dict[str, int] = {}
     plain = [softmax_call.call_site.path or name_of(model) for softmax_call in trace.softmax_calls]
     for softmax_call, path in zip(trace.softmax_calls, plain, strict=True):
         reason = unreadable(softmax_call, examples) or (
             None if choice.includes(path) else no_attention(softmax_call)
         )
         if reason is None and not choice.excludes(path):
-            site = sites.get(softmax_call.call_site) or _step_of(softmax_call, sites)
-            if site is None:
-                number = taken.get(path, 0)
-                taken[path] = number + 1
-                site = Site(f"{path}:{number}" if number else path)
-            sites[softmax_call.call_site] = site
-            site.softmax_calls.append(softmax_call)
-        elif reason is not None and softmax_call.call_site not in sites:
+            sites.add(softmax_call, path)
+        elif not sites.leave_out(softmax_call, path) and reason is not None:
             others.append(Other(path, _class_of(softmax_call), reason))
     choice.check(plain, others, "module")
-    return list(dict.fromkeys(sites.values())), others
+    return sites.every, others
 
 
 def unreadable(softmax_call: SoftmaxCall, examples: int) -> str | None:
@@ -165,40 +137,6 @@ def no_attention(softmax_call: SoftmaxCall) -> str | None:
             return f"its values weigh nothing that is then summed: they go to {went}"
         return "nothing is computed from it: it is an output"
     return None
-
-
-def _step_of(softmax_call: SoftmaxCall, sites: dict[CallSite, Site]) -> Site | None:
-    """Return the site that a decoder's next step belongs to.
-
-    Such a step is one query that attends to the same memory in the next call of the same module.
-    """
-    call_site = softmax_call.call_site
-    site = sites.get(call_site._replace(turn=call_site.turn - 1)) if call_site.turn else None
-    if site is None or site.softmax_calls[-1].number != softmax_call.number:
-        return None
-    last = site.softmax_calls[-1]
-    if not (_single(softmax_call) and _single(last)) or not (
-        memory_of(softmax_call) & memory_of(last)
-    ):
-        return None
-    return site
-
-
-def memory_of(softmax_call: SoftmaxCall) -> frozenset[object]:
-    """Return the origin of what a softmax_call's weights were applied to."""
-    return softmax_call.use.memory if softmax_call.use is not None else softmax_call.memory
-
-
-def _single(softmax_call: SoftmaxCall) -> bool:
-    """Say whether there is one query."""
-    if softmax_call.vectors is not None:
-        return (
-            softmax_call.vectors.factors is not None and softmax_call.vectors.factors.shape[2] == 1
-        )
-    sizes = [
-        size for axis, size in enumerate(softmax_call.logits.shape) if axis != softmax_call.axis
-    ]
-    return len(sizes) < 2 or sizes[-1] == 1
 
 
 def _class_of(softmax_call: SoftmaxCall) -> str:

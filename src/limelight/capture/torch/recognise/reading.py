@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from limelight.capture.generation.joining import join, unjoinable
 from limelight.capture.site import CapturedAttention
-from limelight.capture.torch.recognise.attention import Site, batch_axis_of
+from limelight.capture.torch.recognise.attention import batch_axis_of
+from limelight.capture.torch.recognise.steps import Site
 from limelight.capture.torch.trace.axes import first
 from limelight.capture.torch.trace.recorder import SoftmaxCall
 from limelight.capture.torch.trace.vectors import array
@@ -44,7 +45,8 @@ def captured(site: Site, examples: int, rows: Sequence[int] | None = None) -> Ca
     ):
         raise unjoinable(site.path)  # beams would be taken for heads
     whole = join(
-        [_read(site.path, softmax_call, examples, rows) for softmax_call in site.softmax_calls]
+        [_read(site.path, softmax_call, examples, rows) for softmax_call in site.softmax_calls],
+        site.crossing if site.loops else None,
     )
     _, _, queries, keys = whole.shape
     last = site.softmax_calls[-1]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from limelight.capture.torch.intercept.lines import line_of
 from limelight.capture.torch.intercept.modes import (
     Attend,
     Call,
@@ -113,6 +114,8 @@ class SoftmaxCall:
         What became of a softmax's values.
     memory : frozenset
         Origin of an attention's values.
+    line : int
+        Which line of the model's code it is, with all lines that led there.
     batch_axis : BatchAxis, optional
         Where in the logits the examples are, where known.
     """
@@ -131,6 +134,7 @@ class SoftmaxCall:
     axis: int = -1
     use: SoftmaxUse | None = None
     memory: frozenset[object] = frozenset()
+    line: int = 0
     batch_axis: BatchAxis | None = None
 
 
@@ -257,6 +261,7 @@ class _Recorder:
             relation.lengths | torch_lengths(self._inputs),
             int(scored.shape[0]) if scored.dim() == 4 else None,
             memory=memory,
+            line=line_of(_outermost(call)),
         )
 
     def _provenance(self, event: Attend | Softmax, softmax_call: SoftmaxCall, result: Any) -> None:
@@ -309,6 +314,13 @@ def torch_lengths(inputs: list[Any]) -> frozenset[int]:
         for size in (tensor.shape[1:-1] if tensor.dim() > 2 else tensor.shape[1:])
         if tensor.dim() > 2 or not tensor.is_floating_point()
     )
+
+
+def _outermost(call: Call | None) -> Any:
+    """Return the module that the call of the model began with."""
+    while call is not None and call.parent is not None:
+        call = call.parent
+    return None if call is None else call.module
 
 
 def _only_softmax(module: Any) -> bool:

@@ -65,11 +65,13 @@ def test_a_config_without_a_task_is_ignored(config, monkeypatch):
 
 def test_folders(monkeypatch):
     assert (
-        processes.folder("logs/a", "first") == processes.folder("logs/a", "all") == Path("logs/a")
+        processes.folder("logs/a", "first")
+        == processes.folder("logs/a", "all")
+        == Path("logs/a").absolute()
     )
     monkeypatch.setenv("RANK", "2")
     assert processes.folder("logs/a", "first") is None
-    assert processes.folder("logs/a", "all") == Path("logs/a/rank-2")
+    assert processes.folder("logs/a", "all") == Path("logs/a/rank-2").absolute()
 
 
 def test_an_unknown_choice(tmp_path):
@@ -147,21 +149,33 @@ def test_two_processes_that_record_into_one_folder(tmp_path, model):
 def test_a_recorder_nobody_closed_does_not_stand_in_the_way(tmp_path, model):
     forgotten = Recorder(tmp_path, model)
     assert forgotten.record(0)
+    forgotten.itself = forgotten  # only the collector finds it
+    del forgotten
     with Recorder(tmp_path, model) as recorder:
         assert recorder.record(1)
     assert open_run(tmp_path).steps.tolist() == [0, 1]
 
 
-def test_a_claim_ends_when_its_last_holder_gives_it_back(tmp_path):
+def test_a_second_recorder_of_one_process_is_refused_while_the_first_lives(tmp_path, model):
+    first, second = Recorder(tmp_path, model), Recorder(f"{tmp_path}/../{tmp_path.name}", model)
+    assert first.record(0)
+    with pytest.warns(LimelightWarning, match=r"Another recorder of this process.*close") as caught:
+        done = [second.record(1), first.record(2), second.record(3)]
+    assert (done, len(caught)) == ([False, True, False], 1)
+    first.close()
+    assert Recorder(tmp_path, model).record(4)
+    assert open_run(tmp_path).steps.tolist() == [0, 2, 4]
+
+
+def test_a_claim_ends_when_its_holder_gives_it_back(tmp_path):
     def other_gets_it() -> bool:
         done = subprocess.run(
             [sys.executable, "-c", OTHER, tmp_path], input="", capture_output=True, text=True
         )
         return done.returncode == 0
 
-    first, second = claim(tmp_path), claim(tmp_path)
-    release(first)
+    held = claim(tmp_path)
     assert not other_gets_it()
-    release(second)
+    release(held)
     assert other_gets_it()
     release(None)

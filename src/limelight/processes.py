@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from limelight.errors import LimelightError, UnsupportedModelError
+from limelight.log_folder import log_folder
 
 Processes = Literal["first", "all"]
 
@@ -87,7 +88,7 @@ def folder(log_dir: str | os.PathLike[str], processes: Processes) -> Path | None
     Raises
     ------
     LimelightError
-        If ``processes`` is neither.
+        If ``processes`` is neither, or ``log_dir`` is no folder of this machine.
 
     Examples
     --------
@@ -100,10 +101,10 @@ def folder(log_dir: str | os.PathLike[str], processes: Processes) -> Path | None
             "Wanted 'first', only rank 0 records, or 'all', each into a folder of its own.",
             "Leave it out, or write processes='all'.",
         )
-    number = rank()
+    number, run_dir = rank(), log_folder(log_dir)
     if number == 0:
-        return Path(log_dir)
-    return Path(log_dir) / f"rank-{number}" if processes == "all" else None
+        return run_dir
+    return run_dir / f"rank-{number}" if processes == "all" else None
 
 
 def unwrapped(model: Any) -> Any:

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 from limelight.analyses.blockwise.blas import one_thread_each
 from limelight.capture import Probe, capture, parameters
-from limelight.errors import LimelightError, LimelightWarning
+from limelight.errors import LimelightError, LimelightWarning, StoreError
+from limelight.log_folder import log_folder
 from limelight.measuring import Uniforms, measures_of
 from limelight.processes import Processes, folder, unwrapped
 from limelight.renamed import arguments
@@ -88,12 +89,13 @@ class Recorder:
         processes: Processes = "first",
     ) -> None:
         recorded = folder(log_dir, processes)  # None: another process records
-        self._log_dir = log_dir if recorded is None else recorded
+        self._log_dir = log_folder(log_dir) if recorded is None else recorded
         self._model = model
         self._probe = probe if probe is None or isinstance(probe, Probe) else Probe(probe)
         writer = Writer(self._log_dir, precision=precision)
         self._writer = None if recorded is None else writer
         self._unwrapped = False
+        self._refused = False  # whether a warning told of a step that is none
         self._release: Callable[[], object] | None = None
         self._attention = self._probe is not None
         self._parameters = parameters
@@ -118,11 +120,14 @@ class Recorder:
         Returns
         -------
         bool
-            Whether a step was published.
+            Whether a step was published. Not if ``step`` is no whole number from 0: one warning
+            says so, and later steps are recorded.
         """
         if self._writer is None or not self._prepared():
             return False
-        made = Step(step, probe=self._probe, epoch=epoch)
+        made = self._begun(step, epoch)
+        if made is None:
+            return False
         if self._attention:
             attended = self._tried(lambda: self._attend(made), "attention")
             self._attention = attended is not None
@@ -150,6 +155,17 @@ class Recorder:
         self._writer = None
         if self._release is not None:
             self._release()
+
+    def _begun(self, step: int, epoch: float | None) -> Step | None:
+        """Return a step without content; None, and one warning, for what is no step."""
+        try:
+            return Step(step, probe=self._probe, epoch=epoch)
+        except StoreError as cause:
+            if not self._refused:
+                self._refused = True
+                message = f"limelight records nothing of this step. {cause}"
+                warnings.warn(LimelightWarning(message), stacklevel=3)
+            return None
 
     def _prepared(self) -> bool:
         """Take the model out of what wraps it for several processes, once."""

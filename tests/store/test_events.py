@@ -14,7 +14,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_
 from tensorboard.plugins.histogram import metadata as histogram_metadata
 from tensorboard.util import tensor_util
 
-from limelight.store import Writer
+from limelight.store import Writer, open_run
 
 
 def events(run_dir):
@@ -124,3 +124,24 @@ def test_writing_imports_no_tensorflow():
         "assert not {'tensorflow', 'keras', 'torch'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+class TestDeletedWhileTraining:
+    def test_tensorboard_lists_the_run_again(self, tmp_path):
+        import shutil
+
+        from tensorboard.backend.event_processing import plugin_event_multiplexer as multiplexing
+
+        folder = tmp_path / "logs" / "run"
+        with Writer(folder) as writer:
+            for step in range(4):
+                if step == 2:
+                    shutil.rmtree(folder)
+                record(writer, step, two_sites(step), parameters=parameters(step))
+        seen = multiplexing.EventMultiplexer()
+        seen.AddRunsFromDirectory(str(tmp_path / "logs"))
+        seen.Reload()
+        assert seen.PluginRunToTagToContent("limelight")["run"] == {"limelight/index": b"1"}
+        assert seen.PluginRunToTagToContent("scalars")["run"]
+        assert [event.step for event in events(folder)[1:]] == [2, 3]
+        assert open_run(folder).steps.tolist() == [2, 3]

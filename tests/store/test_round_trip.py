@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -232,3 +234,20 @@ class TestProbe:
         assert run.examples[0].tokens == ("", "not", "好")
         np.testing.assert_array_equal(run.image(1), [[4, 5], [6, 7]])
         assert run.image(2) is None
+
+    @pytest.mark.parametrize("half", ["\ud83d", "\ude00 ", "a\udc80b"])
+    def test_half_of_a_character_is_marked_and_the_rest_recorded(self, tmp_path, half):
+        made = two_sites()
+        made["pool"]["key_token"] = (("example", "key"), np.full((2, 9), half, object))
+        probe = self.Probe()
+        probe.tokens_of, probe.labels = lambda example: [half, "whole"], (half, 1)
+        with Writer(tmp_path) as writer:
+            record(writer, 0, made, probe=probe)
+            record(writer, 1, made, probe=probe)
+        run = open_run(tmp_path)
+        marked = re.sub("[\ud800-\udfff]", "\ufffd", half)
+        assert run.steps.tolist() == [0, 1]
+        assert set(run.site("pool")["key_token"].values.flat) == {marked}
+        assert run.examples[0].tokens == (marked, "whole")
+        assert run.examples[0].label == marked
+        assert not list(tmp_path.rglob("*.partial"))

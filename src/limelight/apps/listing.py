@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from limelight.errors import LimelightError, NotRecordedError
+from limelight.log_folder import log_folder
 from limelight.store import Run, open_run
 from limelight.store.format.files import INDEX, META, sidecar
 
@@ -33,6 +34,7 @@ def run_folders(logdir: Path) -> Iterator[tuple[str, Path]]:
     NotRecordedError
         If there is no such folder.
     """
+    logdir = log_folder(logdir)
     if not logdir.is_dir():
         raise NotRecordedError(
             f"Got {logdir}, which is not a folder.",

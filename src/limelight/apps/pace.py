@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from limelight.capture import Probe
 from limelight.errors import LimelightError, LimelightWarning
+from limelight.log_folder import log_folder
 from limelight.processes import Processes, folder
 from limelight.record import Recorder
 from limelight.store.format.precision import Form
@@ -68,6 +69,7 @@ class Pace:
             )
         form_of(precision)  # now, not in the middle of a training run
         folder(log_dir, processes)  # raises if it is neither
+        log_dir = log_folder(log_dir)  # now: a script may change its folder before it trains
         if probe is OMITTED:
             warnings.warn(
                 LimelightWarning(

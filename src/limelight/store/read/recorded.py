@@ -7,12 +7,12 @@ parameters. Looks while another process writes: what the index does not list yet
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from limelight import schema
+from limelight.log_folder import log_folder
 from limelight.store.format.description import Example, Site
 from limelight.store.format.precision import Precision
 from limelight.store.format.sizes import Sizes
@@ -37,7 +37,7 @@ class Recorded:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = log_folder(path)
         self.name = self.path.resolve().name
         self.schema = schema.SCHEMA_VERSION
         self.refresh()

@@ -74,6 +74,11 @@ class EventFile:
         OSError
             If the file cannot be written.
         """
+        if self._path is not None and not self._path.exists():
+            # The folder was emptied: a file without its beginning, and without what tells
+            # TensorBoard of each tag, would be read as nothing.
+            self._path = None
+            self._described.clear()
         event = Event(wall_time=wall_time, step=step)
         values = event.summary.value
         self._add(values, POINTER, PLUGIN, np.int64(step), DT_INT64, DATA_CLASS_TENSOR)

@@ -1,4 +1,4 @@
-"""Keeps two processes from recording into one folder at once.
+"""Keeps two recorders from one folder, of one process or of two.
 
 Room: store. Comes in: a run's folder. Goes out: a claim on it, which ends with the process at the
 latest. Leaves no file: the folder itself is locked.
@@ -6,6 +6,7 @@ latest. Leaves no file: the folder itself is locked.
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from pathlib import Path
@@ -19,16 +20,16 @@ try:
 except ImportError:  # Windows has no such lock; there two recorders of one run must not meet
     fcntl = None  # type: ignore[assignment]
 
-#: Folder to its descriptor and how many recorders of this process hold it.
-_held: Final[dict[Path, tuple[int, int]]] = {}
-_lock: Final = threading.Lock()
+#: Claimed folders, and the descriptor that locks each against other processes, if any does.
+_held: Final[dict[Path, int | None]] = {}
+_lock: Final = threading.RLock()  # a collected recorder gives back in mid-claim
 
 if hasattr(os, "register_at_fork"):  # a forked process has claimed nothing itself
     os.register_at_fork(after_in_child=_held.clear)
 
 
-def claim(run_dir: str | os.PathLike[str]) -> Path | None:
-    """Claim a run's folder for this process; made, with its parents, if it is not there.
+def claim(run_dir: str | os.PathLike[str]) -> Path:
+    """Claim a run's folder for one recorder; made, with its parents, if it is not there.
 
     Parameters
     ----------
@@ -36,38 +37,49 @@ def claim(run_dir: str | os.PathLike[str]) -> Path | None:
 
     Returns
     -------
-    Path or None
-        What :func:`release` takes. None where the file system knows no locks. Recorders of one
-        process share the claim: the older one is usually forgotten, as after an interruption.
+    Path
+        What :func:`release` takes.
 
     Raises
     ------
     StoreError
-        If another process holds it.
+        If another recorder holds it, of this process or of another. On file systems that know no
+        locks, those of other processes are not seen.
     """
-    if fcntl is None:
-        return None
     folder = Files.of(run_dir).root.parent
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()
+    if folder in _held:
+        gc.collect()  # one that nobody can reach any more gives its claim back
     with _lock:
-        descriptor, holders = _held.get(folder, (-1, 0))
-        if not holders:
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                raise StoreError(
-                    f"Another process is recording into {run_dir}.",
-                    "Wanted a folder with one recorder.",
-                    "Give each process a folder of its own, as processes='all' does.",
-                ) from None
-            except OSError:  # some network file systems
-                os.close(descriptor)
-                return None
-        _held[folder] = (descriptor, holders + 1)
+        if folder in _held:
+            raise StoreError(
+                f"Another recorder of this process is recording into {run_dir}.",
+                "Wanted a folder with one recorder: two would mix two models' steps.",
+                "Give each a folder of its own, or close the first: recorder.close().",
+            )
+        _held[folder] = _locked(folder, run_dir)
     return folder
+
+
+def _locked(folder: Path, run_dir: str | os.PathLike[str]) -> int | None:
+    """Lock a folder against other processes; None where nothing knows locks."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StoreError(
+            f"Another process is recording into {run_dir}.",
+            "Wanted a folder with one recorder.",
+            "Give each process a folder of its own, as processes='all' does.",
+        ) from None
+    except OSError:  # some network file systems
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def release(claimed: Path | None) -> None:
@@ -76,11 +88,11 @@ def release(claimed: Path | None) -> None:
     Parameters
     ----------
     claimed : Path or None
-        From :func:`claim`.
+        From :func:`claim`; None gives nothing back.
     """
+    if claimed is None:
+        return
     with _lock:
-        descriptor, holders = _held.pop(claimed, (-1, 0)) if claimed else (-1, 0)
-        if claimed and holders > 1:
-            _held[claimed] = (descriptor, holders - 1)
-        elif holders:
-            os.close(descriptor)
+        descriptor = _held.pop(claimed, None)
+    if descriptor is not None:
+        os.close(descriptor)

@@ -7,9 +7,10 @@ Room: store. Comes in: a step. Goes out: a
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
@@ -22,6 +23,9 @@ from limelight.store.format.sizes import Sizes
 from limelight.store.write.step import ProbeLike, Step
 
 _TITLE = 60
+
+#: Half of a character, such as a token that holds half an emoji: no file and no page can hold it.
+_HALF: Final = re.compile("[\ud800-\udfff]")
 
 Texts = dict[tuple[tuple[str, ...], ...], int]
 
@@ -103,7 +107,7 @@ def _table(site: xr.Dataset, name: str, texts: Texts) -> int | None:
     if name not in site:
         return None
     rows = site[name].transpose(schema.EXAMPLE, ...).values
-    table = tuple(tuple(map(str, row)) for row in rows.tolist())
+    table = tuple(tuple(map(whole_text, row)) for row in rows.tolist())
     return texts.setdefault(table, len(texts))
 
 
@@ -116,7 +120,7 @@ def _examples(sites: Mapping[str, xr.Dataset], probe: ProbeLike | None) -> tuple
 
 def _example(probe: ProbeLike, index: int) -> Example:
     tokens = probe.tokens_of(index)
-    words = None if tokens is None else tuple(map(str, tokens))
+    words = None if tokens is None else tuple(map(whole_text, tokens))
     title = " ".join(word for word in words or () if word) or f"example {index}"
     if len(title) > _TITLE:
         title = title[: _TITLE - 1] + "…"
@@ -129,7 +133,26 @@ def _plain_label(label: Any) -> str | int | float | bool | None:
         label = label.item()
     if isinstance(label, float) and not np.isfinite(label):
         return str(label)
-    return label if isinstance(label, str | int | float | bool | None) else str(label)
+    return label if isinstance(label, int | float | bool | None) else whole_text(label)
+
+
+def whole_text(value: Any) -> str:
+    """Return a value's text, with U+FFFD, the mark for what is lost, for half of a character.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> ascii(whole_text("so \\ud83d"))
+    "'so \\\\ufffd'"
+    """
+    return _HALF.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
 def _parameters(parameters: xr.Dataset) -> tuple[Parameter, ...]:

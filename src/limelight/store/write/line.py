@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import numpy as np
-
 from limelight.store.format.index import Line
 from limelight.store.write.patterns import Pattern
 from limelight.store.write.step import Step
@@ -39,12 +37,11 @@ def begin(step: Step, pattern: Pattern | None, lines: Sequence[Line]) -> tuple[L
         new = pattern.digest not in known
         last = max((line.masks for line in lines), default=-1)
         masks = known.get(pattern.digest, last + 1)
-    epoch = step.epoch
     line = Line(
-        step=int(step.number),
+        step=step.number,
         row=1 + max((line.row for line in lines), default=-1),
-        time=time.time() if step.time is None else float(step.time),
-        epoch=None if epoch is None or not np.isfinite(epoch) else float(epoch),
+        time=time.time() if step.time is None else step.time,
+        epoch=step.epoch,
         attention=bool(step.sites),
         parameters=step.has_parameters,
         masks=masks,

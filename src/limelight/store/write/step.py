@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 
+from limelight.store.write.numbers import epoch_number, step_number, time_number
+
 #: By site: one variable per measure.
 Measures = Mapping[str, xr.Dataset]
 
@@ -58,6 +60,11 @@ class Step:
     epoch : float, optional
     time : float, optional
         When it was recorded, seconds since 1970; when it is written, if not given.
+
+    Raises
+    ------
+    StoreError
+        If ``number``, ``epoch`` or ``time`` is none that can be recorded.
     """
 
     number: int
@@ -68,6 +75,11 @@ class Step:
     probe: ProbeLike | None = None
     epoch: float | None = None
     time: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "number", step_number(self.number))
+        object.__setattr__(self, "epoch", epoch_number(self.epoch))
+        object.__setattr__(self, "time", time_number(self.time))
 
     @cached_property
     def sites(self) -> dict[str, xr.Dataset]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import xarray as xr
 
+from limelight.log_folder import log_folder
 from limelight.renamed import arguments
 from limelight.store.format import index
 from limelight.store.format.files import Files
@@ -70,8 +70,8 @@ class Writer:
     ) -> None:
         self._form = form_of(precision)
         self._sizes = Sizes() if sizes is None else sizes
-        self._files = Files.of(run_dir)
-        self._events = EventFile(Path(run_dir))
+        self._files = Files.of(log_folder(run_dir))
+        self._events = EventFile(self._files.run_dir)
         self._settled: Settled | None = None
         self._lines: list[Line] = []
         self._size = -1  # of the index, when its lines were read

@@ -123,7 +123,7 @@ def write(
     Raises
     ------
     OSError
-        If it cannot be written; nothing of it is left then.
+        If it cannot be written. Whatever is raised, nothing of the row is left then.
 
     Notes
     -----
@@ -138,7 +138,7 @@ def write(
                 file.writelines(piece for piece in pieces if piece is not None)
             else:
                 _write_shard(file, pieces)
-    except OSError:
+    except BaseException:
         path.unlink(missing_ok=True)
         raise
 
@@ -150,7 +150,7 @@ def replace(path: Path, text: str) -> None:
         with partial.open("w", encoding="utf-8") as file:
             file.write(text)
         partial.replace(path)
-    except OSError:
+    except BaseException:
         partial.unlink(missing_ok=True)
         raise
 

@@ -1,8 +1,8 @@
 """The folder a user names, as a path that stays the same folder.
 
-Room: beside renamed. Comes in: what was given for a folder: text, a path, a ``file://`` address. Goes
-out: an absolute path, or an error for what is no folder of this machine. Every door takes it here:
-recorders, callbacks, ``open_run``, the command line.
+Room: beside renamed. Comes in: what was given for a folder: text, a path, a ``file://`` address.
+Goes out: an absolute path, or an error for what is no folder of this machine. Every door takes it
+here: recorders, callbacks, ``open_run``, the command line.
 """
 
 from __future__ import annotations

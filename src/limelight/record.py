@@ -125,9 +125,9 @@ class Recorder:
         """
         if self._writer is None or not self._prepared():
             return False
-        made = self._begun(step, epoch)
-        if made is None:
+        if (begun := self._begun(step, epoch)) is None:
             return False
+        made = begun
         if self._attention:
             attended = self._tried(lambda: self._attend(made), "attention")
             self._attention = attended is not None

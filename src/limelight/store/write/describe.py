@@ -137,7 +137,7 @@ def _plain_label(label: Any) -> str | int | float | bool | None:
 
 
 def whole_text(value: Any) -> str:
-    """Return a value's text, with U+FFFD, the mark for what is lost, for half of a character.
+    r"""Return a value's text, with U+FFFD, the mark for what is lost, for half of a character.
 
     Parameters
     ----------
@@ -149,8 +149,8 @@ def whole_text(value: Any) -> str:
 
     Examples
     --------
-    >>> ascii(whole_text("so \\ud83d"))
-    "'so \\\\ufffd'"
+    >>> ascii(whole_text("so \ud83d"))
+    "'so \\ufffd'"
     """
     return _HALF.sub("\N{REPLACEMENT CHARACTER}", str(value))
 

@@ -1,7 +1,7 @@
 """The numbers that say when a step was: checked before anything of it is written.
 
-Room: store. Comes in: what a training loop gave as step, epoch and time. Goes out: an int and floats
-that every reader can hold, or an error.
+Room: store. Comes in: what a training loop gave as step, epoch and time. Goes out: an int and
+floats that every reader can hold, or an error.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from limelight.capture.recognition import Choice, Other, nothing_seen
+from limelight.capture.recognition import Choice, Softmax, nothing_seen
 from limelight.errors import UnsupportedModelError
 
-ROUTER = Other("blocks/0/router", "Router", "it runs over a single value")
+ROUTER = Softmax("blocks/0/router", "Router", reason="it runs over a single value")
 
 
 def test_patterns_name_paths():
@@ -36,7 +36,9 @@ def test_nothing_ran_is_said_in_the_frameworks_own_word():
 
 def test_what_is_included_but_cannot_be_read_says_why():
     choice = Choice(include=["*/router"])
-    choice.check(["head", ROUTER.path], [Other("head", "Dense", "it is an output")], "layer")
+    choice.check(
+        ["head", ROUTER.path], [Softmax("head", "Dense", reason="it is an output")], "layer"
+    )
     with pytest.raises(UnsupportedModelError) as caught:
         choice.check([ROUTER.path], [ROUTER], "layer")
     assert caught.value.came == (
@@ -59,7 +61,7 @@ def test_nothing_seen_lists_some_of_many():
 
 
 def test_nothing_seen_says_why_each_softmax_is_none_and_how_to_insist():
-    nameless = Other("m", "", "it ran outside any layer")
+    nameless = Softmax("m", "", reason="it ran outside any layer")
     came, fix = said([ROUTER, ROUTER, nameless], why="It is compiled.")
     assert came.endswith(
         " Softmaxes that are not attention: 'blocks/0/router' (Router): it runs over a single "

@@ -102,7 +102,7 @@ def test_it_cannot_be_changed():
         ),
         (
             (np.zeros((2, 3)), np.zeros((4, 3))),
-            {},
+            {"axes": {"inputs": {1: 0}}},
             (
                 "Got inputs with 2 and 4 examples. Wanted the same number, at least one, in "
                 "every input. Cut all inputs alike, such as x[:8]."

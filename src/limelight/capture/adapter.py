@@ -8,9 +8,10 @@ are found by looking into the folder; their faces load no framework, and nothing
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
@@ -34,19 +35,11 @@ class Adapter(Protocol):
     def matches(self, model: Any) -> bool:
         """Say whether this framework made the model; must not import it to find out."""
 
-    def watch(
-        self,
-        model: Any,
-        probe: Probe,
-        include: Sequence[str],
-        exclude: Sequence[str],
-        call: Callable[[Any, Any], Any] | None,
-        examples: Sequence[int] | None,
-    ) -> xr.DataTree:
-        """Run the model once on the probe, or as ``call`` says; return these examples' attention.
+    def watch(self, model: Any, probe: Probe, examples: Sequence[int] | None) -> xr.DataTree:
+        """Run the model once on the probe, as it says; return these examples' attention.
 
-        One node for each site. ``include`` and ``exclude`` are paths of softmaxes that are
-        attention, or are not, whatever the adapter would say.
+        One node for each site. The probe's ``include``, ``exclude`` and ``axes`` count, whatever
+        the adapter would say; its ``call`` is how the model is run.
         """
 
     def named_parameters(self, model: Any) -> dict[str, NDArray[Any]]:
@@ -150,6 +143,15 @@ class Offered:
 
     def __init__(self, adapter: Any) -> None:
         self.adapter = adapter
+
+    def watch(self, model: Any, probe: Probe, examples: Sequence[int] | None) -> Any:
+        """Run a model once; an adapter of the release before takes what a probe says apart."""
+        run = self.__getattr__("watch")
+        if "include" not in inspect.signature(run).parameters:
+            return run(model, probe, examples)
+        renamed.warn("An adapter's watch(model, probe, include, exclude, call, examples)",
+                     "watch(model, probe, examples)")  # fmt: skip
+        return run(model, probe, probe.include, probe.exclude, probe.call, examples)
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(self.adapter, name) or name not in MEMBERS:

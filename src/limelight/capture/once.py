@@ -13,6 +13,8 @@ import xarray as xr
 from limelight import renamed
 from limelight.capture.adapter import adapter_for
 from limelight.capture.probe import Probe, Tokens
+from limelight.capture.probe.axes import INPUTS, Axes
+from limelight.capture.probe.probe import listed
 from limelight.errors import ProbeError
 
 
@@ -25,6 +27,7 @@ def capture(
     layout: tuple[int, int] | None = None,
     include: Sequence[str] | str | None = None,
     exclude: Sequence[str] | str | None = None,
+    axes: Axes | None = None,
     call: Callable[[Any, Any], Any] | None = None,
     examples: slice | Sequence[int] | None = None,
 ) -> xr.DataTree:
@@ -42,13 +45,11 @@ def capture(
         or is a Keras model's own dict of inputs.
     tokens, layout : optional
         As in :class:`~limelight.capture.probe.Probe`.
-    include, exclude : str or sequence of str, optional
-        Paths (``*`` matches anything) of softmaxes that are attention, or are not, where limelight
-        guesses wrong.
-    call : callable, optional
-        Called as ``call(model, inputs)`` instead of ``model(inputs)``, with the inputs as tensors,
-        such as ``lambda model, x: model.generate(**x, max_new_tokens=9, do_sample=False)``. What
-        one module does in successive calls of the model is joined: one row more per new token.
+    include, exclude, axes, call : optional
+        As in :class:`~limelight.capture.probe.Probe`, which takes them everywhere a model is
+        recorded or gated. Beside a Probe, they add to what it says. Where ``call`` makes a model
+        generate, what one module does in successive calls of the model is joined: one row more per
+        new token.
     examples : slice or sequence of int, optional
         Keep only these of the inputs' examples. The model runs on all of them, so a few examples of
         a batch that has to be run anyway cost next to nothing.
@@ -85,12 +86,49 @@ def capture(
                 "Wanted them in one place.",
                 "Give tokens and layout to the Probe.",
             )
-        probe = inputs
+        probe = corrected(inputs, include, exclude, axes, call)
     else:
-        probe = Probe(inputs, tokens=tokens, layout=layout)
-    adapter = adapter_for(model)
+        probe = Probe(
+            inputs, tokens=tokens, layout=layout, include=include, exclude=exclude, axes=axes,
+            call=call,
+        )  # fmt: skip
     numbers = _numbers(examples, probe.examples)
-    return adapter.watch(model, probe, _listed(include), _listed(exclude), call, numbers)
+    return adapter_for(model).watch(model, probe, numbers)
+
+
+def corrected(
+    probe: Probe,
+    include: Sequence[str] | str | None,
+    exclude: Sequence[str] | str | None,
+    axes: Axes | None,
+    call: Callable[[Any, Any], Any] | None,
+) -> Probe:
+    """Return a probe that says more of how a model is read.
+
+    Parameters
+    ----------
+    probe : Probe
+    include, exclude, axes, call : optional
+        Each adds to what the probe says; ``call`` stands instead.
+
+    Returns
+    -------
+    Probe
+    """
+    if not (include or exclude or axes or call):
+        return probe
+    if axes and INPUTS in axes:
+        raise ProbeError(
+            "Got a Probe, and the axis of its inputs' examples beside it.",
+            "Wanted them in one place.",
+            "Give axes={'inputs': …} to the Probe.",
+        )
+    return probe.changed(
+        include=(*listed("include", probe.include), *listed("include", include)),
+        exclude=(*listed("exclude", probe.exclude), *listed("exclude", exclude)),
+        axes={**(probe.axes or {}), **(axes or {})},
+        call=call or probe.call,
+    )
 
 
 def _numbers(examples: slice | Sequence[int] | None, count: int) -> list[int] | None:
@@ -111,7 +149,3 @@ def _numbers(examples: slice | Sequence[int] | None, count: int) -> list[int] | 
             "Correct the numbers, or leave them out to keep all.",
         )
     return numbers
-
-
-def _listed(paths: Sequence[str] | str | None) -> tuple[str, ...]:
-    return (paths,) if isinstance(paths, str) else tuple(paths or ())

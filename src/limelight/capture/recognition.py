@@ -1,17 +1,22 @@
 """What adapters share in telling which softmaxes are attention.
 
 Room: capture. Comes in: paths that a user named, and softmaxes with the reasons why they are none.
-Goes out: what the user decided on, or an error that says what was seen. Knows no framework.
+Goes out: what the user decided on, a record of every softmax, or an error that says what was seen.
+Knows no framework.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from limelight.capture.probe.axes import INPUTS
 from limelight.errors import UnsupportedModelError
+
+if TYPE_CHECKING:
+    from limelight.capture.probe import Probe
 
 #: What a framework calls the parts of a model.
 Part = Literal["layer", "module"]
@@ -21,22 +26,43 @@ _PARTS, _SOFTMAXES = 12, 6
 
 
 @dataclass(frozen=True)
-class Other:
-    """A softmax that is not attention.
+class Softmax:
+    """A softmax that ran, and what it was taken for.
 
     Attributes
     ----------
     path : str
-        Of the module it ran in.
+        Of its site, where it was taken; else of the module it ran in.
     module_class : str
         Name of that module's class; empty where there is no module.
+    shape : tuple of int
+        Of what went into it.
+    axes : tuple of (str or None)
+        The role of each of these axes: ``example``, ``head``, ``query``, ``key``, ``feature``;
+        None where it is not known.
+    kind : str, optional
+        What it was taken for: ``self``, ``cross``, ``pooling`` or ``feature``; None where it was
+        not taken.
     reason : str
-        Why it is not attention.
+        Why it was not taken, or why for this.
+    reading : str
+        A note where two readings of its axes remain; else empty.
+    stage : str
+        What of its weights is shown, where it is not the plain softmax, such as ``after mask and
+        renormalisation``.
+    argument : str
+        The argument that changes what it is taken for.
     """
 
     path: str
-    module_class: str
-    reason: str
+    module_class: str = ""
+    shape: tuple[int, ...] = ()
+    axes: tuple[str | None, ...] = ()
+    kind: str | None = None
+    reason: str = ""
+    reading: str = ""
+    stage: str = ""
+    argument: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,10 +73,46 @@ class Choice:
     ----------
     include, exclude : sequence of str
         Paths (``*`` matches anything) of softmaxes that are attention, or are not.
+    axes : mapping of str to tuple of (str or None), optional
+        Roles of the axes of softmaxes' inputs, by such paths.
+    strict : bool
+        Whether everything that is named must run.
     """
 
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
+    axes: Mapping[str, Any] | None = None
+    strict: bool = True
+
+    @classmethod
+    def of(cls, probe: Probe) -> Choice:
+        """Return what a probe's user decided.
+
+        Parameters
+        ----------
+        probe : Probe
+
+        Returns
+        -------
+        Choice
+        """
+        said = {path: roles for path, roles in (probe.axes or {}).items() if path != INPUTS}
+        return cls(tuple(probe.include or ()), tuple(probe.exclude or ()), said or None)
+
+    def axes_of(self, path: str) -> tuple[str | None, ...] | None:
+        """Return the roles that the user gave the axes of a path's softmaxes; None if none.
+
+        Parameters
+        ----------
+        path : str
+
+        Returns
+        -------
+        tuple of (str or None), optional
+            The last pattern that matches counts.
+        """
+        said = [roles for pattern, roles in (self.axes or {}).items() if fnmatchcase(path, pattern)]
+        return tuple(said[-1]) if said else None
 
     def includes(self, path: str) -> bool:
         """Say whether the softmaxes of a path are attention because the user says so.
@@ -78,14 +140,14 @@ class Choice:
         """
         return any(fnmatchcase(path, pattern) for pattern in self.exclude)
 
-    def check(self, seen: Sequence[str], others: Iterable[Other], part: Part) -> None:
+    def check(self, seen: Sequence[str], others: Iterable[Softmax], part: Part) -> None:
         """Make sure that what the user named ran, and can be read.
 
         Parameters
         ----------
         seen : sequence of str
             The paths of all softmaxes that ran.
-        others : iterable of Other
+        others : iterable of Softmax
             Those that are not attention.
         part : ``layer`` or ``module``
 
@@ -94,7 +156,10 @@ class Choice:
         UnsupportedModelError
             If a pattern matches no path, or ``include`` one whose softmax cannot be read.
         """
-        for name, patterns in (("include", self.include), ("exclude", self.exclude)):
+        if not self.strict:
+            return
+        named = (("include", self.include), ("exclude", self.exclude), ("axes", self.axes or ()))
+        for name, patterns in named:
             for pattern in patterns:
                 if not any(fnmatchcase(path, pattern) for path in seen):
                     raise UnsupportedModelError(
@@ -115,7 +180,7 @@ def nothing_seen(
     model: str,
     part: Part,
     ran: Iterable[str],
-    others: Sequence[Other],
+    others: Sequence[Softmax],
     *,
     why: str,
     wanted: str,
@@ -131,7 +196,7 @@ def nothing_seen(
     part : ``layer`` or ``module``
     ran : iterable of str
         Paths of what ran in it, in order.
-    others : sequence of Other
+    others : sequence of Softmax
         Softmaxes that are not attention.
     why : str
         What hides attention, where that is known; else empty.

@@ -48,7 +48,8 @@ def gate(
     reference : inputs, optional
         What means and samples are taken from, run through the model ungated when first needed.
         Example ``i`` gets the sample of the reference's example ``i``, counted round. Without it
-        the batch itself is used, and example ``i`` gets the sample of example ``i + 1``.
+        the batch itself is used, and example ``i`` gets the sample of example ``i + 1``. A Probe
+        also says which softmaxes are attention, by its ``include``, ``exclude`` and ``axes``.
 
     Yields
     ------

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from limelight.capture.probe import Probe
+from limelight.capture.recognition import Choice
 from limelight.errors import GateError
 
 #: What stands in for a head's contribution as its gate closes.
@@ -54,11 +56,14 @@ class Gates:
     replace : ``mean``, ``sample`` or None
     reference : object, optional
         Inputs that means or samples are taken from.
+    choice : Choice
+        Which softmaxes are attention because the user says so.
     """
 
     sites: dict[str, tuple[Piece, ...]]
     replace: Replace = None
     reference: Any = None
+    choice: Choice = Choice()  # noqa: RUF009  # frozen
 
     def check(self, known: Mapping[str, int]) -> None:
         """Raise an error if a site or head is not there.
@@ -106,7 +111,8 @@ def read(gates: Mapping[Any, Any], replace: Replace = None, reference: Any = Non
         raise GateError(
             f"Got replace={replace!r}.", "Wanted None, 'mean' or 'sample'.", "Write one of these."
         )
-    if reference is not None and replace is None:
+    choice = Choice.of(reference) if isinstance(reference, Probe) else Choice()
+    if reference is not None and replace is None and choice == Choice():
         raise GateError(
             "Got a reference, but nothing to take from it.",
             "Wanted replace='mean' or 'sample' beside it.",
@@ -122,7 +128,8 @@ def read(gates: Mapping[Any, Any], replace: Replace = None, reference: Any = Non
     for key, value in gates.items():
         site, piece = _piece(key, value)
         sites.setdefault(site, []).append(piece)
-    return Gates({site: tuple(pieces) for site, pieces in sites.items()}, replace, reference)
+    named = {site: tuple(pieces) for site, pieces in sites.items()}
+    return Gates(named, replace, reference, choice)
 
 
 def _piece(key: Any, value: Any) -> tuple[str, Piece]:

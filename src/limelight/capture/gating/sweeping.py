@@ -6,12 +6,14 @@ each had been run by itself. Knows no framework.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from limelight.capture.adapter import adapter_for
 from limelight.capture.gating.gates import read
 from limelight.capture.probe import Probe
+from limelight.capture.recognition import Choice
 from limelight.errors import GateError
 
 
@@ -66,5 +68,6 @@ def sweep(
             f"Got batched={batched!r}.", "Wanted True, False or 'auto'.", "Write one of these."
         )
     probe = inputs if isinstance(inputs, Probe) else Probe(inputs)
-    wanted = [read(mapping) for mapping in gates]
+    choice = Choice.of(probe)
+    wanted = [dataclasses.replace(read(mapping), choice=choice) for mapping in gates]
     return list(adapter_for(model).sweep(model, probe, wanted, batched)) if wanted else []

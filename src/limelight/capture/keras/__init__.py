@@ -8,7 +8,7 @@ come in.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -28,18 +28,11 @@ def matches(model: Any) -> bool:
     )
 
 
-def watch(
-    model: Any,
-    probe: Probe,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    call: Callable[[Any, Any], Any] | None = None,
-    examples: Sequence[int] | None = None,
-) -> xr.DataTree:
+def watch(model: Any, probe: Probe, examples: Sequence[int] | None = None) -> xr.DataTree:
     """Run a model once on a probe and return its attention, a node for each site."""
     from limelight.capture.keras import once
 
-    return once.watch(model, probe, include, exclude, call, examples)
+    return once.watch(model, probe, examples)
 
 
 def named_parameters(model: Any) -> dict[str, NDArray[Any]]:

@@ -83,10 +83,10 @@ def outputs(model: Any, probe: Probe, inputs: list[Any]) -> Any:
 
 def _positional(model: Any, probe: Probe, inputs: list[Any]) -> tuple[Any, ...]:
     """Lay the inputs out as ``call`` takes them."""
-    if isinstance(probe.inputs, dict):
-        return (dict(zip(probe.inputs, inputs, strict=True)),)
-    if not isinstance(probe.inputs, tuple):
-        return (inputs[0],)
+    laid = probe.filled(inputs)
+    if not isinstance(laid, tuple):
+        return (laid,)
+    inputs = list(laid)
     names = list(inspect.signature(model.call).parameters.values())
     positional = [p for p in names if p.kind <= p.POSITIONAL_OR_KEYWORD and p.name not in _CONTEXT]
     # ``fit`` hands several inputs on as one list; only a layer of its own takes them apart.

@@ -6,7 +6,7 @@ attention module; the model is left as it was. Loaded when a Keras model has com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import xarray as xr
@@ -16,7 +16,7 @@ from limelight.capture.keras.backends.backend import backend
 from limelight.capture.keras.listen.listening import listening
 from limelight.capture.keras.listen.provenance import ProvenanceTracker
 from limelight.capture.keras.recognise.attention import Recogniser
-from limelight.capture.keras.recognise.naming import recognised
+from limelight.capture.keras.recognise.naming import nothing, recognised
 from limelight.capture.keras.recognise.reading import Reader
 from limelight.capture.keras.state import untouched
 from limelight.capture.probe import Probe
@@ -28,9 +28,6 @@ from limelight.errors import UnsupportedModelError
 def watch(
     model: Any,
     probe: Probe,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    call: Callable[[Any, Any], Any] | None = None,
     examples: Sequence[int] | None = None,
 ) -> xr.DataTree:
     """Run a model once on a probe and return its attention.
@@ -40,11 +37,7 @@ def watch(
     model : keras.Model
         Stays as it is: parameters, state, compiled functions.
     probe : Probe
-    include, exclude : sequence of str
-        Paths (``*`` matches anything) of softmaxes that are attention, or are not, whatever
-        limelight would say.
-    call : callable, optional
-        Not for Keras models.
+        What it says of softmaxes counts, whatever limelight would say.
     examples : sequence of int, optional
         Which examples are kept; the model runs on all.
 
@@ -56,13 +49,13 @@ def watch(
     Raises
     ------
     UnsupportedModelError
-        If no attention was seen, ``call`` is given, or Keras runs on a backend that limelight
-        does not know.
+        If no attention was seen, the probe says how to ``call`` it, or Keras runs on a backend
+        that limelight does not know.
     ProbeError
         If the model refuses the probe's inputs.
     """
     backend().ready(model)
-    if call is not None:
+    if probe.call is not None:
         raise UnsupportedModelError(
             f"Got call= for the Keras model {model.name!r}.",
             "Only torch models are run by a function of yours.",
@@ -74,7 +67,9 @@ def watch(
         inputs = calling.run(model, probe)
     tracker = ProvenanceTracker(trace, inputs)
     recogniser = Recogniser(trace, tracker, probe.examples, inputs)
-    groups = recognised(model, trace, recogniser, Choice(include, exclude))
+    groups, softmaxes = recognised(model, trace, recogniser, Choice.of(probe))
+    if not groups:
+        raise nothing(model, trace, softmaxes)
     read = Reader(tracker, probe, inputs)
     sites = [label(read(path, group), probe) for path, group in groups]
     if examples is not None:

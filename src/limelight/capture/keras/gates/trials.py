@@ -67,7 +67,10 @@ class CallTrials(Trials):
     def dry_run(self) -> DryRun | None:
         model = self._gating.model
         try:
-            self._probe = _probe(model, self._args, self._kwargs)
+            said = self._gating.life.gates.choice
+            self._probe = _probe(model, self._args, self._kwargs).changed(
+                include=said.include, exclude=said.exclude, axes=said.axes
+            )
             with self._gating.asleep():
                 sites = once.watch(model, self._probe).subtree
         except ProbeError:

@@ -1,11 +1,13 @@
 """From the trace of a Keras forward pass to named sites.
 
 Room: capture, Keras. Comes in: a trace. Goes out: the softmaxes that are attention, under the paths
-of their layers and in the order they ran, or an error that says what was seen instead.
+of their layers and in the order they ran, and a record of every softmax; or an error that says what
+was seen instead.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from limelight.capture.keras import names as keras_names
@@ -13,7 +15,7 @@ from limelight.capture.keras.backends.backend import backend
 from limelight.capture.keras.listen.arguments import loop_around
 from limelight.capture.keras.recognise.attention import Recogniser, Site
 from limelight.capture.keras.trace import Call, Trace
-from limelight.capture.recognition import Choice, Other, nothing_seen
+from limelight.capture.recognition import Choice, Softmax, nothing_seen
 from limelight.errors import UnsupportedModelError
 
 _COMPILED = "A part of it ran inside compiled functions, which show no values."
@@ -23,7 +25,7 @@ _FIX = "If a layer forms weights with exp() and sum(), let it use keras.ops.soft
 
 def recognised(
     model: Any, trace: Trace, recogniser: Recogniser, choice: Choice
-) -> list[tuple[str, list[Site]]]:
+) -> tuple[list[tuple[str, list[Site]]], list[Softmax]]:
     """Choose the softmaxes that are attention, and name them.
 
     Parameters
@@ -37,36 +39,68 @@ def recognised(
     Returns
     -------
     list of (str, list of Site)
-        At least one; several sites under one path are the steps of a loop.
+        Several sites under one path are the steps of a loop.
+    list of Softmax
+        Every one that ran, in order.
 
     Raises
     ------
     UnsupportedModelError
-        If none is attention, or ``include`` or ``exclude`` names a path without a softmax.
+        If ``include`` or ``exclude`` names a path without a softmax.
     """
     names = keras_names.paths(model)
     sites: list[tuple[str, Site]] = []
-    others: list[Other] = []
+    softmaxes: list[Softmax] = []
     seen: list[str] = []
     for softmax_call in trace.softmaxes:
         call, operation = recogniser.owner(softmax_call)
         path = _path(call, operation, names, model)
         seen.append(path)
         verdict = recogniser(softmax_call, forced=choice.includes(path))
-        if isinstance(verdict, str):
-            others.append(Other(path, "" if call is None else type(operation).__name__, verdict))
-        elif not choice.excludes(path):
-            sites.append((path, verdict))
-    choice.check(seen, others, "layer")
-    if not sites:
-        raise _nothing(model, trace, others, names)
+        if not isinstance(verdict, str):
+            if choice.excludes(path):
+                verdict = "exclude names it"
+            else:
+                sites.append((path, verdict))
+        shape = tuple(int(size) for size in softmax_call.weights.shape)
+        kind = "" if call is None else type(operation).__name__
+        softmaxes.append(_record(Softmax(path, kind, shape), verdict))
+    choice.check(seen, [softmax for softmax in softmaxes if softmax.kind is None], "layer")
     numbered: list[tuple[str, list[Site]]] = []
     count: dict[str, int] = {}
     for path, group in _steps_joined(sites):
         number = count.get(path, 0)
         count[path] = number + 1
         numbered.append((f"{path}:{number}" if number else path, group))
-    return numbered
+    return numbered, _named(softmaxes, trace, numbered)
+
+
+def _record(softmax: Softmax, verdict: Site | str) -> Softmax:
+    """Add what a softmax was taken for, or why it was not."""
+    if isinstance(verdict, str):
+        argument = "exclude" if verdict == "exclude names it" else "include"
+        return replace(softmax, reason=verdict, argument=argument)
+    roles: list[str | None] = ["head"] * len(softmax.shape)
+    axes, order = verdict.softmax_call.axes, verdict.order
+    roles[order[0]] = "example"
+    for axis in order[len(order) - axes :]:
+        roles[axis] = "key"
+    if verdict.queries:
+        for axis in order[len(order) - 2 * axes : len(order) - axes]:
+            roles[axis] = "query"
+    return replace(softmax, kind=verdict.kind, axes=tuple(roles), argument="exclude")
+
+
+def _named(
+    softmaxes: list[Softmax], trace: Trace, numbered: list[tuple[str, list[Site]]]
+) -> list[Softmax]:
+    """Give the softmaxes that were taken the names of their sites."""
+    names = {id(site.softmax_call): path for path, group in numbered for site in group}
+    pairs = zip(softmaxes, trace.softmaxes, strict=True)
+    return [
+        replace(softmax, path=names.get(id(softmax_call), softmax.path))
+        for softmax, softmax_call in pairs
+    ]
 
 
 def _steps_joined(sites: list[tuple[str, Site]]) -> list[tuple[str, list[Site]]]:
@@ -111,10 +145,22 @@ def _path(call: Call | None, operation: Any, names: dict[int, str], model: Any) 
     return f"{above}/{keras_names.name_of(operation)}".lstrip("/")
 
 
-def _nothing(
-    model: Any, trace: Trace, others: list[Other], names: dict[int, str]
-) -> UnsupportedModelError:
-    """Build the error that says what was seen instead of attention."""
+def nothing(model: Any, trace: Trace, softmaxes: list[Softmax]) -> UnsupportedModelError:
+    """Build the error that says what was seen instead of attention.
+
+    Parameters
+    ----------
+    model : keras.Layer
+    trace : Trace
+    softmaxes : list of Softmax
+        Those that ran.
+
+    Returns
+    -------
+    UnsupportedModelError
+    """
+    names = keras_names.paths(model)
+    others = [softmax for softmax in softmaxes if softmax.kind is None]
     return nothing_seen(
         model.name,
         "layer",

@@ -9,10 +9,11 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
+from limelight.capture.recognition import Choice
 from limelight.capture.torch.gates.products import Follower
 from limelight.capture.torch.intercept.lines import line_of
 from limelight.capture.torch.intercept.modes import Attend, Call, Event, Op, Softmax, intercepted
@@ -77,6 +78,7 @@ def dry_run(
     inputs: Any,
     run: Callable[[], Any],
     met: Callable[[Key, Any], None] | None = None,
+    choice: Choice = Choice(),  # noqa: B008  # frozen
 ) -> tuple[dict[Key, Site], Any]:
     """Run a model, and note its sites.
 
@@ -90,6 +92,8 @@ def dry_run(
     met : callable, optional
         Told of each attention and softmax as it is over, by its key; given what came out
         of a scaled dot-product attention that is one tensor, else None.
+    choice : Choice
+        What the user decided on; what it names need not run in this call.
 
     Returns
     -------
@@ -105,7 +109,7 @@ def dry_run(
         watcher.trace.stack = stack
         outputs = run()
     # Whether capture could read it as [example, head, query, key] is no matter here.
-    attention, _ = recognised(model, watcher.trace, 1)
+    attention, _ = recognised(model, watcher.trace, 1, replace(choice, strict=False))
     names = {
         id(softmax_call): site.path for site in attention for softmax_call in site.softmax_calls
     }

@@ -15,10 +15,11 @@ from typing import Any
 
 from limelight.capture.gating.gates import Gates, Piece
 from limelight.capture.probe import Probe
+from limelight.capture.recognition import Choice
 from limelight.capture.torch import names as torch_names
-from limelight.capture.torch.calling import forward, prepared
+from limelight.capture.torch.calling import accepted, forward
 from limelight.capture.torch.gates.blending import strengths
-from limelight.capture.torch.gates.discovery import Key, Site, dry_run, examples_in, tensors_in
+from limelight.capture.torch.gates.discovery import Key, Site, dry_run, tensors_in
 from limelight.capture.torch.gates.gating import Gating
 from limelight.capture.torch.state import untouched
 from limelight.errors import GateError
@@ -49,12 +50,18 @@ def swept(model: Any, probe: Probe, gates: Sequence[Gates], batched: Any = "auto
     GateError
         See :func:`limelight.capture.sweep`.
     """
-    given = prepared(model, probe)
-    examples = examples_in(given)
-    copies = _copies(given, gates, batched)
+    return accepted(model, probe, lambda given: _swept(model, given, probe, gates, batched))
+
+
+def _swept(model: Any, given: Any, probe: Probe, gates: Sequence[Gates], batched: Any) -> list[Any]:
+    """Run a model on tensors under each of several gatings."""
+    examples = probe.examples
+    # What all examples share cannot be joined with another batch's.
+    alike = all(axis == 0 for axis in probe.example_axes)
+    copies = _copies(given, gates, batched) if alike and probe.call is None else 1
     wide = _mapped(given, lambda tensor: tensor.repeat(copies, *[1] * (tensor.dim() - 1)))
     plain = torch_names.unwrapped(model)
-    run = forward(plain, wide if copies > 1 else given, None)
+    run = forward(plain, wide if copies > 1 else given, probe.call)
     results: list[Any] = [None] * len(gates)
 
     def joined(group: list[int]) -> Gates:
@@ -62,7 +69,7 @@ def swept(model: Any, probe: Probe, gates: Sequence[Gates], batched: Any = "auto
         return members[0] if copies == 1 else _joined(members, replay, copies, examples)
 
     with untouched(plain), _without_caches(plain), _without_short_cuts():
-        replay = recorded(plain, wide, run)
+        replay = recorded(plain, wide, run, Choice.of(probe))
         known = {site.name: site.heads for site in replay.sites.values()}
         for member in gates:
             member.check(known)
@@ -70,11 +77,11 @@ def swept(model: Any, probe: Probe, gates: Sequence[Gates], batched: Any = "auto
         gating = Gating(plain, gates[0], replay.sites)
         with gating.standing():
             for start in sorted(set(starts)):
-                alike = [index for index, moment in enumerate(starts) if moment == start]
+                group_of = [index for index, moment in enumerate(starts) if moment == start]
                 gating.remembered = replay.begun(start)
                 with _over(replay, start):
-                    for first in range(0, len(alike), copies):
-                        group = alike[first : first + copies]
+                    for first in range(0, len(group_of), copies):
+                        group = group_of[first : first + copies]
                         outputs = _replayed(gating, joined(group), run)
                         for row, index in enumerate(group):
                             results[index] = _part(outputs, row, copies) if copies > 1 else outputs
@@ -141,7 +148,12 @@ class Replay:
         }
 
 
-def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Replay:
+def recorded(
+    model: Any,
+    inputs: Any,
+    run: Callable[[], Any],
+    choice: Choice = Choice(),  # noqa: B008
+) -> Replay:
     """Run a model plainly and remember what its modules returned.
 
     Parameters
@@ -149,6 +161,8 @@ def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Replay:
     model : torch.nn.Module
     inputs : object
     run : callable
+    choice : Choice
+        What the user decided on.
 
     Returns
     -------
@@ -185,7 +199,7 @@ def recorded(model: Any, inputs: Any, run: Callable[[], Any]) -> Replay:
             post = module.register_forward_hook(after, with_kwargs=True)
             undo.callback(pre.remove)
             undo.callback(post.remove)
-        replay.sites, _ = dry_run(model, inputs, run, met)
+        replay.sites, _ = dry_run(model, inputs, run, met, choice)
     if any(tensor._version != version for tensor, version in state):
         raise GateError(
             f"Got a {type(model).__name__} whose forward pass changes its own state.",

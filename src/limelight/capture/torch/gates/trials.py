@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from limelight.capture.gating.life import DryRun, Pieces, Result, Silenced, Trials, gated_alike
 from limelight.capture.probe import Probe
-from limelight.capture.torch.calling import forward, prepared
+from limelight.capture.torch.calling import accepted, forward
 from limelight.capture.torch.gates.blending import digest
 from limelight.capture.torch.gates.discovery import Site, call, dry_run, tensors_in
 from limelight.capture.torch.state import untouched
@@ -112,7 +112,12 @@ class CallTrials(Trials):
     def dry_run(self) -> DryRun:
         gating = self._gating
         sites, self._plain = gating.alone(
-            lambda: dry_run(gating.model, (self._args, self._kwargs), self._run)
+            lambda: dry_run(
+                gating.model,
+                (self._args, self._kwargs),
+                self._run,
+                choice=gating.life.gates.choice,
+            )
         )
         gating.sites.update(sites)
         heads = {site.name: site.heads for site in sites.values()}
@@ -136,9 +141,13 @@ class CallTrials(Trials):
 
     def contributions(self, probe: Probe) -> dict[str, Any]:
         gating, gates = self._gating, self._gating.life.gates
-        with gating.trying(gates.sites, Trial(contributions={})) as trial:
-            forward(gating.model, prepared(gating.model, probe), None)()
-        rows = trial.contributions or {}
+
+        def collected(inputs: Any) -> dict[str, Any]:
+            with gating.trying(gates.sites, Trial(contributions={})) as trial:
+                forward(gating.model, inputs, probe.call)()
+            return trial.contributions or {}
+
+        rows = accepted(gating.model, probe, collected)
         return {site: digest(gates.replace, values) for site, values in rows.items()}
 
     def _run(self) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from limelight.capture.recognition import Choice, Other
+from limelight.capture.recognition import Choice, Softmax
 from limelight.capture.torch.names import name_of
 from limelight.capture.torch.recognise.steps import Site, Sites
 from limelight.capture.torch.recognise.uncapturable import kind_of
@@ -22,7 +22,7 @@ def recognised(
     trace: Trace,
     examples: int,
     choice: Choice = Choice(),  # noqa: B008  # frozen
-) -> tuple[list[Site], list[Other]]:
+) -> tuple[list[Site], list[Softmax]]:
     """Choose the softmaxes that are attention, and name them.
 
     Parameters
@@ -38,7 +38,8 @@ def recognised(
     -------
     list of Site
         In the order they ran.
-    list of Other
+    list of Softmax
+        Every one that ran, in order.
 
     Raises
     ------
@@ -47,18 +48,56 @@ def recognised(
         cannot be read.
     """
     sites = Sites()
-    others: list[Other] = []
+    softmaxes: list[Softmax] = []
     plain = [softmax_call.call_site.path or name_of(model) for softmax_call in trace.softmax_calls]
     for softmax_call, path in zip(trace.softmax_calls, plain, strict=True):
         reason = unreadable(softmax_call, examples) or (
             None if choice.includes(path) else no_attention(softmax_call)
         )
         if reason is None and not choice.excludes(path):
-            sites.add(softmax_call, path)
-        elif not sites.leave_out(softmax_call, path) and reason is not None:
-            others.append(Other(path, _class_of(softmax_call), reason))
+            site = sites.add(softmax_call, path)
+            softmaxes.append(record_of(softmax_call, site.path, None))
+        elif not sites.leave_out(softmax_call, path):
+            argument = "" if reason else "exclude"
+            reason = reason or "exclude names it"
+            softmaxes.append(record_of(softmax_call, path, reason, argument))
+    others = [softmax for softmax in softmaxes if softmax.kind is None]
     choice.check(plain, others, "module")
-    return sites.every, others
+    return sites.every, softmaxes
+
+
+def record_of(
+    softmax_call: SoftmaxCall, path: str, reason: str | None, argument: str = ""
+) -> Softmax:
+    """Return the record of a softmax: taken where there is no reason against it.
+
+    Parameters
+    ----------
+    softmax_call : SoftmaxCall
+    path : str
+    reason : str, optional
+        Why it was not taken.
+    argument : str
+        What changes that.
+
+    Returns
+    -------
+    Softmax
+    """
+    vectors, logits = softmax_call.vectors, softmax_call.logits
+    if vectors is not None and vectors.factors is not None:
+        shape = tuple(int(size) for size in vectors.factors.shape)
+    else:
+        held = logits if vectors is None else vectors.logits
+        shape = () if held is None else tuple(int(size) for size in held.shape)
+    return Softmax(
+        path,
+        _class_of(softmax_call),
+        shape,
+        kind=softmax_call.kind if reason is None else None,
+        reason=reason or "",
+        argument=argument or ("exclude" if reason is None else "include"),
+    )
 
 
 def unreadable(softmax_call: SoftmaxCall, examples: int) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from limelight.capture.recognition import Other, nothing_seen
+from limelight.capture.recognition import Softmax, nothing_seen
 from limelight.capture.torch.names import absence, name_of, paths
 from limelight.capture.torch.recognise.uncapturable import kind_of
 from limelight.capture.torch.trace.recorder import Trace
@@ -62,14 +62,14 @@ def check(model: Any) -> None:
             )
 
 
-def nothing(model: Any, trace: Trace, others: Sequence[Other]) -> UnsupportedModelError:
+def nothing(model: Any, trace: Trace, others: Sequence[Softmax]) -> UnsupportedModelError:
     """Build the error that says what was seen instead of attention.
 
     Parameters
     ----------
     model : torch.nn.Module
     trace : Trace
-    others : sequence of Other
+    others : sequence of Softmax
         Softmaxes that are not attention.
 
     Returns
@@ -92,7 +92,7 @@ def nothing(model: Any, trace: Trace, others: Sequence[Other]) -> UnsupportedMod
     )
 
 
-def _remedy(trace: Trace, others: Sequence[Other], known: bool) -> str | None:
+def _remedy(trace: Trace, others: Sequence[Softmax], known: bool) -> str | None:
     """Return what to do where that is clear, so that no ``include`` can help."""
     if any("does not begin" in other.reason for other in others):
         return _ORDER

@@ -134,19 +134,21 @@ class ProvenanceTracker:
         self._provenances[id(tensor)] = (weakref.ref(tensor), provenance)
         return provenance
 
-    def root(self, tensor: Any) -> Provenance:
+    def root(self, tensor: Any, axis: int | None = 0) -> Provenance:
         """Give an input of the model its provenance.
 
         Parameters
         ----------
         tensor : tensor
+        axis : int, optional
+            Where the examples lie; None where all share it.
 
         Returns
         -------
         Provenance
         """
-        first = BatchAxis(0)
-        known = fits(first, tensor.shape, self._examples)
+        first = None if axis is None else BatchAxis(axis % max(tensor.dim(), 1))
+        known = first is not None and fits(first, tensor.shape, self._examples)
         return self.put(tensor, _fresh(batch_axis=first if known else None))
 
     def follow(self, function: Any, args: Any, kwargs: dict[str, Any], result: Any) -> None:

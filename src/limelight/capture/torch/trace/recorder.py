@@ -162,6 +162,7 @@ def watched(
     inputs: Iterable[Any],
     examples: int,
     rows: Sequence[int] | None = None,
+    axes: Sequence[int | None] | None = None,
 ) -> tuple[Trace, Any]:
     """Run a model and record every attention and softmax.
 
@@ -176,6 +177,8 @@ def watched(
         How many examples they hold.
     rows : sequence of int, optional
         Which of them are wanted.
+    axes : sequence of (int or None), optional
+        On which axis of each input the examples lie, None where all share it; by default the first.
 
     Returns
     -------
@@ -183,7 +186,7 @@ def watched(
     object
         What ``forward`` returned.
     """
-    interceptor = _Recorder(list(inputs), examples, rows)
+    interceptor = _Recorder(list(inputs), examples, rows, axes)
     with intercepted(model, interceptor) as stack:
         interceptor.trace.stack = stack
         result = forward()
@@ -193,12 +196,19 @@ def watched(
 class _Recorder:
     """The interceptor."""
 
-    def __init__(self, inputs: list[Any], examples: int, rows: Sequence[int] | None) -> None:
+    def __init__(
+        self,
+        inputs: list[Any],
+        examples: int,
+        rows: Sequence[int] | None,
+        axes: Sequence[int | None] | None = None,
+    ) -> None:
         self._rows = rows
         self._rules: Rules = {}
         self.trace = Trace()
         self._tracker = ProvenanceTracker(examples)
-        self._roots = [self._tracker.root(tensor) for tensor in inputs]
+        pairs = zip(inputs, [0] * len(inputs) if axes is None else axes, strict=True)
+        self._roots = [self._tracker.root(tensor, axis) for tensor, axis in pairs]
         self._inputs = inputs
         self._examples = examples
         self._call_sites = CallSites()

@@ -50,6 +50,19 @@ class UnsupportedModelError(LimelightError):
     code = "unsupported-model"
 
 
+class NoAttentionError(UnsupportedModelError):
+    """The model ran, and nothing in it was attention.
+
+    Attributes
+    ----------
+    plain : bool
+        Whether nothing speaks for attention that was missed: no softmax but those of classifiers,
+        nothing that ran unseen.
+    """
+
+    plain = False
+
+
 class ProbeError(LimelightError):
     """The probe is missing, empty, or does not fit the model."""
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from limelight.analyses.blockwise.blas import one_thread_each
 from limelight.capture import Probe, capture, parameters
-from limelight.errors import LimelightError, LimelightWarning, StoreError
+from limelight.errors import LimelightError, LimelightWarning, NoAttentionError, StoreError
 from limelight.log_folder import log_folder
 from limelight.measuring import Uniforms, measures_of
 from limelight.processes import Processes, folder, unwrapped
@@ -202,6 +202,8 @@ class Recorder:
             return None
 
     def _excuse(self, what: str, cause: Exception) -> str:
+        if isinstance(cause, NoAttentionError) and cause.plain and self._parameters:
+            return "No attention here; parameters are recorded. probe=None says so."
         if isinstance(cause, LimelightError):
             reason = str(cause)
         elif isinstance(cause, OSError):

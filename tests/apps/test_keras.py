@@ -23,6 +23,7 @@ T, D = 5, 4
 X = np.random.default_rng(0).integers(1, 9, size=(12, T))
 Y = np.random.default_rng(1).integers(0, 2, size=(12, 1)).astype("float32")
 PROBE = ll.Probe(X[:2], tokens=lambda number: f"w{number}")
+NOTHING_HERE = r"^No attention here; parameters are recorded\. probe=None says so\.$"
 
 
 def build(attention=True, **options):
@@ -205,7 +206,7 @@ def test_an_array_is_a_probe(tmp_path):
 
 
 def test_a_model_without_attention_gives_one_warning_and_its_parameters(tmp_path):
-    with pytest.warns(LimelightWarning, match="No attention was seen") as caught:
+    with pytest.warns(LimelightWarning, match=NOTHING_HERE) as caught:
         fit(build(attention=False), ll.KerasCallback(tmp_path, PROBE))
     assert len(caught) == 1
     assert ll.open_run(tmp_path).steps.tolist() == [0, 3, 6]

@@ -7,7 +7,9 @@ import pytest
 from limelight.capture.recognition import Choice, Softmax, nothing_seen
 from limelight.errors import UnsupportedModelError
 
-ROUTER = Softmax("blocks/0/router", "Router", reason="it runs over a single value")
+ROUTER = Softmax(
+    "blocks/0/router", "Router", reason="it runs over a single value", argument="include"
+)
 
 
 def test_patterns_name_paths():

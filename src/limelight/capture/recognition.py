@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
 from limelight.capture.probe.axes import INPUTS
-from limelight.errors import UnsupportedModelError
+from limelight.errors import NoAttentionError, UnsupportedModelError
 
 if TYPE_CHECKING:
     from limelight.capture.probe import Probe
@@ -186,7 +186,7 @@ def nothing_seen(
     wanted: str,
     fix: str,
     or_include: bool = True,
-) -> UnsupportedModelError:
+) -> NoAttentionError:
     """Build the error that says what was seen instead of attention.
 
     Parameters
@@ -203,11 +203,11 @@ def nothing_seen(
     wanted, fix : str
         What the framework's attention is made with, and what to do.
     or_include : bool
-        Whether ``include`` may help, where a softmax was seen.
+        Whether ``include`` may help, where it would change what a softmax was taken for.
 
     Returns
     -------
-    UnsupportedModelError
+    NoAttentionError
 
     Examples
     --------
@@ -230,7 +230,15 @@ def nothing_seen(
         came += f" Softmaxes that are not attention: {'; '.join(reasons[:_SOFTMAXES])}."
     if why:
         came += f" {why}"
-    if reasons and or_include:
-        first = others[0].path
+    doubtful = [other.path for other in others if other.argument]
+    if "include" in {other.argument for other in others} and or_include:
+        first = next(other.path for other in others if other.argument == "include")
         fix = f"If one of these is attention after all, say include=[{first!r}]. {fix}"
-    return UnsupportedModelError(came, wanted, fix)
+    error = NoAttentionError(came, wanted, fix)
+    error.plain = not (doubtful or why or any(_speaks(path) for path in paths))
+    return error
+
+
+def _speaks(path: str) -> bool:
+    """Say whether a name speaks of attention, though none was seen."""
+    return "attention" in path.lower() or "attn" in path.lower()

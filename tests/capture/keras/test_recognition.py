@@ -535,8 +535,8 @@ def test_a_model_without_attention_says_what_it_has(sequence):
         "No attention was seen in the model 'm'; its layers that ran: lstm, classes. Softmaxes "
         "that are not attention: 'classes' (Dense): a Dense layer's softmax is its own output. "
         "Wanted Attention, AdditiveAttention, MultiHeadAttention, or a layer that takes a softmax "
-        "over positions. If one of these is attention after all, say include=['classes']. If a "
-        "layer forms weights with exp() and sum(), let it use keras.ops.softmax."
+        "over positions. If a layer forms weights with exp() and sum(), let it use "
+        "keras.ops.softmax."
     )
 
 

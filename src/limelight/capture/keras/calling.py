@@ -11,6 +11,7 @@ from typing import Any
 
 from limelight.capture.keras.backends.backend import backend
 from limelight.capture.probe import Probe
+from limelight.capture.probe.refused import advice
 from limelight.errors import ProbeError
 
 _CONTEXT = {"training", "mask", "return_attention_scores", "use_causal_mask"}
@@ -42,7 +43,8 @@ def run(model: Any, probe: Probe) -> list[Any]:
         raise ProbeError(
             f"The model {model.name!r} refused inputs of shape {shapes}: {_first_line(error)}",
             f"Wanted {_wanted(model)}.",
-            "Pass a few examples prepared as for model.predict, such as x[:8].",
+            f"{advice(probe.inputs)}Pass a few examples prepared as for model.predict, "
+            "such as x[:8].",
         ) from error
     return inputs
 

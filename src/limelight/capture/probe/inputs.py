@@ -178,15 +178,13 @@ def _value(value: Any, alone: bool) -> Any:
     try:
         array = np.asarray(_outside(value)).copy()
     except Exception as error:
-        raise ProbeError(
-            f"Got inputs that are no array ({error}).",
-            "Wanted arrays whose first axis is the example.",
-            "Pad the examples to one length first.",
-        ) from error
+        raise _ragged(error) from error
     if array.dtype == np.float64 and isinstance(value, (list, tuple)):
         array = array.astype(np.float32)  # Python's own numbers came in no precision
     if array.ndim == 0 and array.dtype == object and not alone:
         return value  # an option of the model's own kind
+    if array.dtype == object and any(np.ndim(item) for item in array.flat):
+        raise _ragged()
     return array
 
 
@@ -266,6 +264,15 @@ def _length(name: Any, array: NDArray[Any], axis: int) -> int:
             f"Write a number from 0 to {array.ndim - 1}, or None if it has no such axis.",
         )
     return int(array.shape[axis])
+
+
+def _ragged(error: Exception | None = None) -> ProbeError:
+    reason = f" ({error})" if error is not None else ": its rows are of unequal lengths"
+    return ProbeError(
+        f"Got inputs that are no array{reason}.",
+        "Wanted arrays whose first axis is the example.",
+        "Pad the examples to one length first.",
+    )
 
 
 def _without_examples() -> ProbeError:

@@ -197,3 +197,36 @@ def refuse_unbatched(named: Mapping[str, Any]) -> None:
             "Wanted ids [example, position].",
             fix,
         )
+
+
+def advice(inputs: Any) -> str:
+    """Say what may be the matter with inputs that a model refused; empty where nothing is known.
+
+    Parameters
+    ----------
+    inputs : object
+        Arrays or tensors, laid out as a probe's; texts may be lists.
+
+    Returns
+    -------
+    str
+        A sentence, and a space after it.
+    """
+    leaves = list(inputs.values()) if isinstance(inputs, dict) else inputs
+    leaves = list(leaves) if isinstance(leaves, (list, tuple)) else [leaves]
+    if any(isinstance(leaf, str) or _of_text(leaf) for leaf in leaves):
+        return (
+            "Texts must be tokenized first: pass tokenizer(texts, padding=True, "
+            "return_tensors='np'), say. "
+        )
+    if isinstance(inputs, tuple) and len(inputs) in (2, 3):
+        return (
+            "Did you pass labels? A tuple holds the model's inputs alone: of (x, y), pass x[:8]. "
+        )
+    return ""
+
+
+def _of_text(leaf: Any) -> bool:
+    if isinstance(leaf, list):
+        return any(isinstance(item, (str, bytes)) or _of_text(item) for item in leaf)
+    return getattr(getattr(leaf, "dtype", None), "kind", "") in ("U", "S", "O")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from limelight.capture.probe import Probe
+from limelight.capture.probe.refused import advice
 from limelight.capture.torch.names import unwrapped
 from limelight.errors import LimelightError, ProbeError
 
@@ -157,8 +158,8 @@ def forward(model: Any, inputs: Any, call: Way | None) -> Callable[[], Any]:
                 f"{_first_line(error)}",
                 "Wanted what its forward() takes: a tuple holds positional arguments, a mapping "
                 "keyword arguments.",
-                "Pass a few examples prepared as for the model itself, or say how to call it: "
-                "call=lambda model, inputs: …",
+                f"{advice(inputs)}Pass a few examples prepared as for the model itself, or say how "
+                "to call it: call=lambda model, inputs: …",
             ) from error
 
     return checked

@@ -96,6 +96,24 @@ class Recogniser:
             operation = operation.layer  # it runs its layer's ``call`` itself
         return call, operation
 
+    def classifies(self, softmax_call: Softmax) -> bool:
+        """Say whether a softmax is a classifier's: a dense layer's outputs, used for nothing.
+
+        Parameters
+        ----------
+        softmax_call : Softmax
+
+        Returns
+        -------
+        bool
+        """
+        import keras
+
+        _, operation = self.owner(softmax_call)
+        dense = isinstance(operation, (keras.layers.Dense, keras.layers.EinsumDense))
+        width = int(softmax_call.weights.shape[-1])
+        return not softmax_call.used and (dense or self._comes_from_classes(softmax_call, width))
+
     def __call__(self, softmax_call: Softmax, forced: bool) -> Site | str:
         """Say whether a softmax is attention.
 

@@ -64,7 +64,8 @@ def recognised(
                 sites.append((path, verdict))
         shape = tuple(int(size) for size in softmax_call.weights.shape)
         kind = "" if call is None else type(operation).__name__
-        softmaxes.append(_record(Softmax(path, kind, shape), verdict))
+        classifies = recogniser.classifies(softmax_call)
+        softmaxes.append(_record(Softmax(path, kind, shape), verdict, classifies))
     choice.check(seen, [softmax for softmax in softmaxes if softmax.kind is None], "layer")
     numbered: list[tuple[str, list[Site]]] = []
     count: dict[str, int] = {}
@@ -75,10 +76,14 @@ def recognised(
     return numbered, _named(softmaxes, trace, numbered)
 
 
-def _record(softmax: Softmax, verdict: Site | str) -> Softmax:
+def _record(softmax: Softmax, verdict: Site | str, classifies: bool) -> Softmax:
     """Add what a softmax was taken for, or why it was not."""
     if isinstance(verdict, str):
-        argument = "exclude" if verdict == "exclude names it" else "include"
+        argument = "" if classifies else "include"
+        if verdict == "exclude names it":
+            argument = "exclude"
+        elif "not begin with" in verdict:
+            argument = "axes"
         return replace(softmax, reason=verdict, argument=argument)
     roles: list[str | None] = ["head"] * len(softmax.shape)
     axes, order = verdict.softmax_call.axes, verdict.order

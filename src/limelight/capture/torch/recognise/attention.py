@@ -96,8 +96,19 @@ def record_of(
         shape,
         kind=softmax_call.kind if reason is None else None,
         reason=reason or "",
-        argument=argument or ("exclude" if reason is None else "include"),
+        argument=argument or _argument(softmax_call, reason),
     )
+
+
+def _argument(softmax_call: SoftmaxCall, reason: str | None) -> str:
+    """Return the argument that changes what a softmax is taken for; none helps a classifier."""
+    if reason is None:
+        return "exclude"
+    if "not begin with" in reason:
+        return "axes"
+    use = softmax_call.use
+    classifies = use is not None and use.features and not (use.used or use.goes)
+    return "" if classifies else "include"
 
 
 def unreadable(softmax_call: SoftmaxCall, examples: int) -> str | None:

@@ -15,8 +15,9 @@ from limelight.capture.torch.trace.recorder import Trace
 from limelight.errors import UnsupportedModelError
 
 _ORDER = (
-    "Pass inputs whose first axis counts the examples. Where the model wants another order, put it "
-    "into a module that transposes."
+    "Pass inputs whose first axis counts the examples. Where the model wants another order, say "
+    "where they lie: limelight.Probe(inputs, axes={'inputs': 1}); or put the model into a module "
+    "that transposes."
 )
 _PADDED = "Pass the probe padded to one length, with a mask, instead of as nested tensors."
 _KERNEL = (
@@ -94,7 +95,7 @@ def nothing(model: Any, trace: Trace, others: Sequence[Softmax]) -> UnsupportedM
 
 def _remedy(trace: Trace, others: Sequence[Softmax], known: bool) -> str | None:
     """Return what to do where that is clear, so that no ``include`` can help."""
-    if any("does not begin" in other.reason for other in others):
+    if any("not begin with" in other.reason for other in others):
         return _ORDER
     if any("nested tensors" in other.reason for other in others):
         return _PADDED

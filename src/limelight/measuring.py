@@ -48,14 +48,17 @@ def measures_of(site: xr.Dataset, names: Iterable[str] | None = None) -> xr.Data
     factors = factors_of(weights)
     if factors is not None:
         values = blockwise.rows(factors, [*(card.name for card in cards), "normaliser"])
-        broken = np.isnan(values.pop("normaliser").values)
+        normaliser = values.pop("normaliser").values
+        broken = np.isnan(normaliser)
+        attends = ~np.isneginf(normaliser) if factors.rule.by_head else None
     else:
         allowed = site.get("allowed")
         values = {card.name: applied(card, weights, allowed) for card in cards}
         broken = np.isnan(weights.transpose(*schema.SITE_DIMS).values.sum(-1))
-    valid = _valid(site)
+        attends = _attends(allowed)
+    valid = _valid(site, attends)
     measured = _summed_up(values, cards, valid, broken)
-    counted = broken if valid is None else broken & valid[:, None]
+    counted = broken if valid is None else broken & valid
     measured[NAN_ROWS] = (schema.SITE_DIMS[:2], counted.sum(-1).astype(np.float32))
     return measured
 
@@ -77,8 +80,10 @@ def uniform_of(site: xr.Dataset) -> xr.Dataset:
     factors = factors_of(site["weights"])
     if factors is not None:
         values = _uniform(factors, [card.name for card in cards])
+        attends = _by_head(factors.rule)
     else:
         allowed = site.get("allowed")
+        attends = _attends(allowed)
         if allowed is None:
             allowed = xr.ones_like(site["weights"].isel(head=0, drop=True), dtype=bool)
         count = allowed.sum(schema.KEY).clip(min=1)
@@ -87,7 +92,7 @@ def uniform_of(site: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(
         {
             name: _over_heads(variable)
-            for name, variable in _summed_up(values, cards, _valid(site)).variables.items()
+            for name, variable in _summed_up(values, cards, _valid(site, attends)).variables.items()
             if not str(name).endswith(LEFT_OUT)
         }
     )
@@ -137,7 +142,8 @@ def _summed_up(
         numbers = measured.transpose(*dims, schema.QUERY).values
         counted = np.ones(numbers.shape, np.bool_)
         if valid is not None:
-            counted &= valid[:, None] if schema.HEAD in dims else valid
+            # Where a measure has no heads, what may be attended to is the same in all of them.
+            counted &= valid if schema.HEAD in dims else valid[:, 0]
         undefined = np.isnan(numbers) & counted
         variables[card.name] = xr.Variable(dims, _mean(numbers, counted & ~undefined))
         if card.leaves_out:
@@ -153,10 +159,28 @@ def _mean(numbers: NDArray[Any], counted: NDArray[np.bool_]) -> NDArray[np.float
     return np.asarray(total / np.where(count == 0, np.nan, count), np.float32)
 
 
-def _valid(site: xr.Dataset) -> NDArray[np.bool_] | None:
+def _valid(site: xr.Dataset, attends: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """Return which queries count [example, head or 1, query]; None where all do.
+
+    A head whose rule leaves a query no key has no row there.
+    """
     if "query_valid" not in site:
+        return attends
+    valid = np.asarray(site["query_valid"].transpose(schema.EXAMPLE, schema.QUERY).values)[:, None]
+    return valid if attends is None else valid & attends
+
+
+def _attends(allowed: xr.DataArray | None) -> NDArray[np.bool_] | None:
+    """Return which queries each head allows a key; None where heads do not differ."""
+    if allowed is None or schema.HEAD not in allowed.dims:
         return None
-    return np.asarray(site["query_valid"].transpose(schema.EXAMPLE, schema.QUERY).values)
+    return np.asarray(allowed.transpose(*schema.SITE_DIMS).values.any(axis=-1))
+
+
+def _by_head(rule: Rule) -> NDArray[np.bool_] | None:
+    if rule.cells is None or not rule.by_head:
+        return None
+    return np.asarray(rule.cells.any(axis=-1))
 
 
 def _suiting(kind: str) -> list[Analysis]:

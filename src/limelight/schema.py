@@ -11,8 +11,10 @@ variable           dims                            law
 ``weights``        example, head, query, key       at least 0; each valid query's row sums to 1 over
                                                    ``key``; exactly 0 where not allowed
 ``allowed``        example, [head,] query, key     bool, True = this query may attend to this key
-``query_valid``    example, query                  bool, False = padding, or no key allowed
-``key_valid``      example, key                    bool, False = padding
+``query_valid``    example, query                  bool, False = padding, or no key allowed in any
+                                                   head; a head that allows none has an empty row
+``key_valid``      example, key                    bool, False = padding; a key that nobody may
+                                                   attend to need not be
 ``sink_weight``    example, head, query            share of the row that a learned sink logit,
                                                    which belongs to no key, takes; optional
 ``query_token``    example, query                  text; optional
@@ -111,6 +113,8 @@ def check(site: xr.Dataset) -> xr.Dataset:
     wrong = (abs(sums - 1.0) > tolerance) & sums.notnull()
     if "query_valid" in site:
         wrong = wrong & site["query_valid"]
+    if "allowed" in site and HEAD in site["allowed"].dims:
+        wrong = wrong & site["allowed"].any(KEY)
     if bool(wrong.any()):
         worst = float(abs(sums - 1.0).where(wrong).max())
         raise DimensionError(

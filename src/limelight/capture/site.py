@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from limelight import schema
 from limelight.capture.probe import Probe
+from limelight.capture.validity import MaskedBy, Reach, filled, padded_keys, padded_queries
 from limelight.errors import DimensionError
 from limelight.factors import Factors, lazy_allowed, lazy_weights
 
@@ -48,6 +49,11 @@ class CapturedAttention:
         Whether the probe's tokens may name these positions.
     query_layout, key_layout : (int, int), optional
         Rows and columns, where the module's own axes form an image.
+    masked_by : str
+        What decides which keys may be attended to, as :mod:`limelight.capture.validity` names it:
+        a key that none may attend to is padding only if what was given to the model says so.
+    masks : tuple of array
+        Masks that the module was handed [example, …, key], of any type.
     """
 
     module: str
@@ -65,6 +71,8 @@ class CapturedAttention:
     key_tokens: bool = True
     query_layout: tuple[int, int] | None = None
     key_layout: tuple[int, int] | None = None
+    masked_by: MaskedBy = "unknown"
+    masks: tuple[NDArray[Any], ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -88,23 +96,30 @@ def label(captured: CapturedAttention, probe: Probe) -> xr.Dataset:
     Dataset
         As :mod:`limelight.schema` describes it.
     """
-    variables, query_valid, key_valid = _cells(captured)
-    if captured.query_valid is not None:
-        query_valid &= captured.query_valid
-    if captured.key_valid is not None:
-        key_valid &= captured.key_valid
+    variables, attends, reached = _cells(captured)
     _, _, queries, keys = captured.shape
     query_text = _text(probe, queries) if captured.query_tokens else None
     key_text = _text(probe, keys) if captured.key_tokens else None
+    itself = captured.kind == "self"
+    vectors = None if captured.factors is None else captured.factors.key
+    end = filled(reached, queries, vectors) if itself else keys
+    reach = Reach(attends, reached, captured.masked_by, end)
+    marks = [*probe.arrays, *captured.masks]
+    padding = padded_keys(reach, marks)
+    query_valid = attends
+    if captured.key_valid is not None:
+        padding |= ~captured.key_valid
+    if captured.query_valid is not None:
+        query_valid &= captured.query_valid
     if query_text is not None and captured.kind != "pooling":
         query_valid &= query_text != ""
         variables["query_token"] = ((schema.EXAMPLE, schema.QUERY), query_text)
     if key_text is not None:
-        key_valid &= key_text != ""
+        padding |= key_text == ""
         variables["key_token"] = ((schema.EXAMPLE, schema.KEY), key_text)
-    if captured.kind == "self" and queries == keys:
-        # A position that none may attend to, itself included, is padding; frameworks let it look.
-        query_valid &= key_valid
+    if itself:  # frameworks let padding look
+        query_valid &= ~padded_queries(padding, queries, reach, marks)
+    key_valid = ~padding & (np.arange(keys) < end)
     variables["query_valid"] = ((schema.EXAMPLE, schema.QUERY), query_valid)
     variables["key_valid"] = ((schema.EXAMPLE, schema.KEY), key_valid)
     return schema.check(xr.Dataset(variables, attrs=_facts(captured, probe)))
@@ -113,7 +128,7 @@ def label(captured: CapturedAttention, probe: Probe) -> xr.Dataset:
 def _cells(
     captured: CapturedAttention,
 ) -> tuple[dict[str, Any], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return weights and what is allowed, and which queries and keys that leaves valid.
+    """Return weights and what is allowed; which queries may attend, and which keys are reached.
 
     Vectors are kept only where they are smaller than the map they stand for.
     """
@@ -136,7 +151,7 @@ def _cells(
             "Wanted weights and logits, or factors.",
             "Correct the adapter that made it.",
         )
-    may = _usable(allowed_in(captured.logits))
+    may = _usable(allowed_in(captured.logits), captured.logits)
     variables = {
         "weights": (schema.SITE_DIMS, np.where(may, captured.weights, np.float32(0))),
         "allowed": _without_heads(may),
@@ -177,14 +192,17 @@ def allowed_in(logits: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     return ~never
 
 
-def _usable(allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Allow all keys where a row is masked in some heads only.
+def _usable(allowed: NDArray[np.bool_], logits: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Allow all keys where a row is masked in some heads only, yet has a softmax.
 
-    Such a row is no padding: the other heads use it, and the model uses what the softmax made of
-    it. ``query_valid`` has no head dim to say otherwise.
+    Of numbers that are huge, negative and finite a softmax is made all the same, and the model uses
+    it. A row of minus infinities has none: that head has no weights there.
     """
     dead = np.asarray(~allowed.any(axis=-1, keepdims=True))
-    return allowed | (dead & ~dead.all(axis=1, keepdims=True))
+    used = dead & ~dead.all(axis=1, keepdims=True)
+    if used.any():
+        used &= ~np.isneginf(logits).any(axis=-1, keepdims=True)
+    return allowed | used
 
 
 def assemble(sites: Sequence[xr.Dataset]) -> xr.DataTree:

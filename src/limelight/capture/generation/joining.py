@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from limelight.capture.generation.rules import Rows, joined
 from limelight.capture.site import CapturedAttention, allowed_in
+from limelight.capture.validity import joint
 from limelight.errors import UnsupportedModelError
 from limelight.factors import Factors
 
@@ -197,6 +198,7 @@ def _whole(state: _Joined) -> CapturedAttention:
         "key_valid": _joined_keys(parts, state.length),
     }
     made["sink_weight"] = _joined_sinks(parts)
+    made["masked_by"] = joint([part.captured.masked_by for part in parts])
     every = [part.captured.factors for part in parts]
     factors = [vectors for vectors in every if vectors is not None]
     if state.known is not None and state.exact and len(factors) == len(parts):

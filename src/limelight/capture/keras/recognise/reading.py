@@ -79,6 +79,8 @@ class Reader:
             key_tokens=self._worded_by(site, site.key),
             query_layout=query_layout,
             key_layout=key_layout,
+            masked_by="both",  # who decided in a layer's own code is not followed
+            masks=_masks(site),
         )
 
     def _worded_by(self, site: Site, tensor: Any) -> bool:
@@ -157,6 +159,13 @@ def _padding(
     key_valid = _first_fitting(key, keys)
     query_valid = _first_fitting(query, queries) if site.kind != "pooling" else None
     return query_valid, key_valid
+
+
+def _masks(site: Site) -> tuple[NDArray[Any], ...]:
+    """Read the masks that a module was handed for each example."""
+    handed = [value for name, value in arguments(site.owner).items() if "mask" in name]
+    shaped = [mask for mask in handed if len(getattr(mask, "shape", ())) >= 2]
+    return tuple(backend().read(mask) for mask in shaped if backend().has_values(mask))
 
 
 def _mask_of(tensor: Any) -> Any:

@@ -87,6 +87,7 @@ def _read(
         sink_weight=sink_weight,
         query_tokens=softmax_call.query_worded,
         key_tokens=softmax_call.key_worded,
+        masked_by=softmax_call.masked_by,
     )
 
 

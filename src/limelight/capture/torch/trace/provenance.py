@@ -8,10 +8,12 @@ weights. Nothing is kept alive: a provenance ends with its tensor.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from limelight.capture.torch.trace import functions as kinds
+from limelight.capture.torch.trace import masks
 from limelight.capture.torch.trace.axes import BatchAxis, fits, moved
 from limelight.capture.torch.trace.functions import Step
 
@@ -74,6 +76,8 @@ class Provenance:
         Softmaxes it holds weighted sums of.
     batch_axis : BatchAxis, optional
         Where the examples are, where known.
+    mask : int
+        What decides which of it count: flags of :mod:`limelight.capture.torch.trace.masks`.
     """
 
     origin: frozenset[object]
@@ -84,6 +88,7 @@ class Provenance:
     terms: tuple[SoftmaxUse, ...] = ()
     sums: tuple[SoftmaxUse, ...] = ()
     batch_axis: BatchAxis | None = None
+    mask: int = 0
 
 
 class ProvenanceTracker:
@@ -93,11 +98,29 @@ class ProvenanceTracker:
     ----------
     examples : int
         How many examples the model runs on.
+    buffers : iterable of tensor
+        The model's own; what else arrives from outside may be a mask for these inputs.
     """
 
-    def __init__(self, examples: int) -> None:
+    def __init__(self, examples: int, buffers: Iterable[Any] = ()) -> None:
         self._examples = examples
         self._provenances: dict[int, tuple[Any, Provenance]] = {}
+        for buffer in buffers:
+            self.put(buffer, _fresh(learned=not buffer.is_floating_point()))
+
+    def knows(self, tensor: Any) -> bool:
+        """Say whether a tensor has been seen before.
+
+        Parameters
+        ----------
+        tensor : tensor
+
+        Returns
+        -------
+        bool
+        """
+        entry = self._provenances.get(id(tensor))
+        return entry is not None and entry[0]() is tensor
 
     def of(self, tensor: Any) -> Provenance:
         """Return a tensor's provenance, also of one never seen before.
@@ -117,7 +140,9 @@ class ProvenanceTracker:
 
         # Functions that cannot be looked into make tensors too, so not all that is new is a weight.
         weight = isinstance(tensor, torch.nn.Parameter)
-        return self.put(tensor, _fresh(learned=weight or not tensor.is_floating_point()))
+        mask = 0 if weight else masks.arrived(tensor, self._examples)
+        learned = weight or not tensor.is_floating_point()
+        return self.put(tensor, _fresh(learned=learned, mask=mask))
 
     def put(self, tensor: Any, provenance: Provenance) -> Provenance:
         """Keep the provenance of a tensor, and return it.
@@ -149,7 +174,9 @@ class ProvenanceTracker:
         """
         first = None if axis is None else BatchAxis(axis % max(tensor.dim(), 1))
         known = first is not None and fits(first, tensor.shape, self._examples)
-        return self.put(tensor, _fresh(batch_axis=first if known else None))
+        # What all examples share is the same from input to input.
+        mask = masks.arrived(tensor) & ~(masks.GIVEN if axis is None else 0)
+        return self.put(tensor, _fresh(batch_axis=first if known else None, mask=mask))
 
     def follow(self, function: Any, args: Any, kwargs: dict[str, Any], result: Any) -> None:
         """Give what a function returned its provenance.
@@ -167,14 +194,18 @@ class ProvenanceTracker:
             return
         provenances = [self.of(tensor) for tensor in fed]
         step = Step(kinds.name_of(function), args, kwargs, fed, function)
+        flags = [provenance.mask for provenance in provenances]
+        constant = [provenance.learned for provenance in provenances]
         if step.name == "__setitem__":
-            if not all(provenance.learned for provenance in provenances):
-                self.put(fed[0], replace(provenances[0], learned=False))
+            learned, mask = all(constant), masks.flowed(step, flags, constant, fed[0])
+            self.put(fed[0], replace(provenances[0], learned=learned, mask=mask))
             return
         batches = [provenance.batch_axis for provenance in provenances]
         for out in kinds.tensors(result):
             batch = moved(step, batches, out, self._examples)
-            self.put(out, replace(self._made(step, provenances, out), batch_axis=batch))
+            mask = masks.flowed(step, flags, constant, out)
+            made = self._made(step, provenances, out)
+            self.put(out, replace(made, batch_axis=batch, mask=mask))
 
     def _made(self, step: Step, provenances: list[Provenance], out: Any) -> Provenance:
         learned = all(provenance.learned for provenance in provenances)

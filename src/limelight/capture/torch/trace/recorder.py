@@ -22,10 +22,13 @@ from limelight.capture.torch.intercept.modes import (
     intercepted,
 )
 from limelight.capture.torch.trace import functions as torch_functions
+from limelight.capture.torch.trace import masks
 from limelight.capture.torch.trace.axes import BatchAxis
 from limelight.capture.torch.trace.kinds import related, worded
+from limelight.capture.torch.trace.masks import handed
 from limelight.capture.torch.trace.provenance import Provenance, ProvenanceTracker, SoftmaxUse
 from limelight.capture.torch.trace.vectors import Rules, Vectors, vectors_of
+from limelight.capture.validity import MaskedBy, joint
 
 
 class CallSite(NamedTuple):
@@ -118,6 +121,8 @@ class SoftmaxCall:
         Which line of the model's code it is, with all lines that led there.
     batch_axis : BatchAxis, optional
         Where in the logits the examples are, where known.
+    masked_by : str
+        What decides which keys may be attended to.
     """
 
     call_site: CallSite
@@ -136,6 +141,7 @@ class SoftmaxCall:
     memory: frozenset[object] = frozenset()
     line: int = 0
     batch_axis: BatchAxis | None = None
+    masked_by: MaskedBy = "unknown"
 
 
 @dataclass(eq=False)
@@ -186,7 +192,7 @@ def watched(
     object
         What ``forward`` returned.
     """
-    interceptor = _Recorder(list(inputs), examples, rows, axes)
+    interceptor = _Recorder(list(inputs), examples, rows, axes, list(model.buffers()))
     with intercepted(model, interceptor) as stack:
         interceptor.trace.stack = stack
         result = forward()
@@ -202,11 +208,12 @@ class _Recorder:
         examples: int,
         rows: Sequence[int] | None,
         axes: Sequence[int | None] | None = None,
+        buffers: Sequence[Any] = (),
     ) -> None:
         self._rows = rows
         self._rules: Rules = {}
         self.trace = Trace()
-        self._tracker = ProvenanceTracker(examples)
+        self._tracker = ProvenanceTracker(examples, buffers)
         pairs = zip(inputs, [0] * len(inputs) if axes is None else axes, strict=True)
         self._roots = [self._tracker.root(tensor, axis) for tensor, axis in pairs]
         self._inputs = inputs
@@ -272,7 +279,20 @@ class _Recorder:
             int(scored.shape[0]) if scored.dim() == 4 else None,
             memory=memory,
             line=line_of(_outermost(call)),
+            masked_by=self._masked_by(event),
         )
+
+    def _masked_by(self, event: Attend | Softmax) -> MaskedBy:
+        if isinstance(event, Softmax):
+            return masks.decided_by(self._tracker.of(event.logits).mask)
+        bias = event.bias
+        if bias is None:
+            return "constant"
+        if not self._tracker.knows(bias):  # made where torch shows nothing, of what a module got
+            given = [masks.mask_decided_by(m, self._tracker.of(m).mask) for m in handed(event.call)]
+            if given:
+                return joint(given)
+        return masks.mask_decided_by(bias, self._tracker.of(bias).mask)
 
     def _provenance(self, event: Attend | Softmax, softmax_call: SoftmaxCall, result: Any) -> None:
         fresh = frozenset([object()])

@@ -104,7 +104,7 @@ def label(captured: CapturedAttention, probe: Probe) -> xr.Dataset:
     vectors = None if captured.factors is None else captured.factors.key
     end = filled(reached, queries, vectors) if itself else keys
     reach = Reach(attends, reached, captured.masked_by, end)
-    marks = [*probe.arrays, *captured.masks]
+    marks = [*probe.by_example, *captured.masks]
     padding = padded_keys(reach, marks)
     query_valid = attends
     if captured.key_valid is not None:

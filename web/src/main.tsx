@@ -24,10 +24,21 @@ export function render(): void {
   root.id = "limelight";
   root.dataset.ready = "false";
   document.body.append(root);
+  nameFrame();
   bindAddress();
   bindTheme();
   bindLanguage();
   bindLife();
   mount(<App />, root);
   window.focus(); // so that keys work at once; the tab was just opened
+}
+
+/** Name the document, and the frame that TensorBoard shows it in: readers of screens say so. */
+function nameFrame(): void {
+  document.title = "Limelight";
+  try {
+    window.frameElement?.setAttribute("title", document.title);
+  } catch {
+    // a page of another origin around us is not ours to change
+  }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { headGrid, shortNames } from "../src/answers/head_grid.ts";
+import { headGrid } from "../src/answers/head_grid.ts";
 import {
   headMap,
   isAllowed,
@@ -12,6 +12,7 @@ import {
 } from "../src/answers/head_map.ts";
 import { sentencesOf } from "../src/answers/sentences.ts";
 import { nearest, pointOf, seriesOf } from "../src/answers/series.ts";
+import { groupsOf, middle, shortNames } from "../src/answers/site_names.ts";
 import { expected, golden } from "./golden.ts";
 
 const numbers = (name: string, variable: string) =>
@@ -130,6 +131,44 @@ test("names are as short as they can be and still differ", () => {
   assert.deepEqual(shortNames(["enc/att", "pool"]), ["enc/att", "pool"]);
   assert.deepEqual(shortNames(["a/b/c"]), ["c"]);
   assert.deepEqual(shortNames(["a", "a/b"]), ["a", "a/b"]);
+});
+
+test("long names are cut where they are alike, and never until they are the same", () => {
+  const long = ["query_key_value_attention_07_inner", "query_key_value_attention_11_inner"];
+  const short = shortNames(long);
+  assert.ok(short.every((name) => name.length <= 18));
+  assert.match(short[0] ?? "", /07/);
+  assert.match(short[1] ?? "", /11/);
+  const ends = shortNames(["m/aaaaaaaaaaaaXaaaaaaaaaaaa/z", "m/aaaaaaaaaaaaYaaaaaaaaaaaa/z"]);
+  assert.equal(new Set(ends).size, 2);
+  assert.deepEqual(middle("abcdefghij", 5), "ab…ij");
+  assert.deepEqual(middle("👩‍🚀ab", 9), "👩‍🚀ab");
+});
+
+test("sites stand by their stack, and cross attention by itself", () => {
+  const site = (name: string, kind = "self") => ({ name, kind });
+  const t5 = [
+    site("encoder/block/0/SelfAttention"),
+    site("decoder/block/0/SelfAttention"),
+    site("decoder/block/0/EncDecAttention", "cross"),
+    site("encoder/block/1/SelfAttention"),
+    site("decoder/block/1/SelfAttention"),
+  ];
+  assert.deepEqual(groupsOf(t5), [
+    { heading: "encoder", members: [0, 3] },
+    { heading: "decoder", members: [1, 4] },
+    { heading: "cross", members: [2] },
+  ]);
+  const keras = [
+    site("encoder_decoder/DecoderLayer_0/mha"),
+    site("encoder_decoder/EncoderLayer_0/mha"),
+  ];
+  assert.deepEqual(
+    groupsOf(keras).map(({ heading }) => heading),
+    ["encoder", "decoder"],
+  );
+  assert.equal(groupsOf([site("h/0/attn"), site("h/1/attn")]).length, 1);
+  assert.equal(groupsOf([site("gate", "feature")])[0]?.heading, "feature");
 });
 
 test("measures have their interval and what uniform attention gives at the step asked for", () => {

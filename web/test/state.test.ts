@@ -17,6 +17,7 @@ const full: Selection = {
   parameters: ["dense/kernel", "层/&=,"],
   axis: "own",
   scale: "log",
+  range: "0.01:0.3",
   reduce: "mean",
   colour: "entropy",
   lens: "image",

@@ -45,7 +45,8 @@ def chosen_map(run: Run, query: Query) -> xr.Dataset:
     -------
     Dataset
         ``weights`` [query, key], float16 where nothing is lost by it, else float32; ``allowed``;
-        ``query_valid``, ``key_valid``; ``image`` [row, column] for one example that has one. All
+        ``query_valid``, ``key_valid``; ``image`` [row, column] or [row, column, channel], as it was
+        kept, for one example that has one. All
         but the image have a leading ``example`` if the query names none. Tokens, layouts and the
         largest error of a stored weight are attributes, and so is the ``range`` of weights that
         the site's colours stand for at this step.
@@ -83,7 +84,9 @@ def chosen_map(run: Run, query: Query) -> xr.Dataset:
         variables, facts = _cells(run, heads, tiles, query), _covered(site, tiles[0], query)
         ranges = tiles[0].rows, tiles[0].columns
     if example is not None and (image := run.image(example)) is not None:
-        variables["image"] = xr.Variable(("row", "column"), np.asarray(image, np.float32))
+        pixels = np.asarray(image)
+        pixels = pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
+        variables["image"] = xr.Variable(("row", "column", "channel")[: pixels.ndim], pixels)
     if query.strongest:
         strong = strongest(heads[0], *ranges, query.strongest)
         for name in ("query", "key", "weight"):

@@ -35,10 +35,10 @@ def weight_ranges(run: Run, step: int) -> dict[str, list[float]]:
     Returns
     -------
     dict of str to (float, float)
-        By site: 0, and the weight that 99.9 % of the cells of its heads' small pictures do not
-        exceed, over all examples and heads, rounded up to two digits. A cell that stands for
-        several weights counts with the greatest of them; cells that may not be attended to or
-        are NaN do not count. 0 to 1 where nothing counts.
+        By site: 0, and the weight that 99.9 % of its weights do not exceed, over all examples and
+        heads, rounded up to two digits. It follows from small pictures: where a cell stands for
+        several weights, its greatest and its mean bound how many of them exceed a weight. What
+        may not be attended to or is NaN does not count. 0 to 1 where nothing counts.
     """
     known = _KNOWN.setdefault(run, {})
     if step not in known:
@@ -50,23 +50,42 @@ def weight_ranges(run: Run, step: int) -> dict[str, list[float]]:
 
 def _ranges(run: Run, step: int) -> dict[str, list[float]]:
     counts: dict[str, np.ndarray[Any, Any]] = {}
+    covered: dict[str, float] = {}
     for example in range(len(run.examples)):
         allowed = run.overview_allowed(step, example)
-        for site, (cells, nan) in run.overview(step, example, "max").items():
+        means = run.overview(step, example, "mean")
+        for name, (cells, nan) in run.overview(step, example, "max").items():
             counted = np.ones((), bool) if nan is None else ~nan
-            where = allowed.get(site)
-            counted = counted if where is None else counted & where
-            values = cells[np.broadcast_to(counted, cells.shape)]
-            counts[site] = counts.get(site, 0) + np.bincount(values, minlength=256)
-    return {site: [0.0, _greatest(count)] for site, count in counts.items()}
+            where = allowed.get(name)
+            counted = np.broadcast_to(counted if where is None else counted & where, cells.shape)
+            pairs = cells[counted].astype(np.uint16) << 8 | means[name][0][counted]
+            counts[name] = counts.get(name, 0) + np.bincount(pairs, minlength=1 << 16)
+            site = run.sites[name]
+            covered[name] = site.queries * site.keys / (cells.shape[-1] * cells.shape[-2])
+    return {name: [0.0, _greatest(count, covered[name])] for name, count in counts.items()}
 
 
-def _greatest(counts: np.ndarray[Any, Any]) -> float:
-    """Return the weight that so many cells do not exceed; cells are bytes of the square root."""
-    total = counts.sum()
-    if not total:
+def _greatest(counts: np.ndarray[Any, Any], covered: float) -> float:
+    """Return the weight that few weights exceed.
+
+    ``counts`` says how many cells have a greatest and a mean weight, as bytes of their square
+    roots, 256 × the one + the other; each covers so many weights.
+    """
+    pairs = np.flatnonzero(counts)
+    if not pairs.size:
         return 1.0
-    byte = max(1, int(np.searchsorted(counts.cumsum(), SHARE * total)))
-    weight = min(1.0, (byte / 255) ** 2)
+    cells, (most, mean) = counts[pairs], np.divmod(pairs, 256)
+    sums = np.maximum((mean / 255) ** 2 * covered, (most / 255) ** 2)
+    low, high = 1, 255
+    while low < high:
+        byte = (low + high) // 2
+        # Of weights that sum to so much, no more can exceed one than it goes into the sum.
+        beyond = np.minimum(covered, np.floor(sums / (byte / 255) ** 2))
+        beyond = (cells * np.maximum(1, beyond))[most > byte].sum()
+        if beyond <= (1 - SHARE) * cells.sum() * covered:
+            high = byte
+        else:
+            low = byte + 1
+    weight = (low / 255) ** 2
     unit = 10.0 ** (np.floor(np.log10(weight)) - 1)
     return float(f"{min(1.0, np.ceil(weight / unit - 1e-9) * unit):.2g}")

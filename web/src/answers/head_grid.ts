@@ -2,6 +2,7 @@
 import { NOT_ALLOWED } from "../cells/scale.ts";
 import type { Strip } from "../cells/thumbs.ts";
 import { validRange } from "./head_map.ts";
+import { rangeOf } from "./range.ts";
 import type { Answer, Numbers } from "./wire.ts";
 
 export interface GridSite {
@@ -11,6 +12,8 @@ export interface GridSite {
   readonly block: readonly [number, number];
   readonly measures: Readonly<Record<string, Numbers>>;
   readonly uniform: Readonly<Record<string, Numbers>>;
+  /** How many rows of each head hold a NaN; null: none of any. */
+  readonly nanRows: Numbers | null;
 }
 
 export interface HeadGrid {
@@ -38,7 +41,9 @@ export function headGrid(answer: Answer, tokens: readonly string[] | null): Head
           return variable ? [[name, variable.data]] : [];
         }),
       );
-    sites.push({ ...strip(answer, index, tokens), measures: take(""), uniform: take("_uniform") });
+    const nanRows = variables[`nan_rows_${index}`]?.data ?? null;
+    const numbers = { measures: take(""), uniform: take("_uniform"), nanRows };
+    sites.push({ ...strip(answer, index, tokens), ...numbers });
   }
   return {
     step: Number(attrs.step),
@@ -75,7 +80,7 @@ function strip(answer: Answer, index: number, tokens: readonly string[] | null) 
   const window = { row: top, rows: bottom - top, column: left, columns: right - left };
   return {
     site: String(cells.attrs.site),
-    strip: { heads, values, rows, columns, window },
+    strip: { heads, values, rows, columns, window, range: rangeOf(cells.attrs) },
     block,
   };
 }
@@ -108,30 +113,14 @@ function leaking(
   return [first, last];
 }
 
-/** Site names with what all of them share at both ends left out. */
-export function shortNames(names: readonly string[]): string[] {
-  const split = names.map((name) => name.split("/"));
-  const first = split[0] ?? [];
-  if (names.length < 2) return names.map((_, index) => split[index]?.at(-1) ?? "");
-  let start = 0;
-  while (split.every((parts) => parts.length > start + 1 && parts[start] === first[start])) start++;
-  let end = 0;
-  while (
-    split.every(
-      (parts) => parts.length > start + end + 1 && parts.at(-1 - end) === first.at(-1 - end),
-    )
-  ) {
-    end++;
-  }
-  return split.map((parts) => parts.slice(start, parts.length - end).join("/"));
-}
-
 /** One measure of every head, as shades over its own range. */
 export interface Measured {
   readonly shades: Float32Array[];
   readonly low: number;
   readonly high: number;
   readonly nan: boolean;
+  /** Heads of which a row is NaN, [site][head]: their numbers are those of the other rows. */
+  readonly broken: readonly (readonly boolean[])[];
 }
 
 /** A measure's shades [site][head], or null if the grid has no such measure. */
@@ -150,6 +139,10 @@ export function measuredOf(grid: HeadGrid, colour: string): Measured | null {
     shades: values.map((values) => values.map((value) => (value - low) / spread)),
     low,
     high,
-    nan: values.some((values) => values.some(Number.isNaN)),
+    nan:
+      values.some((values) => values.some(Number.isNaN)) || grid.sites.some((site) => site.nanRows),
+    broken: grid.sites.map((site) =>
+      Array.from({ length: site.strip.heads }, (_, head) => (site.nanRows?.[head] ?? 0) > 0),
+    ),
   };
 }

@@ -1,14 +1,10 @@
 /** One head's map as views draw it, from the answer to `what: "map"`. */
 import type { Window } from "../cells/pool.ts";
-import { NOT_ALLOWED, percentiles } from "../cells/scale.ts";
+import { NOT_ALLOWED, type Range } from "../cells/scale.ts";
 import type { Layout } from "../types.ts";
+import { type Picture, pictureOf } from "./picture.ts";
+import { rangeOf } from "./range.ts";
 import type { Answer, Numbers } from "./wire.ts";
-
-export interface Picture {
-  readonly values: Numbers;
-  readonly rows: number;
-  readonly columns: number;
-}
 
 export interface HeadMap {
   readonly site: string;
@@ -23,8 +19,6 @@ export interface HeadMap {
   readonly weights: Numbers;
   /** The same, NOT_ALLOWED where this query may not attend to this key. */
   readonly marked: Float32Array;
-  /** Percentiles within rows, made when first asked for. */
-  readonly percentiles: () => Float32Array;
   /** Without the padding before and after. */
   readonly window: Window;
   readonly queryTokens: readonly string[] | null;
@@ -32,6 +26,8 @@ export interface HeadMap {
   readonly queryLayout: Layout | null;
   readonly keyLayout: Layout | null;
   readonly image: Picture | null;
+  /** The weights that colours run between. */
+  readonly range: Range;
   readonly stored: { readonly name: string; readonly max_error: number };
 }
 
@@ -41,8 +37,6 @@ export function headMap(answer: Answer): HeadMap {
   if (!weights) throw new Error("The answer holds no weights.");
   const [queries = 0, keys = 0] = weights.shape;
   const marked = withMarks(weights.data, variables.allowed?.data);
-  const image = variables.image;
-  let shares: Float32Array | null = null;
   const queryRange = validRange(variables.query_valid?.data, queries);
   const keyRange = validRange(usedKeys(marked, variables.key_valid?.data, queryRange, keys), keys);
   return {
@@ -56,10 +50,6 @@ export function headMap(answer: Answer): HeadMap {
     keys,
     weights: weights.data,
     marked,
-    percentiles: () => {
-      shares ??= percentiles(marked, queries, keys);
-      return shares;
-    },
     window: {
       row: queryRange[0],
       rows: queryRange[1] - queryRange[0],
@@ -70,9 +60,8 @@ export function headMap(answer: Answer): HeadMap {
     keyTokens: (attrs.key_token as readonly string[] | null) ?? null,
     queryLayout: (attrs.query_layout as Layout | null) ?? null,
     keyLayout: (attrs.key_layout as Layout | null) ?? null,
-    image: image
-      ? { values: image.data, rows: image.shape[0] ?? 0, columns: image.shape[1] ?? 0 }
-      : null,
+    image: pictureOf(answer),
+    range: rangeOf(attrs),
     stored: attrs.stored as HeadMap["stored"],
   };
 }
@@ -157,14 +146,27 @@ export function sharpestRow(map: HeadMap): number {
   return best;
 }
 
+/** How many positions stand before those of the image: class and register tokens. */
+export function before(layout: Layout | null, positions: number): number {
+  return layout ? Math.max(0, positions - layout[0] * layout[1]) : 0;
+}
+
+/** What a position without a word is called where others have one. */
+export const PADDING = "[pad]";
+
 /** How a position is called: its token as written, else its place in the image, else its number. */
 export function nameOf(
   tokens: readonly string[] | null,
   layout: Layout | null,
   index: number,
+  positions = 0,
 ): string {
   const token = tokens?.[index];
   if (token) return token;
-  if (layout) return `(${Math.floor(index / layout[1])}, ${index % layout[1]})`;
+  // Among words a number reads as one.
+  if (token === "") return PADDING;
+  const at = index - before(layout, positions);
+  if (layout && at < 0) return `[${index}]`;
+  if (layout) return `(${Math.floor(at / layout[1])}, ${at % layout[1]})`;
   return String(index);
 }

@@ -1,9 +1,10 @@
 /** A part of a long map, cells joined, from the answer to `what: "map"` with ranges. */
 import { pool } from "../cells/pool.ts";
-import { NOT_ALLOWED } from "../cells/scale.ts";
+import { NOT_ALLOWED, type Range } from "../cells/scale.ts";
 import type { Stride } from "../cells/tiles.ts";
 import type { Reduce } from "../contract.ts";
 import { withMarks } from "./head_map.ts";
+import { rangeOf } from "./range.ts";
 import type { Answer } from "./wire.ts";
 
 /** A cell far stronger than those around it, which must not be lost in a picture. */
@@ -40,6 +41,8 @@ export interface Tile {
   readonly queryTokens: readonly string[] | null;
   readonly keyTokens: readonly string[] | null;
   readonly stored: Stored | null;
+  /** The weights that colours run between. */
+  readonly range: Range;
 }
 
 /** Peaks kept of a tile, the strongest. */
@@ -78,6 +81,7 @@ export function tileOf(answer: Answer, grain: Grain = { down: 1, across: 1, redu
     queryTokens: (attrs.query_token as readonly string[] | null) ?? null,
     keyTokens: (attrs.key_token as readonly string[] | null) ?? null,
     stored: (attrs.stored as Stored | undefined) ?? null,
+    range: rangeOf(attrs),
   };
 }
 

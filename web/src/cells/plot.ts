@@ -17,6 +17,8 @@ export interface Plot {
 
 /** Largest side of a cell, so that a map of few tokens does not fill the screen with squares. */
 const LARGEST = 46;
+/** Cells along the lesser side of a large room that may be as large as that: a screen is no waste. */
+const FEWEST = 11;
 /** Least height of rows when they are few, so that one query's row can be pointed at. */
 const LOW = 26;
 
@@ -30,9 +32,10 @@ export function fit(
 ): Plot {
   const across = Math.max(1, width - left) / window.columns;
   const down = Math.max(1, height - top) / window.rows;
-  const side = Math.min(across, down, LARGEST);
+  const largest = Math.max(LARGEST, Math.floor(Math.min(width - left, height - top) / FEWEST));
+  const side = Math.min(across, down, largest);
   const cell = side >= 4 ? Math.floor(side) : side;
-  const cellHeight = window.rows <= 3 ? Math.min(LARGEST, Math.max(cell, LOW)) : cell;
+  const cellHeight = window.rows <= 3 ? Math.min(largest, Math.max(cell, LOW)) : cell;
   const box = {
     x: left,
     y: top,
@@ -77,6 +80,31 @@ export function zoomed(
   const row = query - Math.round(((query - now.row) / now.rows) * rows);
   const column = key - Math.round(((key - now.column) / now.columns) * columns);
   return within({ row, column, rows, columns }, whole);
+}
+
+/** The part that an address asks for, "from:to" by positions; what it lacks or garbles is whole. */
+export function windowOf(rows: string | null, columns: string | null, whole: Window): Window {
+  const [row, tall] = stretchOf(rows, whole.row, whole.rows);
+  const [column, wide] = stretchOf(columns, whole.column, whole.columns);
+  return { row, column, rows: tall, columns: wide };
+}
+
+function stretchOf(text: string | null, first: number, length: number): [number, number] {
+  const match = /^(\d{1,10}):(\d{1,10})$/.exec(text ?? "");
+  const from = Math.max(first, Number(match?.[1] ?? first));
+  const to = Math.min(first + length, Number(match?.[2] ?? first + length));
+  return from < to ? [from, to - from] : [first, length];
+}
+
+/** A part as an address has it; null along an axis that is whole. */
+export function stretched(
+  part: Window,
+  whole: Window,
+): { rows: string | null; columns: string | null } {
+  return {
+    rows: part.rows < whole.rows ? `${part.row}:${part.row + part.rows}` : null,
+    columns: part.columns < whole.columns ? `${part.column}:${part.column + part.columns}` : null,
+  };
 }
 
 /** A window pushed back inside the whole. */

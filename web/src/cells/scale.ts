@@ -8,6 +8,15 @@ export type Scale = "linear" | "sqrt" | "log" | "percentile";
 /** Stands for "may not be attended" among weights and shades, which are never negative. */
 export const NOT_ALLOWED = -1;
 
+/** The weights that colours run between; what lies beyond has the colour of the end. */
+export interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Every weight there may be. */
+export const FULL: Range = { low: 0, high: 1 };
+
 /** Lowest weight that the logarithmic scale tells apart. */
 export const LOG_FLOOR = 1e-4;
 
@@ -16,25 +25,42 @@ export function floorOf(keys: number): number {
   return Math.min(LOG_FLOOR, 10 ** Math.floor(-Math.log10(Math.max(1, keys)) - 0.5));
 }
 
-/** The shade of one weight where `most` is the strongest; NaN and NOT_ALLOWED stay what they are. */
-export function shade(value: number, scale: Scale, most = 1, floor = LOG_FLOOR): number {
+/** The shade of one weight within a range; NaN and NOT_ALLOWED stay what they are. */
+export function shade(
+  value: number,
+  scale: Scale,
+  { low, high }: Range = FULL,
+  floor = LOG_FLOOR,
+): number {
   if (!(value >= 0)) return value;
   if (scale === "percentile") return value;
-  const share = Math.min(1, value / most);
+  const share = Math.max(0, Math.min(1, (value - low) / (high - low)));
   if (scale === "sqrt") return Math.sqrt(share);
   if (scale === "log") return share <= floor ? 0 : 1 - Math.log(share) / Math.log(floor);
   return share;
+}
+
+/** The weight of a shade, also of one a little beyond the ends of the range. */
+export function weightAt(
+  shaded: number,
+  scale: Scale,
+  { low, high }: Range,
+  floor = LOG_FLOOR,
+): number {
+  const share =
+    scale === "sqrt" ? shaded * Math.abs(shaded) : scale === "log" ? floor ** (1 - shaded) : shaded;
+  return low + share * (high - low);
 }
 
 /** All shades of an array of weights. `percentile` expects `percentiles` and passes them through. */
 export function shades(
   values: Float32Array,
   scale: Scale,
-  most = 1,
+  range: Range = FULL,
   floor = LOG_FLOOR,
 ): Float32Array {
   const out = new Float32Array(values.length);
-  for (let i = 0; i < values.length; i++) out[i] = shade(values[i] as number, scale, most, floor);
+  for (let i = 0; i < values.length; i++) out[i] = shade(values[i] as number, scale, range, floor);
   return out;
 }
 
@@ -49,6 +75,7 @@ export function percentiles(values: Float32Array, rows: number, columns: number)
     const line = values.subarray(from, from + columns);
     const sorted = line.filter((value) => value >= 0).sort();
     const last = sorted.length - 1;
+    const ends = endsOf(sorted);
     for (let column = 0; column < columns; column++) {
       const value = line[column] as number;
       if (!(value >= 0)) {
@@ -56,20 +83,30 @@ export function percentiles(values: Float32Array, rows: number, columns: number)
         continue;
       }
       const low = firstAtLeast(sorted, value);
-      const high = firstAtLeast(sorted, value, true) - 1;
+      const high = (ends[low] as number) - 1;
       out[from + column] = last > 0 ? (low + high) / 2 / last : 0.5;
     }
   }
   return out;
 }
 
-function firstAtLeast(sorted: Float32Array, value: number, above = false): number {
+/** Where the run of equal values that begins at each place ends. */
+function endsOf(sorted: Float32Array): Int32Array {
+  const ends = new Int32Array(sorted.length);
+  let end = sorted.length;
+  for (let at = sorted.length - 1; at >= 0; at--) {
+    if (sorted[at] !== sorted[at + 1]) end = at + 1;
+    ends[at] = end;
+  }
+  return ends;
+}
+
+function firstAtLeast(sorted: Float32Array, value: number): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const probed = sorted[middle] as number;
-    if (probed < value || (above && probed === value)) low = middle + 1;
+    if ((sorted[middle] as number) < value) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -78,14 +115,14 @@ function firstAtLeast(sorted: Float32Array, value: number, above = false): numbe
 /** Numbers to write along a scale's legend, each with the shade it has. */
 export function ticks(
   scale: Scale,
-  most = 1,
+  range: Range = FULL,
   floor = LOG_FLOOR,
 ): { text: string; shade: number }[] {
   if (scale === "percentile") {
     return [0, 25, 50, 75, 100].map((percent) => ({ text: String(percent), shade: percent / 100 }));
   }
   const text = (share: number) => {
-    const value = share * most;
+    const value = range.low + share * (range.high - range.low);
     return value > 0 && value < 1e-3
       ? value.toExponential(0)
       : String(Number(value.toPrecision(2)));
@@ -95,7 +132,9 @@ export function ticks(
   const steps = Array.from({ length: 5 }, (_, at) => 10 ** Math.round((at / 4 - 1) * decades));
   const shares = scale === "log" ? steps : marks[scale];
   return shares.map((share, at) => ({
-    text: scale === "log" && at === 0 ? `≤ ${text(share)}` : text(share),
-    shade: shade(share, scale, 1, floor),
+    text: `${at === 0 && (scale === "log" || range.low > 0) ? "≤ " : ""}${
+      at === 4 && range.high < 1 ? "≥ " : ""
+    }${text(share)}`,
+    shade: shade(share, scale, FULL, floor),
   }));
 }

@@ -6,11 +6,13 @@ import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import { type Grain, type Tile, tileOf } from "../answers/tile.ts";
 import { type Answer, decode } from "../answers/wire.ts";
 import { ByteLRU } from "../cells/byte_lru.ts";
+import { percentiles } from "../cells/scale.ts";
 import type { Stride } from "../cells/tiles.ts";
 import { busy, settled } from "../ready.ts";
 import type { Catalogue, Problem, Query, RunCard } from "../types.ts";
 import { Refusal } from "./source.ts";
 import { form, tensorboard } from "./tensorboard.ts";
+import type { Rows, Work } from "./worker.ts";
 
 /** What a view gets: the newest good answer, and how the question now stands. */
 export interface Outcome {
@@ -196,6 +198,9 @@ export function problemOf(cause: unknown): Problem {
   };
 }
 
+/** Bytes from which on work is handed to the worker. */
+const SMALL = 65536;
+
 type Waiting = { resolve(done: unknown): void; reject(cause: Error): void };
 const waiting = new Map<number, Waiting>();
 let worker: Worker | null | undefined;
@@ -207,14 +212,27 @@ function worked<T>(
   grain: Grain | null,
   here: (bytes: ArrayBuffer) => T,
 ): Promise<T> {
-  if (worker === undefined) worker = startWorker();
   // A small answer decodes faster than a message travels.
-  if (!worker || bytes.byteLength < 65536) return Promise.resolve(bytes).then(here);
+  const sent = bytes.byteLength < SMALL ? null : handed<T>({ bytes, grain }, [bytes]);
+  return sent ?? Promise.resolve(bytes).then(here);
+}
+
+/** Each weight's rank within its row, of several pictures; large ones are ranked by the worker. */
+export function ranked(pictures: readonly Rows[]): Float32Array[] | Promise<Float32Array[]> {
+  const bytes = pictures.reduce((sum, { values }) => sum + values.byteLength, 0);
+  const here = () => pictures.map((each) => percentiles(each.values, each.rows, each.columns));
+  return (bytes < SMALL ? null : handed<Float32Array[]>({ ranked: pictures }, [])) ?? here();
+}
+
+/** Work handed to the worker; null where there is none. */
+function handed<T>(work: Work, transfer: Transferable[]): Promise<T> | null {
+  if (worker === undefined) worker = startWorker();
+  if (!worker) return null;
   const id = ++tickets;
   const promise = new Promise<T>((resolve, reject) =>
     waiting.set(id, { resolve: resolve as Waiting["resolve"], reject }),
   );
-  worker.postMessage({ id, grain, bytes }, [bytes]);
+  worker.postMessage({ id, ...work }, transfer);
   return promise;
 }
 

@@ -32,23 +32,32 @@ export function Canvas({ width, height, paint, when, label, ...rest }: CanvasPro
   );
 }
 
-/** The inner size of an element, followed as it changes. */
+/** The inner size of an element, and the height of the page, followed as they change. */
 export function useSize<E extends HTMLElement>() {
   const ref = useRef<E>(null);
-  const [size, setSize] = useState({ width: 0, height: 0 });
+  const [size, setSize] = useState({ width: 0, height: 0, page: 0 });
   useLayoutEffect(() => {
     const element = ref.current;
     if (!element) return undefined;
     const look = () => {
       const { clientWidth: width, clientHeight: height } = element;
+      const page = window.innerHeight;
       // A hidden tab's frame has no height; what was painted stays until it is seen again.
       if (width > 0)
-        setSize((old) => (old.width === width && old.height === height ? old : { width, height }));
+        setSize((old) =>
+          old.width === width && old.height === height && old.page === page
+            ? old
+            : { width, height, page },
+        );
     };
     const observer = new ResizeObserver(look);
     observer.observe(element);
+    window.addEventListener("resize", look);
     look();
-    return () => observer.disconnect();
+    return () => {
+      observer.disconnect();
+      window.removeEventListener("resize", look);
+    };
   }, []);
   return { ref, ...size };
 }

@@ -18,6 +18,17 @@ export function fewest(value: number): string {
   return String(Number(value.toPrecision(9)));
 }
 
+/**
+ * A weight that may be off by an error: no digit that the error leaves unsure, two at least of a
+ * small one; without an error the fewest digits that stand for it and no other.
+ */
+export function sure(value: number, error: number | undefined): string {
+  if (!error || !Number.isFinite(value) || value === 0) return fewest(value);
+  const decimals = Math.max(0, -Math.floor(Math.log10(2 * error) + 1e-9));
+  const rounded = Number(value.toFixed(Math.min(9, decimals)));
+  return String(Math.abs(value) >= 10 * error ? rounded : Number(value.toPrecision(2)));
+}
+
 /** A weight or a measure: three significant digits, never more noise than that. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";

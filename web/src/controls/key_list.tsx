@@ -1,17 +1,23 @@
 /** The list of keys, as a dialog. */
 import { useEffect, useRef } from "preact/hooks";
 import { t } from "../state/language.ts";
+import { onKey } from "./keys.ts";
 
 export function KeyList({ onClose }: { onClose: () => void }) {
   const words = t.value.shell;
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    dialog.current?.showModal();
+    // Esc is a key of the page's own, and so no longer closes the dialog by itself.
+    return onKey("Escape", onClose);
+  }, []);
   const rows: [string, string][] = [
     ["← →", words.keyHead],
     ["↑ ↓", words.keySite],
     ["⇧ ← ↑ → ↓", words.keyCell],
     ["+ − 0", words.keyZoom],
     ["← ↑ → ↓", words.keyMove],
+    ["I", words.keyImage],
     ["[ ]", words.keyStep],
     ["Space", words.keyPlay],
     ["Esc", words.keyUnpin],

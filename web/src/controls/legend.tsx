@@ -11,27 +11,31 @@ interface LegendProps {
   /** Whether every key may be attended; where not, the mark of those that may not is explained. */
   allAllowed?: boolean;
   nan?: boolean;
+  /** What the ends of the ramp are moved by. */
+  ends?: ComponentChildren;
   children?: ComponentChildren;
 }
 
 const STOPS = 24;
 
-export function Legend({ colour, ticks, meaning, allAllowed = true, nan, children }: LegendProps) {
+export function Legend(props: LegendProps) {
+  const { colour, ticks, meaning, allAllowed = true, nan, ends, children } = props;
   const words = t.value.attention;
   const stops = Array.from({ length: STOPS + 1 }, (_, index) => colour(index / STOPS));
   return (
     <div class="legend">
-      <div
-        class="ramp"
-        role="img"
-        aria-label={`${meaning}: ${ticks.map((tick) => tick.text).join(", ")}`}
-      >
-        <div style={{ background: `linear-gradient(to right, ${stops.join(", ")})` }} />
+      <div class="ramp">
+        <div
+          role="img"
+          aria-label={`${meaning}: ${ticks.map((tick) => tick.text).join(", ")}`}
+          style={{ background: `linear-gradient(to right, ${stops.join(", ")})` }}
+        />
         {ticks.map((tick) => (
           <span key={tick.text} style={{ left: `${100 * tick.shade}%` }}>
             {tick.text}
           </span>
         ))}
+        {ends}
       </div>
       <p class="sub">
         {/* A space, so that a line may break here. */}

@@ -1,41 +1,98 @@
-/** The runs, newest first; one is in view. */
+/** The runs by name, in TensorBoard's colours; one is in view. */
+import { signal } from "@preact/signals";
 import { t } from "../state/language.ts";
 import { isLive } from "../state/life.ts";
 import { accepts, runName, runs } from "../state/run.ts";
 import { DEFAULTS, select } from "../state/selection.ts";
+import { theme } from "../state/theme.ts";
+import type { RunCard } from "../types.ts";
+import { Cut } from "./cut.tsx";
 import { useInSight } from "./in_sight.ts";
+import { rove } from "./roving.ts";
+import { colourOf, filtered } from "./run_list.ts";
+
+/** Runs from which on there is a box to filter them. */
+const MANY = 8;
+
+const wanted = signal("");
 
 export function Runs() {
   const words = t.value.shell;
   const list = useInSight<HTMLUListElement>(runName.value);
+  const shown = filtered(runs.value, wanted.value, runName.value);
+  const focus = shown.some(({ name }) => name === runName.value) ? runName.value : shown[0]?.name;
   return (
     <section>
-      <h3 id="runs">{words.runs}</h3>
-      <ul ref={list} class="list" aria-labelledby="runs">
-        {runs.value.map((run) => (
-          <li key={run.name}>
-            <button
-              type="button"
-              class={accepts.value(run) ? "row" : "row faint"}
-              aria-pressed={run.name === runName.value}
-              title={run.problem ? `${run.name}: ${run.problem.came}` : run.name}
-              onClick={() => pick(run.name)}
-            >
-              <i class={isLive(run.written) ? "dot on" : "dot"} aria-hidden="true" />
-              <bdi>{run.name}</bdi>
-              {run.problem && <span class="mark">!</span>}
-            </button>
-          </li>
+      <h3>
+        <span id="runs">{words.runs}</span>
+        {shown.length < runs.value.length && (
+          <span class="of">{words.someOf(shown.length, runs.value.length)}</span>
+        )}
+      </h3>
+      {runs.value.length > MANY && (
+        <input
+          type="search"
+          class="filter"
+          aria-label={words.filterRuns}
+          placeholder={words.filterRuns}
+          value={wanted.value}
+          onInput={(event) => (wanted.value = event.currentTarget.value)}
+        />
+      )}
+      <ul ref={list} class="list runs" aria-labelledby="runs" onKeyDown={rove}>
+        {shown.map((run) => (
+          <Row key={run.name} run={run} focus={run.name === focus} />
         ))}
       </ul>
     </section>
   );
 }
 
+function Row({ run, focus }: { run: RunCard; focus: boolean }) {
+  const words = t.value.shell;
+  const live = isLive(run.written);
+  const told = run.problem ? `${run.name}: ${run.problem.came}` : run.name;
+  return (
+    <li>
+      <button
+        type="button"
+        class={accepts.value(run) ? "row" : "row faint"}
+        tabIndex={focus ? 0 : -1}
+        aria-pressed={run.name === runName.value}
+        title={live ? `${told} · ${words.live}` : told}
+        onClick={() => pick(run.name)}
+      >
+        <i
+          class={live ? "dot on" : "dot"}
+          style={{ "--run": colourOf(run, theme.value) }}
+          aria-hidden="true"
+        />
+        <Cut text={run.name} />
+        {live && <i class="live-mark" data-mark={words.live} aria-hidden="true" />}
+        {run.problem && <span class="mark">!</span>}
+      </button>
+    </li>
+  );
+}
+
 // Another run has other sites, examples and parameters: only the way of looking is kept.
 function pick(run: string) {
   if (run === runName.value) return;
-  const { step, follow, example, site, head, query, key, rows, columns, parameters, lens } =
+  const { step, follow, example, site, head, query, key, rows, columns, range, parameters, lens } =
     DEFAULTS;
-  select({ run, step, follow, example, site, head, query, key, rows, columns, parameters, lens });
+  select({
+    run,
+    step,
+    follow,
+    example,
+    site,
+    head,
+    query,
+    key,
+    rows,
+    columns,
+    range,
+    parameters,
+    lens,
+  });
 }

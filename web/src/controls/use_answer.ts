@@ -6,10 +6,40 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Tile } from "../answers/tile.ts";
 import type { Stride } from "../cells/tiles.ts";
-import { askTile, follow, keyOf, type Outcome, problemOf } from "../client/client.ts";
+import { askTile, follow, keyOf, type Outcome, problemOf, ranked } from "../client/client.ts";
+import { busy } from "../ready.ts";
 import type { Query } from "../types.ts";
 
 export { problemOf };
+
+/** Rows of weights whose ranks are wanted. */
+interface Rows {
+  readonly values: Float32Array;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+const known = new WeakMap<readonly Rows[], Float32Array[]>();
+
+/** Each weight's rank within its row, by picture; null while they are worked out, and for null. */
+export function useRanks(pictures: readonly Rows[] | null): readonly Float32Array[] | null {
+  const arrived = useSignal(0);
+  useEffect(() => {
+    if (!pictures || known.has(pictures)) return undefined;
+    let wanted = true;
+    const done = busy();
+    const keep = (ranks: Float32Array[]) => {
+      known.set(pictures, ranks);
+      if (wanted) arrived.value += 1;
+    };
+    Promise.resolve(ranked(pictures)).then(keep).finally(done);
+    return () => {
+      wanted = false;
+    };
+  }, [pictures]);
+  void arrived.value;
+  return (pictures && known.get(pictures)) ?? null;
+}
 
 export function useAnswer(query: Query | null): Outcome {
   const asked = useSignal<Query | null>(query);

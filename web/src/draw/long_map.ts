@@ -3,7 +3,7 @@ import type { Tile } from "../answers/tile.ts";
 import type { Box, Marks } from "../cells/paint.ts";
 import { every } from "../cells/plot.ts";
 import type { Window } from "../cells/pool.ts";
-import type { Scale } from "../cells/scale.ts";
+import type { Range, Scale } from "../cells/scale.ts";
 import { shade } from "../cells/scale.ts";
 import { at, css, type Table } from "../cells/tables.ts";
 import type { Palette } from "./palette.ts";
@@ -19,8 +19,8 @@ export interface LongPlot {
 
 export interface Look {
   readonly scale: Scale;
-  /** The weight with the strongest colour, and the least share of it told apart. */
-  readonly most: number;
+  /** The weights that colours run between, and the least share of them told apart. */
+  readonly range: Range;
   readonly floor: number;
   readonly table: Table;
   readonly palette: Palette;
@@ -77,15 +77,15 @@ let coloured: { name: string; table: Table; colours: Uint32Array } | null = null
 
 /** The colour of every weight by the leading bits of its float32; logarithms are too slow one by one. */
 function coloursOf(look: Look): Uint32Array {
-  const { scale, most, floor, table } = look;
-  const name = [scale, most, floor].join();
+  const { scale, range, floor, table } = look;
+  const name = [scale, range.low, range.high, floor].join();
   if (coloured?.name !== name || coloured.table !== table) {
     const bits = new Uint32Array(1);
     const value = new Float32Array(bits.buffer);
     const colours = new Uint32Array(2 ** (31 - DROPPED));
     for (let index = 0; index < colours.length; index++) {
       bits[0] = index << DROPPED;
-      const shaded = shade(value[0] as number, scale, most, floor);
+      const shaded = shade(value[0] as number, scale, range, floor);
       colours[index] = at(table, Number.isNaN(shaded) ? 0 : shaded);
     }
     coloured = { name, table, colours };
@@ -155,7 +155,7 @@ export function placePeaks(
     const x = box.x + (tile.column + (peak.column + 0.5) * tile.across - view.column) * plot.across;
     const y = box.y + (tile.row + (peak.row + 0.5) * tile.down - view.row) * plot.down;
     if (x < box.x || y < box.y || x > box.x + box.width || y > box.y + box.height) continue;
-    context.fillStyle = css(at(look.table, shade(peak.value, look.scale, look.most, look.floor)));
+    context.fillStyle = css(at(look.table, shade(peak.value, look.scale, look.range, look.floor)));
     context.fillRect(x - wide / 2, y - tall / 2, wide, tall);
   }
 }
@@ -276,12 +276,4 @@ export function fitted(context: CanvasRenderingContext2D, text: string): string 
   if (cuts.size > 20_000) cuts.clear();
   cuts.set(text, cut);
   return cut;
-}
-
-/** A weight at or above all of a picture, as a round number: 1, 2 or 5 times a power of ten. */
-export function roundUp(value: number): number {
-  if (!(value > 0)) return 1;
-  const ten = 10 ** Math.floor(Math.log10(value));
-  const digit = [1, 2, 5, 10].find((factor) => factor * ten >= value * (1 - 1e-6)) ?? 10;
-  return Number((digit * ten).toPrecision(1));
 }

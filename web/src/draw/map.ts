@@ -3,7 +3,7 @@ import { type HeadMap, nameOf } from "../answers/head_map.ts";
 import { paint } from "../cells/paint.ts";
 import { every, type Plot } from "../cells/plot.ts";
 import { pool } from "../cells/pool.ts";
-import type { Scale } from "../cells/scale.ts";
+import type { Range, Scale } from "../cells/scale.ts";
 import { shades } from "../cells/scale.ts";
 import { viridis } from "../cells/tables.ts";
 import type { Reduce } from "../contract.ts";
@@ -16,23 +16,22 @@ const SLANT = -Math.PI / 3.4;
 /** Longest label, in units of the page; longer ones end in "…". */
 export const LONGEST = 96;
 
-/** Paint the cells; returns whether cells were joined because they are smaller than a pixel. */
+/** Paint the cells, by weights or by what stands for them; returns whether cells were joined because they are smaller than a pixel. */
 export function paintMap(
   context: CanvasRenderingContext2D,
-  map: HeadMap,
+  map: { readonly values: Float32Array; readonly keys: number },
   plot: Plot,
-  look: { scale: Scale; reduce: Reduce; ratio: number; palette: Palette },
+  look: { scale: Scale; range: Range; reduce: Reduce; ratio: number; palette: Palette },
 ): boolean {
-  const { scale, reduce, ratio, palette } = look;
+  const { scale, range, reduce, ratio, palette } = look;
   const box = {
     x: 0,
     y: 0,
     width: Math.max(1, Math.round(plot.box.width * ratio)),
     height: Math.max(1, Math.round(plot.box.height * ratio)),
   };
-  const source = scale === "percentile" ? map.percentiles() : map.marked;
-  const small = pool(source, map.keys, plot.window, box.height, box.width, reduce);
-  const cells = { ...small, shades: shades(small.values, scale) };
+  const small = pool(map.values, map.keys, plot.window, box.height, box.width, reduce);
+  const cells = { ...small, shades: shades(small.values, scale, range) };
   const image = context.createImageData(box.width, box.height);
   const pixels = { data: new Uint32Array(image.data.buffer), width: box.width };
   const roomy = Math.min(plot.cellWidth, plot.cellHeight) >= 12;
@@ -93,11 +92,11 @@ export function labelRoom(
 }
 
 export function queryName(map: HeadMap, query: number): string {
-  return visible(nameOf(map.queryTokens, map.queryLayout, query));
+  return visible(nameOf(map.queryTokens, map.queryLayout, query, map.queries));
 }
 
 export function keyName(map: HeadMap, key: number): string {
-  return visible(nameOf(map.keyTokens, map.keyLayout, key));
+  return visible(nameOf(map.keyTokens, map.keyLayout, key, map.keys));
 }
 
 /** Tokens that would be seen as nothing, made visible. */

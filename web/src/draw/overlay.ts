@@ -1,64 +1,56 @@
-/** Weights laid over an image: the image in grey, the accent on top as strong as the weight. */
-import type { Picture } from "../answers/head_map.ts";
+/** Weights laid over an image: flat patches of a hue that the image lacks, as opaque as the weight. */
 import { NOT_ALLOWED } from "../cells/scale.ts";
 
-/** The accent laid over images, red, green, blue. */
-export const ACCENT_RGB = [255, 122, 0] as const;
+/** Red, green and blue of what is laid over an image. */
+export type Hue = readonly [number, number, number];
+
+/** Hues to choose from, far from each other; the first where an image has none of its own. */
+const HUES: readonly Hue[] = [
+  [255, 122, 0],
+  [0, 190, 255],
+  [255, 0, 200],
+  [60, 230, 0],
+];
 /** How opaque the greatest weight is. */
-const STRONGEST = 0.75;
+const STRONGEST = 0.8;
+const NAN = [255, 0, 160, 255] as const;
+
+/** The hue that an image, as red-green-blue-alpha bytes, has least of. */
+export function hueOver(image: ArrayLike<number> | null): Hue {
+  const has = HUES.map(() => 0);
+  const step = 4 * Math.max(1, Math.floor((image?.length ?? 0) / 4 / 4096));
+  for (let at = 0; image && at < image.length; at += step) {
+    const colour = unit(image[at] as number, image[at + 1] as number, image[at + 2] as number);
+    for (const [index, hue] of HUES.entries()) {
+      const [red, green, blue] = unit(...hue);
+      const along = colour[0] * red + colour[1] * green + colour[2] * blue;
+      has[index] = (has[index] as number) + Math.max(0, along);
+    }
+  }
+  return HUES[has.indexOf(Math.min(...has))] as Hue;
+}
+
+// A colour without its grey: its direction is the hue, its length how much of it there is.
+function unit(red: number, green: number, blue: number): [number, number, number] {
+  const grey = (red + green + blue) / 3;
+  return [red - grey, green - grey, blue - grey];
+}
 
 /**
  * One pixel per position, red-green-blue-alpha. `shades` has one number per position; NaN is
- * painted magenta, what may not be attended stays the plain image.
+ * magenta, what may not be attended stays the plain image.
  */
-export function overlay(
-  shades: Float32Array,
-  rows: number,
-  columns: number,
-  image: Picture | null,
-): Uint8ClampedArray<ArrayBuffer> {
-  const out = new Uint8ClampedArray(4 * rows * columns);
-  const grey = greys(image, rows, columns);
-  for (let i = 0; i < rows * columns; i++) {
-    const shade = shades[i] as number;
-    const under = grey[i] as number;
-    const cover = shade === NOT_ALLOWED ? 0 : STRONGEST * shade;
-    for (let channel = 0; channel < 3; channel++) {
-      const accent = ACCENT_RGB[channel] as number;
-      out[4 * i + channel] = under + (accent - under) * cover;
-    }
-    if (Number.isNaN(shade)) out.set([255, 0, 160], 4 * i);
-    out[4 * i + 3] = 255;
+export function veil(shades: ArrayLike<number>, hue: Hue): Uint8ClampedArray<ArrayBuffer> {
+  const out = new Uint8ClampedArray(4 * shades.length);
+  for (let at = 0; at < shades.length; at++) {
+    const shade = shades[at] as number;
+    const cover = shade === NOT_ALLOWED ? 0 : 255 * STRONGEST * shade;
+    out.set(Number.isNaN(shade) ? NAN : [...hue, cover], 4 * at);
   }
   return out;
 }
 
-/** The image's values spread from dark to light grey, nearest where sizes differ. */
-export function greys(image: Picture | null, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(rows * columns).fill(40);
-  if (!image) return out;
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (const value of image.values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  const spread = high > low ? high - low : 1;
-  for (let row = 0; row < rows; row++) {
-    const from = Math.floor((row * image.rows) / rows) * image.columns;
-    for (let column = 0; column < columns; column++) {
-      const at = from + Math.floor((column * image.columns) / columns);
-      out[row * columns + column] = 28 + (195 * ((image.values[at] ?? low) - low)) / spread;
-    }
-  }
-  return out;
-}
-
-/** A stretch of the same blend for a legend, over middle grey. */
-export function overlayAt(shade: number): string {
-  const under = 60;
-  const mixed = ACCENT_RGB.map((accent) =>
-    Math.round(under + (accent - under) * STRONGEST * shade),
-  );
-  return `rgb(${mixed.join(" ")})`;
+/** The same for a legend, over what lies below it. */
+export function veilAt(shade: number, hue: Hue): string {
+  return `rgb(${hue.join(" ")} / ${(STRONGEST * shade).toFixed(3)})`;
 }

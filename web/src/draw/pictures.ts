@@ -16,7 +16,7 @@ export interface Held {
 
 /** Make the pictures that are missing, for as long as a frame allows; whether some still are. */
 export function pictured(held: readonly Held[], look: Look): boolean {
-  const name = [look.scale, look.most, look.floor, look.palette.text].join();
+  const name = [look.scale, look.range.low, look.range.high, look.floor, look.palette.text].join();
   const until = performance.now() + BUDGET;
   let late = false;
   for (const entry of held) {

@@ -22,11 +22,21 @@ export function wordsOf(measure: string): Words {
 /** Whether a run has what the page in view shows; the page says so. */
 export const accepts = signal<(run: RunCard) => boolean>(() => true);
 
-/** The chosen run, else the newest that has what the page shows, else the newest. */
+/** The run that a page without a chosen one came to, and stays with. */
+let settled: string | null = null;
+
+/**
+ * The chosen run. Without one, the newest that has what the page shows, else the newest; that one
+ * stays, also while others are written, for as long as it is there and has what the page shows.
+ */
 export const runName = computed<string | null>(() => {
   const { run } = selection.value;
   if (run !== null) return run;
-  return (runs.value.find(accepts.value) ?? runs.value[0])?.name ?? null;
+  const before = runs.value.find(({ name }) => name === settled);
+  if (!before || !accepts.value(before)) {
+    settled = (runs.value.find(accepts.value) ?? before ?? runs.value[0])?.name ?? null;
+  }
+  return settled;
 });
 
 export const runCard = computed<RunCard | null>(() => card(runName.value));

@@ -31,6 +31,8 @@ export interface Selection {
   /** Whether all histograms have one axis of weights, so that widths compare. */
   readonly axis: Axis;
   readonly scale: Scale;
+  /** The weights that colours run between, "from:to"; null: each site's own. */
+  readonly range: string | null;
   readonly reduce: Reduce;
   /** What the heads grid's colour means: "map", or the name of a measure. */
   readonly colour: string;
@@ -57,6 +59,7 @@ export const DEFAULTS: Selection = {
   parameters: [],
   axis: "shared",
   scale: "sqrt",
+  range: null,
   reduce: "max",
   colour: "map",
   lens: null,
@@ -72,6 +75,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   language: ["en", "zh"],
 };
 const RANGES = new Set(["rows", "columns"]);
+const WEIGHTS = /^[\d.]+(e-\d+)?:[\d.]+(e-\d+)?$/;
 const NUMBERS = new Set(["step", "example", "head", "query", "key"]);
 /** Pages that links of before called otherwise; they still open. */
 const RENAMED: ReadonlyMap<string, string> = new Map([["weights", "parameters"]]);
@@ -118,6 +122,7 @@ export function read(hash: string): Selection {
     else if (name === "parameters") parameters.push(value);
     else if (NUMBERS.has(name)) result[name] = whole(value) ?? result[name];
     else if (RANGES.has(name)) result[name] = /^\d{1,10}:\d{1,10}$/.test(value) ? value : null;
+    else if (name === "range") result[name] = WEIGHTS.test(value) ? value : null;
     else if (name === "follow") result[name] = value === "true";
     else if (!CHOICES[name] || CHOICES[name].includes(value)) result[name] = value;
   }
@@ -157,22 +162,45 @@ export function outer(): Window {
   }
 }
 
-/** Read the address now, keep it up to date from now on, and heed links pasted into it. */
+/** What is a place to come back to: with the browser's Back one returns to the one before. */
+const PLACES: readonly (keyof Selection)[] = ["page", "run", "site", "head", "example", "lens"];
+
+/** Milliseconds within which a walk by keys through many heads counts as one deed. */
+const WALK = 700;
+
+/** Read the address now, keep it up to date from now on, and heed links pasted into it, and Back. */
 export function bindAddress(): void {
   const host = outer();
   current.value = read(host.location.hash);
+  let shown = current.value;
+  let moved = Number.NEGATIVE_INFINITY;
   const put = (chosen: Selection) => {
     const first = parts(host.location.hash)[0];
     // Another tab's address is not ours to write; ours comes back when its tab does.
     if (first !== undefined && first !== TAB && host !== window) return;
     const hash = write(chosen, host.location.hash);
-    if (hash !== host.location.hash) host.history.replaceState(host.history.state, "", hash);
+    // That a run is named which was in view anyway is no other place.
+    const placed = PLACES.some(
+      (name) => chosen[name] !== shown[name] && !(name === "run" && shown.run === null),
+    );
+    shown = chosen;
+    if (hash === host.location.hash) return;
+    const now = performance.now();
+    const state = { ...host.history.state, [TAB]: true };
+    if (placed && now - moved > WALK) host.history.pushState(state, "", hash);
+    else host.history.replaceState(state, "", hash);
+    if (placed) moved = now;
   };
   effect(() => put(current.value));
-  host.addEventListener("hashchange", () => {
+  const heed = () => {
     const hash = host.location.hash;
     if (parts(hash)[0] !== TAB && host !== window) return;
-    if (hash.includes(PREFIX)) select(read(hash));
-    else put(current.value);
-  });
+    // A bare address is the one that TensorBoard's own tabs lead to, unless we wrote it.
+    if (hash.includes(PREFIX) || host.history.state?.[TAB]) {
+      const next = read(hash);
+      shown = next;
+      select(next);
+    } else put(current.value);
+  };
+  host.addEventListener("hashchange", heed);
 }

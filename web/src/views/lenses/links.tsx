@@ -1,15 +1,15 @@
 /** The chosen head as lines between two columns of names: the strongest weights of what is in view. */
 
 import { useMemo } from "preact/hooks";
+import { rangeOf } from "../../answers/range.ts";
 import { strongestOf } from "../../answers/strongest.ts";
 import { tileOf } from "../../answers/tile.ts";
 import type { Window } from "../../cells/pool.ts";
-import { floorOf, shade, ticks } from "../../cells/scale.ts";
+import { floorOf, shade } from "../../cells/scale.ts";
 import { at, css, viridis } from "../../cells/tables.ts";
 import { viewOf, written, zoomedAround } from "../../cells/tiles.ts";
 import { Canvas, useSize } from "../../controls/canvas.tsx";
 import { count } from "../../controls/format.ts";
-import { Legend } from "../../controls/legend.tsx";
 import { ProblemNotice } from "../../controls/notice.tsx";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { type Chosen, drawLinks, linkPlot, nameUnder, writeSides } from "../../draw/links.ts";
@@ -22,6 +22,8 @@ import type { Lens, LensProps } from "../parts/lens.ts";
 import { headQuery, positions, scaleOf, strongestQuery } from "../parts/long_head.ts";
 import { LongReadout, percent } from "../parts/long_readout.tsx";
 import { hover, pin, pointed } from "../parts/pointing.ts";
+import { rangeShown } from "../parts/range.ts";
+import { WeightLegend } from "../parts/weight_legend.tsx";
 
 export const lens: Lens = {
   name: "links",
@@ -69,13 +71,14 @@ export default function Links({ site }: LensProps) {
   }, [answer, view]);
   const plot = linkPlot(view, room.width, room.height);
   const palette = PALETTES[theme.value];
-  const most = strongest?.weights[0] || 1;
+  const recorded = rangeOf(answer?.attrs ?? {});
+  const range = rangeShown(recorded);
   const floor = floorOf(site.keys);
   const spot = pointed.value;
   const chosen: Chosen | null = spot
     ? (query, key) => (spot.key === null ? query === spot.query : key === spot.key)
     : null;
-  const shaded = (weight: number) => shade(weight, scale, most, floor);
+  const shaded = (weight: number) => shade(weight, scale, range, floor);
   return (
     <>
       <div class="room" ref={room.ref}>
@@ -87,7 +90,17 @@ export default function Links({ site }: LensProps) {
             height={room.height}
             label={words.linksLabel(site.name, head.value)}
             data-links={strongest?.count}
-            when={[strongest, view, room.height, scale, palette, spot, positions.value]}
+            when={[
+              strongest,
+              view,
+              room.height,
+              scale,
+              range.low,
+              range.high,
+              palette,
+              spot,
+              positions.value,
+            ]}
             paint={(context) => {
               if (strongest) {
                 const colour = (weight: number) => css(at(viridis, shaded(weight)));
@@ -111,10 +124,11 @@ export default function Links({ site }: LensProps) {
         )}
       </div>
       <LongReadout site={site} spot={spot} hint={words.hoverLink} drawn={() => null} />
-      <Legend
+      <WeightLegend
         colour={(shaded) => css(at(viridis, shaded))}
-        ticks={ticks(scale, most, floor)}
-        meaning={words.weightScale[scale]}
+        scale={scale}
+        recorded={recorded}
+        floor={floor}
       >
         {strongest && (
           <span class="key">
@@ -123,7 +137,7 @@ export default function Links({ site }: LensProps) {
               : words.mass(count(strongest.count), percent(strongest.share))}
           </span>
         )}
-      </Legend>
+      </WeightLegend>
     </>
   );
 }

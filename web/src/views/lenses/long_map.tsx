@@ -4,12 +4,11 @@ import { effect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Window } from "../../cells/pool.ts";
 import type { Scale } from "../../cells/scale.ts";
-import { floorOf, ticks } from "../../cells/scale.ts";
+import { floorOf } from "../../cells/scale.ts";
 import { at, css, viridis } from "../../cells/tables.ts";
 import { inside, revealing } from "../../cells/tiles.ts";
 import { useSize } from "../../controls/canvas.tsx";
 import { onKey } from "../../controls/keys.ts";
-import { Legend } from "../../controls/legend.tsx";
 import { ProblemNotice } from "../../controls/notice.tsx";
 import { problemOf, useAnswer } from "../../controls/use_answer.ts";
 import { cellUnder } from "../../draw/long_map.ts";
@@ -25,6 +24,8 @@ import { headQuery, isLong, scaleOf, strongestQuery, useSubject } from "../parts
 import { LongReadout } from "../parts/long_readout.tsx";
 import { Stage } from "../parts/long_stage.ts";
 import { hover, pin, pinned, pointed } from "../parts/pointing.ts";
+import { chosenRange } from "../parts/range.ts";
+import { WeightLegend } from "../parts/weight_legend.tsx";
 
 export const lens: Lens = {
   name: "map",
@@ -66,14 +67,15 @@ function Zoomable({ site }: { site: Site }) {
   const { reduce, rows, columns } = selection.value;
   const scale = scaleOf(selection.value.scale);
   const palette = PALETTES[theme.value];
+  const range = chosenRange.value;
   const now = useSubject();
   const comeClose = useApproach(camera, site);
   useLayoutEffect(() => {
     if (!now || !stage || !camera || room.width === 0) return;
     camera.heed(now.whole, rows, columns);
-    const style = { scale, reduce, palette, width: room.width, height: room.height };
+    const style = { scale, range, reduce, palette, width: room.width, height: room.height };
     stage.show(now, style, camera.view);
-  }, [stage, camera, now, scale, reduce, palette, room.width, room.height, rows, columns]);
+  }, [stage, camera, now, scale, range, reduce, palette, room.width, room.height, rows, columns]);
   useMoves(camera);
   return (
     <>
@@ -222,7 +224,7 @@ function Below({ stage, scale, site }: { stage: Stage | undefined; scale: Scale;
   const { reduce } = selection.value;
   const shown = stage?.shown.value;
   if (!stage || !shown) return <div class="readout" data-readout="" />;
-  const { stride, most } = shown;
+  const { stride } = shown;
   const joined = Math.max(stride.down, stride.across) > 1;
   return (
     <>
@@ -233,10 +235,11 @@ function Below({ stage, scale, site }: { stage: Stage | undefined; scale: Scale;
         hint={words.hoverRow}
         drawn={(query, key) => stage.coarse(query, key)}
       />
-      <Legend
+      <WeightLegend
         colour={(shaded) => css(at(viridis, shaded))}
-        ticks={ticks(scale, most, floorOf(site.keys))}
-        meaning={words.weightScale[scale]}
+        scale={scale}
+        recorded={shown.recorded}
+        floor={floorOf(site.keys)}
         allAllowed={shown.allAllowed}
         nan={shown.nan}
       >
@@ -244,7 +247,7 @@ function Below({ stage, scale, site }: { stage: Stage | undefined; scale: Scale;
           {joined ? words.joinedCells(reduce, stride.down, stride.across) : words.everyCell}
         </span>
         {selection.value.scale === "percentile" && <span class="key">{words.noPercentiles}</span>}
-      </Legend>
+      </WeightLegend>
       <p class="sub">{words.zoomKeys}</p>
     </>
   );

@@ -1,6 +1,7 @@
 /** A long text as one query sees it: all of it as a strip, and the words it looks at most. */
 
 import { useMemo } from "preact/hooks";
+import { rangeOf } from "../../answers/range.ts";
 import {
   excerptsOf,
   rowFrom,
@@ -12,11 +13,10 @@ import { tileOf } from "../../answers/tile.ts";
 import type { Answer, Numbers } from "../../answers/wire.ts";
 import { paint } from "../../cells/paint.ts";
 import { pool } from "../../cells/pool.ts";
-import { floorOf, shade, shades, ticks } from "../../cells/scale.ts";
+import { floorOf, type Range, shade, shades } from "../../cells/scale.ts";
 import { pixel, type Table } from "../../cells/tables.ts";
 import { Canvas, useSize } from "../../controls/canvas.tsx";
 import { count } from "../../controls/format.ts";
-import { Legend } from "../../controls/legend.tsx";
 import { ProblemNotice } from "../../controls/notice.tsx";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { number } from "../../draw/long_map.ts";
@@ -36,6 +36,8 @@ import {
 import { LongReadout, percent } from "../parts/long_readout.tsx";
 import { hover, hovered, pin, pinned } from "../parts/pointing.ts";
 import { called } from "../parts/positions.ts";
+import { rangeShown } from "../parts/range.ts";
+import { WeightLegend } from "../parts/weight_legend.tsx";
 import style from "./long_tokens.css?inline";
 
 export { style };
@@ -96,13 +98,14 @@ export default function LongTokens({ site }: LensProps) {
     () => (strongest ? excerptsOf(keysOf(strongest), site.keys, AROUND, WORDS) : []),
     [strongest, site],
   );
-  const most = strongest?.weights[0] || 1;
+  const recorded = rangeOf(answer?.attrs ?? {});
+  const range = rangeShown(recorded);
   const floor = floorOf(site.keys);
   const spot = hovered.value ?? pinned.value;
   return (
     <>
       {outcome.problem && <ProblemNotice problem={outcome.problem} />}
-      {answer && <Strip answer={answer} keys={site.keys} query={at} most={most} />}
+      {answer && <Strip answer={answer} keys={site.keys} query={at} range={range} />}
       <div class="sentences excerpts" onPointerLeave={() => hover(null)}>
         {excerpts.map(([from, to]) => (
           <p key={from}>
@@ -114,7 +117,7 @@ export default function LongTokens({ site }: LensProps) {
                 key={key}
                 class="word"
                 data-key={key}
-                style={ground(shade(row?.[key] ?? 0, scale, most, floor))}
+                style={ground(shade(row?.[key] ?? 0, scale, range, floor))}
                 onPointerEnter={() => hover({ query: at, key })}
                 onClick={() => pin({ query: at, key })}
               >
@@ -130,17 +133,18 @@ export default function LongTokens({ site }: LensProps) {
         hint={words.hoverToken}
         drawn={() => null}
       />
-      <Legend
+      <WeightLegend
         colour={(strength) =>
           `color-mix(in srgb, var(--accent) ${100 * OPAQUE * strength}%, var(--ground))`
         }
-        ticks={ticks(scale, most, floor)}
-        meaning={words.weightScale[scale]}
+        scale={scale}
+        recorded={recorded}
+        floor={floor}
       >
         {strongest && (
           <span class="key">{words.mass(count(strongest.count), percent(strongest.share))}</span>
         )}
-      </Legend>
+      </WeightLegend>
     </>
   );
 }
@@ -151,8 +155,8 @@ function keysOf(strongest: Strongest): Numbers {
 }
 
 /** All keys of the row, side by side; each column is the strongest weight of those it stands for. */
-function Strip(props: { answer: Answer; keys: number; query: number; most: number }) {
-  const { answer, keys, query, most } = props;
+function Strip(props: { answer: Answer; keys: number; query: number; range: Range }) {
+  const { answer, keys, query, range } = props;
   const words = { ...t.value.attention, ...say() };
   const room = useSize<HTMLDivElement>();
   const scale = scaleOf(selection.value.scale);
@@ -167,14 +171,14 @@ function Strip(props: { answer: Answer; keys: number; query: number; most: numbe
           width={room.width}
           height={STRIP_HEIGHT}
           label={words.strip}
-          when={[tile, room.width, scale, most, palette]}
+          when={[tile, room.width, scale, range.low, range.high, palette]}
           paint={(context, ratio) => {
             const { width, height } = context.canvas;
             const image = context.createImageData(width, height);
             const pixels = { data: new Uint32Array(image.data.buffer), width };
             const part = { row: 0, column: 0, rows: 1, columns: tile.wide };
             const small = pool(tile.values, tile.wide, part, 1, width, "max");
-            const shaded = shades(small.values, scale, most, floorOf(keys));
+            const shaded = shades(small.values, scale, range, floorOf(keys));
             const box = { x: 0, y: 0, width, height };
             paint(pixels, box, { ...small, shades: shaded }, table, palette.marks(ratio));
             context.putImageData(image, 0, 0);

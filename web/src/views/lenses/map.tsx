@@ -4,11 +4,10 @@ import { useMemo, useState } from "preact/hooks";
 import type { HeadMap } from "../../answers/head_map.ts";
 import { headMap } from "../../answers/head_map.ts";
 import { cellAt, fit, type Plot } from "../../cells/plot.ts";
-import { ticks } from "../../cells/scale.ts";
 import { at, css, viridis } from "../../cells/tables.ts";
 import { Canvas, measure, useSize } from "../../controls/canvas.tsx";
-import { Legend } from "../../controls/legend.tsx";
 import { px } from "../../controls/px.ts";
+import { useRanks } from "../../controls/use_answer.ts";
 import { labelRoom, paintMap, writeLabels } from "../../draw/map.ts";
 import { PALETTES } from "../../draw/palette.ts";
 import { spoken, t } from "../../state/language.ts";
@@ -17,7 +16,9 @@ import { theme } from "../../state/theme.ts";
 import type { Lens, LensProps } from "../parts/lens.ts";
 import { isLong } from "../parts/long_head.ts";
 import { hover, pin, pointed } from "../parts/pointing.ts";
+import { rangeShown } from "../parts/range.ts";
 import { Readout } from "../parts/readout.tsx";
+import { WeightLegend } from "../parts/weight_legend.tsx";
 import { useZoom } from "../parts/zoom.ts";
 
 export const lens: Lens = {
@@ -46,6 +47,7 @@ export default function MapLens({ answer }: LensProps) {
 function HeatMap({ map }: { map: HeadMap }) {
   const words = { ...t.value.attention, ...say() };
   const { scale, reduce } = selection.value;
+  const range = rangeShown(map.range);
   const room = useSize<HTMLDivElement>();
   const labels = useMemo(() => labelRoom(measure(), map), [map]);
   const zoom = useZoom(map.window);
@@ -56,9 +58,18 @@ function HeatMap({ map }: { map: HeadMap }) {
   );
   const palette = PALETTES[theme.value];
   const marks = useMemo(() => marksIn(map), [map]);
+  const ranked = useMemo(
+    () =>
+      scale === "percentile"
+        ? [{ values: map.marked, rows: map.queries, columns: map.keys }]
+        : null,
+    [map, scale],
+  );
+  const ranks = useRanks(ranked)?.[0];
+  const values = scale === "percentile" ? ranks : map.marked;
   return (
     <>
-      <div class="room" ref={room.ref}>
+      <div class="room" ref={room.ref} aria-busy={!values}>
         {room.width > 0 && (
           <div class="plot" style={px({ width: plot.width + labels.right, height: plot.height })}>
             <Canvas
@@ -66,10 +77,11 @@ function HeatMap({ map }: { map: HeadMap }) {
               height={plot.height}
               label={words.mapLabel(map.site, map.head, map.queries, map.keys)}
               paint={(context, ratio) => {
-                setPooled(paintMap(context, map, plot, { scale, reduce, ratio, palette }));
+                const look = { scale, range, reduce, ratio, palette };
+                if (values) setPooled(paintMap(context, { values, keys: map.keys }, plot, look));
                 writeLabels(context, map, plot, palette);
               }}
-              when={[map, plot, scale, reduce, palette]}
+              when={[map, values, plot, scale, range.low, range.high, reduce, palette]}
               data-box={JSON.stringify({ ...plot.box, ...plot.window })}
               {...zoom.handlers(plot)}
               onPointerLeave={() => hover(null)}
@@ -86,15 +98,15 @@ function HeatMap({ map }: { map: HeadMap }) {
         )}
       </div>
       <Readout map={map} spot={pointed.value} hint={words.hoverRow} />
-      <Legend
+      <WeightLegend
         colour={(shade) => css(at(viridis, shade))}
-        ticks={ticks(scale)}
-        meaning={words.weightScale[scale]}
+        scale={scale}
+        recorded={map.range}
         {...marks}
       >
         {pooled && <span class="key">{words.joined[reduce]}</span>}
         {zoom.zoomable(plot) && <span class="key">{words.zoomHow}</span>}
-      </Legend>
+      </WeightLegend>
     </>
   );
 }

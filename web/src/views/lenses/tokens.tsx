@@ -2,18 +2,21 @@
 
 import { signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
+import { type HeadMap, PADDING } from "../../answers/head_map.ts";
+import { rangeOf } from "../../answers/range.ts";
 import { type Sentence, sentencesOf, type Word } from "../../answers/sentences.ts";
 import type { Answer } from "../../answers/wire.ts";
 import type { Scale } from "../../cells/scale.ts";
-import { NOT_ALLOWED, percentiles, shade, ticks } from "../../cells/scale.ts";
-import { short } from "../../controls/format.ts";
-import { Legend } from "../../controls/legend.tsx";
+import { NOT_ALLOWED, percentiles, type Range, shade } from "../../cells/scale.ts";
+import { short, sure } from "../../controls/format.ts";
 import { visible } from "../../draw/map.ts";
 import { spoken, t } from "../../state/language.ts";
 import { choose, example, facts } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import type { Lens, LensProps } from "../parts/lens.ts";
 import { isLong } from "../parts/long_head.ts";
+import { rangeShown } from "../parts/range.ts";
+import { WeightLegend } from "../parts/weight_legend.tsx";
 
 export const lens: Lens = {
   name: "tokens",
@@ -50,23 +53,27 @@ export default function TokensLens({ answer }: LensProps) {
 }
 
 function Sentences({ answer }: { answer: Answer }) {
-  const words = { ...t.value.attention, ...say() };
   const sentences = useMemo(() => sentencesOf(answer), [answer]);
   const { scale } = selection.value;
+  const recorded = rangeOf(answer.attrs);
+  const range = rangeShown(recorded);
   return (
     <>
       <ol class="sentences" onPointerLeave={() => (over.value = null)}>
         {sentences.map((sentence) => (
-          <Line key={sentence.example} sentence={sentence} scale={scale} />
+          <Line key={sentence.example} sentence={sentence} scale={scale} range={range} />
         ))}
       </ol>
-      <WordReadout sentences={sentences} />
-      <Legend
+      <WordReadout
+        sentences={sentences}
+        error={(answer.attrs.stored as HeadMap["stored"] | undefined)?.max_error}
+      />
+      <WeightLegend
         colour={(strength) =>
           `color-mix(in srgb, var(--accent) ${100 * STRONGEST * strength}%, var(--ground))`
         }
-        ticks={ticks(scale)}
-        meaning={words.weightScale[scale]}
+        scale={scale}
+        recorded={recorded}
         allAllowed={sentences.every((sentence) =>
           sentence.words.every((word) => word.weight !== NOT_ALLOWED),
         )}
@@ -76,10 +83,19 @@ function Sentences({ answer }: { answer: Answer }) {
   );
 }
 
-function Line({ sentence, scale }: { sentence: Sentence; scale: Scale }) {
+interface LineProps {
+  sentence: Sentence;
+  scale: Scale;
+  range: Range;
+}
+
+function Line({ sentence, scale, range }: LineProps) {
   const words = { ...t.value.attention, ...say() };
   const shown = sentence.words.slice(0, LONGEST);
-  const strengths = useMemo(() => strengthsOf(sentence.words, scale), [sentence, scale]);
+  const strengths = useMemo(
+    () => strengthsOf(sentence.words, scale, range),
+    [sentence, scale, range.low, range.high],
+  );
   const title = facts.value?.examples[sentence.example];
   const chosen = sentence.example === example.value?.index;
   return (
@@ -106,7 +122,7 @@ function Line({ sentence, scale }: { sentence: Sentence; scale: Scale }) {
             }}
             onClick={() => choose({ example: sentence.example, query: 0, key: word.key })}
           >
-            {visible(word.token) || word.key}
+            {visible(word.token) || PADDING}
           </bdi>
         ))}
         {sentence.words.length > LONGEST && (
@@ -119,7 +135,8 @@ function Line({ sentence, scale }: { sentence: Sentence; scale: Scale }) {
 }
 
 /** The word under the pointer, else the pinned one. */
-function WordReadout({ sentences }: { sentences: readonly Sentence[] }) {
+function WordReadout(props: { sentences: readonly Sentence[]; error: number | undefined }) {
+  const { sentences, error } = props;
   const words = { ...t.value.attention, ...say() };
   const { query, key } = selection.value;
   const current = sentences.find((sentence) => sentence.example === example.value?.index);
@@ -147,7 +164,7 @@ function WordReadout({ sentences }: { sentences: readonly Sentence[] }) {
         {top.slice(0, 4).map((word, index) => (
           <span key={word.key}>
             {index > 0 && " · "}
-            <bdi>{visible(word.token) || word.key}</bdi> {short(word.weight)}
+            <bdi>{visible(word.token) || PADDING}</bdi> {short(word.weight)}
           </span>
         ))}
         <span class="sum">Σ = {sentence.sum.toFixed(2)}</span>
@@ -157,12 +174,12 @@ function WordReadout({ sentences }: { sentences: readonly Sentence[] }) {
           <>
             <span class="sub">{words.position(spot.word.key)} </span>
             <b>
-              <bdi>{visible(spot.word.token) || spot.word.key}</bdi>
+              <bdi>{visible(spot.word.token) || PADDING}</bdi>
             </b>{" "}
             {spot.word.weight === NOT_ALLOWED ? (
               words.notAllowed
             ) : (
-              <b>{String(spot.word.weight)}</b>
+              <b>{sure(spot.word.weight, error)}</b>
             )}
           </>
         ) : (
@@ -173,10 +190,10 @@ function WordReadout({ sentences }: { sentences: readonly Sentence[] }) {
   );
 }
 
-function strengthsOf(words: readonly Word[], scale: Scale): ArrayLike<number> {
+function strengthsOf(words: readonly Word[], scale: Scale, range: Range): ArrayLike<number> {
   const values = Float32Array.from(words, (word) => word.weight);
   if (scale === "percentile") return percentiles(values, 1, values.length);
-  return values.map((weight) => shade(weight, scale));
+  return values.map((weight) => shade(weight, scale, range));
 }
 
 function ground(strength: number): Record<string, string> {

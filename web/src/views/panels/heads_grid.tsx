@@ -1,7 +1,9 @@
 /** Every head of every site in one picture; one is chosen. */
 
 import { useMemo, useState } from "preact/hooks";
-import { type HeadGrid, headGrid, measuredOf, shortNames } from "../../answers/head_grid.ts";
+import { type HeadGrid, headGrid, measuredOf } from "../../answers/head_grid.ts";
+import { middle } from "../../answers/site_names.ts";
+import { FULL, LOG_FLOOR, NOT_ALLOWED, ticks } from "../../cells/scale.ts";
 import { at, cividis, css, viridis } from "../../cells/tables.ts";
 import { hit, type Layout, layOut, paintMaps, paintMeasures } from "../../cells/thumbs.ts";
 import { Canvas, useSize } from "../../controls/canvas.tsx";
@@ -9,14 +11,16 @@ import { short } from "../../controls/format.ts";
 import { Legend } from "../../controls/legend.tsx";
 import { ProblemNotice } from "../../controls/notice.tsx";
 import { px } from "../../controls/px.ts";
-import { useAnswer } from "../../controls/use_answer.ts";
+import { useAnswer, useRanks } from "../../controls/use_answer.ts";
 import { PALETTES } from "../../draw/palette.ts";
 import { spoken, t } from "../../state/language.ts";
-import { choose, example, head, runName, site, step, wordsOf } from "../../state/run.ts";
+import { choose, example, facts, head, runName, site, step, wordsOf } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
 import type { Panel } from "../parts/panel.ts";
+import { chosenRange } from "../parts/range.ts";
 import { namesRoom, SiteNames } from "../parts/site_names.tsx";
+import { type Placed, placed } from "../parts/site_order.ts";
 import style from "./heads_grid.css?inline";
 
 export { style };
@@ -30,6 +34,8 @@ const say = spoken({
       `${sites} ${sites === 1 ? "layer" : "layers"} × ${heads} ${heads === 1 ? "head" : "heads"}`,
     axes: "key → · query ↓",
     gridLabel: (title: string) => `Heads grid, ${title}. Arrow keys choose a head.`,
+    rangeOf: (site: string) => `range of ${site}; each layer has its own`,
+    nanRows: (rows: number) => `${rows} ${rows === 1 ? "row" : "rows"} NaN`,
     under: (reduce: "max" | "mean", block: string | null) =>
       block ? `thumbnails: ${reduce} of up to ${block} cells` : "thumbnails: every cell",
   },
@@ -38,6 +44,8 @@ const say = spoken({
     sitesHeads: (sites, heads) => `${sites} 层 × ${heads} 个头`,
     axes: "键 → · 查询 ↓",
     gridLabel: (title) => `头的网格，${title}。方向键选择一个头。`,
+    rangeOf: (site) => `${site} 的范围；每层各有自己的`,
+    nanRows: (rows) => `${rows} 行为 NaN`,
     under: (reduce, block) =>
       block
         ? `小图：至多 ${block} 个格子的${reduce === "max" ? "最大值" : "平均值"}`
@@ -46,7 +54,7 @@ const say = spoken({
 });
 
 /** Height that the curve below and the rows above and below take. */
-const CURVE = 410;
+const CURVE = 460;
 
 type Spot = { site: number; head: number };
 
@@ -88,26 +96,52 @@ function title(grid: HeadGrid | null): string {
   return words.sitesHeads(grid.sites.length, only);
 }
 
-function Thumbs({ grid }: { grid: HeadGrid }) {
+/** Room that the heading of a group takes. */
+const HEADING = 19;
+
+function Thumbs({ grid: recorded }: { grid: HeadGrid }) {
   const words = { ...t.value.attention, ...say() };
   const { scale, reduce, colour } = selection.value;
+  const chosen = chosenRange.value;
   const room = useSize<HTMLDivElement>();
   const [over, setOver] = useState<Spot | null>(null);
-  const names = useMemo(() => shortNames(grid.sites.map((gridSite) => gridSite.site)), [grid]);
-  const left = useMemo(() => namesRoom(names), [names]);
-  const strips = useMemo(() => grid.sites.map((gridSite) => gridSite.strip), [grid]);
-  const layout = useMemo(
-    () =>
-      layOut(strips, Math.max(60, room.width - left), Math.max(240, window.innerHeight - CURVE)),
-    [strips, room.width, left],
+  const sites = facts.value?.sites;
+  const { grid, order } = useMemo(() => inOrder(recorded), [recorded, sites]);
+  const left = useMemo(() => namesRoom(order.map(({ short }) => short)), [order]);
+  const strips = useMemo(
+    () => grid.sites.map(({ strip }) => ({ ...strip, range: chosen ?? strip.range ?? FULL })),
+    [grid, chosen?.low, chosen?.high],
   );
+  const rows = useMemo(
+    () =>
+      scale === "percentile"
+        ? strips.map((strip) => ({ ...strip, rows: strip.heads * strip.rows }))
+        : null,
+    [strips, scale],
+  );
+  const ranks = useRanks(rows);
+  const drawn = ranks
+    ? strips.map((strip, at) => ({ ...strip, values: ranks[at] ?? strip.values }))
+    : strips;
+  const layout = useMemo(() => {
+    const above = order.map(({ heading }) => (heading ? HEADING : 0));
+    const height = Math.max(240, room.page - CURVE);
+    return layOut(strips, Math.max(60, room.width - left), height, above);
+  }, [strips, order, room.width, room.page, left]);
+  const shown =
+    strips[
+      Math.max(
+        0,
+        order.findIndex((each) => each.site.name === site.value?.name),
+      )
+    ];
   const measured = useMemo(() => measuredOf(grid, colour), [grid, colour]);
   const marks = PALETTES[theme.value].marks;
   return (
     <div ref={room.ref}>
       {room.width > 0 && (
         <div class="thumbs" style={px({ "padding-left": left, height: layout.height + 18 })}>
-          <SiteNames grid={grid} layout={layout} names={names} left={left} />
+          <SiteNames order={order} layout={layout} left={left} />
           <Canvas
             width={layout.width}
             height={layout.height}
@@ -118,13 +152,13 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
               const image = context.createImageData(width, height);
               const pixels = { data: new Uint32Array(image.data.buffer), width };
               if (measured) {
-                paintMeasures(pixels, layout, ratio, measured.shades, cividis, marks(ratio));
-              } else {
-                paintMaps(pixels, layout, ratio, strips, scale, reduce, viridis, marks(ratio));
+                paintMeasures(pixels, layout, ratio, measured, cividis, marks(ratio));
+              } else if (ranks || scale !== "percentile") {
+                paintMaps(pixels, layout, ratio, drawn, scale, reduce, viridis, marks(ratio));
               }
               context.putImageData(image, 0, 0);
             }}
-            when={[strips, layout, measured, scale, reduce, marks]}
+            when={[strips, ranks, layout, measured, scale, reduce, marks]}
             onPointerMove={(event) => setOver(hit(layout, event.offsetX, event.offsetY))}
             onPointerLeave={() => setOver(null)}
             onClick={(event) => {
@@ -150,8 +184,34 @@ function Thumbs({ grid }: { grid: HeadGrid }) {
           nan={measured.nan}
         />
       )}
+      {!measured && shown && (
+        <Legend
+          colour={(shaded) => css(at(viridis, shaded))}
+          ticks={ticks(scale, shown.range, LOG_FLOOR)}
+          meaning={words.weightScale[scale]}
+          nan={strips.some((strip) => strip.values.some(Number.isNaN))}
+          allAllowed={!strips.some((strip) => strip.values.includes(NOT_ALLOWED))}
+        >
+          {!chosen && strips.length > 1 && scale !== "percentile" && (
+            <span class="key">{words.rangeOf(nameOf(order))}</span>
+          )}
+        </Legend>
+      )}
     </div>
   );
+}
+
+/** The grid's sites as lists have them, and their names. */
+function inOrder(grid: HeadGrid): { grid: HeadGrid; order: readonly Placed[] } {
+  const byName = new Map(grid.sites.map((gridSite) => [gridSite.site, gridSite]));
+  const order = placed(new Set(byName.keys()));
+  const sites = order.flatMap((each) => byName.get(each.site.name) ?? []);
+  return { grid: { ...grid, sites }, order };
+}
+
+function nameOf(order: readonly Placed[]): string {
+  const each = order.find((other) => other.site.name === site.value?.name);
+  return each ? middle(each.site.name, 30) : "";
 }
 
 function Chosen({ grid, layout, left }: { grid: HeadGrid; layout: Layout; left: number }) {
@@ -174,7 +234,9 @@ function describe(grid: HeadGrid, spot: Spot): string {
     const value = gridSite?.measures[name]?.[spot.head];
     return value === undefined ? [] : `${wordsOf(name).title} ${short(value)}`;
   });
-  return [`${gridSite?.site} · ${words.head(spot.head)}`, ...numbers].join(" · ");
+  const broken = gridSite?.nanRows?.[spot.head] ?? 0;
+  const rows = broken > 0 ? [words.nanRows(broken)] : [];
+  return [`${gridSite?.site} · ${words.head(spot.head)}`, ...rows, ...numbers].join(" · ");
 }
 
 function blockOf(grid: HeadGrid): string | null {

@@ -1,16 +1,17 @@
 /** The numbers of the cell pointed at on a long map: at once what is drawn there, then exactly. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { middle } from "../../answers/site_names.ts";
 import { strongestOf } from "../../answers/strongest.ts";
 import { tileOf } from "../../answers/tile.ts";
 import { NOT_ALLOWED } from "../../cells/scale.ts";
-import { fewest, short } from "../../controls/format.ts";
+import { short, sure } from "../../controls/format.ts";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { number } from "../../draw/long_map.ts";
 import { spoken, t } from "../../state/language.ts";
 import { selection } from "../../state/selection.ts";
 import type { Site } from "../../types.ts";
-import { cellQuery, headQuery, positions, strongestQuery } from "./long_head.ts";
+import { cellQuery, headQuery, positions, storedAs, strongestQuery } from "./long_head.ts";
 import type { Stage } from "./long_stage.ts";
 import type { Spot } from "./pointing.ts";
 import { called } from "./positions.ts";
@@ -32,6 +33,8 @@ const say = spoken({
 const RESTS = 120;
 /** Keys named of a row. */
 const NAMED = 4;
+/** Letters of a token that a line has room for; it is cut in its middle. */
+const LETTERS = 28;
 
 interface LongReadoutProps {
   site: Site;
@@ -90,7 +93,7 @@ export function LongReadout({ site, spot, hint, drawn }: LongReadoutProps) {
             {value === undefined ? (
               <Coarse drawn={drawn(inside.query, inside.key)} />
             ) : allowed ? (
-              <b>{fewest(value)}</b>
+              <b>{sure(value, storedAs.value?.max_error)}</b>
             ) : (
               words.notAllowed
             )}
@@ -154,7 +157,7 @@ function Name({ axis, at }: { axis: "query" | "key"; at: number }) {
   const text = names ? called(names[axis], at) : number(at);
   return (
     <b>
-      <bdi>{text}</bdi>
+      <bdi title={text}>{middle(text, LETTERS)}</bdi>
     </b>
   );
 }

@@ -6,8 +6,7 @@ import { signal } from "@preact/signals";
 import { bytesOf, type Tile } from "../../answers/tile.ts";
 import { ByteLRU } from "../../cells/byte_lru.ts";
 import type { Window } from "../../cells/pool.ts";
-import type { Scale } from "../../cells/scale.ts";
-import { floorOf } from "../../cells/scale.ts";
+import { FULL, floorOf, type Range, type Scale } from "../../cells/scale.ts";
 import { css, viridis } from "../../cells/tables.ts";
 import {
   type Levels,
@@ -26,7 +25,6 @@ import {
   type Name,
   placePeaks,
   placeTile,
-  roundUp,
   ruleCells,
   writeAxes,
 } from "../../draw/long_map.ts";
@@ -48,6 +46,8 @@ export interface Subject {
 
 export interface Style {
   readonly scale: Scale;
+  /** The range of weights chosen; null: the site's own. */
+  readonly range: Range | null;
   readonly reduce: Reduce;
   readonly palette: Palette;
   readonly width: number;
@@ -57,7 +57,9 @@ export interface Style {
 /** What the words below the picture need to know. */
 export interface Shown {
   readonly stride: Stride;
-  readonly most: number;
+  /** The range that the site has at this step, and the one that is drawn. */
+  readonly recorded: Range;
+  readonly range: Range;
   readonly allAllowed: boolean;
   readonly nan: boolean;
   readonly slow: boolean;
@@ -75,7 +77,8 @@ const cache = new ByteLRU<Held>(MOST_BYTES);
 export class Stage {
   readonly shown = signal<Shown>({
     stride: { down: 1, across: 1 },
-    most: 1,
+    recorded: FULL,
+    range: FULL,
     allAllowed: true,
     nan: false,
     slow: false,
@@ -211,7 +214,7 @@ export class Stage {
     const shown = ready ? [levels.target] : levels.all;
     const held = shown.flatMap((level) => level.flatMap((spot) => this.held(spot) ?? []));
     const tops = levels.target.flatMap((spot) => this.held(spot) ?? []);
-    const look = this.lookOf(style, levels, tops.length ? tops : held);
+    const look = this.lookOf(style, tops.length ? tops : held);
     const late = pictured(held, look);
     // Until something of another map is there, the one before stays.
     if (held.length) this.paintOn(context, plot, held, tops.length ? tops : held, look);
@@ -219,15 +222,10 @@ export class Stage {
     this.settle(levels, late);
   }
 
-  private lookOf(style: Style, levels: Levels, tops: readonly Held[]): Look {
-    // The greatest of all is known from the coarsest maxima; means differ with what they join.
-    const root = levels.root.flatMap((spot) => this.held(spot) ?? []);
-    const basis = style.reduce === "max" && root.length ? root : tops;
-    // Rounding may take a weight a hair above 1.
-    const most = Math.min(1, roundUp(Math.max(0, ...basis.map((entry) => entry.tile.most))));
+  private lookOf(style: Style, tops: readonly Held[]): Look {
     return {
       scale: style.scale,
-      most,
+      range: style.range ?? tops[0]?.tile.range ?? this.shown.peek().range,
       floor: floorOf(this.subject?.whole.columns ?? 1),
       table: viridis,
       palette: style.palette,
@@ -273,7 +271,8 @@ export class Stage {
     const finest = tops[0]?.tile;
     const next: Shown = {
       stride: finest ? { down: finest.down, across: finest.across } : levels.stride,
-      most: look.most,
+      recorded: finest?.range ?? this.shown.peek().recorded,
+      range: look.range,
       allAllowed: tops.every((entry) => entry.tile.allAllowed),
       nan: tops.some((entry) => entry.tile.nan),
       slow: this.shown.peek().slow && this.fetching.pending,

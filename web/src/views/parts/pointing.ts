@@ -1,7 +1,8 @@
 /** The cell pointed at: hovered now, else pinned. Every lens draws it and can change it. */
 import { computed, signal } from "@preact/signals";
-import { choose, facts, head, site } from "../../state/run.ts";
+import { choose, head, site } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
+import { siteOrder } from "./site_order.ts";
 
 export interface Spot {
   readonly query: number;
@@ -57,7 +58,7 @@ export function unpin(): void {
 
 /** Go to another head of the site, or to another site, as the arrow keys ask. */
 export function moveHead(sites: number, heads: number): void {
-  const all = facts.value?.sites ?? [];
+  const all = siteOrder.value.map((each) => each.site);
   const at = all.findIndex((each) => each.name === site.value?.name);
   const next = all[Math.max(0, Math.min(all.length - 1, at + sites))];
   if (!next) return;

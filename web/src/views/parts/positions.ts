@@ -1,4 +1,5 @@
 /** How the positions of a long map are called, as far as their tokens are known. */
+import { nameOf, PADDING } from "../../answers/head_map.ts";
 import type { Tile } from "../../answers/tile.ts";
 import { type Name, number } from "../../draw/long_map.ts";
 import { visible } from "../../draw/map.ts";
@@ -26,9 +27,13 @@ export function positionsOf(site: Site, tokens: readonly string[] | null): Posit
   };
 }
 
-/** Whether positions lie side by side as an image: a layout of as many as there are. */
+/** Positions that may stand before those of an image: class and register tokens. */
+const BESIDE = 32;
+
+/** Whether positions lie side by side as an image: as many as its layout, or a few before them. */
 export function fills(layout: Layout | null, positions: number): boolean {
-  return layout !== null && layout[0] * layout[1] === positions;
+  const first = layout ? positions - layout[0] * layout[1] : -1;
+  return first >= 0 && first <= BESIDE;
 }
 
 /** A position's name, else its number. */
@@ -43,7 +48,8 @@ function axis(length: number, layout: Layout | null, tokens: readonly string[] |
     name: (index: number) => {
       const token = known?.[index] ?? learnt.get(index);
       if (token) return visible(token);
-      return layout ? `(${Math.floor(index / layout[1])}, ${index % layout[1]})` : null;
+      if (token === "") return PADDING;
+      return layout ? nameOf(null, layout, index, length) : null;
     },
     learn: (from: number, tokens: readonly string[] | null) => {
       if (!known) tokens?.forEach((token, at) => void learnt.set(from + at, token));

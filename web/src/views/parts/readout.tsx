@@ -1,9 +1,13 @@
 /** The numbers of the row and cell pointed at, equal to the array's. */
 import { type HeadMap, isAllowed, rowOf, weightAt } from "../../answers/head_map.ts";
-import { fewest, short } from "../../controls/format.ts";
+import { middle } from "../../answers/site_names.ts";
+import { short, sure } from "../../controls/format.ts";
 import { keyName, queryName } from "../../draw/map.ts";
 import { t } from "../../state/language.ts";
 import type { Spot } from "./pointing.ts";
+
+/** Letters of a token that a line has room for; it is cut in its middle. */
+const LETTERS = 28;
 
 interface ReadoutProps {
   map: HeadMap;
@@ -44,7 +48,7 @@ export function Readout({ map, spot, hint }: ReadoutProps) {
         {row.top.map((cell, index) => (
           <span key={cell.key}>
             {index > 0 && " · "}
-            <bdi>{keyName(map, cell.key)}</bdi> {short(cell.weight)}
+            <bdi>{middle(keyName(map, cell.key), LETTERS)}</bdi> {short(cell.weight)}
           </span>
         ))}
         <span class="sum">Σ = {row.sum.toFixed(2)}</span>
@@ -60,9 +64,9 @@ function Cell({ map, query, key_ }: { map: HeadMap; query: number; key_: number 
   return (
     <>
       <span class="sub">{words.cell(query, key_)} </span>
-      {map.queries > 1 && <bdi>{queryName(map, query)} → </bdi>}
+      {map.queries > 1 && <bdi>{middle(queryName(map, query), LETTERS)} → </bdi>}
       <Token>{keyName(map, key_)}</Token>{" "}
-      {isAllowed(map, query, key_) ? <b>{fewest(value)}</b> : words.notAllowed}
+      {isAllowed(map, query, key_) ? <b>{sure(value, map.stored?.max_error)}</b> : words.notAllowed}
     </>
   );
 }
@@ -70,7 +74,7 @@ function Cell({ map, query, key_ }: { map: HeadMap; query: number; key_: number 
 function Token({ children }: { children: string }) {
   return (
     <b>
-      <bdi>{children}</bdi>
+      <bdi title={children}>{middle(children, LETTERS)}</bdi>
     </b>
   );
 }

@@ -1,9 +1,10 @@
 /** The names beside the heads grid: sites on the left, which are buttons, and heads above. */
-import type { HeadGrid } from "../../answers/head_grid.ts";
+import { Fragment } from "preact";
 import type { Layout } from "../../cells/thumbs.ts";
 import { measure } from "../../controls/canvas.tsx";
 import { px } from "../../controls/px.ts";
 import { choose, site } from "../../state/run.ts";
+import { headings, type Placed } from "./site_order.ts";
 
 /** Most room that the names of sites take. */
 const NAMES = 120;
@@ -17,13 +18,12 @@ export function namesRoom(names: readonly string[]): number {
 }
 
 interface NamesProps {
-  grid: HeadGrid;
+  order: readonly Placed[];
   layout: Layout;
-  names: readonly string[];
   left: number;
 }
 
-export function SiteNames({ grid, layout, names, left }: NamesProps) {
+export function SiteNames({ order, layout, left }: NamesProps) {
   const widest = layout.boxes.reduce((a, b) => (b.length > a.length ? b : a), []);
   const pitch = (widest[1]?.x ?? 99) - (widest[0]?.x ?? 0);
   const every = Math.max(1, Math.ceil(20 / pitch));
@@ -33,24 +33,32 @@ export function SiteNames({ grid, layout, names, left }: NamesProps) {
   return (
     <>
       {layout.boxes.map((row, index) => {
-        const gridSite = grid.sites[index];
+        const each = order[index];
         const box = row[0];
-        if (!gridSite || !box) return null;
+        if (!each || !box) return null;
+        const grouped = order.some((other) => other.heading);
         const height = index % skip === 0 ? Math.max(16, box.height) : box.height;
         const top = 18 + box.y + (box.height - height) / 2;
         return (
-          <button
-            type="button"
-            key={gridSite.site}
-            class="site"
-            aria-label={names[index]}
-            aria-pressed={gridSite.site === site.value?.name}
-            title={gridSite.site}
-            style={px({ top, height, width: left - 10 })}
-            onClick={() => choose({ site: gridSite.site })}
-          >
-            {index % skip === 0 && <bdi>{names[index]}</bdi>}
-          </button>
+          <Fragment key={each.site.name}>
+            {each.heading && (
+              <span class="heading" style={px({ top: 18 + box.y - 17 })}>
+                {headings()[each.heading]}
+              </span>
+            )}
+            <button
+              type="button"
+              class="site"
+              tabIndex={each.site.name === site.value?.name ? 0 : -1}
+              aria-label={grouped ? `${headings()[each.group]} ${each.short}` : each.short}
+              aria-pressed={each.site.name === site.value?.name}
+              title={each.site.name}
+              style={px({ top, height, width: left - 10 })}
+              onClick={() => choose({ site: each.site.name })}
+            >
+              {index % skip === 0 && <bdi>{each.short}</bdi>}
+            </button>
+          </Fragment>
         );
       })}
       {widest.map(

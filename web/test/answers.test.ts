@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { headGrid } from "../src/answers/head_grid.ts";
 import {
+  before,
   headMap,
   isAllowed,
   nameOf,
@@ -10,9 +11,19 @@ import {
   validRange,
   weightAt,
 } from "../src/answers/head_map.ts";
+import { pixelsOf } from "../src/answers/picture.ts";
 import { sentencesOf } from "../src/answers/sentences.ts";
-import { nearest, pointOf, seriesOf } from "../src/answers/series.ts";
+import {
+  beginnings,
+  brokenAt,
+  brokenOf,
+  nearest,
+  pointOf,
+  seriesOf,
+} from "../src/answers/series.ts";
 import { groupsOf, middle, shortNames } from "../src/answers/site_names.ts";
+import { hueOver, veil } from "../src/draw/overlay.ts";
+import { fills } from "../src/views/parts/positions.ts";
 import { expected, golden } from "./golden.ts";
 
 const numbers = (name: string, variable: string) =>
@@ -192,4 +203,61 @@ test("sentences leave out padding and keep each token's own weight", () => {
     ["a", "b", "c", "&amp;"],
   );
   assert.equal(second?.words[0]?.weight, numbers("map-all", "weights")[36]);
+});
+
+test("rows that are NaN are counted, and told since when", () => {
+  const broken = brokenOf(golden("measures"));
+  assert.ok(broken);
+  assert.equal(broken.rows, 10);
+  assert.deepEqual(brokenAt(broken, 1, 250), { count: 1, since: 250 });
+  assert.deepEqual(brokenAt(broken, 0, 250), { count: 0, since: null });
+  assert.deepEqual(beginnings(broken, 1), [250]);
+  const again = {
+    steps: [0, 1, 2, 3, 4],
+    heads: 1,
+    rows: 12,
+    counts: Float32Array.of(0, 2, 1, 0, 12),
+  };
+  assert.deepEqual(beginnings(again, 0), [1, 4]);
+  assert.deepEqual(brokenAt(again, 0, 2), { count: 1, since: 1 });
+  assert.equal(brokenOf(golden("map")), null);
+  const grid = headGrid(golden("grid"), null);
+  assert.deepEqual(
+    grid.sites.map((site) => site.nanRows && [...site.nanRows]),
+    [null, null, [0, 1], null],
+  );
+});
+
+test("positions before an image's are its class and register tokens", () => {
+  assert.equal(before([14, 14], 197), 1);
+  assert.equal(before([16, 16], 261), 5);
+  assert.equal(nameOf(null, [14, 14], 0, 197), "[0]");
+  assert.equal(nameOf(null, [14, 14], 15, 197), "(1, 0)");
+  assert.equal(nameOf(["[CLS]"], [14, 14], 0, 197), "[CLS]");
+  assert.equal(nameOf(["a", ""], null, 1), "[pad]", "padding is no word, and no number");
+  assert.equal(fills([14, 14], 201), true);
+  assert.equal(fills([14, 14], 195), false);
+});
+
+test("an image keeps its own pixels and colours, and the weights get a hue that it lacks", () => {
+  const picture = {
+    values: Uint8Array.of(255, 120, 0, 0, 9, 200),
+    rows: 1,
+    columns: 2,
+    channels: 3,
+  };
+  assert.deepEqual([...pixelsOf(picture)], [255, 120, 0, 255, 0, 9, 200, 255]);
+  const grey = { values: Float32Array.of(-1, 0, 3), rows: 3, columns: 1, channels: 1 };
+  assert.deepEqual(
+    [...pixelsOf(grey)].filter((_, at) => at % 4 === 0),
+    [0, 64, 255],
+  );
+  const orange = pixelsOf({ ...picture, columns: 1 });
+  assert.notDeepEqual(hueOver(orange), hueOver(null));
+  assert.notDeepEqual(hueOver(pixelsOf(picture)), hueOver(orange));
+  const over = veil(Float32Array.of(0, 1, Number.NaN, -1), hueOver(null));
+  assert.deepEqual(
+    [...over].filter((_, at) => at % 4 === 3),
+    [0, 204, 255, 0],
+  );
 });

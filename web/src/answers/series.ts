@@ -22,6 +22,44 @@ export interface Point {
   readonly uniform: number;
 }
 
+/** A site's rows that hold a NaN: measures are those of the other rows. */
+export interface Broken {
+  readonly steps: readonly number[];
+  readonly heads: number;
+  /** [step, head]: how many rows, over the examples. */
+  readonly counts: Numbers;
+  /** How many rows there are. */
+  readonly rows: number;
+}
+
+/** Which rows are NaN; null where none is at any step. */
+export function brokenOf(answer: Answer): Broken | null {
+  const counts = answer.variables.nan_rows;
+  if (!counts) return null;
+  const steps = Array.from(answer.variables.step?.data ?? []);
+  const rows = Number(answer.attrs.rows ?? 0);
+  return { steps, heads: counts.shape[1] ?? 0, counts: counts.data, rows };
+}
+
+/** How many rows of a head are NaN at the recorded step nearest the wanted one, and since when. */
+export function brokenAt(
+  broken: Broken,
+  head: number,
+  wanted: number,
+): { count: number; since: number | null } {
+  const at = broken.steps.indexOf(nearest(broken.steps, wanted));
+  const countAt = (row: number) => broken.counts[row * broken.heads + head] ?? 0;
+  let first = at;
+  while (first > 0 && countAt(first - 1) > 0) first--;
+  return { count: countAt(at), since: countAt(at) > 0 ? (broken.steps[first] ?? null) : null };
+}
+
+/** The recorded steps at which rows of a head begin to be NaN. */
+export function beginnings(broken: Broken, head: number): number[] {
+  const count = (row: number) => broken.counts[row * broken.heads + head] ?? 0;
+  return broken.steps.filter((_, row) => count(row) > 0 && !(row > 0 && count(row - 1) > 0));
+}
+
 /** Every measure that the site has, in the order the analyses are listed. */
 export function seriesOf(answer: Answer): Series[] {
   const { attrs, variables } = answer;

@@ -17,13 +17,27 @@ export const panel: Panel = { pages: ["attention"], where: "head", order: 1 };
 const say = spoken({
   en: {
     lens: "View",
-    kinds: { self: "self attention", cross: "cross attention", pooling: "attention pooling" },
+    kinds: {
+      self: "self attention",
+      cross: "cross attention",
+      pooling: "attention pooling",
+      feature: "softmax over features",
+    } as Readonly<Record<string, string>>,
+    reading: "Read as:",
+    stage: "Shown:",
     stored: (name: string, error: number) =>
       error === 0 ? name : `${name}, exact to ${error.toPrecision(1)}`,
   },
   zh: {
     lens: "视图",
-    kinds: { self: "自注意力", cross: "交叉注意力", pooling: "注意力池化" },
+    kinds: {
+      self: "自注意力",
+      cross: "交叉注意力",
+      pooling: "注意力池化",
+      feature: "对特征的 softmax",
+    },
+    reading: "读法：",
+    stage: "所示：",
     stored: (name, error) => (error === 0 ? name : `${name}，精确到 ${error.toPrecision(1)}`),
   },
 });
@@ -51,6 +65,7 @@ export default function ChosenHead() {
           {words.head(Number(attrs?.head ?? head.value))}
         </h2>
         <p class="sub">{about(stored === undefined ? facts.value?.precision : stored)}</p>
+        <Notes />
         {lenses.length > 1 && (
           <fieldset class="lenses" aria-label={words.lens}>
             {lenses.map(({ about: { name, title } }) => (
@@ -80,7 +95,29 @@ function about(stored: Stored | null | undefined): string {
   const shown = site.value;
   if (!shown) return "";
   const exact = stored && words.stored(stored.name, stored.max_error);
-  return [words.kinds[shown.kind], shown.module_class, exact].filter(Boolean).join(" · ");
+  return [words.kinds[shown.kind] ?? shown.kind, shown.module_class, exact]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+/** What has to be known of a site: how its axes were read, and what is shown of its softmax. */
+function Notes() {
+  const words = say();
+  const { reading, stage } = site.value ?? {};
+  return (
+    <>
+      {stage && (
+        <p class="note" data-note="stage">
+          <b>{words.stage}</b> <bdi>{stage}</bdi>
+        </p>
+      )}
+      {reading && (
+        <p class="note" data-note="reading">
+          <b>{words.reading}</b> <bdi>{reading}</bdi>
+        </p>
+      )}
+    </>
+  );
 }
 
 function everyExample({ example: _, ...query }: Query): Query {

@@ -54,7 +54,9 @@ const say = spoken({
 });
 
 /** Height that the curve below and the rows above and below take. */
-const CURVE = 460;
+const CURVE = 490;
+/** Width of a page up to which all stands in one column, as the style sheets have it. */
+const NARROW = 1100;
 
 type Spot = { site: number; head: number };
 
@@ -125,7 +127,8 @@ function Thumbs({ grid: recorded }: { grid: HeadGrid }) {
     : strips;
   const layout = useMemo(() => {
     const above = order.map(({ heading }) => (heading ? HEADING : 0));
-    const height = Math.max(240, room.page - CURVE);
+    const column = window.innerWidth <= NARROW;
+    const height = column ? Math.max(360, 0.6 * room.page) : Math.max(240, room.page - CURVE);
     return layOut(strips, Math.max(60, room.width - left), height, above);
   }, [strips, order, room.width, room.page, left]);
   const shown =
@@ -172,6 +175,9 @@ function Thumbs({ grid: recorded }: { grid: HeadGrid }) {
       )}
       <p class="sub under" style={px({ "padding-left": left })}>
         {over ? describe(grid, over) : measured ? "" : words.under(reduce, blockOf(grid))}
+        {!over && !measured && !chosen && strips.length > 1 && scale !== "percentile" && (
+          <> · {words.rangeOf(nameOf(order))}</>
+        )}
       </p>
       {measured && (
         <Legend
@@ -191,11 +197,7 @@ function Thumbs({ grid: recorded }: { grid: HeadGrid }) {
           meaning={words.weightScale[scale]}
           nan={strips.some((strip) => strip.values.some(Number.isNaN))}
           allAllowed={!strips.some((strip) => strip.values.includes(NOT_ALLOWED))}
-        >
-          {!chosen && strips.length > 1 && scale !== "percentile" && (
-            <span class="key">{words.rangeOf(nameOf(order))}</span>
-          )}
-        </Legend>
+        />
       )}
     </div>
   );

@@ -1,7 +1,7 @@
 /** One measure of a layer's heads over training; the chosen head stands out. */
 
 import { useMemo } from "preact/hooks";
-import type { Series } from "../../answers/series.ts";
+import { beginnings, type Series } from "../../answers/series.ts";
 import { useSize } from "../../controls/canvas.tsx";
 import { count } from "../../controls/format.ts";
 import { ProblemNotice } from "../../controls/notice.tsx";
@@ -24,24 +24,33 @@ const say = spoken({
     curveWhat: (unit: string, heads: number) =>
       heads === 1 ? unit : `${unit}, this head among the ${heads} of its layer`,
     uniform: "uniform attention",
+    nanSince: (step: string) => `Rows of this head are NaN from step ${step} on`,
   },
   zh: {
     otherHeads: "同一层的其他头",
     over: (measure) => `训练中的${measure}`,
     curveWhat: (unit, heads) => (heads === 1 ? unit : `${unit}，这个头与同层共 ${heads} 个头`),
     uniform: "均匀注意力",
+    nanSince: (step) => `从第 ${step} 步起，这个头有为 NaN 的行`,
   },
 });
 
 const HEIGHT = 190;
 
 export default function MeasureCurve() {
-  const { series, problem } = useSeries();
+  const { series, broken, problem } = useSeries();
   const shown = shownOf(series);
   return (
     <>
       {problem && <ProblemNotice problem={problem} />}
-      {shown && <Curve series={shown} head={head.value} step={step.value ?? 0} />}
+      {shown && (
+        <Curve
+          series={shown}
+          head={head.value}
+          step={step.value ?? 0}
+          nan={broken ? beginnings(broken, head.value) : NONE}
+        />
+      )}
     </>
   );
 }
@@ -50,9 +59,13 @@ interface CurveProps {
   series: Series;
   head: number;
   step: number;
+  /** Steps at which rows of the head begin to be NaN. */
+  nan: readonly number[];
 }
 
-function Curve({ series, head, step }: CurveProps) {
+const NONE: readonly number[] = [];
+
+function Curve({ series, head, step, nan }: CurveProps) {
   const words = { ...t.value.attention, ...say() };
   const room = useSize<HTMLDivElement>();
   const drawn = useMemo(() => curves(series, head, room.width, HEIGHT), [series, head, room.width]);
@@ -85,6 +98,25 @@ function Curve({ series, head, step }: CurveProps) {
             <path class="uniform" d={drawn.uniform} />
             <path class="head chosen" d={drawn.heads[head]} />
             {series.steps.length === 1 && <Dots series={series} drawn={drawn} head={head} />}
+            {nan.map((since) => (
+              <g key={since} data-nan-since={since}>
+                <title>{words.nanSince(count(since))}</title>
+                <line
+                  class="broken"
+                  x1={drawn.x(since)}
+                  x2={drawn.x(since)}
+                  y1={MARGIN.top}
+                  y2={HEIGHT - MARGIN.bottom}
+                />
+                <text
+                  class={drawn.x(since) > room.width / 2 ? "broken end" : "broken"}
+                  x={drawn.x(since) + (drawn.x(since) > room.width / 2 ? -4 : 4)}
+                  y={MARGIN.top + 10}
+                >
+                  NaN
+                </text>
+              </g>
+            ))}
             <line
               class="now"
               x1={drawn.x(step)}
@@ -92,12 +124,18 @@ function Curve({ series, head, step }: CurveProps) {
               y1={MARGIN.top}
               y2={HEIGHT - MARGIN.bottom}
             />
-            <text class="end" x={room.width - MARGIN.right} y={HEIGHT - 5}>
+            <text
+              class={series.steps.length > 1 ? "end" : "middle"}
+              x={series.steps.length > 1 ? room.width - MARGIN.right : drawn.x(last)}
+              y={HEIGHT - 5}
+            >
               {t.value.shell.step(count(last))}
             </text>
-            <text x={MARGIN.left} y={HEIGHT - 5}>
-              {count(series.steps[0] ?? 0)}
-            </text>
+            {series.steps.length > 1 && (
+              <text x={MARGIN.left} y={HEIGHT - 5}>
+                {count(series.steps[0] ?? 0)}
+              </text>
+            )}
           </svg>
         )}
       </div>

@@ -119,11 +119,13 @@ function Key({ steps, near }: { steps: readonly number[]; near: number | null })
   const stops = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((at) => stepColour(at, 0, 8, dark)).join(", ");
   return (
     <div class="meaning sub">
-      <span class="scale" title={words.olderNewer}>
-        {words.step} {count(first)}
-        <i aria-hidden="true" style={{ background: `linear-gradient(to right, ${stops})` }} />
-        {count(last)}
-      </span>
+      {steps.length > 1 && (
+        <span class="scale" title={words.olderNewer}>
+          {words.step} {count(first)}
+          <i aria-hidden="true" style={{ background: `linear-gradient(to right, ${stops})` }} />
+          {count(last)}
+        </span>
+      )}
       <span>
         <i class="in-view" aria-hidden="true" />{" "}
         {near === step.value || near === null ? words.inView : words.nearestShown(count(near))}

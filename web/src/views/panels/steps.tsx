@@ -17,6 +17,7 @@ const say = spoken({
   en: {
     stepName: "Step",
     of: (step: string, last: string) => `${step} of ${last}`,
+    only: (step: string) => `${step}, the only one`,
     epoch: (epoch: number) => `epoch ${epoch}`,
     back: "One recorded step back",
     on: "One recorded step on",
@@ -28,6 +29,7 @@ const say = spoken({
   zh: {
     stepName: "步",
     of: (step, last) => `${step} / ${last}`,
+    only: (step) => `${step}（仅此一步）`,
     epoch: (epoch) => `第 ${epoch} 轮`,
     back: "上一个记录的步",
     on: "下一个记录的步",
@@ -53,7 +55,9 @@ export default function Steps() {
       <h3>
         <span id="step-name">{words.stepName}</span>
         <span class="of" title={epoch !== undefined && epoch >= 0 ? words.epoch(epoch) : undefined}>
-          {words.of(count(step.value ?? 0), count(steps.at(-1) ?? 0))}
+          {steps.length > 1
+            ? words.of(count(step.value ?? 0), count(steps.at(-1) ?? 0))
+            : words.only(count(step.value ?? 0))}
         </span>
       </h3>
       <input

@@ -1,6 +1,6 @@
 /** The chosen head in numbers: each measure, its 95 % interval, and what uniform attention gives. */
 
-import { pointOf } from "../../answers/series.ts";
+import { brokenAt, pointOf } from "../../answers/series.ts";
 import { count, short } from "../../controls/format.ts";
 import { spoken, t } from "../../state/language.ts";
 import { head, step, wordsOf } from "../../state/run.ts";
@@ -16,6 +16,8 @@ const say = spoken({
   en: {
     thisHead: "This head",
     intervalWhat: (examples: number) => `95 % bootstrap interval over ${examples} examples`,
+    nanRows: (rows: string, all: string, since: string) =>
+      `${rows} of ${all} rows NaN since step ${since}; measured over the others`,
     uniformShort: "uniform",
     uniformWhat: "What the measure gives when every allowed key gets the same weight",
     meanOf: (examples: string) =>
@@ -24,6 +26,8 @@ const say = spoken({
   zh: {
     thisHead: "这个头",
     intervalWhat: (examples) => `对 ${examples} 个样本自助抽样的 95% 区间`,
+    nanRows: (rows, all, since) =>
+      `自第 ${since} 步起，${all} 行中有 ${rows} 行为 NaN；度量只计其余各行`,
     uniformShort: "均匀",
     uniformWhat: "所有允许的键权重相同时的度量值",
     meanOf: (examples) => (examples === "1" ? "仅一个样本" : `${examples} 个样本的均值，95% 区间`),
@@ -32,7 +36,8 @@ const say = spoken({
 
 export default function ThisHead() {
   const words = { ...t.value.attention, ...say() };
-  const { series, examples } = useSeries();
+  const { series, examples, broken } = useSeries();
+  const nan = broken && brokenAt(broken, head.value, step.value ?? 0);
   return (
     <section class="this-head">
       <h3>{words.thisHead}</h3>
@@ -60,6 +65,11 @@ export default function ThisHead() {
         })}
       </dl>
       <p class="sub">{words.meanOf(count(examples))}</p>
+      {broken && nan?.since != null && (
+        <p class="broken" data-nan-rows={nan.count}>
+          {words.nanRows(count(nan.count), count(broken.rows), count(nan.since))}
+        </p>
+      )}
     </section>
   );
 }

@@ -1,6 +1,6 @@
 /** The measures of the site in view over all steps, as several panels show them. */
 import { useMemo } from "preact/hooks";
-import { type Series, seriesOf } from "../../answers/series.ts";
+import { type Broken, brokenOf, type Series, seriesOf } from "../../answers/series.ts";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { runName, site } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
@@ -11,7 +11,12 @@ interface Measured {
   /** How many examples they are means of. */
   readonly examples: number;
   readonly problem: Problem | null;
+  /** Rows that are NaN; null: none. */
+  readonly broken: Broken | null;
 }
+
+/** A distance along an image's rows and lines is none in the image: it is left out. */
+const ALONG = "token";
 
 export function useSeries(): Measured {
   const { answer, problem } = useAnswer(
@@ -19,8 +24,13 @@ export function useSeries(): Measured {
       ? { what: "measures", run: runName.value, site: site.value.name, steps: 1000 }
       : null,
   );
-  const series = useMemo(() => (answer ? seriesOf(answer) : []), [answer]);
-  return { series, examples: Number(answer?.attrs.examples ?? 0), problem };
+  const image = site.value?.key_layout != null;
+  const series = useMemo(() => {
+    const all = answer ? seriesOf(answer) : [];
+    return image ? all.filter(({ units }) => units !== ALONG) : all;
+  }, [answer, image]);
+  const broken = useMemo(() => answer && brokenOf(answer), [answer]);
+  return { broken, series, examples: Number(answer?.attrs.examples ?? 0), problem };
 }
 
 /** The measure that the heads grid shows, else the usual. */

@@ -25,7 +25,9 @@ and the attributes ``module`` (path of the module in its model), ``kind`` (``sel
 ``pooling``: a softmax over positions with a single query), ``module_class``, ``framework``,
 ``mode`` (always ``inference``) and ``dropout`` (always ``before``: weights are taken before
 dropout). ``query_layout`` / ``key_layout``, a pair of ints, say that positions form an image of
-that many rows and columns. A leading ``step`` dim is allowed everywhere.
+that many rows and columns. ``stage`` says what is shown where it is not the plain softmax, such as
+``after mask and renormalisation``: what a model multiplies with the values need not sum to 1, nor
+be positive, and there the first two laws do not hold. A leading ``step`` dim is allowed everywhere.
 """
 
 from __future__ import annotations
@@ -99,8 +101,9 @@ def check(site: xr.Dataset) -> xr.Dataset:
     weights = site["weights"]
     if not weights.variable._in_memory:
         return site  # computed from vectors, by the laws themselves
+    staged = bool(site.attrs.get("stage"))
     values = np.asarray(weights.values)
-    if bool((values < 0).any()):
+    if not staged and bool((values < 0).any()):
         raise DimensionError(
             f"Got weights of {name} down to {np.nanmin(values):.3g}.",
             "Attention weights are at least 0.",
@@ -115,7 +118,7 @@ def check(site: xr.Dataset) -> xr.Dataset:
         wrong = wrong & site["query_valid"]
     if "allowed" in site and HEAD in site["allowed"].dims:
         wrong = wrong & site["allowed"].any(KEY)
-    if bool(wrong.any()):
+    if not staged and bool(wrong.any()):
         worst = float(abs(sums - 1.0).where(wrong).max())
         raise DimensionError(
             f"Got rows of {name} that sum to 1 only within {worst:.3g}.",
@@ -123,7 +126,7 @@ def check(site: xr.Dataset) -> xr.Dataset:
             "Mark padded queries in 'query_valid', and capture before dropout.",
         )
     if "allowed" in site:
-        leaked = (weights > 0) & ~site["allowed"]
+        leaked = (weights != 0) & weights.notnull() & ~site["allowed"]
         if "query_valid" in site:
             leaked = leaked & site["query_valid"]
         if bool(leaked.any()):

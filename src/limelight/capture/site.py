@@ -54,6 +54,8 @@ class CapturedAttention:
         a key that none may attend to is padding only if what was given to the model says so.
     masks : tuple of array
         Masks that the module was handed [example, …, key], of any type.
+    stage : str
+        What is shown, where it is not the plain softmax: ``after mask and renormalisation``.
     """
 
     module: str
@@ -73,6 +75,7 @@ class CapturedAttention:
     key_layout: tuple[int, int] | None = None
     masked_by: MaskedBy = "unknown"
     masks: tuple[NDArray[Any], ...] = ()
+    stage: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -257,6 +260,7 @@ def _facts(captured: CapturedAttention, probe: Probe) -> dict[str, Any]:
         "mode": "inference",
         "dropout": "before",
         "dtype": captured.dtype,
+        **({"stage": captured.stage} if captured.stage else {}),
     }
     for axis, given, length in (
         ("query_layout", captured.query_layout, captured.shape[2]),

@@ -12,7 +12,6 @@ from typing import Any
 from limelight.capture.recognition import Choice, Softmax
 from limelight.capture.torch.names import name_of
 from limelight.capture.torch.recognise.steps import Site, Sites
-from limelight.capture.torch.recognise.uncapturable import kind_of
 from limelight.capture.torch.trace.axes import BatchAxis, fits
 from limelight.capture.torch.trace.recorder import SoftmaxCall, Trace
 
@@ -126,6 +125,8 @@ def unreadable(softmax_call: SoftmaxCall, examples: int) -> str | None:
     if softmax_call.vectors is not None:
         return softmax_call.vectors.reason
     shape = list(softmax_call.logits.shape)
+    if len(shape) > 1 and softmax_call.use is not None and softmax_call.use.shared:
+        return None
     if batch_axis_of(softmax_call, examples) is not None:
         return None
     moved = [size for axis, size in enumerate(shape) if axis != softmax_call.axis]
@@ -172,11 +173,13 @@ def no_attention(softmax_call: SoftmaxCall) -> str | None:
         return None
     if use is None:
         return "the model failed there"
-    mapless = None if softmax_call.module is None else kind_of(softmax_call.module)
-    if mapless is not None:
-        return mapless.why
     if use.features:
         return f"it runs over {use.width} outputs of a linear layer: classes, experts or features"
+    if use.factor:
+        return (
+            "its values are multiplied with those of another softmax: the weights are a product of "
+            "smaller softmaxes, and never formed"
+        )
     if use.linear:
         return "it is one half of linear attention, which never forms a map"
     if use.width < 2:

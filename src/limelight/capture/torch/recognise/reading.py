@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from limelight.capture.generation.joining import join, unjoinable
 from limelight.capture.site import CapturedAttention
 from limelight.capture.torch.recognise.attention import batch_axis_of
+from limelight.capture.torch.recognise.shown import for_all, masked_by, shown
 from limelight.capture.torch.recognise.steps import Site
 from limelight.capture.torch.trace.axes import first
 from limelight.capture.torch.trace.recorder import SoftmaxCall
@@ -60,17 +61,23 @@ def _read(
     """Read one call."""
     import torch
 
+    softmax_call = for_all(softmax_call, examples)
     factors = sink_weight = None
     if softmax_call.vectors is not None:
         logits = softmax_call.vectors.logits
         factors = softmax_call.vectors.factors if logits is None else None
     else:
         logits = _ordered(softmax_call, examples)
-    weights = None if logits is None else softmax(logits)
+    weights, stage = None if logits is None else softmax(logits), ""
+    if weights is not None and logits is not None and softmax_call.vectors is None:
+        weights, logits, stage = shown(
+            softmax_call, weights, logits, lambda call: _ordered(for_all(call, examples), examples)
+        )
     span = None if softmax_call.use is None else softmax_call.use.span
     if weights is not None and logits is not None and span is not None:
         weights, logits = weights[..., slice(*span)], logits[..., slice(*span)]
-        sink_weight = np.asarray(1 - weights.sum(axis=-1), np.float32).clip(min=0)
+        if not stage:
+            sink_weight = np.asarray(1 - weights.sum(axis=-1), np.float32).clip(min=0)
     if rows is not None and not (softmax_call.vectors is not None and softmax_call.vectors.cut):
         weights, logits, sink_weight = (
             None if x is None else x[list(rows)] for x in (weights, logits, sink_weight)
@@ -85,9 +92,10 @@ def _read(
         logits=logits,
         factors=factors,
         sink_weight=sink_weight,
+        stage=stage,
         query_tokens=softmax_call.query_worded,
         key_tokens=softmax_call.key_worded,
-        masked_by=softmax_call.masked_by,
+        masked_by=masked_by(softmax_call, stage),
     )
 
 

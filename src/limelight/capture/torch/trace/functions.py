@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 
-def _listed(names: str) -> frozenset[str]:
+def listed(names: str) -> frozenset[str]:
+    """Return the names that a text lists."""
     return frozenset(names.split())
 
 
 #: Give the same values in another order, form or precision.
-REARRANGES = _listed(
+REARRANGES = listed(
     "alias as_strided bfloat16 chunk clone contiguous cpu cuda data detach double dropout expand "
     "expand_as flatten float getitem half moveaxis movedim narrow permute repeat "
     "repeat_interleave reshape reshape_as roll select split squeeze swapaxes swapdims T H mT mH t "
@@ -25,9 +26,9 @@ REARRANGES = _listed(
     "broadcast_to real requires_grad"
 )
 #: Those that may put another axis last.
-TURNS = _listed("moveaxis movedim permute swapaxes swapdims T H mT mH t transpose")
+TURNS = listed("moveaxis movedim permute swapaxes swapdims T H mT mH t transpose")
 #: Work on each value by itself, or on values at the same position.
-ELEMENTWISE = _listed(
+ELEMENTWISE = listed(
     "abs add addcmul clamp clip div divide exp gelu leaky_relu lerp masked_fill mul multiply "
     "nan_to_num neg negative pow relu rsub sigmoid silu softplus sub subtract tanh tril triu "
     "truediv true_divide where elu sqrt maximum minimum"
@@ -35,7 +36,7 @@ ELEMENTWISE = _listed(
 #: Those of them that multiply two tensors.
 TIMES = frozenset(("mul", "multiply"))
 #: Sum products of two tensors over an axis.
-PRODUCTS = _listed("matmul rmatmul mm bmm baddbmm einsum tensordot inner mv bilinear")
+PRODUCTS = listed("matmul rmatmul mm bmm baddbmm einsum tensordot inner mv bilinear")
 #: Sum over an axis.
 SUMS = frozenset(("sum", "nansum", "mean"))
 #: Work on each position's features by learned parameters.
@@ -43,7 +44,7 @@ LINEAR = frozenset(("linear", "addmm", "embedding"))
 #: Put tensors beside one another.
 JOINS = frozenset(("cat", "concat", "concatenate", "stack", "hstack", "vstack"))
 #: Work on each position's features, or on a neighbourhood of each position.
-LOCAL = _listed(
+LOCAL = listed(
     "batch_norm conv1d conv2d conv3d group_norm instance_norm layer_norm normalize rms_norm"
 )
 

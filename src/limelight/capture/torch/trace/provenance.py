@@ -14,8 +14,10 @@ from typing import Any
 
 from limelight.capture.torch.trace import functions as kinds
 from limelight.capture.torch.trace import masks
+from limelight.capture.torch.trace.after import After, Final
 from limelight.capture.torch.trace.axes import BatchAxis, fits, moved
 from limelight.capture.torch.trace.functions import Step
+from limelight.capture.torch.trace.uses import LEARNED, Weighing, followed, overwritten
 
 
 @dataclass(eq=False)
@@ -38,6 +40,16 @@ class SoftmaxUse:
         Whether it is one half of linear attention.
     span : (int, int), optional
         First and last but one of the values that were used, where a sink logit's were cut off.
+    streams : pair of frozenset, optional
+        Origins of its queries and keys, where known.
+    shared : bool
+        Whether its scores are made of learned numbers only, so that all examples share them.
+    factor : bool
+        Whether its values are multiplied with another softmax's: a product of smaller softmaxes.
+    final : Final, optional
+        What is multiplied with the values, where that is not the plain softmax.
+    rank : int
+        How surely that is so: 2 where it weighs features, 1 where numbers, 0 where nothing yet.
     """
 
     width: int
@@ -47,6 +59,15 @@ class SoftmaxUse:
     goes: list[str] = field(default_factory=list)
     linear: bool = False
     span: tuple[int, int] | None = None
+    streams: tuple[frozenset[object], frozenset[object]] | None = None
+    shared: bool = False
+    factor: bool = False
+    final: Final | None = None
+    rank: int = 0
+
+    def among(self, origin: frozenset[object]) -> bool:
+        """Say whether queries, keys and values of an origin are one set of positions."""
+        return self.streams is not None and all(side & origin for side in self.streams)
 
     @property
     def keys(self) -> int:
@@ -78,6 +99,10 @@ class Provenance:
         Where the examples are, where known.
     mask : int
         What decides which of it count: flags of :mod:`limelight.capture.torch.trace.masks`.
+    after : After, optional
+        How it holds a softmax's values.
+    weighing : Weighing, optional
+        What values its terms were multiplied with.
     """
 
     origin: frozenset[object]
@@ -89,6 +114,8 @@ class Provenance:
     sums: tuple[SoftmaxUse, ...] = ()
     batch_axis: BatchAxis | None = None
     mask: int = 0
+    after: After | None = None
+    weighing: Weighing | None = None
 
 
 class ProvenanceTracker:
@@ -198,13 +225,14 @@ class ProvenanceTracker:
         constant = [provenance.learned for provenance in provenances]
         if step.name == "__setitem__":
             learned, mask = all(constant), masks.flowed(step, flags, constant, fed[0])
-            self.put(fed[0], replace(provenances[0], learned=learned, mask=mask))
+            known = replace(provenances[0], learned=learned, mask=mask)
+            self.put(fed[0], overwritten(known))
             return
         batches = [provenance.batch_axis for provenance in provenances]
-        for out in kinds.tensors(result):
+        for which, out in enumerate(kinds.tensors(result)):
             batch = moved(step, batches, out, self._examples)
             mask = masks.flowed(step, flags, constant, out)
-            made = self._made(step, provenances, out)
+            made = followed(step, provenances, out, which, self._made(step, provenances, out))
             self.put(out, replace(made, batch_axis=batch, mask=mask))
 
     def _made(self, step: Step, provenances: list[Provenance], out: Any) -> Provenance:
@@ -264,18 +292,23 @@ def _product(step: Step, provenances: list[Provenance], out: Any) -> Provenance:
     """Return the provenance of a matrix product: scores, a weighted sum, or a layer's outputs."""
     left, right, pair = step.sides(provenances)
     held = left.weights or right.weights
+    if left.weights and right.weights:
+        both = tuple(dict.fromkeys((*left.weights, *right.weights)))
+        for use in both:
+            use.factor = True
+        return _fresh(weights=both)
     if held:
         other, tensor = (right, pair[1]) if left.weights else (left, pair[0])
         fitting = tuple(use for use in held if use.keys in tuple(tensor.shape))
-        if not other.learned and fitting:
+        if fitting and (not other.learned or all(use.among(other.origin) for use in fitting)):
             for use in other.sums:
                 use.linear |= any(other_use.features for other_use in held)
+                use.factor |= any(other_use.factor for other_use in held)
             return _fresh(sums=_settled(fitting, other.origin))
         for use in held:
-            if use.width in tuple(out.shape):
-                return _fresh(weights=held)  # mixed, such as by talking heads
-            use.goes.append("weighing learned vectors")
-    if right.learned and (not left.learned or pair[1].dim() == 2):
+            use.goes.append(LEARNED)
+    one_set = left.learned and bool(left.origin & right.origin)
+    if right.learned and not one_set and (not left.learned or pair[1].dim() == 2):
         return Provenance(left.origin, features=step.features(out))
     return _fresh(streams=(left.origin, right.origin))
 
@@ -304,8 +337,9 @@ def _settled(uses: tuple[SoftmaxUse, ...], memory: frozenset[object]) -> tuple[S
 def _weighs_others(step: Step, provenances: list[Provenance], held: tuple[SoftmaxUse, ...]) -> bool:
     """Say whether a multiplication weighs something that is no weight of the model."""
     others = [
-        t for t, m in zip(step.fed, provenances, strict=True) if not m.weights and not m.learned
-    ]
+        t for t, m in zip(step.fed, provenances, strict=True)
+        if not m.weights and (not m.learned or all(use.among(m.origin) for use in held))
+    ]  # fmt: skip
     widths = {use.width for use in held}
     return step.name in kinds.TIMES and any(widths & set(t.shape) for t in others)
 

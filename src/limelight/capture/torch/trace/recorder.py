@@ -8,7 +8,7 @@ Nothing of the model's is changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from limelight.capture.torch.intercept.lines import line_of
@@ -23,6 +23,7 @@ from limelight.capture.torch.intercept.modes import (
 )
 from limelight.capture.torch.trace import functions as torch_functions
 from limelight.capture.torch.trace import masks
+from limelight.capture.torch.trace.after import begun
 from limelight.capture.torch.trace.axes import BatchAxis
 from limelight.capture.torch.trace.kinds import related, worded
 from limelight.capture.torch.trace.masks import handed
@@ -304,10 +305,14 @@ class _Recorder:
                 continue
             known = self._tracker.of(event.logits)
             features = known.features and event.axis == event.logits.dim() - 1
-            softmax_call.use = SoftmaxUse(int(event.logits.shape[event.axis]), features)
-            self._tracker.put(
-                out, Provenance(fresh, weights=(softmax_call.use,), batch_axis=known.batch_axis)
-            )
+            softmax_call.use = SoftmaxUse(
+                int(event.logits.shape[event.axis]), features,
+                streams=known.streams, shared=known.learned,
+            )  # fmt: skip
+            mapped = torch_functions.solid(out)[1] > 0
+            after = None if mapped else begun(out.shape, event.axis)
+            held = Provenance(fresh, weights=(softmax_call.use,), after=after, mask=masks.CONTENT)
+            self._tracker.put(out, replace(held, batch_axis=known.batch_axis))
             self._logits.setdefault(softmax_call.logits.data_ptr(), []).append(softmax_call)
 
     def _spare(self, event: Op) -> None:

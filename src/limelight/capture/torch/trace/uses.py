@@ -1,0 +1,148 @@
+"""Notes which form of a softmax's values weighs others: the plain softmax, or what was made of it.
+
+Room: capture, torch. Comes in: every function that takes a softmax's values or what they weigh,
+with the provenances of its tensors. Goes out: the provenance of what it returned, and in each
+softmax's use what is multiplied with the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from limelight.capture.torch.trace import functions as kinds
+from limelight.capture.torch.trace.after import IN_PLACE, After, Final, carried, mixed
+
+if TYPE_CHECKING:
+    from limelight.capture.torch.trace.provenance import Provenance, SoftmaxUse
+
+
+#: Where values go that weigh no other values of the model.
+LEARNED = "weighing learned vectors"
+
+
+@dataclass(frozen=True, eq=False)
+class Weighing:
+    """Values of softmaxes that others were multiplied with, not summed yet.
+
+    Attributes
+    ----------
+    final : Final, optional
+        None where they are the plain softmax's.
+    rank : int
+        2 where what they weigh has features, 1 where it is a number for each position, as a mask.
+    """
+
+    final: Final | None
+    rank: int
+
+
+def followed(
+    step: kinds.Step, fed: Sequence[Provenance], out: Any, which: int, made: Provenance
+) -> Provenance:
+    """Complete the provenance of what a function made of a softmax's values.
+
+    Parameters
+    ----------
+    step : Step
+    fed : sequence of Provenance
+        Of its tensors.
+    out : tensor
+        One that it returned.
+    which : int
+        Which of its results that is.
+    made : Provenance
+        What is known of it otherwise.
+
+    Returns
+    -------
+    Provenance
+    """
+    at = next((index for index, known in enumerate(fed) if known.weights), None)
+    if at is None:
+        return _summed(step, fed, made) if any(known.weighing for known in fed) else made
+    source, tensor = fed[at], step.fed[at]
+    held = tuple(dict.fromkeys(use for known in fed for use in known.weights))
+    again = _mixed(step, fed, at, out)
+    if again is not None:
+        _took_back(held, step.name)
+        return replace(made, weights=held, sums=(), terms=(), features=False, after=again)
+    if step.name in IN_PLACE and out.shape == tensor.shape:
+        _took_back(held, step.name)
+        made = replace(made, weights=held)
+    if made.sums and step.name in kinds.PRODUCTS:
+        _settle(made.sums, Weighing(_final(tensor, source), 2), held)
+        return made
+    if made.sums and not made.weights:
+        return _summed(step, fed, made)
+    weighing = None
+    if made.terms:
+        wide = out.numel() > tensor.numel()
+        weighing = Weighing(_final(tensor, source), 2 if wide else 1)
+    if not made.weights:
+        return replace(made, weighing=weighing)
+    afters = [known.after if known.weights else None for known in fed]
+    after = carried(step, afters, len(held) > 1, out, which)
+    return replace(made, after=after, weighing=weighing)
+
+
+def overwritten(known: Provenance) -> Provenance:
+    """Return the provenance of a softmax's values of which some were set to something else.
+
+    Parameters
+    ----------
+    known : Provenance
+
+    Returns
+    -------
+    Provenance
+    """
+    if not known.weights or known.after is None:
+        return known
+    return replace(known, after=known.after.done("mask"))
+
+
+def _mixed(step: kinds.Step, fed: Sequence[Provenance], at: int, out: Any) -> After | None:
+    """Follow values that learned numbers, or a mean, mix across heads."""
+    after = fed[at].after
+    learned = all(known.learned for index, known in enumerate(fed) if index != at)
+    if after is None or not learned or len(fed[at].weights) != 1:
+        return None
+    if fed[at].terms and step.name in kinds.SUMS:
+        return None
+    return mixed(step, after, step.fed[at], out)
+
+
+def _took_back(held: tuple[SoftmaxUse, ...], name: str) -> None:
+    """Forget that values went where nobody follows them: they are followed."""
+    for use in held:
+        if use.goes[-1:] in ([name], [LEARNED]):
+            use.goes.pop()
+
+
+def _final(tensor: Any, source: Provenance) -> Final | None:
+    after = source.after
+    if after is None or not (after.stages or after.lost):
+        return None
+    return Final(tensor.detach().clone(), after, source.mask)
+
+
+def _summed(step: kinds.Step, fed: Sequence[Provenance], made: Provenance) -> Provenance:
+    """Pass on what was multiplied with the values, until the products are summed."""
+    weighing = next((known.weighing for known in fed if known.weighing is not None), None)
+    if made.sums and weighing is not None and step.name in kinds.SUMS:
+        _settle(made.sums, weighing, tuple(use for known in fed for use in known.terms))
+        return made
+    return replace(made, weighing=weighing) if made.terms else made
+
+
+def _settle(uses: tuple[SoftmaxUse, ...], weighing: Weighing, held: tuple[SoftmaxUse, ...]) -> None:
+    """Note what was multiplied with the values in the end.
+
+    A sum of numbers, as of the weights that a mask leaves, gives way to what sums features.
+    """
+    for use in uses:
+        if use not in held or use.rank == 2 or use.rank > weighing.rank:
+            continue
+        use.rank, use.final = weighing.rank, weighing.final

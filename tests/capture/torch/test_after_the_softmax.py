@@ -1,0 +1,204 @@
+"""What a model does to weights after the softmax is done to what is shown, and said."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+sys.path.insert(0, str(Path(__file__).parent))  # the tests here import written.py
+
+from written import B, D, H, Made, T, heads, only, sites, weights
+
+import limelight as ll
+from limelight.errors import UnsupportedModelError
+
+
+@pytest.fixture
+def x():
+    return torch.randn(B, T + 1, D)
+
+
+def plain(self, x):
+    q, k = heads(self.q(x)), heads(self.k(x))
+    return (q @ k.transpose(-1, -2) / 3).softmax(-1)
+
+
+def masked(self, w):
+    real = torch.ones(w.shape[-1])
+    real[-2:] = 0
+    w = w * real
+    return w / w.sum(-1, keepdim=True)
+
+
+def overwritten(self, w):
+    w = w.clone()
+    w[..., -2:] = 0.0
+    return w
+
+
+def in_place(self, w):
+    return w.masked_fill_(torch.ones(w.shape[-2:]).triu(1).bool(), 0.0)
+
+
+def best(self, w):
+    w = w.masked_fill(w < w.topk(2, -1).values[..., -1:], 0.0)
+    return w / w.sum(-1, keepdim=True)
+
+
+def turned(self, w):
+    """In another order of axes, and back."""
+    w = w.permute(2, 0, 3, 1).reshape(w.shape[2] * B, w.shape[3], H) ** 2
+    w = w.reshape(-1, B, w.shape[1], H).permute(1, 3, 0, 2)
+    return functional.normalize(w, p=1, dim=-1)
+
+
+WAYS = {
+    "mask and renormalisation": (masked, "after mask and renormalisation"),
+    "some overwritten": (overwritten, "after mask"),
+    "masked in place": (in_place, "after mask"),
+    "the best two": (best, "after mask and renormalisation"),
+    "power, turned meanwhile": (turned, "after power and renormalisation"),
+    "clamped": (lambda self, w: w.clamp(min=0.1), "after clamp"),
+    "scaled": (lambda self, w: 0.5 * w, "after scaling"),
+    "threshold": (lambda self, w: functional.threshold(w, 0.15, 0.0), "after threshold"),
+    "gated by numbers": (lambda self, w: w * self.each[:, None, None], "after reweighting"),
+}
+
+MIXED = {
+    "convolution": (lambda self, w: self.conv(w), "after mixing of heads"),
+    "more heads, and a norm": (
+        lambda self, w: self.norm(self.grow(w)), "after mixing of heads and batch norm"),
+    "linear layer over heads put last": (
+        lambda self, w: self.linear(w.permute(0, 2, 3, 1)).permute(0, 3, 1, 2),
+        "after mixing of heads"),
+    "einsum": (
+        lambda self, w: torch.einsum("gh,bhqk->bgqk", self.matrix, w), "after mixing of heads"),
+    "matmul over flat maps": (
+        lambda self, w: (self.matrix @ w.flatten(2)).view_as(w), "after mixing of heads"),
+    "layer norm over heads": (
+        lambda self, w: self.layer(w.movedim(1, -1)).movedim(-1, 1), "after layer norm"),
+    "mean of heads": (lambda self, w: w.mean(1, keepdim=True), "after mixing of heads"),
+}  # fmt: skip
+
+
+class Used(nn.Module):
+    """Holds what is done to weights, so that a hook sees what came of it."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+        self.conv, self.grow = nn.Conv2d(H, H, 1), nn.Conv2d(H, 2 * H, 1)
+        self.norm, self.layer, self.linear = nn.BatchNorm2d(2 * H), nn.LayerNorm(H), nn.Linear(H, H)
+        self.matrix = nn.Parameter(torch.randn(H, H))
+        self.each = nn.Parameter(torch.rand(H))
+
+    def forward(self, w):
+        return self.change(self, w)
+
+
+def model_of(change):
+    def forward(self, x):
+        w = self.used(plain(self, x))
+        v = heads(self.v(x))
+        v = v if w.shape[1] == H else v.repeat(1, max(w.shape[1] // H, 1), 1, 1)[:, : w.shape[1]]
+        return (w @ v).transpose(1, 2).flatten(2)
+
+    parts = {name: nn.Linear(D, D) for name in ("q", "k", "v")}
+    return Made(forward, used=Used(change), **parts).eval()
+
+
+def seen_by_a_hook(model, x):
+    seen = []
+    handle = model.used.register_forward_hook(lambda module, args, out: seen.append(out.clone()))
+    with torch.no_grad():
+        output = model(x)
+    handle.remove()
+    return seen[0].numpy(), output
+
+
+@pytest.mark.parametrize("way", [*WAYS, *MIXED])
+def test_what_is_multiplied_with_the_values_is_shown(way, x):
+    change, stage = {**WAYS, **MIXED}[way]
+    model = model_of(change)
+    wanted, _ = seen_by_a_hook(model, x)
+    site = only(ll.capture(model, x))
+    assert weights(site).shape == wanted.shape
+    np.testing.assert_allclose(weights(site), wanted, atol=1e-6)
+    assert site.attrs["stage"] == stage
+    if "mask" in stage or "threshold" in stage:
+        assert not np.asarray(site["allowed"].broadcast_like(site["weights"]))[wanted == 0].any()
+
+
+@pytest.mark.parametrize("way", ["nothing", "mask of ones", "dropout", "turned and back"])
+def test_what_changes_nothing_is_no_stage(way, x):
+    ways = {
+        "nothing": lambda self, w: w,
+        "mask of ones": lambda self, w: w * torch.ones(w.shape[-1]),
+        "dropout": lambda self, w: functional.dropout(w, 0.5, self.training),
+        "turned and back": lambda self, w: w.transpose(1, 2).contiguous().transpose(1, 2),
+    }
+    site = only(ll.capture(model_of(ways[way]), x))
+    assert "stage" not in site.attrs
+    np.testing.assert_allclose(weights(site).sum(-1), 1, atol=1e-5)
+
+
+def test_a_mask_after_pooling_takes_padding_away(x):
+    """As in pointers over a source: the weighted sum is formed with a product and a sum."""
+
+    def forward(self, x, real):
+        w = functional.softmax(self.q(x)[..., 0], dim=1)
+        w = w.masked_fill(real == 0, 0.0)
+        w = w / (w.sum(1)[:, None] + 1e-9)
+        return (w.unsqueeze(-1) * x).sum(1)
+
+    real = torch.ones(B, x.shape[1])
+    real[0, -2:] = 0
+    model = Made(forward, q=nn.Linear(D, 1))
+    site = only(ll.capture(model, (x, real)))
+    with torch.no_grad():
+        w = functional.softmax(model.q(x)[..., 0], dim=1) * real
+        wanted = w / w.sum(1, keepdim=True)
+    np.testing.assert_allclose(weights(site)[:, 0, 0], wanted, atol=1e-6)
+    assert not site["allowed"].values[0, ..., -2:].any()
+    assert not site["key_valid"].values[0, -2:].any()
+    assert site["key_valid"].values[1].all()
+
+
+def test_softmaxes_that_are_combined_say_so(x):
+    def forward(self, x):
+        first, second = (part(x) @ x.transpose(1, 2) for part in (self.q, self.k))
+        return (first.softmax(-1) - 0.3 * second.softmax(-1)) @ x
+
+    model = Made(forward, q=nn.Linear(D, D), k=nn.Linear(D, D))
+    captured = sites(ll.capture(model, x))
+    assert len(captured) == 2
+    for site in captured.values():
+        assert "combined with another softmax" in site.attrs["stage"]
+        assert "cannot be followed" in site.attrs["stage"]
+
+
+def test_a_product_of_smaller_softmaxes_is_no_map(x):
+    def forward(self, x):
+        mid = x[:, ::2]
+        left = (x @ mid.transpose(1, 2)).softmax(-1)
+        small = (mid @ mid.transpose(1, 2)).softmax(-1)
+        return left @ small @ ((mid @ x.transpose(1, 2)).softmax(-1) @ x)
+
+    with pytest.raises(UnsupportedModelError) as error:
+        ll.capture(Made(forward), x)
+    assert "product of smaller softmaxes" in str(error.value)
+
+
+def test_weights_cut_for_being_small_make_no_padding(x):
+    model = model_of(lambda self, w: w * (w == w.amax(-1, keepdim=True)))
+    site = only(ll.capture(model, x))
+    unread = ~np.asarray(site["allowed"].broadcast_like(site["weights"])).any(axis=(1, 2))
+    assert unread.any()
+    assert site["key_valid"].values.all()
+    assert site["query_valid"].values.all()

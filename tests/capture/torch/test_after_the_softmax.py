@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # the tests here import written.
 from written import B, D, H, Made, T, heads, only, sites, weights
 
 import limelight as ll
-from limelight.errors import UnsupportedModelError
+from limelight.errors import GateError, UnsupportedModelError
 
 
 @pytest.fixture
@@ -104,13 +104,17 @@ class Used(nn.Module):
 
 def model_of(change):
     def forward(self, x):
-        w = self.used(plain(self, x))
-        v = heads(self.v(x))
-        v = v if w.shape[1] == H else v.repeat(1, max(w.shape[1] // H, 1), 1, 1)[:, : w.shape[1]]
-        return (w @ v).transpose(1, 2).flatten(2)
+        return self.weighed(self.used(plain(self, x)), x)
 
     parts = {name: nn.Linear(D, D) for name in ("q", "k", "v")}
-    return Made(forward, used=Used(change), **parts).eval()
+    model = Made(forward, used=Used(change), **parts).eval()
+    model.weighed = lambda w, x: (w @ values_for(model, w, x)).transpose(1, 2).flatten(2)
+    return model
+
+
+def values_for(model, w, x):
+    v = heads(model.v(x))
+    return v if w.shape[1] == H else v.repeat(1, max(w.shape[1] // H, 1), 1, 1)[:, : w.shape[1]]
 
 
 def seen_by_a_hook(model, x):
@@ -133,6 +137,28 @@ def test_what_is_multiplied_with_the_values_is_shown(way, x):
     assert site.attrs["stage"] == stage
     if "mask" in stage or "threshold" in stage:
         assert not np.asarray(site["allowed"].broadcast_like(site["weights"]))[wanted == 0].any()
+
+
+#: What comes in another form than it went, so that no gate can be told where it belongs.
+UNGATED = ("matmul over flat maps", "power, turned meanwhile")
+
+
+@pytest.mark.parametrize("way", [*WAYS, *MIXED])
+def test_a_gate_acts_on_what_is_multiplied_with_the_values(way, x):
+    model = model_of({**WAYS, **MIXED}[way][0])
+    used, _ = seen_by_a_hook(model, x)
+    head = used.shape[1] - 1
+    if way in UNGATED:
+        with torch.no_grad(), pytest.raises(GateError, match="cannot be followed"):
+            with ll.gate(model, {("made", head): 0.0}):
+                model(x)
+        return
+    wanted = torch.from_numpy(used.copy())
+    wanted[:, head] = 0
+    with torch.no_grad():
+        with ll.gate(model, {("made", head): 0.0}):
+            gated = model(x)
+        torch.testing.assert_close(gated, model.weighed(wanted, x))
 
 
 @pytest.mark.parametrize("way", ["nothing", "mask of ones", "dropout", "turned and back"])

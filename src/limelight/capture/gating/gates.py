@@ -71,9 +71,17 @@ class Gates:
         Parameters
         ----------
         known : mapping of str to int
-            Every site of the model, and how many heads it has.
+            Every site of the model, and how many heads it has; 0 where none can be gated.
         """
         for site, pieces in self.sites.items():
+            if known.get(site) == 0:
+                raise GateError(
+                    f"Got a gate for {site!r}, whose weights cannot be followed from the softmax to "
+                    "the product with the values.",
+                    "Wanted a model in which it is known what each head contributes.",
+                    "Let it multiply weights [example, head, query, key] and values with matmul, "
+                    "bmm or einsum, or gate another site.",
+                )
             if site not in known:
                 raise GateError(
                     f"Got a gate for {site!r}, which is no attention site of this model.",
@@ -174,8 +182,9 @@ def _check_heads(site: str, piece: Piece, heads: int) -> None:
 
 
 def _listed(known: Mapping[str, int]) -> str:
-    sites = [f"{site} ({heads})" for site, heads in itertools.islice(known.items(), 40)]
-    more = len(known) - len(sites)
+    able = {site: heads for site, heads in known.items() if heads}
+    sites = [f"{site} ({heads})" for site, heads in itertools.islice(able.items(), 40)]
+    more = len(able) - len(sites)
     return (", ".join(sites) or "none was seen") + (f" and {more} more" if more > 0 else "")
 
 

@@ -46,6 +46,7 @@ class Site:
     scope : str
         The module within which all of it happens, up to the product with the values.
     heads : int
+        0 where its weights cannot be followed to what they are multiplied with.
     queries : int
     looped : bool
         Whether it runs again and again in one call, perhaps not as often in every call.
@@ -118,13 +119,13 @@ def dry_run(
         seen.key: Site(
             names[id(seen.softmax_call)],
             *seen.key,
-            seen.scope,
-            _heads(seen.lead, seen.call, examples),
+            seen.scope or "",
+            0 if seen.scope is None else _heads(seen.lead, seen.call, examples),
             seen.queries,
             names[id(seen.softmax_call)] in looped,
         )
         for seen in watcher.seen
-        if seen.scope is not None and id(seen.softmax_call) in names
+        if id(seen.softmax_call) in names
     }
     return sites, outputs
 
@@ -218,7 +219,8 @@ class _Watcher(_Recorder):
         if sizes:
             seen.lead, seen.queries = tuple(sizes[:-1]), sizes[-1]
 
-    def _met(self, seen: _Seen, rows: Any, lead: tuple[int, ...]) -> Any:  # noqa: ARG002
+    def _met(self, seen: _Seen, rows: Any, lead: tuple[int, ...]) -> Any:
+        seen.lead = lead  # heads may have been mixed into more or fewer
         if self._here is not None:
             seen.scope = _common(seen.call, self._here)
         return rows

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from limelight.capture.torch.intercept.modes import Op
+from limelight.capture.torch.trace import functions as kinds
+from limelight.capture.torch.trace.after import CASTS, IN_PLACE
+from limelight.capture.torch.trace.mixing import mixing
 
-_SAME_FORM = frozenset(
-    {"dropout", "dropout_", "to", "type", "type_as", "float", "half", "bfloat16", "double",
-     "contiguous", "clone", "detach", "masked_fill", "masked_fill_", "nan_to_num", "where", "mul",
-     "multiply", "__mul__", "__rmul__", "div", "true_divide", "divide", "__truediv__",
-     "__getitem__"}
-)  # fmt: skip
+_SAME_FORM = CASTS | kinds.ELEMENTWISE | IN_PLACE | {"getitem"}
 _REGROUPED = frozenset(
     {"view", "reshape", "flatten", "unflatten", "squeeze", "expand", "view_as", "reshape_as"}
 )  # fmt: skip
@@ -54,6 +52,9 @@ class Alias:
         """Sizes of examples and heads, as the softmax had them."""
         return tuple(self.tensor.shape[axis] for axis in self.natural[:-2])
 
+
+#: Give their first argument the form or the precision of their second.
+_FORMS = frozenset({"expand_as", "reshape_as", "type_as", "view_as"})
 
 #: Takes an alias's origin, a tensor [lead …, query, feature] and ``lead``; returns it changed.
 Change = Callable[[Any, Any, tuple[int, ...]], Any]
@@ -107,11 +108,17 @@ class Follower:
         if index is None:
             return run()
         alias = self._aliases[id(op.args[index])]
-        if name in _PRODUCTS and index < 2:
+        if name in _PRODUCTS and index < 2 and not _mixes(op, alias):
             return self._product(alias, first=(index == 0) != (name == "__rmatmul__"), op=op)
         out = run()
-        if name in _SAME_FORM and _alike(out, alias, sliced=name == "__getitem__"):
+        plain = kinds.name_of(op.function)
+        if index and plain in _FORMS:
+            return out  # another tensor, in the form or precision of the weights
+        mixed = None
+        if plain in _SAME_FORM and _alike(out, alias, sliced=name == "__getitem__"):
             self._aliases[id(out)] = Alias(out, alias.natural, alias.origin)
+        elif (mixed := _mixed(plain, op, alias, out)) is not None:
+            self._aliases[id(out)] = Alias(out, mixed, alias.origin)
         elif name in _SCALED:
             changed = self._scaled(alias)
             args = tuple(changed if i == index else arg for i, arg in enumerate(op.args))
@@ -146,7 +153,13 @@ class Follower:
             return run()
         alias = self._aliases[id(operands[index])]
         order = _einsum_order(op.args[0], index, alias)
-        if order is not None:
+        if order is None:
+            out = run()
+            mixed = _mixed("einsum", op, alias, out)
+            if mixed is not None:
+                self._aliases[id(out)] = Alias(out, mixed, alias.origin)
+                return out
+        else:
             out = run()
             back = [order.index(axis) for axis in range(len(order))]
             turned = out.permute(order)
@@ -181,6 +194,27 @@ def _alike(out: Any, alias: Alias, sliced: bool) -> bool:
     key = alias.natural[-1]
     same = [a == b for a, b in zip(shape, alias.tensor.shape, strict=True)]
     return all(same[:key]) and all(same[key + 1 :]) and (same[key] or sliced)
+
+
+def _mixed(name: str, op: Op, alias: Alias, out: Any) -> tuple[int, ...] | None:
+    """Follow a function that mixes heads, and neither queries nor keys."""
+    if not hasattr(out, "dim"):
+        return None
+    change = mixing(name, op.args, op.kwargs, alias.tensor, out)
+    if change is None or change.axis in alias.natural[-2:]:
+        return None
+    at = {axis: place for place, axis in enumerate(change.order)}
+    at[change.axis] = at.get(None, -1)
+    return tuple(at[axis] for axis in alias.natural if at[axis] >= 0)
+
+
+def _mixes(op: Op, alias: Alias) -> bool:
+    """Say whether a product has the heads as its inner axis, as numbers that mix them do."""
+    if op.args[0] is alias.tensor:
+        inner = alias.tensor.dim() - 1
+    else:
+        inner = alias.tensor.dim() - 2
+    return inner in alias.natural[:-2]
 
 
 def _regrouped(out: Any, alias: Alias) -> tuple[int, ...] | None:

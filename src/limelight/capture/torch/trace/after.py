@@ -16,7 +16,7 @@ from limelight.capture.torch.trace import functions as kinds
 from limelight.capture.torch.trace.mixing import mixing
 
 #: Give the same values in another precision, or on another device: nothing moves.
-_CASTS = kinds.listed(
+CASTS = kinds.listed(
     "alias bfloat16 clone contiguous cpu cuda data detach double dropout float half to type "
     "type_as real requires_grad alpha_dropout feature_dropout"
 )
@@ -174,7 +174,7 @@ def carried(
         stages = tuple(dict.fromkeys(word for each in known for word in each.stages))
         return replace(after, index=None, stages=stages)
     if step.rearranges:
-        return after if step.name in _CASTS else _moved(step, after, tensor, which)
+        return after if step.name in CASTS else _moved(step, after, tensor, which)
     if several:
         return replace(after, lost="combined with another softmax")
     word = _word(step, at)

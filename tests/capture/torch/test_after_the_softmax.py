@@ -149,9 +149,12 @@ def test_a_gate_acts_on_what_is_multiplied_with_the_values(way, x):
     used, _ = seen_by_a_hook(model, x)
     head = used.shape[1] - 1
     if way in UNGATED:
-        with torch.no_grad(), pytest.raises(GateError, match="cannot be followed"):
-            with ll.gate(model, {("made", head): 0.0}):
-                model(x)
+        with (
+            torch.no_grad(),
+            pytest.raises(GateError, match="cannot be followed"),
+            ll.gate(model, {("made", head): 0.0}),
+        ):
+            model(x)
         return
     wanted = torch.from_numpy(used.copy())
     wanted[:, head] = 0

@@ -76,8 +76,8 @@ class Gates:
         for site, pieces in self.sites.items():
             if known.get(site) == 0:
                 raise GateError(
-                    f"Got a gate for {site!r}, whose weights cannot be followed from the softmax to "
-                    "the product with the values.",
+                    f"Got a gate for {site!r}, whose weights cannot be followed from the softmax "
+                    "to the product with the values.",
                     "Wanted a model in which it is known what each head contributes.",
                     "Let it multiply weights [example, head, query, key] and values with matmul, "
                     "bmm or einsum, or gate another site.",

@@ -143,5 +143,5 @@ def painted(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndar
     """
     nan = np.isnan(values)
     values[nan] = 0
-    cells = np.rint(np.sqrt(values) * np.float32(255))
+    cells = np.rint(np.sqrt(np.abs(values)) * np.float32(255))
     return np.minimum(cells, 255).astype(np.uint8), nan

@@ -203,17 +203,14 @@ def _mixed(name: str, op: Op, alias: Alias, out: Any) -> tuple[int, ...] | None:
     change = mixing(name, op.args, op.kwargs, alias.tensor, out)
     if change is None or change.axis in alias.natural[-2:]:
         return None
-    at = {axis: place for place, axis in enumerate(change.order)}
+    at = {axis: index for index, axis in enumerate(change.order)}
     at[change.axis] = at.get(None, -1)
     return tuple(at[axis] for axis in alias.natural if at[axis] >= 0)
 
 
 def _mixes(op: Op, alias: Alias) -> bool:
     """Say whether a product has the heads as its inner axis, as numbers that mix them do."""
-    if op.args[0] is alias.tensor:
-        inner = alias.tensor.dim() - 1
-    else:
-        inner = alias.tensor.dim() - 2
+    inner = alias.tensor.dim() - (1 if op.args[0] is alias.tensor else 2)
     return inner in alias.natural[:-2]
 
 

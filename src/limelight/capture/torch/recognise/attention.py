@@ -11,6 +11,7 @@ from typing import Any
 
 from limelight.capture.recognition import Choice, Softmax
 from limelight.capture.torch.names import name_of
+from limelight.capture.torch.recognise.shown import stage_of
 from limelight.capture.torch.recognise.steps import Site, Sites
 from limelight.capture.torch.trace.axes import BatchAxis, fits
 from limelight.capture.torch.trace.recorder import SoftmaxCall, Trace
@@ -95,6 +96,7 @@ def record_of(
         shape,
         kind=softmax_call.kind if reason is None else None,
         reason=reason or "",
+        stage=stage_of(softmax_call) if reason is None else "",
         argument=argument or _argument(softmax_call, reason),
     )
 

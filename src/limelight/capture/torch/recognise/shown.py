@@ -81,6 +81,26 @@ def masked_by(softmax_call: SoftmaxCall, stage: str) -> MaskedBy:
     return joint([softmax_call.masked_by, masks.decided_by(final.mask)])
 
 
+def stage_of(softmax_call: SoftmaxCall) -> str:
+    """Say what a model multiplies with the values, where that is not the plain softmax.
+
+    Parameters
+    ----------
+    softmax_call : SoftmaxCall
+
+    Returns
+    -------
+    str
+        Empty where it is.
+    """
+    final = None if softmax_call.use is None else softmax_call.use.final
+    if final is None:
+        return ""
+    if final.after.lost:
+        return f"before it is {final.after.lost}, which cannot be followed"
+    return f"after {final.stage}"
+
+
 def for_all(softmax_call: SoftmaxCall, examples: int) -> SoftmaxCall:
     """Give each example the map that all share, where it is made of learned numbers only.
 

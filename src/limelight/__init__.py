@@ -26,6 +26,7 @@ _HOMES = {
     "catalogue": "limelight.catalogue",
     "gate": "limelight.capture",
     "open_run": "limelight.store",
+    "sites": "limelight.capture",
     "stack": "limelight.capture",
 }
 

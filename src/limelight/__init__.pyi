@@ -14,6 +14,7 @@ from limelight.apps.transformers import TrainerCallback as TrainerCallback
 from limelight.capture import Probe as Probe
 from limelight.capture import capture as capture
 from limelight.capture import gate as gate
+from limelight.capture import sites as sites
 from limelight.capture import stack as stack
 from limelight.catalogue import analyses as catalogue
 from limelight.record import Recorder as Recorder
@@ -38,5 +39,6 @@ __all__ = [
     "normalised_entropy",
     "open_run",
     "share_beyond_uniform",
+    "sites",
     "stack",
 ]

@@ -18,9 +18,11 @@ from limelight.capture.gating import sweep as sweep
 from limelight.capture.once import capture as capture
 from limelight.capture.parameters import parameters as parameters
 from limelight.capture.probe import Probe as Probe
+from limelight.capture.softmaxes import SoftmaxTable as SoftmaxTable
+from limelight.capture.softmaxes import sites as sites
 from limelight.capture.stacking import stack as stack
 
-__all__ = ["Probe", "capture", "gate", "parameters", "stack", "sweep"]
+__all__ = ["Probe", "SoftmaxTable", "capture", "gate", "parameters", "sites", "stack", "sweep"]
 
 
 class _Room(ModuleType):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from limelight.capture import keras, torch
     from limelight.capture.gating.gates import Gates
     from limelight.capture.probe import Probe
+    from limelight.capture.recognition import Softmax
 
 
 class Adapter(Protocol):
@@ -40,6 +41,14 @@ class Adapter(Protocol):
 
         One node for each site. The probe's ``include``, ``exclude`` and ``axes`` count, whatever
         the adapter would say; its ``call`` is how the model is run.
+        """
+
+    def softmaxes(
+        self, model: Any, probe: Probe, example: int | None
+    ) -> tuple[str, list[Softmax], list[str]]:
+        """Run the model once; return its name, a record of every softmax, and notes.
+
+        Notes say what else may hide attention. Given an example, records hold its values.
         """
 
     def named_parameters(self, model: Any) -> dict[str, NDArray[Any]]:

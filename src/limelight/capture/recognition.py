@@ -8,10 +8,11 @@ Knows no framework.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
+from limelight.capture.checking import Values
 from limelight.capture.probe.axes import INPUTS
 from limelight.errors import NoAttentionError, UnsupportedModelError
 
@@ -52,6 +53,12 @@ class Softmax:
         renormalisation``.
     argument : str
         The argument that changes what it is taken for.
+    source : object, optional
+        What the adapter knows of it beside.
+    calls : int
+        How many that are alike ran under this path, one after another.
+    values : Values, optional
+        What it held for one example.
     """
 
     path: str
@@ -63,6 +70,19 @@ class Softmax:
     reading: str = ""
     stage: str = ""
     argument: str = ""
+    source: Any = field(default=None, compare=False, repr=False)
+    calls: int = 1
+    values: Values | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def change(self) -> str:
+        """What to say to change what it is taken for, such as ``include=['head']``."""
+        path = self.path.partition(":")[0]
+        if self.argument == "axes":
+            if "not begin with" in self.reason:
+                return "axes={'inputs': 1}"
+            return f"axes={{{path!r}: {self.axes or ('example', 'head', 'query', 'key')}}}"
+        return f"{self.argument}=[{path!r}]" if self.argument else ""
 
 
 @dataclass(frozen=True)

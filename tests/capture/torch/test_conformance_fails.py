@@ -109,7 +109,11 @@ def test_nothing_in_place_of_an_error_is_found_out(monkeypatch):
 
 def test_paths_that_are_not_heeded_are_found_out(monkeypatch):
     real = adapter.watch
-    monkeypatch.setattr(adapter, "watch", lambda model, probe, *_: real(model, probe, (), (), None))
+    monkeypatch.setattr(
+        adapter,
+        "watch",
+        lambda model, probe, *_: real(model, probe.changed(include=(), exclude=())),
+    )
     with pytest.raises(AssertionError):
         Example().test_a_site_can_be_left_out()
 

@@ -218,3 +218,12 @@ def test_labels_and_texts_are_asked_for(x):
         ll.capture(Written(), (x, torch.zeros(B)))
     with pytest.raises(ProbeError, match="Texts must be tokenized"):
         ll.capture(Written(), ["a cat", "a dog", "a bird"])
+
+
+def test_what_is_given_twice_is_one(x):
+    layer = nn.MultiheadAttention(D, 2, batch_first=True)
+    probe = ll.Probe((x, x, x))
+    assert [only(ll.capture(layer, p)).attrs["kind"] for p in (probe, probe.some([1]))] == [
+        "self", "self",
+    ]  # fmt: skip
+    assert only(ll.capture(layer, (x, x.clone(), x.clone()))).attrs["kind"] == "cross"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from limelight.capture.gating.gates import Gates
     from limelight.capture.probe import Probe
+    from limelight.capture.recognition import Softmax
 
 
 def matches(model: Any) -> bool:
@@ -33,6 +34,15 @@ def watch(model: Any, probe: Probe, examples: Sequence[int] | None = None) -> xr
     from limelight.capture.keras import once
 
     return once.watch(model, probe, examples)
+
+
+def softmaxes(
+    model: Any, probe: Probe, example: int | None
+) -> tuple[str, list[Softmax], list[str]]:
+    """Run a model once on a probe, and say of every softmax what it was taken for."""
+    from limelight.capture.keras import once
+
+    return once.softmaxes(model, probe, example)
 
 
 def named_parameters(model: Any) -> dict[str, NDArray[Any]]:

@@ -7,6 +7,7 @@ attention module; the model is left as it was. Loaded when a Keras model has com
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import xarray as xr
@@ -16,11 +17,13 @@ from limelight.capture.keras.backends.backend import backend
 from limelight.capture.keras.listen.listening import listening
 from limelight.capture.keras.listen.provenance import ProvenanceTracker
 from limelight.capture.keras.recognise.attention import Recogniser
-from limelight.capture.keras.recognise.naming import nothing, recognised
+from limelight.capture.keras.recognise.naming import COMPILED, nothing, recognised
 from limelight.capture.keras.recognise.reading import Reader
+from limelight.capture.keras.recognise.values import with_values
 from limelight.capture.keras.state import untouched
+from limelight.capture.keras.trace import Trace
 from limelight.capture.probe import Probe
-from limelight.capture.recognition import Choice
+from limelight.capture.recognition import Choice, Softmax
 from limelight.capture.site import assemble, label
 from limelight.errors import UnsupportedModelError
 
@@ -54,17 +57,7 @@ def watch(
     ProbeError
         If the model refuses the probe's inputs.
     """
-    backend().ready(model)
-    if probe.call is not None:
-        raise UnsupportedModelError(
-            f"Got call= for the Keras model {model.name!r}.",
-            "Only torch models are run by a function of yours.",
-            "Leave call out; wrap what you want to run in a keras.Model, and pass that.",
-        )
-    if not model.built:
-        calling.run(model, probe)  # builds it, as its owner's first call would
-    with untouched(model), listening(model) as trace:
-        inputs = calling.run(model, probe)
+    trace, inputs = _observed(model, probe)
     tracker = ProvenanceTracker(trace, inputs)
     recogniser = Recogniser(trace, tracker, probe.examples, inputs)
     groups, softmaxes = recognised(model, trace, recogniser, Choice.of(probe))
@@ -75,3 +68,51 @@ def watch(
     if examples is not None:
         sites = [site.isel(example=list(examples)) for site in sites]
     return assemble(sites)
+
+
+def softmaxes(
+    model: Any, probe: Probe, example: int | None
+) -> tuple[str, list[Softmax], list[str]]:
+    """Run a model once on a probe, and say of every softmax what it was taken for.
+
+    Parameters
+    ----------
+    model : keras.Model
+    probe : Probe
+    example : int, optional
+        Whose values are kept and compared with the model's own.
+
+    Returns
+    -------
+    str
+        The model's name.
+    list of Softmax
+        In the order they ran.
+    list of str
+        What else may hide attention.
+    """
+    trace, inputs = _observed(model, probe, examined=example is not None)
+    recogniser = Recogniser(trace, ProvenanceTracker(trace, inputs), probe.examples, inputs)
+    choice = replace(Choice.of(probe), strict=False)
+    _, rows = recognised(model, trace, recogniser, choice)
+    if example is not None:
+        pairs = zip(rows, trace.softmaxes, strict=True)
+        rows = [with_values(row, softmax, probe.examples, example) for row, softmax in pairs]
+    return str(model.name), rows, [COMPILED] if trace.hidden else []
+
+
+def _observed(model: Any, probe: Probe, examined: bool = False) -> tuple[Trace, list[Any]]:
+    """Run a model once, leaving no trace, and return what it did and was called with."""
+    backend().ready(model)
+    if probe.call is not None:
+        raise UnsupportedModelError(
+            f"Got call= for the Keras model {model.name!r}.",
+            "Only torch models are run by a function of yours.",
+            "Leave call out; wrap what you want to run in a keras.Model, and pass that.",
+        )
+    if not model.built:
+        calling.run(model, probe)  # builds it, as its owner's first call would
+    with untouched(model), listening(model) as trace:
+        trace.examined = examined
+        inputs = calling.run(model, probe)
+    return trace, inputs

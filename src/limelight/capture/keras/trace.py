@@ -56,6 +56,8 @@ class Softmax:
         Shapes of what its values were combined with there.
     factored : callable, optional
         Gives the weights as :class:`~limelight.factors.Factors`, with axes as in ``weights``.
+    products : list of (tensor, tensor)
+        What its values were combined with and what came out, where that is examined.
     """
 
     call: Call | None
@@ -65,6 +67,7 @@ class Softmax:
     used: bool = False
     partners: list[tuple[int, ...]] = field(default_factory=list)
     factored: Callable[[], Factors] | None = None
+    products: list[tuple[Any, Any]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -85,6 +88,10 @@ class Trace:
         Tensors whose ids are known here.
     muted : bool
         True while something runs that is not to be listened to.
+    examined : bool
+        Whether what softmaxes are combined with is kept.
+    terms : dict of int to list of (Softmax, tensor)
+        ``id`` of what came out, to the softmax and what it was combined with.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -94,6 +101,8 @@ class Trace:
     same: dict[int, Any] = field(default_factory=dict)
     tensors: list[Any] = field(default_factory=list)
     muted: bool = False
+    examined: bool = False
+    terms: dict[int, list[tuple[Softmax, Any]]] = field(default_factory=dict)
 
     def add(self, softmax: Softmax, *outputs: Any) -> Softmax:
         """Note a softmax, and the tensors that hold its values.
@@ -144,15 +153,30 @@ class Trace:
                 self.aliases[id(output)] = softmax_call
         self.tensors.append(output)
 
-    def computed(self, inputs: Sequence[Any]) -> None:
+    def computed(self, inputs: Sequence[Any], output: Any = None) -> None:
         """Note that something was computed from tensors.
 
         Parameters
         ----------
         inputs : sequence of tensor
+        output : tensor, optional
         """
+        if self.examined and output is not None:
+            self._multiplied(inputs, output)
         for tensor in inputs:
             softmax_call = self.aliases.get(id(tensor))
             if softmax_call is not None:
                 softmax_call.used = True
                 softmax_call.partners += [tuple(t.shape) for t in inputs if t is not tensor]
+
+    def _multiplied(self, inputs: Sequence[Any], output: Any) -> None:
+        """Keep what softmaxes are combined with, also where that is summed only afterwards."""
+        for tensor in inputs:
+            softmax_call = self.aliases.get(id(tensor))
+            terms = self.terms.get(id(tensor), [])
+            if softmax_call is not None:
+                terms = [(softmax_call, other) for other in inputs if other is not tensor]
+                self.terms[id(output)] = terms
+            for combined, other in terms:
+                combined.products.append((other, output))
+        self.tensors.append(output)

@@ -87,7 +87,9 @@ def read(inputs: Any, shared: Collection[Any], where: InputAxes) -> Inputs:
         named = {0: inputs}  # type: ignore[dict-item]
     _named(shared, named, "shared")
     dtypes = {name: _precision(value) for name, value in named.items()}
-    values = {name: _value(value, alone=not several) for name, value in named.items()}
+    # What is given twice stays one: queries and keys of the same positions.
+    copies = {id(value): _value(value, alone=not several) for value in named.values()}
+    values = {name: copies[id(value)] for name, value in named.items()}
     axes, count = _example_axes(values, shared, where)
     for name in values if several else ():
         if _is_plainly(named[name]) and axes[name] is None:

@@ -221,7 +221,8 @@ class Probe:
             return None if values is None else [values[row] for row in indices]
 
         pairs = zip(self.arrays, self.example_axes, strict=True)
-        cut = [probe_inputs.cut(array, axis, indices) for array, axis in pairs]
+        parts = {id(array): probe_inputs.cut(array, axis, indices) for array, axis in pairs}
+        cut = [parts[id(array)] for array in self.arrays]
         return self.changed(
             inputs=self.filled(cut), tokens=chosen(self.texts),
             labels=chosen(self.labels), groups=chosen(self.groups),

@@ -84,7 +84,8 @@ def prepared(model: Any, probe: Probe, dtype: Any = None) -> Any:
         return made.to(device, (dtype or came) if made.is_floating_point() else None)
 
     pairs = zip(probe.arrays, probe.precisions, strict=True)
-    return probe.filled([tensor(array, precision) for array, precision in pairs])
+    made = {id(array): tensor(array, precision) for array, precision in pairs}
+    return probe.filled([made[id(array)] for array in probe.arrays])
 
 
 def example_axes(probe: Probe) -> list[int | None]:

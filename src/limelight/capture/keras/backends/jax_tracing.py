@@ -162,7 +162,7 @@ class _Runner:
         elif name == "select_n":
             self._trace.chosen(tensors[1:], output)
         else:
-            self._trace.computed(tensors)
+            self._trace.computed(tensors, output)
         call = self._stack[-1] if self._stack else None
         self._softmaxes.note(call, name, args, params, output)
 

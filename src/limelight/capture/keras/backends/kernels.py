@@ -153,6 +153,8 @@ def _watched(original: Callable[..., Any], trace: Trace, stack: list[Call]) -> C
             call, queries, keys, dtype=dtype_of(query), scale=scale, bias=added, causal=is_causal
         )
         softmax_call.partners.append(tuple(value.shape))
+        if trace.examined:
+            softmax_call.products.append((value, output))
         trace.softmaxes[before:] = [softmax_call]
         return output
 

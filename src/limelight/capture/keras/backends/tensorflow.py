@@ -188,7 +188,7 @@ def _observer(trace: Trace, stack: list[Call]) -> Callable[..., Any]:
         elif op_type in _CHOICE:
             trace.chosen(inputs, outputs[0])
         elif op_type not in _FORM_ONLY:
-            trace.computed(inputs)
+            trace.computed(inputs, outputs[0] if outputs else None)
         if op_type == "Softmax":
             trace.add(Softmax(stack[-1] if stack else None, inputs[0], outputs[0]))
         return outputs

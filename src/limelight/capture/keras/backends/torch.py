@@ -155,7 +155,10 @@ def _note(trace: Trace, call: Call | None, event: Event, output: Any) -> None:
             trace.add(Softmax(call, logits, weights), output)
     elif isinstance(event, Attend):
         trace.computed([event.query, event.key, event.value])
-        trace.softmaxes.append(_attention(call, event))
+        softmax_call = _attention(call, event)
+        if trace.examined:
+            softmax_call.products += [(event.value, out) for out in _tensors(output)[:1]]
+        trace.softmaxes.append(softmax_call)
     else:
         inputs, outputs = _tensors((event.args, event.kwargs)), _tensors(output)
         if not inputs or not outputs:
@@ -166,7 +169,7 @@ def _note(trace: Trace, call: Call | None, event: Event, output: Any) -> None:
         elif name == "where":
             trace.chosen(inputs, outputs[0])
         else:
-            trace.computed(inputs)
+            trace.computed(inputs, outputs[0])
 
 
 def _attention(call: Call | None, event: Attend) -> Softmax:

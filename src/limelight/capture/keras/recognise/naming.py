@@ -18,7 +18,8 @@ from limelight.capture.keras.trace import Call, Trace
 from limelight.capture.recognition import Choice, Softmax, nothing_seen
 from limelight.errors import UnsupportedModelError
 
-_COMPILED = "A part of it ran inside compiled functions, which show no values."
+#: Said where softmaxes may have run unseen.
+COMPILED = "A part of it ran inside compiled functions, which show no values."
 _SAVED = "Load the Keras file the model was saved to, not an exported one."
 _FIX = "If a layer forms weights with exp() and sum(), let it use keras.ops.softmax."
 
@@ -93,7 +94,9 @@ def _record(softmax: Softmax, verdict: Site | str, classifies: bool) -> Softmax:
     if verdict.queries:
         for axis in order[len(order) - 2 * axes : len(order) - axes]:
             roles[axis] = "query"
-    return replace(softmax, kind=verdict.kind, axes=tuple(roles), argument="exclude")
+    return replace(
+        softmax, kind=verdict.kind, source=verdict, axes=tuple(roles), argument="exclude"
+    )
 
 
 def _named(
@@ -171,7 +174,7 @@ def nothing(model: Any, trace: Trace, softmaxes: list[Softmax]) -> UnsupportedMo
         "layer",
         (names.get(id(call.operation), "") for call in trace.calls),
         others,
-        why=_COMPILED if trace.hidden else "",
+        why=COMPILED if trace.hidden else "",
         wanted="Wanted Attention, AdditiveAttention, MultiHeadAttention, or a layer that takes a "
         "softmax over positions.",
         fix=_SAVED if trace.hidden else _FIX,

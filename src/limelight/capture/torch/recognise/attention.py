@@ -98,6 +98,7 @@ def record_of(
         reason=reason or "",
         stage=stage_of(softmax_call) if reason is None else "",
         argument=argument or _argument(softmax_call, reason),
+        source=softmax_call,
     )
 
 

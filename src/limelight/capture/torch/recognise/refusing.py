@@ -93,6 +93,23 @@ def nothing(model: Any, trace: Trace, others: Sequence[Softmax]) -> UnsupportedM
     )
 
 
+def notes(model: Any, trace: Trace) -> list[str]:
+    """Say what else than a softmax that was seen may hide attention.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    trace : Trace
+
+    Returns
+    -------
+    list of str
+    """
+    known = _mapless(model, trace)
+    reasons = (known[0] if known else None, _closed(model, trace))
+    return [reason for reason in reasons if reason]
+
+
 def _remedy(trace: Trace, others: Sequence[Softmax], known: bool) -> str | None:
     """Return what to do where that is clear, so that no ``include`` can help."""
     if any("not begin with" in other.reason for other in others):

@@ -188,3 +188,18 @@ def sizes_of(softmax_call: SoftmaxCall) -> tuple[int, int]:
     shape, axis = tuple(softmax_call.logits.shape), softmax_call.axis
     others = [size for index, size in enumerate(shape) if index != axis]
     return (others[-1] if len(others) > 1 else 1), shape[axis]
+
+
+def pools(site: Site) -> bool:
+    """Say whether a site is a single query's, as where the outputs of a recurrent layer are pooled.
+
+    Parameters
+    ----------
+    site : Site
+
+    Returns
+    -------
+    bool
+    """
+    queries, keys = sizes_of(site.softmax_calls[0])
+    return len(site.softmax_calls) == 1 and queries == 1 and keys > 1

@@ -46,6 +46,31 @@ def positions(weights: xr.DataArray, dim: str) -> xr.DataArray:
     return xr.DataArray(np.arange(weights.sizes[dim]), dims=dim)
 
 
+def shares(weights: xr.DataArray) -> xr.DataArray:
+    """Return what part of its row each weight is: ``|w| / Σ|w|``.
+
+    What a model multiplies with values after it changed a softmax's need not sum to 1, nor be
+    positive; measures are of shares.
+
+    Parameters
+    ----------
+    weights : DataArray [..., key]
+
+    Returns
+    -------
+    DataArray
+        Of the same dims; 0 where a whole row is.
+
+    Examples
+    --------
+    >>> shares(xr.DataArray([[0.5, -1.5]], dims=("query", "key"))).values.tolist()
+    [[0.25, 0.75]]
+    """
+    sizes = abs(weights)
+    total = sizes.sum("key", skipna=False)
+    return sizes / total.where(total != 0, 1)
+
+
 def waits(weights: xr.DataArray) -> bool:
     """Tell weights that are computed or read only when they are looked at, and are many.
 

@@ -18,6 +18,7 @@ from limelight import schema
 from limelight.analyses import blockwise
 from limelight.catalogue import Analysis, analyses
 from limelight.factors import Factors, factors_of
+from limelight.labelled import shares
 from limelight.measure import LEFT_OUT, NAN_ROWS, applied
 from limelight.rule import Rule
 
@@ -35,6 +36,7 @@ def measures_of(site: xr.Dataset, names: Iterable[str] | None = None) -> xr.Data
     Returns
     -------
     Dataset [example, head]
+        Of shares of the row, where the model changed the weights after the softmax (``stage``).
         float32. One variable per analysis: the mean over the example's valid queries; NaN where
         none is left. Rows that hold a NaN are left out, and ``nan_rows`` counts them. Queries for
         which an analysis is not defined are left out too; ``<analysis>_left_out`` counts those,
@@ -44,7 +46,7 @@ def measures_of(site: xr.Dataset, names: Iterable[str] | None = None) -> xr.Data
     if names is not None:
         chosen = set(names)
         cards = [card for card in cards if card.name in chosen]
-    weights = site["weights"]
+    weights = shares(site["weights"]) if site.attrs.get("stage") else site["weights"]
     factors = factors_of(weights)
     if factors is not None:
         values = blockwise.rows(factors, [*(card.name for card in cards), "normaliser"])

@@ -231,3 +231,20 @@ def test_weights_cut_for_being_small_make_no_padding(x):
     assert unread.any()
     assert site["key_valid"].values.all()
     assert site["query_valid"].values.all()
+
+
+@pytest.mark.parametrize("way", ["convolution", "mask and renormalisation", "scaled"])
+def test_what_need_not_sum_to_one_is_recorded_and_measured_by_shares(way, x, tmp_path):
+    model = model_of({**WAYS, **MIXED}[way][0])
+    wanted, _ = seen_by_a_hook(model, x)
+    with ll.Recorder(tmp_path, model, x) as recorder:
+        recorder.record(0)
+    run = ll.open_run(tmp_path)
+    stored = run.site("made")["weights"].values
+    np.testing.assert_allclose(np.nan_to_num(stored), wanted, atol=2e-3)
+    shares = np.abs(wanted) / np.abs(wanted).sum(-1, keepdims=True)
+    # In bits, over the keys that there are.
+    entropy = -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(-1).mean(-1)
+    measured = run.measures()["entropy"].sel(site="made").isel(step=0)
+    units = float(measured.values.max() / entropy.max())
+    np.testing.assert_allclose(measured.values, units * entropy, rtol=1e-3)

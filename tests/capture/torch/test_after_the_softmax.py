@@ -248,3 +248,31 @@ def test_what_need_not_sum_to_one_is_recorded_and_measured_by_shares(way, x, tmp
     measured = run.measures()["entropy"].sel(site="made").isel(step=0)
     units = float(measured.values.max() / entropy.max())
     np.testing.assert_allclose(measured.values, units * entropy, rtol=1e-3)
+
+
+LOGS = {
+    "exponential": lambda self, scores: functional.log_softmax(scores, -1).exp(),
+    "turned in between": lambda self, scores: torch.exp(scores.log_softmax(-1).mT).mT,
+    "module": lambda self, scores: self.log(scores).exp_(),
+}
+
+
+@pytest.mark.parametrize("way", LOGS)
+def test_a_softmax_in_logarithms_is_one_like_any_other(way, x):
+    def forward(self, x):
+        return LOGS[way](self, self.q(x) @ x.mT) @ x
+
+    model = Made(forward, q=nn.Linear(D, D), log=nn.LogSoftmax(-1)).eval()
+    site = only(ll.capture(model, x))
+    with torch.no_grad():
+        wanted = functional.softmax(model.q(x) @ x.mT, -1)
+        np.testing.assert_allclose(weights(site)[:, 0], wanted, atol=1e-6)
+        with ll.gate(model, {(site.attrs["module"], 0): 0.5}):
+            torch.testing.assert_close(model(x), 0.5 * wanted @ x)
+    assert "stage" not in site.attrs
+
+
+def test_logarithms_that_nobody_weighs_with_are_no_attention(x):
+    model = Made(lambda self, x: functional.log_softmax(self.q(x), -1), q=nn.Linear(D, 4))
+    with pytest.raises(UnsupportedModelError, match="outputs of a linear layer"):
+        ll.capture(model, x)

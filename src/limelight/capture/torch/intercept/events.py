@@ -85,11 +85,12 @@ class Attend:
 
 @dataclass(eq=False)
 class Softmax:
-    """One softmax that is about to run: over ``axis`` of ``logits``."""
+    """One softmax that is about to run: over ``axis`` of ``logits``; its logarithm if ``log``."""
 
     logits: Any
     axis: int
     call: Call | None = None
+    log: bool = False
 
 
 @dataclass(eq=False)

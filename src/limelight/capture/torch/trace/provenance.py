@@ -101,6 +101,8 @@ class Provenance:
         What decides which of it count: flags of :mod:`limelight.capture.torch.trace.masks`.
     after : After, optional
         How it holds a softmax's values.
+    logs : tuple of SoftmaxUse
+        Softmaxes of whose values it holds the logarithms, rearranged.
     weighing : Weighing, optional
         What values its terms were multiplied with.
     """
@@ -115,6 +117,7 @@ class Provenance:
     batch_axis: BatchAxis | None = None
     mask: int = 0
     after: After | None = None
+    logs: tuple[SoftmaxUse, ...] = ()
     weighing: Weighing | None = None
 
 

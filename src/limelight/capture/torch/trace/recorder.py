@@ -311,7 +311,9 @@ class _Recorder:
             )  # fmt: skip
             mapped = torch_functions.solid(out)[1] > 0
             after = None if mapped else begun(out.shape, event.axis)
-            held = Provenance(fresh, weights=(softmax_call.use,), after=after, mask=masks.CONTENT)
+            held = Provenance(fresh, after=after, mask=masks.CONTENT)
+            uses = (softmax_call.use,)
+            held = replace(held, logs=uses) if event.log else replace(held, weights=uses)
             self._tracker.put(out, replace(held, batch_axis=known.batch_axis))
             self._logits.setdefault(softmax_call.logits.data_ptr(), []).append(softmax_call)
 

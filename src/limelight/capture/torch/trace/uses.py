@@ -59,6 +59,8 @@ def followed(
     -------
     Provenance
     """
+    if fed[0].logs:
+        return _of_logs(step, fed, out, which, made)
     at = next((index for index, known in enumerate(fed) if known.weights), None)
     if at is None:
         return _summed(step, fed, made) if any(known.weighing for known in fed) else made
@@ -101,6 +103,20 @@ def overwritten(known: Provenance) -> Provenance:
     if not known.weights or known.after is None:
         return known
     return replace(known, after=known.after.done("mask"))
+
+
+def _of_logs(
+    step: kinds.Step, fed: Sequence[Provenance], out: Any, which: int, made: Provenance
+) -> Provenance:
+    """Follow the logarithms of a softmax's values until they are values again."""
+    known = fed[0]
+    if step.name == "exp":
+        return replace(made, weights=known.logs, logs=(), after=known.after, features=False)
+    if step.rearranges:
+        return replace(made, after=carried(step, [known.after], False, out, which))
+    for use in known.logs:
+        use.goes.append(step.name)
+    return replace(made, logs=())
 
 
 def _mixed(step: kinds.Step, fed: Sequence[Provenance], at: int, out: Any) -> After | None:

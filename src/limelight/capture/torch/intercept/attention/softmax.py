@@ -8,6 +8,7 @@ attention is recognised later.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from limelight.capture.torch.intercept.events import Softmax
@@ -24,6 +25,13 @@ def kernels() -> Iterator[Kernel]:
     for function in (torch.softmax, torch.Tensor.softmax, torch.nn.functional.softmax,
                      torch.special.softmax, aten.softmax.int, aten._softmax.default):  # fmt: skip
         yield Kernel(function, _read)
+    for function in (torch.log_softmax, torch.Tensor.log_softmax, torch.nn.functional.log_softmax,
+                     torch.special.log_softmax, aten.log_softmax.int):  # fmt: skip
+        yield Kernel(function, _read_log)
+
+
+def _read_log(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Softmax:
+    return replace(_read(args, kwargs), log=True)
 
 
 def _read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Softmax:

@@ -125,7 +125,7 @@ class Follower:
             out = op.function(*args, **op.kwargs)
         else:
             natural = _regrouped(out, alias) if name in _REGROUPED else None
-            if natural is None and name in _TURNED:
+            if natural is None and (name in _TURNED or plain in kinds.TURNS):
                 natural = _turned(op, alias, index)
             if natural is not None:
                 self._aliases[id(out)] = Alias(out, natural, alias.origin)

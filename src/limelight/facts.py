@@ -102,6 +102,7 @@ class Parameter(TypedDict):
     module: str
     shape: str
     size: int
+    trainable: Annotated[bool, "False: frozen, training leaves it as it is."]
 
 
 class Precision(TypedDict):

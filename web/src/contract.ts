@@ -145,6 +145,8 @@ export interface Parameter {
   readonly module: string;
   readonly shape: string;
   readonly size: number;
+  /** False: frozen, training leaves it as it is. */
+  readonly trainable: boolean;
 }
 
 /** How weights are stored. */

@@ -22,7 +22,7 @@ import {
   seriesOf,
 } from "../src/answers/series.ts";
 import { groupsOf, middle, shortNames } from "../src/answers/site_names.ts";
-import { hueOver, veil } from "../src/draw/overlay.ts";
+import { below, hueOver, veil } from "../src/draw/overlay.ts";
 import { fills } from "../src/views/parts/positions.ts";
 import { expected, golden } from "./golden.ts";
 
@@ -258,6 +258,19 @@ test("an image keeps its own pixels and colours, and the weights get a hue that 
   const over = veil(Float32Array.of(0, 1, Number.NaN, -1), hueOver(null));
   assert.deepEqual(
     [...over].filter((_, at) => at % 4 === 3),
-    [0, 204, 255, 0],
+    [0, 217, 255, 0],
   );
+});
+
+test("a digit under even weights does not glow: over each pixel lies nearly the same colour", () => {
+  const digit = pixelsOf({ values: Float32Array.of(0, 1), rows: 1, columns: 2, channels: 1 });
+  const [dark, , , , light] = below(digit);
+  const cover = (veil(Float32Array.of(0.8), hueOver(digit))[3] as number) / 255;
+  assert.ok((1 - cover) * ((light as number) - (dark as number)) < 35);
+  assert.ok(
+    (light as number) - (dark as number) > 60,
+    "yet the digit is seen where nothing covers it",
+  );
+  const coloured = pixelsOf({ values: Uint8Array.of(9, 99, 9), rows: 1, columns: 1, channels: 3 });
+  assert.equal(below(coloured), coloured, "an image of colours keeps them");
 });

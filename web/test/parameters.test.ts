@@ -6,6 +6,7 @@ import { decode } from "../src/answers/wire.ts";
 import type { Parameter } from "../src/types.ts";
 import {
   COLUMNS,
+  filteredRows,
   inSight,
   lines,
   MOST,
@@ -33,6 +34,7 @@ const named = (name: string, shape: string): Parameter => ({
   shape,
   module: name.split("/")[0] ?? "",
   size: 1,
+  trainable: true,
 });
 
 test("the table says what Python wrote, to the last digit", () => {
@@ -180,4 +182,20 @@ test("statistics keep three significant digits, and their signs", () => {
 test("the Python line quotes names so that they stay text", () => {
   assert.equal(python(["dense/kernel"]), 'run.parameters("dense/kernel")');
   assert.equal(python(["a", 'b"c']), 'run.parameters(["a", "b\\"c"])');
+});
+
+test("rows are filtered by words in any order, and frozen ones are known", () => {
+  const all = rowsOf(
+    load("summary"),
+    facts.map((fact, at) => ({ ...fact, trainable: at !== 1 })),
+  );
+  assert.deepEqual(
+    filteredRows(all, " BIAS den").map(({ name }) => name),
+    ["dense/bias"],
+  );
+  assert.equal(filteredRows(all, ""), all);
+  assert.deepEqual(
+    all.map(({ frozen }) => frozen),
+    [false, true, false],
+  );
 });

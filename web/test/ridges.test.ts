@@ -6,7 +6,9 @@ import { ridgesOf } from "../src/answers/ridges.ts";
 import { decode } from "../src/answers/wire.ts";
 import {
   across,
+  apart,
   baseline,
+  beyond,
   binAt,
   edge,
   extent,
@@ -17,6 +19,7 @@ import {
   type Ridges,
   readable,
   ridge,
+  robust,
   ticks,
 } from "../src/cells/ridges.ts";
 
@@ -218,4 +221,66 @@ test("edges are written as finely as the bins are wide", () => {
   assert.equal(edge(-0.00001, 0.25), "0.00");
   assert.equal(edge(12345.678, 100), "12346");
   assert.notEqual(edge(1.0e-8, 1e-9), edge(1.1e-8, 1e-9));
+});
+
+/** Histograms of one parameter, each a hill between -spread and spread. */
+function hills(parameter: string, spreads: readonly number[]): Ridges {
+  const rows = spreads.map((spread, at) => {
+    const counts = Int32Array.from({ length: 64 }, (_, bin) => 1 + 20 * Math.min(bin, 63 - bin));
+    return ridge(at, counts, -spread, spread);
+  });
+  return { parameter, rows };
+}
+
+test("a wide layer, or one that explodes, makes needles of no other", () => {
+  const narrow = [hills("a", [0.1, 0.12]), hills("b", [0.05, 0.07]), hills("c", [0.2, 0.2])];
+  const cases: readonly Ridges[][] = [
+    [...narrow, hills("wide", [8, 8])],
+    [...narrow, hills("exploding", [0.1, 1e4])],
+    [hills("own", [0.1, 0.1, 0.1, 0.1, 3e6, 3e6, 3e6, 3e6, 3e6, 3e6])],
+    [hills("a", [0.1]), hills("b", [40])],
+  ];
+  for (const all of cases) {
+    const domain = robust(all);
+    assert.ok(domain);
+    assert.ok(domain.high - domain.low <= 2.1, `${domain.low} ${domain.high}`);
+    const last = all.at(-1) as Ridges;
+    const out = beyond(last, domain);
+    assert.ok(out.share > 0.3);
+    assert.equal(out.high, Math.max(...last.rows.map(({ high }) => high)));
+    assert.equal(out.low, -(out.high ?? 0));
+  }
+  const alike = robust(narrow);
+  assert.ok(alike && alike.low <= -0.19 && alike.high >= 0.19, "widths that compare are all shown");
+  assert.deepEqual(beyond(narrow[0] as Ridges, { low: -1, high: 1 }).rows, { low: [], high: [] });
+});
+
+test("one value far away from all others does not stretch the axis", () => {
+  const counts = new Int32Array(64).fill(100);
+  counts.fill(0, 8, 63);
+  counts[63] = 1;
+  const domain = robust([{ parameter: "tail", rows: [ridge(0, counts, 0, 64)] }]);
+  assert.ok(domain && domain.high <= 9);
+  const constant = { parameter: "c", rows: [ridge(0, Int32Array.of(4), 0.5, 0.5)] };
+  assert.equal(robust([constant]), extent([constant]));
+});
+
+test("numbers along an axis never touch", () => {
+  const wide = (text: string) => 7 * text.length;
+  for (const [low, high] of [
+    [-3e6, 3e6],
+    [-0.0000123, 0.0000456],
+    [999_990, 1_000_010],
+    [-1, 1],
+  ] as const) {
+    const layout = layOut(walking, { low, high }, 265, 268);
+    const marks = apart(layout, wide);
+    assert.ok(marks.length >= 1);
+    for (const [at, mark] of marks.entries()) {
+      const next = marks[at + 1];
+      if (!next) continue;
+      const gap = across(layout, next.at) - across(layout, mark.at);
+      assert.ok(gap > (wide(mark.text) + wide(next.text)) / 2);
+    }
+  }
 });

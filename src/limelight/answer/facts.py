@@ -187,4 +187,5 @@ def _parameter(parameter: Mapping[str, Any]) -> facts.Parameter:
         "module": parameter["module"],
         "shape": parameter["shape"],
         "size": parameter["size"],
+        "trainable": bool(parameter.get("trainable", True)),
     }

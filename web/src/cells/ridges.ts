@@ -118,10 +118,96 @@ export function extent(all: readonly Ridges[]): Domain | null {
   return low < high ? { low, high } : null;
 }
 
+/** Share of a ridge's values that an axis may leave out at each end. */
+const TAIL = 0.001;
+/** So many times as wide as the narrow ridges of a picture a ridge may be, to be shown whole. */
+const WIDE = 10;
+/** Which ridge, from the narrowest, stands for the narrow ones. */
+const NARROW = 0.25;
+
+/**
+ * The weights an axis shows: 99.8 % of each ridge, but of those ridges only that are not many times
+ * as wide as the narrow ones, which would be needles beside them. What is left out is `beyond`.
+ */
+export function robust(all: readonly Ridges[]): Domain | null {
+  const middles = all.flatMap((each) => each.rows.flatMap((ridge) => central(ridge) ?? []));
+  const widths = middles.map(({ low, high }) => high - low).filter((width) => width > 0);
+  widths.sort((a, b) => a - b);
+  const narrow = widths[Math.floor(NARROW * (widths.length - 1))];
+  if (narrow === undefined) return extent(all);
+  const fitting = middles.filter(({ low, high }) => high - low <= WIDE * narrow);
+  const [from, to] = reach(fitting, WIDE * narrow);
+  return from < to ? { low: from, high: to } : extent(all);
+}
+
+/** From the least to the greatest end, but of ridges that lie apart only those near the middle. */
+function reach(fitting: readonly Domain[], most: number): [number, number] {
+  const centres = fitting.map(({ low, high }) => (low + high) / 2).sort((a, b) => a - b);
+  const middle = centres[centres.length >> 1] ?? 0;
+  const near = fitting.filter(({ low, high }) => Math.abs((low + high) / 2 - middle) <= 2 * most);
+  return [Math.min(...near.map(({ low }) => low)), Math.max(...near.map(({ high }) => high))];
+}
+
+/** The edges of the bins that hold all but a thousandth of the values at each end. */
+function central(ridge: Ridge): Domain | null {
+  if (ridge.total === 0) return null;
+  // Of some hundred values a lone one is no more than a tail, either.
+  const spare = Math.max(TAIL * ridge.total, ridge.total >= 100 ? 1 : 0);
+  const ends = [1, -1].map((step) => {
+    let bin = step > 0 ? 0 : ridge.counts.length - 1;
+    let sum = ridge.counts[bin] ?? 0;
+    while (sum <= spare && bin + step >= 0 && bin + step < ridge.counts.length) {
+      bin += step;
+      sum += ridge.counts[bin] ?? 0;
+    }
+    return bin;
+  });
+  const [first = 0, last = 0] = ends;
+  return { low: ridge.low + first * ridge.bin, high: ridge.low + (last + 1) * ridge.bin };
+}
+
+/** What of some ridges lies outside an axis. */
+export interface Beyond {
+  /** The least and the greatest value there; null: none at that end. */
+  readonly low: number | null;
+  readonly high: number | null;
+  /** The greatest share of one ridge's values that lies outside. */
+  readonly share: number;
+  /** The rows that reach out, by end. */
+  readonly rows: { readonly low: readonly number[]; readonly high: readonly number[] };
+}
+
+export function beyond(ridges: Ridges, domain: Domain): Beyond {
+  let share = 0;
+  const rows = { low: [] as number[], high: [] as number[] };
+  for (const [row, ridge] of ridges.rows.entries()) {
+    if (ridge.total === 0) continue;
+    let out = 0;
+    for (let bin = 0; bin < ridge.counts.length; bin++) {
+      const middle = ridge.low + (bin + 0.5) * ridge.bin;
+      if (middle < domain.low || middle > domain.high) out += ridge.counts[bin] ?? 0;
+    }
+    share = Math.max(share, out / ridge.total);
+    // By less than a bin is no more than the histogram leaves open.
+    if (ridge.low < domain.low - ridge.bin) rows.low.push(row);
+    if (ridge.high > domain.high + ridge.bin) rows.high.push(row);
+  }
+  const ends = (key: "low" | "high") => rows[key].map((row) => ridges.rows[row]?.[key] ?? 0);
+  return {
+    low: rows.low.length ? Math.min(...ends("low")) : null,
+    high: rows.high.length ? Math.max(...ends("high")) : null,
+    share,
+    rows,
+  };
+}
+
 /** Place ridges in a picture of a size in pixels. */
 export function layOut(ridges: Ridges, domain: Domain, width: number, height: number): RidgeLayout {
   const front = height - MARGIN.bottom;
-  const peaks = ridges.rows
+  // A ridge far wider than the axis is flat there and says nothing of how tall the others are.
+  const wide = 3 * (domain.high - domain.low);
+  const within = ridges.rows.filter((ridge) => ridge.high - ridge.low <= wide);
+  const peaks = (within.length ? within : ridges.rows)
     .flatMap((ridge) => (ridge.peak > 0 ? ridge.peak : []))
     .sort((a, b) => a - b);
   const most = peaks.at(-1) ?? 0;
@@ -206,7 +292,35 @@ export function hit(ridges: Ridges, layout: RidgeLayout, x: number, y: number): 
 export function ticks(domain: Domain, most: number): { at: number; text: string }[] {
   const scale = scaleLinear([domain.low, domain.high], [0, 1]);
   const format = scale.tickFormat(most);
-  return scale.ticks(most).map((at) => ({ at, text: format(at) }));
+  // Four zeros and more say less than a power of ten.
+  const huge = Math.max(Math.abs(domain.low), Math.abs(domain.high)) >= 1e5;
+  const text = (at: number) =>
+    huge
+      ? Number(at.toPrecision(6)).toExponential().replace("e+", "e").replace(/^0e0$/, "0")
+      : format(at);
+  return scale.ticks(most).map((at) => ({ at, text: text(at).replace("-", "−") }));
+}
+
+/** Least room between the labels of an axis, in pixels. */
+const BETWEEN = 10;
+
+/** As many numbers along the axis as can be written side by side; `wide` measures a text. */
+export function apart(
+  layout: RidgeLayout,
+  wide: (text: string) => number,
+): { at: number; text: string }[] {
+  const most = Math.max(3, Math.floor((layout.right - layout.left) / 50));
+  for (let count = most; count > 1; count--) {
+    const marks = ticks(layout.domain, count);
+    const fits = marks.every((mark, index) => {
+      const next = marks[index + 1];
+      if (!next) return true;
+      const room = across(layout, next.at) - across(layout, mark.at);
+      return room >= (wide(mark.text) + wide(next.text)) / 2 + BETWEEN;
+    });
+    if (fits) return marks;
+  }
+  return ticks(layout.domain, 1).slice(0, 1);
 }
 
 /** Rows whose step is written beside them: `chosen`, first, last, and what fits between. */

@@ -7,7 +7,7 @@ export function rove(event: KeyboardEvent): void {
   const by = MOVES[event.key];
   const list = event.currentTarget as HTMLElement;
   if (by === undefined || event.shiftKey) return;
-  const buttons = [...list.querySelectorAll<HTMLElement>("button:not([disabled])")];
+  const buttons = [...list.querySelectorAll<HTMLElement>("button:not([disabled]), input")];
   const at = buttons.indexOf(document.activeElement as HTMLElement);
   const next = buttons[Math.max(0, Math.min(buttons.length - 1, at + by))];
   if (at < 0 || !next) return;

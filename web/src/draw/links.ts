@@ -2,7 +2,8 @@
 import type { Strongest } from "../answers/strongest.ts";
 import type { Box } from "../cells/paint.ts";
 import type { Window } from "../cells/pool.ts";
-import { FONT, fitted, labelled, type Name, tokenOr } from "./long_map.ts";
+import { FONT, LABEL_WIDTH, labelled, type Name, tokenOr } from "./long_map.ts";
+import { fitted } from "./text.ts";
 
 /** Room for the names on both sides. */
 const SIDES = 112;
@@ -95,11 +96,19 @@ export function writeSides(
   context.textAlign = "right";
   for (const query of labelled(view.row, view.rows, plot.down, whole.rows)) {
     const y = box.y + (query + 0.5 - view.row) * plot.down;
-    context.fillText(fitted(context, tokenOr(names.query, query, plot.down)), box.x - 8, y);
+    context.fillText(
+      fitted(context, tokenOr(names.query, query, plot.down), LABEL_WIDTH),
+      box.x - 8,
+      y,
+    );
   }
   context.textAlign = "left";
   for (const key of labelled(view.column, view.columns, plot.up, whole.columns)) {
     const y = box.y + (key + 0.5 - view.column) * plot.up;
-    context.fillText(fitted(context, tokenOr(names.key, key, plot.up)), box.x + box.width + 8, y);
+    context.fillText(
+      fitted(context, tokenOr(names.key, key, plot.up), LABEL_WIDTH),
+      box.x + box.width + 8,
+      y,
+    );
   }
 }

@@ -7,6 +7,7 @@ import type { Range, Scale } from "../cells/scale.ts";
 import { shade } from "../cells/scale.ts";
 import { at, css, type Table } from "../cells/tables.ts";
 import type { Palette } from "./palette.ts";
+import { fitted } from "./text.ts";
 
 /** A view laid out: `view` is in weights and may begin within one. */
 export interface LongPlot {
@@ -30,7 +31,7 @@ export interface Look {
 export const FONT = "12px system-ui, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
 /** Room for labels: left of the rows, above the columns, and beyond the last column. */
 export const ROOM = { left: 108, top: 92, right: 46 };
-const LABEL_WIDTH = 94;
+export const LABEL_WIDTH = 94;
 const LABEL_PITCH = 15;
 const SLANT = -Math.PI / 3.4;
 /** Every so many positions at most, a label is the token; beyond, single tokens say little. */
@@ -207,7 +208,7 @@ export function writeAxes(
   context.textBaseline = "middle";
   context.textAlign = "right";
   const text = (name: Name, index: number, unit: number) =>
-    fitted(context, tokenOr(name, index, unit));
+    fitted(context, tokenOr(name, index, unit), LABEL_WIDTH);
   for (const query of labelled(view.row, view.rows, plot.down, whole.rows)) {
     const y = box.y + (query + 0.5 - view.row) * plot.down;
     context.fillText(text(names.query, query, plot.down), box.x - 8, y);
@@ -258,22 +259,4 @@ export function framePoint(
 /** A position's number, thousands set apart. */
 export function number(index: number): string {
   return String(index).replace(/\B(?=(\d{3})+$)/g, " ");
-}
-
-const cuts = new Map<string, string>();
-
-/** A label cut to the room that labels have. */
-export function fitted(context: CanvasRenderingContext2D, text: string): string {
-  const known = cuts.get(text);
-  if (known !== undefined) return known;
-  let cut = text;
-  // By code point, so that no surrogate pair is cut.
-  for (let letters = [...text]; letters.length > 1; ) {
-    if (context.measureText(cut).width <= LABEL_WIDTH) break;
-    letters = letters.slice(0, Math.max(1, Math.floor(letters.length * 0.9)));
-    cut = `${letters.join("")}…`;
-  }
-  if (cuts.size > 20_000) cuts.clear();
-  cuts.set(text, cut);
-  return cut;
 }

@@ -8,12 +8,13 @@ import { shades } from "../cells/scale.ts";
 import { viridis } from "../cells/tables.ts";
 import type { Reduce } from "../contract.ts";
 import type { Palette } from "./palette.ts";
+import { fitted } from "./text.ts";
 
 const FONT = "12px system-ui, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
 const LABEL_ROOM = 14;
 const SLANT = -Math.PI / 3.4;
 
-/** Longest label, in units of the page; longer ones end in "…". */
+/** Longest label, in units of the page; longer ones are cut in their middle. */
 export const LONGEST = 96;
 
 /** Paint the cells, by weights or by what stands for them; returns whether cells were joined because they are smaller than a pixel. */
@@ -55,7 +56,7 @@ export function writeLabels(
   for (let row = firstOf(window.row, down); row < window.row + window.rows; row += down) {
     const y = box.y + (row - window.row + 0.5) * plot.cellHeight;
     context.textAlign = "right";
-    context.fillText(fitted(context, queryName(map, row)), box.x - 8, y);
+    context.fillText(fitted(context, queryName(map, row), LONGEST), box.x - 8, y);
   }
   const across = every(plot.cellWidth, LABEL_ROOM);
   context.textAlign = "left";
@@ -63,7 +64,7 @@ export function writeLabels(
     context.save();
     context.translate(box.x + (key - window.column + 0.5) * plot.cellWidth, box.y - 8);
     context.rotate(SLANT);
-    context.fillText(fitted(context, keyName(map, key)), 0, 0);
+    context.fillText(fitted(context, keyName(map, key), LONGEST), 0, 0);
     context.restore();
     key += across;
   }
@@ -106,14 +107,4 @@ export function visible(token: string): string {
 
 function firstOf(from: number, stride: number): number {
   return Math.ceil(from / stride) * stride;
-}
-
-function fitted(context: CanvasRenderingContext2D, text: string): string {
-  if (context.measureText(text).width <= LONGEST) return text;
-  // By code point, so that no surrogate pair is cut.
-  const letters = [...text];
-  while (letters.length > 1 && context.measureText(`${letters.join("")}…`).width > LONGEST) {
-    letters.length = Math.max(1, Math.floor(letters.length * 0.9));
-  }
-  return `${letters.join("")}…`;
 }

@@ -12,7 +12,9 @@ const HUES: readonly Hue[] = [
   [60, 230, 0],
 ];
 /** How opaque the greatest weight is. */
-const STRONGEST = 0.8;
+const STRONGEST = 0.85;
+/** What is left of the contrast of a grey image below weights. */
+const FAINT = 0.4;
 const NAN = [255, 0, 160, 255] as const;
 
 /** The hue that an image, as red-green-blue-alpha bytes, has least of. */
@@ -28,6 +30,18 @@ export function hueOver(image: ArrayLike<number> | null): Hue {
     }
   }
   return HUES[has.indexOf(Math.min(...has))] as Hue;
+}
+
+/**
+ * What lies below the weights: the image, a grey one with less contrast. Its light parts under an
+ * even veil would else be taken for greater weights.
+ */
+export function below(image: Uint8ClampedArray<ArrayBuffer>): Uint8ClampedArray<ArrayBuffer> {
+  for (let at = 0; at < image.length; at += 4) {
+    const spread = unit(image[at] as number, image[at + 1] as number, image[at + 2] as number);
+    if (spread.some((part) => Math.abs(part) > 4)) return image;
+  }
+  return image.map((value, at) => (at % 4 === 3 ? value : 110 + FAINT * (value - 128)));
 }
 
 // A colour without its grey: its direction is the hue, its length how much of it there is.

@@ -1,14 +1,15 @@
 /** Ridges on a canvas: from back to front, coloured by step, the chosen and the pointed-at on top. */
 import {
   across,
+  apart,
   type Bin,
   baseline,
+  beyond,
   labelled,
   lift,
   type Ridge,
   type RidgeLayout,
   type Ridges,
-  ticks,
 } from "../cells/ridges.ts";
 import { at, css, viridis } from "../cells/tables.ts";
 
@@ -78,6 +79,10 @@ export function paintRidges(
   // Lines between ridges that stand a few pixels apart would leave nothing of the ridges.
   const apart = (layout.front - layout.back) / Math.max(1, rows - 1);
   const firm = rows < 2 ? 1 : Math.min(1, Math.max(0.25, (apart - 1) / 5));
+  context.save();
+  context.beginPath();
+  context.rect(layout.left, 0, layout.right - layout.left, size.height);
+  context.clip();
   for (const [row, ridge] of ridges.rows.entries()) {
     if (ridge.total === 0) continue;
     const colour = stepColour(ridge.step, sight.first, sight.last, palette.dark);
@@ -93,6 +98,32 @@ export function paintRidges(
   }
   if (sight.chosen !== null) outline(context, ridges, layout, sight.chosen, palette.accent);
   if (sight.pointed) block(context, ridges, layout, sight.pointed, palette);
+  context.restore();
+  tails(context, ridges, layout, palette);
+}
+
+/** An arrow at the foot of each ridge that goes on beyond the axis. */
+function tails(
+  context: CanvasRenderingContext2D,
+  ridges: Ridges,
+  layout: RidgeLayout,
+  palette: PagePalette,
+) {
+  const { rows } = beyond(ridges, layout.domain);
+  context.fillStyle = palette.accent;
+  for (const [end, x, way] of [
+    ["low", layout.left, -1],
+    ["high", layout.right, 1],
+  ] as const) {
+    for (const row of rows[end]) {
+      const y = baseline(layout, row, ridges.rows.length);
+      context.beginPath();
+      context.moveTo(x + 6 * way, y - 3);
+      context.lineTo(x, y - 6.5);
+      context.lineTo(x, y + 0.5);
+      context.fill();
+    }
+  }
 }
 
 // Through the middle of each bin, and down to nothing half a bin outside the outer ones.
@@ -104,10 +135,12 @@ function trace(
 ) {
   const first = ridge.density.findIndex((value) => value > 0);
   const last = ridge.density.findLastIndex((value) => value > 0);
+  // What lies outside is cut off by the clip, a little outside by this: lines have no endless ends.
+  const spare = layout.right - layout.left;
   const middle = (bin: number) =>
     Math.min(
-      layout.right,
-      Math.max(layout.left, across(layout, ridge.low + (bin + 0.5) * ridge.bin)),
+      layout.right + spare,
+      Math.max(layout.left - spare, across(layout, ridge.low + (bin + 0.5) * ridge.bin)),
     );
   context.beginPath();
   context.moveTo(middle(first - 1), stands);
@@ -165,7 +198,8 @@ function axes(
   context.fillStyle = palette.muted;
   context.textBaseline = "top";
   context.textAlign = "center";
-  for (const tick of ticks(layout.domain, Math.max(4, Math.floor((right - left) / 50)))) {
+  const fits = (text: string) => context.measureText(text).width;
+  for (const tick of apart(layout, fits)) {
     const x = Math.round(across(layout, tick.at)) + 0.5;
     line(context, x, layout.back, x, front + 4);
     context.fillText(tick.text, x, front + 6);

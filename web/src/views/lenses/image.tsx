@@ -39,7 +39,7 @@ function OverImage({ map }: { map: HeadMap }) {
     [map],
   );
   const range = rangeShown(map.range);
-  const { pixels, hue } = useImage(map.image);
+  const { pixels, under, hue } = useImage(map.image);
   const spot = spotOn(map);
   const sharpest = useMemo(() => sharpestRow(map), [map]);
   const query = Math.min(spot?.query ?? sharpest, map.queries - 1);
@@ -56,6 +56,7 @@ function OverImage({ map }: { map: HeadMap }) {
             room={room}
             image={map.image}
             pixels={pixels}
+            under={under}
             hue={hue}
             shades={row}
             names={names}

@@ -66,7 +66,7 @@ export default function LongImage({ site }: LensProps) {
   const recorded = rangeOf(answer?.attrs ?? {});
   const range = rangeShown(recorded);
   const image = useMemo(() => answer && pictureOf(answer), [answer]);
-  const { pixels, hue } = useImage(image);
+  const { pixels, under, hue } = useImage(image);
   const row = useMemo(
     () => strongest && shades(rowFrom(strongest, at, site.keys), scale, range),
     [strongest, at, site, scale, range.low, range.high],
@@ -82,6 +82,7 @@ export default function LongImage({ site }: LensProps) {
             room={room}
             image={image}
             pixels={pixels}
+            under={under}
             hue={hue}
             shades={row}
             names={names}

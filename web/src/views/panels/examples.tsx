@@ -1,6 +1,7 @@
 /** The probe's examples; one is in view. */
 
 import { useInSight } from "../../controls/in_sight.ts";
+import { rove } from "../../controls/roving.ts";
 import { spoken } from "../../state/language.ts";
 import { choose, example, facts } from "../../state/run.ts";
 import type { Panel } from "../parts/panel.ts";
@@ -23,12 +24,13 @@ export default function Examples() {
   return (
     <section class="grow">
       <h3 id="examples">{words.examples}</h3>
-      <ul ref={list} class="list" aria-labelledby="examples">
+      <ul ref={list} class="list" aria-labelledby="examples" onKeyDown={rove}>
         {examples.map((each) => (
           <li key={each.index}>
             <button
               type="button"
               class="row"
+              tabIndex={each.index === example.value?.index ? 0 : -1}
               aria-pressed={each.index === example.value?.index}
               title={each.title}
               onClick={() => choose({ example: each.index, query: null, key: null })}

@@ -3,6 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count } from "../../controls/format.ts";
 import { ProblemNotice } from "../../controls/notice.tsx";
+import { rove } from "../../controls/roving.ts";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { spoken } from "../../state/language.ts";
 import { runName, step } from "../../state/run.ts";
@@ -15,6 +16,7 @@ import type { Panel } from "../parts/panel.ts";
 import {
   COLUMNS,
   type Column,
+  filteredRows,
   inSight,
   type Line,
   lines,
@@ -61,6 +63,9 @@ const say = spoken({
       near_zero: "Share of values with |w| ≤ 0.001 × std; exact zeros always count",
       nonfinite: "How many values are NaN or infinite",
     },
+    filter: "Filter parameters",
+    someOf: (shown: string, all: string) => `${shown} of ${all}`,
+    frozen: "frozen",
     model: "on the model itself",
     broken: "not finite",
     fromZero: "from 0",
@@ -96,6 +101,9 @@ const say = spoken({
       near_zero: "满足 |w| ≤ 0.001 × 标准差的数值所占比例；恰为零的总是计入",
       nonfinite: "NaN 或无穷大的个数",
     },
+    filter: "筛选参数",
+    someOf: (shown, all) => `${shown} / ${all}`,
+    frozen: "已冻结",
     model: "模型自身",
     broken: "含非有限值",
     fromZero: "原为 0",
@@ -111,7 +119,9 @@ export default function ParameterTable() {
   const run = runName.value ?? ".";
   const asked = step.value === null ? null : { what: "summary" as const, run, step: step.value };
   const { answer, problem } = useAnswer(asked);
-  const rows = useMemo(() => (answer ? rowsOf(answer, parameters) : []), [answer, parameters]);
+  const every = useMemo(() => (answer ? rowsOf(answer, parameters) : []), [answer, parameters]);
+  const [wanted, want] = useState("");
+  const rows = useMemo(() => filteredRows(every, wanted), [every, wanted]);
   if (problem) return <ProblemNotice problem={problem} />;
   if (!answer) return null;
   const { step: at, first_step: first } = answer.attrs;
@@ -124,10 +134,28 @@ export default function ParameterTable() {
           {chosen.length === MOST && words.most(MOST)}
         </span>
       </h2>
+      {every.length > MANY && (
+        <p class="find">
+          <input
+            type="search"
+            class="filter"
+            aria-label={words.filter}
+            placeholder={words.filter}
+            value={wanted}
+            onInput={(event) => want(event.currentTarget.value)}
+          />
+          <span class="sub" role="status">
+            {rows.length < every.length && words.someOf(count(rows.length), count(every.length))}
+          </span>
+        </p>
+      )}
       <Rows rows={rows} chosen={chosen} onToggle={toggleParameter} />
     </section>
   );
 }
+
+/** Parameters from which on there is a box to filter them. */
+const MANY = 12;
 
 interface TableProps {
   rows: readonly Row[];
@@ -143,6 +171,7 @@ function Rows({ rows, chosen, onToggle }: TableProps) {
   const [order, setOrder] = useState<Order>({ by: null, down: false });
   const all = useMemo(() => lines(sorted(rows, order), order), [rows, order]);
   const { box, from, to, onScroll } = useSight(all.length);
+  const first = all.slice(from, to).find((line) => line.row)?.row?.name;
   const sort = (by: Column | "name") => {
     setOrder(reordered(order, by));
     box.current?.scrollTo({ top: 0 });
@@ -167,13 +196,15 @@ function Rows({ rows, chosen, onToggle }: TableProps) {
             {COLUMNS.map((by) => heading(by, words.columns[by], words.columnsWhat[by]))}
           </tr>
         </thead>
-        <tbody>
+        {/* Tab comes to the first box; arrow keys go on from there. */}
+        <tbody onKeyDown={rove}>
           {from > 0 && <tr style={{ height: `${from * LINE}px` }} />}
           {all.slice(from, to).map((line, at) => (
             <TableLine
               key={line.row?.name ?? `${from + at} ${line.heading}`}
               line={line}
               grouped={order.by === null}
+              first={line.row !== undefined && line.row.name === first}
               chosen={line.row !== undefined && chosen.includes(line.row.name)}
               onToggle={onToggle}
             />
@@ -188,11 +219,13 @@ function Rows({ rows, chosen, onToggle }: TableProps) {
 interface LineProps {
   line: Line;
   grouped: boolean;
+  /** Whether the Tab key comes to it. */
+  first: boolean;
   chosen: boolean;
   onToggle: (name: string) => void;
 }
 
-function TableLine({ line, grouped, chosen, onToggle }: LineProps) {
+function TableLine({ line, grouped, first, chosen, onToggle }: LineProps) {
   const words = say();
   if (line.row === undefined) {
     return (
@@ -216,6 +249,7 @@ function TableLine({ line, grouped, chosen, onToggle }: LineProps) {
         <input
           type="checkbox"
           checked={chosen}
+          tabIndex={first ? 0 : -1}
           aria-label={words.choose(row.name)}
           onClick={(event) => event.stopPropagation()}
           onChange={(event) => {
@@ -225,6 +259,7 @@ function TableLine({ line, grouped, chosen, onToggle }: LineProps) {
         />
         <bdi>{inLayer ? row.name.slice(row.module.length + 1) : row.name}</bdi>
         {row.nonfinite > 0 && <em>{words.broken}</em>}
+        {row.frozen && <span class="frozen">{words.frozen}</span>}
       </th>
       <td class="shape">{row.shape}</td>
       {COLUMNS.map((column) => (

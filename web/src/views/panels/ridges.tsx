@@ -3,8 +3,10 @@
 import { useMemo, useState } from "preact/hooks";
 import { ridgesOf } from "../../answers/ridges.ts";
 import { nearest } from "../../answers/series.ts";
+import { shortNames } from "../../answers/site_names.ts";
 import {
   type Bin,
+  beyond,
   binAt,
   type Domain,
   edge,
@@ -13,8 +15,10 @@ import {
   layOut,
   type Ridges,
   readable,
+  robust,
 } from "../../cells/ridges.ts";
 import { Canvas, useSize } from "../../controls/canvas.tsx";
+import { Cut } from "../../controls/cut.tsx";
 import { count } from "../../controls/format.ts";
 import { ProblemNotice } from "../../controls/notice.tsx";
 import { useAnswer } from "../../controls/use_answer.ts";
@@ -25,6 +29,7 @@ import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
 import { chosenParameters, toggleParameter } from "../parts/chosen_parameters.ts";
 import type { Panel } from "../parts/panel.ts";
+import { precise } from "../parts/parameter_rows.ts";
 import style from "./ridges.css?inline";
 
 export { style };
@@ -47,6 +52,9 @@ const say = spoken({
     nothing: "no finite value at any step",
     readStep: (step: string) => `step ${step}`,
     readCount: (count: string, share: string) => `${count} values · ${share}`,
+    and: " and ",
+    tails: (ends: string, share: string) =>
+      `▸ beyond the axis to ${ends}, up to ${share} of a step`,
     readHint: "Point at a ridge for its numbers; click it to go to its step.",
     panel: (name: string, steps: string) =>
       `Histograms of ${name} over ${steps} steps. Arrow keys move through bins and steps; Enter goes to the step.`,
@@ -67,6 +75,8 @@ const say = spoken({
     nothing: "任何一步都没有有限值",
     readStep: (step) => `第 ${step} 步`,
     readCount: (count, share) => `${count} 个值 · ${share}`,
+    and: " 和 ",
+    tails: (ends, share) => `▸ 超出坐标轴，直到 ${ends}，至多占一步的 ${share}`,
     readHint: "指向山脊可查看数值，点击可跳到那一步。",
     panel: (name, steps) =>
       `${name} 在 ${steps} 个训练步上的直方图。用方向键在区间和步之间移动，按回车跳到那一步。`,
@@ -79,7 +89,11 @@ export default function RidgePlots() {
   const run = runName.value ?? ".";
   const { answer, problem } = useAnswer({ what: "parameters", run, parameter: chosen });
   const all = useMemo(() => (answer ? ridgesOf(answer).map(readable) : []), [answer]);
-  const together = useMemo(() => extent(all), [all]);
+  const together = useMemo(() => robust(all), [all]);
+  const names = useMemo(
+    () => (chosen.length > 1 ? shortNames(chosen, LETTERS) : chosen),
+    [String(chosen)],
+  );
   if (problem) return <ProblemNotice problem={problem} />;
   const rows = all[0]?.rows ?? [];
   const steps = rows.map((ridge) => ridge.step);
@@ -96,8 +110,9 @@ export default function RidgePlots() {
             domain={
               selection.value.axis === "shared"
                 ? together && extent([ridges]) && together
-                : extent([ridges])
+                : robust([ridges])
             }
+            name={names[chosen.indexOf(ridges.parameter)] ?? ridges.parameter}
             first={first}
             last={last}
             chosen={row}
@@ -139,7 +154,12 @@ function Key({ steps, near }: { steps: readonly number[]; near: number | null })
   );
 }
 
+/** Letters of a name that stand above a picture. */
+const LETTERS = 44;
+
 interface RidgePlotProps {
+  /** What the parameter is called among those shown. */
+  name: string;
   ridges: Ridges;
   domain: Domain | null;
   /** Steps between which colours run. */
@@ -153,10 +173,9 @@ interface RidgePlotProps {
 
 const HEIGHT = 268;
 
-function RidgePlot({ ridges, domain, first, last, chosen, onRemove }: RidgePlotProps) {
+function RidgePlot({ name, ridges, domain, first, last, chosen, onRemove }: RidgePlotProps) {
   const words = say();
   const [pointed, point] = useState<{ bin: Bin; x: number; y: number } | null>(null);
-  const [, path = "", leaf] = /^(.*?)((?:[^/]*\/)?[^/]*)$/s.exec(ridges.parameter) ?? [];
   const { ref, width } = useSize<HTMLElement>();
   const dark = theme.value === "dark";
   const layout = domain && layOut(ridges, domain, width, HEIGHT);
@@ -183,10 +202,9 @@ function RidgePlot({ ridges, domain, first, last, chosen, onRemove }: RidgePlotP
   return (
     <figure ref={ref} class="panel" data-parameter={ridges.parameter}>
       <figcaption>
-        <bdi title={ridges.parameter}>
-          {path && <span>{path}</span>}
-          {leaf}
-        </bdi>
+        <span class="name" title={ridges.parameter}>
+          <Cut text={name} />
+        </span>
         {onRemove && (
           <button
             type="button"
@@ -216,8 +234,27 @@ function RidgePlot({ ridges, domain, first, last, chosen, onRemove }: RidgePlotP
       ) : (
         <p class="sub">{words.nothing}</p>
       )}
+      {layout && <Tails ridges={ridges} domain={layout.domain} />}
       {pointed && <Reading bin={pointed.bin} x={pointed.x} y={pointed.y} width={width} />}
     </figure>
+  );
+}
+
+/** So little beyond the axis, as a share of it, is told by an arrow alone. */
+const SLIGHT = 0.25;
+
+/** What the axis leaves out, in words. */
+function Tails({ ridges, domain }: { ridges: Ridges; domain: Domain }) {
+  const words = say();
+  const { low, high, share } = useMemo(() => beyond(ridges, domain), [ridges, domain]);
+  const out = Math.max(domain.low - (low ?? domain.low), (high ?? domain.high) - domain.high);
+  if (out <= SLIGHT * (domain.high - domain.low)) return null;
+  const ends = [low, high].flatMap((end) => (end === null ? [] : precise(end)));
+  const most = (100 * share).toLocaleString("en-US", { maximumSignificantDigits: 2 });
+  return (
+    <p class="sub tails" data-share={share}>
+      {words.tails(ends.join(words.and), `${most} %`)}
+    </p>
   );
 }
 

@@ -6,7 +6,7 @@ import { type Picture, pixelsOf } from "../../answers/picture.ts";
 import { Canvas } from "../../controls/canvas.tsx";
 import { onKey } from "../../controls/keys.ts";
 import { px } from "../../controls/px.ts";
-import { type Hue, hueOver, veil, veilAt } from "../../draw/overlay.ts";
+import { below, type Hue, hueOver, veil, veilAt } from "../../draw/overlay.ts";
 import { spoken } from "../../state/language.ts";
 import type { Layout } from "../../types.ts";
 import { hover, pin, pinned, type Spot } from "./pointing.ts";
@@ -22,11 +22,12 @@ const plain = signal(false);
 /** The pixels of an image and the hue of what lies over it. */
 export function useImage(image: Picture | null): {
   pixels: Uint8ClampedArray<ArrayBuffer> | null;
+  under: Uint8ClampedArray<ArrayBuffer> | null;
   hue: Hue;
 } {
   return useMemo(() => {
     const pixels = image && pixelsOf(image);
-    return { pixels, hue: hueOver(pixels) };
+    return { pixels, under: pixels && below(pixels), hue: hueOver(pixels) };
   }, [image]);
 }
 
@@ -35,7 +36,9 @@ interface OverlayProps {
   /** Room that there is, in units of the page. */
   room: { readonly width: number; readonly height: number };
   image: Picture | null;
+  /** The image itself, what of it lies below weights, and their hue. */
   pixels: Uint8ClampedArray<ArrayBuffer> | null;
+  under: Uint8ClampedArray<ArrayBuffer> | null;
   hue: Hue;
   /** One number per position: those beside the image first. */
   shades: Float32Array;
@@ -55,13 +58,14 @@ const LINED = 6;
 
 /** The positions of an image, to be pointed at. */
 export function ImageOverlay(props: OverlayProps) {
-  const { layout, room, image, pixels, hue, shades, names, label, spotAt, query, at } = props;
+  const { layout, room, image, pixels, under, hue, shades, names, label, spotAt, query, at } =
+    props;
   const [rows, columns] = layout;
   const first = names.length;
   const height = room.height - (first > 0 ? BESIDE : 0);
   const side = Math.max(1, Math.floor(Math.min(room.width / columns, height / rows)));
   const top = first > 0 ? BESIDE : 0;
-  const under = (event: PointerEvent | MouseEvent): Spot => {
+  const spotOf = (event: PointerEvent | MouseEvent): Spot => {
     const column = Math.min(columns - 1, Math.max(0, Math.floor(event.offsetX / side)));
     const row = Math.min(rows - 1, Math.max(0, Math.floor(event.offsetY / side)));
     return spotAt(first + row * columns + column);
@@ -102,16 +106,17 @@ export function ImageOverlay(props: OverlayProps) {
             const size = { width: side * columns, height: side * rows };
             context.fillStyle = "#2a2a2a";
             context.fillRect(0, 0, size.width, size.height);
-            if (image && pixels) place(context, pixels, image.columns, size, ratio);
+            const shown = bare ? pixels : under;
+            if (image && shown) place(context, shown, image.columns, size, ratio);
             if (bare) return;
             place(context, veil(shades.subarray(first), hue), columns, size, ratio);
             if (side >= LINED) rule(context, side, rows, columns);
           }}
           when={[pixels, shades, hue, side, bare]}
           data-box={JSON.stringify({ x: 0, y: 0, side, rows, columns })}
-          onPointerMove={(event) => hover(under(event))}
+          onPointerMove={(event) => hover(spotOf(event))}
           onPointerLeave={() => hover(null)}
-          onClick={(event) => pin(under(event))}
+          onClick={(event) => pin(spotOf(event))}
         />
         {frames.map(
           ([position, name]) =>

@@ -23,6 +23,8 @@ export interface Row extends Readonly<Record<Column, number>> {
   readonly name: string;
   readonly module: string;
   readonly shape: string;
+  /** Training leaves it as it is. */
+  readonly frozen: boolean;
 }
 
 export interface Order {
@@ -54,6 +56,7 @@ export function rowsOf(answer: Answer, facts: readonly Parameter[]): readonly Ro
       name,
       module: fact?.module ?? "",
       shape: fact?.shape ?? "",
+      frozen: fact?.trainable === false,
       size: fact?.size ?? Number.NaN,
       mean: number("mean", at),
       std,
@@ -77,6 +80,14 @@ export function sorted(rows: readonly Row[], { by, down }: Order): readonly Row[
     if (missing !== 0) return missing;
     return a[by] === b[by] ? 0 : sign * (a[by] < b[by] ? -1 : 1);
   });
+}
+
+/** Rows whose names hold every word that is wanted. */
+export function filteredRows(rows: readonly Row[], wanted: string): readonly Row[] {
+  const words = wanted.toLowerCase().split(/\s+/).filter(Boolean);
+  return words.length
+    ? rows.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word)))
+    : rows;
 }
 
 /** What comes after a click on a heading: greatest first, least first, then the model's order. */

@@ -158,15 +158,17 @@ function WordReadout(props: { sentences: readonly Sentence[]; error: number | un
       data-value={spot ? String(Math.max(0, spot.word.weight)) : undefined}
       data-sum={sentence.sum}
     >
-      <p>
-        {words.exampleNumber(sentence.example)}
-        {": "}
-        {top.slice(0, 4).map((word, index) => (
-          <span key={word.key}>
-            {index > 0 && " · "}
-            <bdi>{visible(word.token) || PADDING}</bdi> {short(word.weight)}
-          </span>
-        ))}
+      <p class="row-line">
+        <span class="told">
+          {words.exampleNumber(sentence.example)}
+          {": "}
+          {top.slice(0, 4).map((word, index) => (
+            <span key={word.key}>
+              {index > 0 && " · "}
+              <bdi>{visible(word.token) || PADDING}</bdi> {short(word.weight)}
+            </span>
+          ))}
+        </span>
         <span class="sum">Σ = {sentence.sum.toFixed(2)}</span>
       </p>
       <p>

@@ -124,16 +124,18 @@ function RowLine({ spot, answer }: { spot: Spot; answer: ReturnType<typeof useAn
   const weights = answer?.variables.strong_weight?.data ?? [];
   const share = answer ? strongestOf(answer).share : Number.NaN;
   return (
-    <p>
-      {words.row(spot.query)}{" "}
-      {positions.value?.query(spot.query) && <Name axis="query" at={spot.query} />}
-      {" → "}
-      {keys.map((key, index) => (
-        <span key={key}>
-          {index > 0 && " · "}
-          <Name axis="key" at={key} /> {short(weights[index] as number)}
-        </span>
-      ))}
+    <p class="row-line">
+      <span class="told">
+        {words.row(spot.query)}{" "}
+        {positions.value?.query(spot.query) && <Name axis="query" at={spot.query} />}
+        {" → "}
+        {keys.map((key, index) => (
+          <span key={key}>
+            {index > 0 && " · "}
+            <Name axis="key" at={key} /> {short(weights[index] as number)}
+          </span>
+        ))}
+      </span>
       {keys.length > 0 && Number.isFinite(share) && (
         <span class="sum">{words.together(keys.length, percent(share))}</span>
       )}

@@ -38,19 +38,21 @@ export function Readout({ map, spot, hint }: ReadoutProps) {
       data-value={key === null ? undefined : String(weightAt(map, query, key))}
       data-sum={row.sum}
     >
-      <p>
-        {map.queries > 1 && (
-          <>
-            {words.row(query)} <Token>{queryName(map, query)}</Token>
-          </>
-        )}
-        {" → "}
-        {row.top.map((cell, index) => (
-          <span key={cell.key}>
-            {index > 0 && " · "}
-            <bdi>{middle(keyName(map, cell.key), LETTERS)}</bdi> {short(cell.weight)}
-          </span>
-        ))}
+      <p class="row-line">
+        <span class="told">
+          {map.queries > 1 && (
+            <>
+              {words.row(query)} <Token>{queryName(map, query)}</Token>
+            </>
+          )}
+          {" → "}
+          {row.top.map((cell, index) => (
+            <span key={cell.key}>
+              {index > 0 && " · "}
+              <bdi>{middle(keyName(map, cell.key), LETTERS)}</bdi> {short(cell.weight)}
+            </span>
+          ))}
+        </span>
         <span class="sum">Σ = {row.sum.toFixed(2)}</span>
       </p>
       <p>{key === null ? <>&nbsp;</> : <Cell map={map} query={query} key_={key} />}</p>

@@ -19,7 +19,8 @@ RESULTS = ROOT / "build" / "benchmarks" / "results"
 REPORT = ROOT / "docs" / "benchmarks.md"
 
 #: In the order of the report. Each is a module with ``measure(tiny) -> list of Figure``.
-NAMES = ("training", "weights", "disk", "painted", "opened", "capture", "gates", "long", "panned")
+NAMES = ("training", "weights", "disk", "painted", "opened", "capture", "gates",
+         "architectures", "long", "panned")  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

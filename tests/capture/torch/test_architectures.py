@@ -1,0 +1,17 @@
+"""Every architecture of the table gives its own maps, or is refused by name."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import transformers
+from benchmarks.architectures import REFUSED, RIGHT, verdict
+
+
+@pytest.mark.parametrize("name", [*RIGHT, *REFUSED])
+def test_an_architecture_gives_its_own_maps_or_is_refused(name):
+    transformers.logging.set_verbosity_error()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert verdict(name) == ""

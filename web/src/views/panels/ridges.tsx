@@ -202,7 +202,7 @@ function RidgePlot({ name, ridges, domain, first, last, chosen, onRemove }: Ridg
   return (
     <figure ref={ref} class="panel" data-parameter={ridges.parameter}>
       <figcaption>
-        <span class="name" title={ridges.parameter}>
+        <span class="called" title={ridges.parameter}>
           <Cut text={name} />
         </span>
         {onRemove && (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tracemalloc
 
 import numpy as np
 import pytest
 import zarr
+from ondisk import break_row, edit
 from recordings import record, site, two_sites
 
 from limelight.errors import NotRecordedError, StoreError
@@ -22,17 +22,6 @@ ENCODER = "encoder/attention"
 def shard(run_dir, row, array="weights_1"):
     (path,) = (sidecar(run_dir) / "data.zarr" / array).glob(f"c.{row}.*")
     return path
-
-
-def edit(path, **changes):
-    facts = json.loads(path.read_text("utf-8"))
-    for name, value in changes.items():
-        *way, last = name.split("__")
-        inner = facts
-        for key in way:
-            inner = inner[int(key) if key.isdigit() else key]
-        inner[last] = value
-    path.write_text(json.dumps(facts), "utf-8")
 
 
 class TestShards:
@@ -54,20 +43,16 @@ class TestShards:
             run.weights("a", 0).load()
         np.testing.assert_allclose(run.weights("a", 1), made["weights"], atol=0.01)
 
-    @pytest.mark.parametrize("change", ["cut", "empty", "deleted"])
-    @pytest.mark.parametrize("array", ["weights_1", "overview_1", "measures", "statistics"])
+    @pytest.mark.parametrize("change", ["cut", "empty", "deleted", "flipped", "a folder"])
+    @pytest.mark.parametrize("array", ["weights_1", "overview_1", "measures_0", "statistics_0"])
     def test_a_broken_file_costs_its_own_step_only(self, run_dir, array, change):
-        path = shard(run_dir, 1, array)
-        if change == "deleted":
-            path.unlink()
-        else:
-            path.write_bytes(path.read_bytes()[: -9 if change == "cut" else 0])
+        break_row(run_dir, 1, array, change)
         run = open_run(run_dir)
         read = {
             "weights_1": lambda step: run.weights(ENCODER, step).load(),
             "overview_1": lambda step: run.overview(step, 0),
-            "measures": run.measures,
-            "statistics": lambda step: run.parameters(step=step),
+            "measures_0": run.measures,
+            "statistics_0": lambda step: run.parameters(step=step),
         }[array]
         with pytest.raises(StoreError, match="of step 10 cannot be read"):
             read(10)
@@ -75,7 +60,7 @@ class TestShards:
         assert read(20) is not None
 
     def test_broken_masks_are_named_too(self, run_dir):
-        shard(run_dir, 0, "query_valid_1").unlink()
+        break_row(run_dir, 0, "query_valid_1", "deleted")
         with pytest.raises(StoreError, match="The query of step 20 cannot be read"):
             open_run(run_dir).site(ENCODER, 20)
 
@@ -129,22 +114,26 @@ class TestDescription:
             {"format": "other"},
             {"schema": "1"},
             {"schema": 0},
-            {"sites__0__heads": 10**12},
-            {"sites__0__queries": 10**6, "sites__0__keys": 10**6},
-            {"sites__0__heads": -1},
-            {"sites__0__heads": 2.5},
-            {"sites__0__kind": "other"},
-            {"sites__0__name": ["x"]},
-            {"sites__0__name": ENCODER},
-            {"sites__0__key_text": 5},
-            {"sites__0__key_layout": [1]},
-            {"precision__name": "pickle"},
-            {"texts": [["x"]]},
-            {"examples__0__tokens": "abc"},
-            {"examples__0__label": {}},
-            {"images": [10**9, 10**9]},
-            {"parameters": {"a": 1}},
-            {"measures": None},
+            {"sites__0__0__heads": 10**12},
+            {"sites__0__0__queries": 10**6, "sites__0__0__keys": 10**6},
+            {"sites__0__0__heads": -1},
+            {"sites__0__0__heads": 2.5},
+            {"sites__0__0__kind": "other"},
+            {"sites__0__0__name": ["x"]},
+            {"sites__0__0__name": ENCODER},
+            {"sites__0__0__key_text": 5},
+            {"sites__0__0__key_layout": [1]},
+            {"layouts__0__precision__name": "pickle"},
+            {"texts__0": [["x"]]},
+            {"examples__0__0__tokens": "abc"},
+            {"examples__0__0__label": {}},
+            {"layouts__0__images": [10**9, 10**9]},
+            {"members": {"a": 1}},
+            {"members__0": {"a": 1}},
+            {"layouts": []},
+            {"layouts__0__sites": 5},
+            {"layouts__0__tables__0__bins": 10**9},
+            {"layouts__0__measures": None},
         ],
     )
     def test_a_damaged_or_absurd_one_is_refused(self, run_dir, change):

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from keep import contents, planted
+from recordings import record
 
-from limelight.store import open_run
+from limelight.store import Writer, open_run
+from limelight.store.write.step import sites_of
 
 #: What has another name now, by the name it was recorded under.
 RENAMED = {"sink": "first_key_share"}
@@ -40,14 +43,25 @@ def now(key):
     return key
 
 
-def test_a_recording_is_continued_with_the_measures_it_began_with(tmp_path):
-    """A limelight that knows others neither moves it aside nor adds to it."""
+def test_a_recording_is_continued(tmp_path):
+    """What it held stays as it is, file by file; what a later limelight measures more is added."""
     with zipfile.ZipFile(KEPT[0]) as packed:
         packed.extractall(tmp_path)
-    before = open_run(tmp_path / "words").measures()
-    planted.write(tmp_path / "words", planted.words)
-    after = open_run(tmp_path / "words").measures()
-    assert [path.name for path in (tmp_path / "words" / "plugins").iterdir()] == ["limelight"]
-    assert {"first_key_share", "entropy"} <= set(before)
-    assert set(after) == set(before)
-    np.testing.assert_allclose(after["first_key_share"], before["first_key_share"])
+    folder = tmp_path / "words"
+    held, before = contents(folder), open_run(folder)
+    newest = int(before.steps[-1])
+    with Writer(folder) as writer:
+        sites = planted.words(0)
+        record(writer, newest + 1, sites_of(sites))
+    after = open_run(folder)
+    assert after.problems == ()
+    assert after.steps.tolist() == [*before.steps.tolist(), newest + 1]
+    assert [path.name for path in (folder / "plugins").iterdir()] == ["limelight"]
+    old, new = before.measures(), after.measures()
+    assert {"first_key_share", "entropy"} <= set(old) < set(new)
+    steps = before.steps.tolist()
+    xr.testing.assert_equal(new[sorted(old)].sel(step=steps), old[sorted(old)])
+    assert new["nan_rows"].sel(step=steps).isnull().all()
+    for key, value in contents(folder).items():
+        if key.split("/")[0] in ("weights", "overview", "allowed") and key in held:
+            np.testing.assert_array_equal(value, held[key], err_msg=key)

@@ -112,8 +112,15 @@ class TestMaps:
         np.testing.assert_array_equal(
             weights[1, 0].astype("f4"), run.weights("encoder/attention", 10).values
         )
-        assert group["statistics"].metadata.dimension_names == ("row", "parameter", "statistic")
-        assert group["statistics"][2].shape == (2, 9)
+        (sealed,) = (sidecar(run_dir) / "rows").iterdir()
+        with zarr.storage.ZipStore(sealed, mode="r") as store:
+            group = zarr.open_group(store, mode="r")
+            statistics = group["statistics_0"]
+            assert statistics.metadata.dimension_names == ("row", "parameter", "statistic")
+            assert statistics.shape == (3, 2, 9)
+            np.testing.assert_array_equal(
+                statistics[2, :, 2], run.parameters(step=20)["mean"].values[0]
+            )
 
 
 def _indexer(choice):

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import zarr
 from factored import site_of, vectors
+from ondisk import described, redescribe
 from recordings import record, site
 
 from limelight.answer import answer, extent
 from limelight.capture.parameters import summarise
-from limelight.errors import LimelightWarning, StoreError
+from limelight.errors import NotRecordedError, StoreError
 from limelight.query import Query
 from limelight.store import Writer, open_run
-from limelight.store.format.description import NEWEST
 from limelight.store.format.files import sidecar
 from limelight.store.format.sizes import FIRST, Sizes
 from limelight.wire import decode, encode
@@ -61,7 +61,8 @@ def written(folder, sizes, bins=64, steps=(0, 1)):
 
 
 def description(folder):
-    return json.loads((sidecar(folder) / "limelight.json").read_text("utf-8"))
+    facts = described(folder)
+    return facts["layouts"][-1] | {"sites": facts["sites"][-1]} if "layouts" in facts else facts
 
 
 @pytest.fixture(scope="module", params=CHANGED)
@@ -76,7 +77,6 @@ def test_it_says_them_and_is_read_with_them(changed):
     facts = description(folder)
     assert facts["sizes"] == json.loads(json.dumps(asdict(run.sizes)))
     assert facts["sizes"]["bins"] == run.sizes.bins == bins
-    assert facts["schema"] == (2 if run.sizes == FIRST else NEWEST)
     for step in (0, 1):
         for name, made in sites(step).items():
             error = run.site(name, step)["weights"].attrs.get("max_error", 2**-12)
@@ -153,8 +153,11 @@ def test_arrays_are_cut_as_it_says(changed):
     tile, part = min(POSITIONS, run.sizes.tile), min(POSITIONS, run.sizes.part)
     assert group["weights_0"].metadata.codecs[0].chunk_shape[-2:] == (tile, tile)
     assert group["query_1"].metadata.codecs[0].chunk_shape[-2] == part
-    assert group["counts"].shape[-1] == bins
-    assert group["statistics"].shape[-1] == len(run.sizes.statistics)
+    (sealed,) = (sidecar(folder) / "rows").iterdir()
+    with zarr.storage.ZipStore(sealed, mode="r") as store:
+        group = zarr.open_group(store, mode="r")
+        assert group["counts_0"].shape[-1] == bins
+        assert group["statistics_0"].shape[-1] == len(run.sizes.statistics)
 
 
 def test_it_is_continued_with_its_own_sizes(changed, tmp_path):
@@ -170,11 +173,15 @@ def test_it_is_continued_with_its_own_sizes(changed, tmp_path):
     )
 
 
-def test_other_bins_are_another_recording(tmp_path):
+def test_other_bins_are_another_layout(tmp_path):
     written(tmp_path, FIRST, bins=64)
-    with pytest.warns(LimelightWarning, match="moved to"):
-        run = written(tmp_path, FIRST, bins=50, steps=(2,))
-    assert (run.steps.tolist(), run.sizes.bins) == ([2], 50)
+    run = written(tmp_path, FIRST, bins=50, steps=(2,))
+    assert (run.steps.tolist(), run.sizes.bins) == ([0, 1, 2], 50)
+    for step, bins in ((1, 64), (2, 50)):
+        wanted = parameters(step, bins)["count"]
+        np.testing.assert_array_equal(run.parameters(step=step)["count"][0], wanted)
+    with pytest.raises(NotRecordedError, match=r"histograms of \[50, 64\] bins.*step=slice"):
+        run.parameters()
 
 
 def test_bins_come_with_the_first_histograms(tmp_path):
@@ -198,13 +205,6 @@ def test_a_recording_that_says_none_has_those_of_the_first_version(tmp_path):
     assert all(field.default is not None for field in fields(Sizes))
 
 
-def test_what_is_new_is_refused_only_by_those_who_cannot_read_it(tmp_path):
-    written(tmp_path / "same", FIRST)
-    written(tmp_path / "other", replace(FIRST, overview=31))
-    assert description(tmp_path / "same")["schema"] == 2
-    assert description(tmp_path / "other")["schema"] == NEWEST == 3
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -216,12 +216,11 @@ def test_what_is_new_is_refused_only_by_those_who_cannot_read_it(tmp_path):
 )  # fmt: skip
 def test_absurd_sizes_are_refused_before_anything_is_allocated(tmp_path, change):
     written(tmp_path, FIRST, steps=(0,))
-    path = sidecar(tmp_path) / "limelight.json"
-    facts = json.loads(path.read_text())
-    for described in facts["sites"]:  # where an overview, or a tile, of any size fits
-        described["queries"] = described["keys"] = 16_000
-    facts["sizes"] |= change
-    path.write_text(json.dumps(facts))
+    facts = described(tmp_path)
+    for site_facts in facts["sites"][0]:  # where an overview, or a tile, of any size fits
+        site_facts["queries"] = site_facts["keys"] = 16_000
+    facts["layouts"][0]["sizes"] |= change
+    redescribe(tmp_path, facts)
     with pytest.raises(StoreError, match="does not describe a recording"):
         open_run(tmp_path)
 
@@ -229,9 +228,8 @@ def test_absurd_sizes_are_refused_before_anything_is_allocated(tmp_path, change)
 @pytest.mark.parametrize("strides", [[1, 1], [0, 4], [4], "8", [2.5, 1]])
 def test_absurd_strides_are_refused(tmp_path, strides):
     written(tmp_path, FIRST, steps=(0,))
-    path = sidecar(tmp_path) / "limelight.json"
-    facts = json.loads(path.read_text())
-    facts["sites"][1] |= {"queries": 16_000, "keys": 16_000, "strides": strides}
-    path.write_text(json.dumps(facts))
+    facts = described(tmp_path)
+    facts["sites"][0][1] |= {"queries": 16_000, "keys": 16_000, "strides": strides}
+    redescribe(tmp_path, facts)
     with pytest.raises(StoreError, match="does not describe a recording"):
         open_run(tmp_path)

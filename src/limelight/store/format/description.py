@@ -1,28 +1,32 @@
-"""What a recording holds: sites, examples, parameters; as plain facts.
+"""What a recording's steps hold: sites, examples, parameters; as plain facts.
 
-Room: store. Comes in: facts of the first recorded step. Goes out: a :class:`Description`, and the
-text of ``limelight.json``; ``loading.py`` reads it back.
+Room: store. Comes in: facts of recorded steps. Goes out: a :class:`Description` for each layout that
+steps have, and the text of ``limelight.json``; ``loading.py`` reads it back.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
+from limelight.store.format.checked import signed
+from limelight.store.format.index import PARAMETER
 from limelight.store.format.precision import Precision
 from limelight.store.format.sizes import FIRST, Sizes
 
 FORMAT: Final = "limelight"
 
-#: Version of the layout of a recording without vectors, of one with them, and of one with sizes
-#: other than the first version's. A reader refuses what is newer than it knows; what needs nothing
-#: new is written as before, for older readers.
-PLAIN: Final = 1
-WITH_VECTORS: Final = 2
-WITH_SIZES: Final = 3
-NEWEST: Final = WITH_SIZES
+#: Version of what is on disk. Up to 3 a recording had one layout for all its steps, and every row a
+#: file of its own. A reader refuses what is newer than it knows.
+NEWEST: Final = 4
+ONE_LAYOUT: Final = 3
+
+
+#: What is said only of sites that have it.
+NOTES: Final = ("reading", "stage")
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Site:
     module, module_class : str
         Path and class of the module.
     kind : str
-        ``self``, ``cross`` or ``pooling``.
+        ``self``, ``cross``, ``pooling`` or another of :data:`limelight.schema.KINDS`.
     heads, queries, keys : int
         Sizes of its maps.
     query_layout, key_layout : (int, int), optional
@@ -49,6 +53,10 @@ class Site:
         Given where vectors are stored, not maps: how long each is, and how many heads keys have.
     strides : (int, int), optional
         Given where a large map is also stored pooled: how many queries and keys lie in a cell.
+    reading : str
+        A note where its axes could have been read in two ways.
+    stage : str
+        What is shown where it is not the plain softmax, such as ``after mask and renormalisation``.
     """
 
     name: str
@@ -67,6 +75,8 @@ class Site:
     features: int | None = None
     key_heads: int | None = None
     strides: tuple[int, int] | None = None
+    reading: str = ""
+    stage: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,12 +113,40 @@ class Parameter:
         Such as ``784×64``.
     size : int
         How many numbers it holds.
+    trainable : bool
+        False where it is frozen.
     """
 
     name: str
     module: str
     shape: str
     size: int
+    trainable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """Statistics of some tensors at a step: a histogram and some numbers of each.
+
+    Attributes
+    ----------
+    kind : str
+        Of what: ``parameter``.
+    members : tuple of Parameter
+        The tensors, in storage order.
+    columns : tuple of str
+        Names of the numbers, in storage order.
+    bins : int
+        Of a histogram.
+    encoding : str
+        How a histogram's bins lie: ``linear``, evenly from the column ``low`` to ``high``.
+    """
+
+    kind: str
+    members: tuple[Parameter, ...]
+    columns: tuple[str, ...]
+    bins: int
+    encoding: str = "linear"
 
 
 @dataclass(frozen=True)
@@ -135,18 +173,20 @@ class Group:
 
 @dataclass(frozen=True)
 class Description:
-    """What every recorded step of a run has in common.
+    """What the steps of one layout have in common.
 
     Attributes
     ----------
     precision : Precision
-    sites, examples, parameters : tuple
+    sites, examples : tuple
+    tables : tuple of Table
+        At most one of each kind.
     measures : tuple of str
         Names of the stored measures, in storage order.
     texts : tuple
         Texts of positions [example][position], which sites refer to.
-    images : (int, int), optional
-        Rows and columns of the probe's images.
+    images : tuple of int, optional
+        Rows, columns and perhaps channels of the probe's images.
     images_digest : str
         Tells one probe's images from another's.
     sizes : Sizes
@@ -155,10 +195,10 @@ class Description:
     precision: Precision
     sites: tuple[Site, ...] = ()
     examples: tuple[Example, ...] = ()
-    parameters: tuple[Parameter, ...] = ()
+    tables: tuple[Table, ...] = ()
     measures: tuple[str, ...] = ()
     texts: tuple[tuple[tuple[str, ...], ...], ...] = ()
-    images: tuple[int, int] | None = None
+    images: tuple[int, ...] | None = None
     images_digest: str = ""
     sizes: Sizes = FIRST
     #: Sites by shape; follows from ``sites``.
@@ -176,43 +216,75 @@ class Description:
         )
         object.__setattr__(self, "groups", groups)
 
-    @property
-    def schema(self) -> int:
-        """Version of the layout."""
-        if self.sizes != FIRST:
-            return WITH_SIZES
-        return PLAIN if all(site.features is None for site in self.sites) else WITH_VECTORS
+    def table(self, kind: str) -> Table | None:
+        """Return the table of that kind, if there is one."""
+        return next((table for table in self.tables if table.kind == kind), None)
 
-    def dumps(self) -> str:
-        """Return the text of ``limelight.json``."""
-        facts = {
-            "format": FORMAT,
-            "schema": self.schema,
-            "limelight": own_version(),
-            "precision": {"name": self.precision.name, "max_error": self.precision.max_error},
-            "sizes": asdict(self.sizes),
-            "images": self.images,
-            "images_digest": self.images_digest,
-            "measures": self.measures,
-            "sites": [_facts(site) for site in self.sites],
-            "groups": [_facts(group) for group in self.groups],
-            "examples": [asdict(example) for example in self.examples],
-            "parameters": [asdict(parameter) for parameter in self.parameters],
-            "texts": self.texts,
-        }
-        return json.dumps(facts, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The model's own parameters."""
+        table = self.table(PARAMETER)
+        return () if table is None else table.members
+
+
+def dumps(run: str, layouts: Sequence[tuple[Description, int, Sequence[int]]]) -> bytes:
+    """Return the text of ``limelight.json``.
+
+    Parameters
+    ----------
+    run : str
+        The run's own mark.
+    layouts : sequence of (Description, int, sequence of int)
+        With each, the version of what its arrays are like, and the numbers of its groups' arrays.
+
+    Returns
+    -------
+    bytes
+        What several layouts have in common is written once, and referred to by number.
+    """
+    shared: dict[str, list[Any]] = {"sites": [], "examples": [], "texts": [], "members": []}
+
+    def number(part: str, values: Any) -> int:
+        if values not in shared[part]:
+            shared[part].append(values)
+        return shared[part].index(values)
+
+    written = []
+    for description, version, numbers in layouts:
+        groups = zip(description.groups, numbers, strict=True)
+        tables = [
+            {**asdict(table), "members": number("members", list(map(asdict, table.members)))}
+            for table in description.tables
+        ]
+        written.append({
+            "arrays": version,
+            "precision": {"name": description.precision.name,
+                          "max_error": description.precision.max_error},
+            "sizes": asdict(description.sizes),
+            "measures": description.measures,
+            "images": description.images,
+            "images_digest": description.images_digest,
+            "sites": number("sites", [_facts(site) for site in description.sites]),
+            "groups": [{"number": at, **_facts(group)} for group, at in groups],
+            "examples": number("examples", list(map(asdict, description.examples))),
+            "texts": number("texts", description.texts),
+            "tables": tables,
+        })  # fmt: skip
+    facts = {"format": FORMAT, "schema": NEWEST, "limelight": own_version(), "run": run}
+    facts |= {"layouts": written, **shared}
+    return signed(json.dumps(facts, ensure_ascii=False, allow_nan=False, indent=1)) + b"\n"
 
 
 def _facts(described: Site | Group) -> dict[str, Any]:
     """Return what is written of a site or a group; one without vectors does not mention them."""
     facts = asdict(described)
     vectors = described.features is not None
-    return facts if vectors else {k: facts[k] for k in facts if k not in _VECTORS}
+    facts = facts if vectors else {k: facts[k] for k in facts if k not in _VECTORS}
+    return {name: value for name, value in facts.items() if name not in NOTES or value}
 
 
 #: What is said only of sites whose vectors are stored.
 _VECTORS: Final = ("features", "key_heads", "strides")
-
 
 def own_version() -> str:
     """Return our version; the package itself, above this room, must not be imported for it."""

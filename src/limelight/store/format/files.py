@@ -8,12 +8,16 @@ here and nowhere else.
     <run>/plugins/limelight/
         limelight.json     what the arrays mean; written first
         index.jsonl        one line per published step; a step's line is written last
-        data.zarr/         Zarr v3: <array>/zarr.json, and one file per row
+        index.1.jsonl      a history that was set aside, whole, when training began anew
+        rows/              r.<row>.zip: all that is small of one step; s.<first>-<last>.<count>.zip:
+                           the same of many steps
+        data.zarr/         Zarr v3, for what is large: <array>/zarr.json, and one file per row
 """
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +26,11 @@ from limelight.store.format.layout import ArraySpec
 
 META: Final = "limelight.json"
 INDEX: Final = "index.jsonl"
+ROWS: Final = "rows"
 DATA: Final = "data.zarr"
+
+#: ``lstm@1``: a history of run ``lstm`` that was set aside.
+_ASIDE: Final = re.compile(r"(.*)@([1-9][0-9]{0,8})", re.DOTALL)
 
 
 def sidecar(run_dir: str | os.PathLike[str]) -> Path:
@@ -53,14 +61,23 @@ class Files:
     ----------
     root : Path
         The recording's folder.
+    history : int
+        0, what is recorded now; from 1, a history that was set aside.
     """
 
     root: Path
+    history: int = 0
 
     @classmethod
     def of(cls, run_dir: str | os.PathLike[str]) -> Files:
-        """Return the files of a run's recording."""
-        return cls(sidecar(run_dir))
+        """Return the files of a run's recording; of one set aside, for ``<run>@<number>``."""
+        run_dir = Path(run_dir)
+        named = _ASIDE.fullmatch(run_dir.name)
+        if named is None or run_dir.exists():
+            return cls(sidecar(run_dir))
+        root, number = sidecar(run_dir.parent / named.group(1)), int(named.group(2))
+        moved = root.with_name(f"{root.name}.{number}")
+        return cls(moved) if moved.exists() else cls(root, number)
 
     @property
     def run_dir(self) -> Path:
@@ -74,8 +91,13 @@ class Files:
 
     @property
     def index(self) -> Path:
-        """``index.jsonl``."""
-        return self.root / INDEX
+        """``index.jsonl``, or that of a history that was set aside."""
+        return self.root / (INDEX if not self.history else f"index.{self.history}.jsonl")
+
+    @property
+    def rows(self) -> Path:
+        """The folder of what is small."""
+        return self.root / ROWS
 
     @property
     def data(self) -> Path:
@@ -88,11 +110,27 @@ class Files:
 
     def row(self, spec: ArraySpec, row: int) -> Path:
         """Return the file of one row; flat names, as TensorBoard walks every folder."""
-        return self.array(spec) / ".".join(["c", str(row), *["0"] * len(spec.tail)])
+        return self.data / spec.key(row)
 
-    def aside(self) -> Path:
-        """Return the first free name to move the recording to, such as ``limelight.1``."""
-        number = 1
-        while (free := self.root.with_name(f"{self.root.name}.{number}")).exists():
-            number += 1
-        return free
+    def aside(self) -> int:
+        """Return the first free number to set a history or a recording aside under."""
+        taken = {*self.histories(), *self.moved()}
+        return next(number for number in range(1, len(taken) + 2) if number not in taken)
+
+    def histories(self) -> list[int]:
+        """Return the numbers of histories that were set aside."""
+        return _numbers(self.root, re.compile(r"index\.([1-9][0-9]{0,8})\.jsonl"))
+
+    def moved(self) -> list[int]:
+        """Return the numbers of whole recordings that were set aside, as ``limelight.1``."""
+        pattern = re.escape(self.root.name) + r"\.([1-9][0-9]{0,8})"
+        return _numbers(self.root.parent, re.compile(pattern))
+
+
+def _numbers(folder: Path, pattern: re.Pattern[str]) -> list[int]:
+    try:
+        names = os.listdir(folder)  # noqa: PTH208  # names alone, no paths
+    except OSError:
+        return []
+    matches = (pattern.fullmatch(name) for name in names)
+    return sorted(int(match.group(1)) for match in matches if match)

@@ -14,10 +14,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from limelight.store.format.checked import is_whole, signed
+
 try:
     import fcntl
 except ImportError:  # Windows has no such lock; there two writers of one run must not meet
     fcntl = None  # type: ignore[assignment]
+
+#: The table of the model's own parameters, among those a line lists.
+PARAMETER = "parameter"
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,16 @@ class Line:
     time : float
         When it was published, seconds since 1970.
     epoch : float, optional
-    attention, parameters : bool
-        What was recorded.
+    attention : bool
+        Whether it was recorded.
+    tables : tuple of str
+        Kinds of statistics that were recorded, such as ``parameter``.
+    layout : int
+        Which of the description's layouts its arrays have.
     masks : int
         Row of ``allowed`` and its companions; -1 without attention.
+    images : int
+        Row of the probe's images; -1 without.
     digest : str
         Tells one row of masks from another.
     by_head : tuple of str
@@ -52,42 +63,68 @@ class Line:
     time: float
     epoch: float | None = None
     attention: bool = False
-    parameters: bool = False
+    tables: tuple[str, ...] = ()
+    layout: int = 0
     masks: int = -1
+    images: int = -1
     digest: str = ""
     by_head: tuple[str, ...] = ()
     nan: bool = False
     wide: tuple[str, ...] = ()
 
+    @property
+    def parameters(self) -> bool:
+        """Whether the model's own parameters were recorded."""
+        return PARAMETER in self.tables
 
-def parse(text: bytes) -> tuple[list[Line], list[str]]:
+    def dumps(self, run: str) -> bytes:
+        """Return the line's text, newline included, with its checksum for this run."""
+        return signed(json.dumps(asdict(self), allow_nan=False), run) + b"\n"
+
+
+def parse(text: bytes, run: str | None) -> tuple[list[Line], list[str]]:
     """Read whole lines.
 
     Parameters
     ----------
     text : bytes
         What follows the last newline is not yet a line, and is left out.
+    run : str, optional
+        The run's own mark, with which lines were signed; None: an earlier limelight wrote them, and
+        signed none.
 
     Returns
     -------
     lines : list of Line
+        In the order of their rows.
     problems : list of str
         One sentence for each line that could not be read.
     """
     lines: list[Line] = []
     problems: list[str] = []
     for number, piece in enumerate(text[: text.rfind(b"\n") + 1].splitlines(), 1):
-        try:
-            lines.append(_line(json.loads(piece)))
-        except (ValueError, KeyError, TypeError, RecursionError):
+        line = line_of(piece, run)
+        if line is None:
             problems.append(f"Line {number} of the index is damaged; its step is left out.")
-    return lines, problems
+        else:
+            lines.append(line)
+    return sorted(lines, key=lambda line: line.row), problems
 
 
-def read(path: Path) -> tuple[list[Line], list[str]]:
+def line_of(text: bytes, run: str | None) -> Line | None:
+    """Return one line; None if it is not as it was written."""
+    if run is not None and not is_whole(text, run):
+        return None
+    try:
+        return _line(json.loads(text))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+
+
+def read(path: Path, run: str | None) -> tuple[list[Line], list[str]]:
     """Read the index of a recording; an index that is not there yet is empty."""
     try:
-        return parse(path.read_bytes())
+        return parse(path.read_bytes(), run)
     except FileNotFoundError:
         return [], []
 
@@ -119,46 +156,91 @@ def locked(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def append(descriptor: int, line: Line) -> None:
+def is_locked(path: Path) -> bool:
+    """Say whether a writer is publishing a step at this moment."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return False
+    try:
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def append(descriptor: int, text: bytes) -> None:
     """Publish a step: write its line and wait until it is on disk.
 
     Parameters
     ----------
     descriptor : int
         From :func:`locked`.
-    line : Line
+    text : bytes
+        The line, newline included.
 
     Raises
     ------
     OSError
         If the disk is full or gone; the index is then as it was.
     """
-    facts = asdict(line)
-    if not line.wide:
-        del facts["wide"]
-    text = (json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n").encode()
     start = os.lseek(descriptor, 0, os.SEEK_CUR)
     try:
         # The newline makes the line count, so it must not reach the disk before the rest.
-        if os.write(descriptor, text) < len(text):
+        written = os.write(descriptor, text)
+        if written < len(text):
             raise OSError(28, "No space left on device")
         os.fsync(descriptor)
-    except OSError:
+    except BaseException:
         os.ftruncate(descriptor, start)
+        os.lseek(descriptor, start, os.SEEK_SET)
         raise
 
 
+def rewrite(descriptor: int, text: bytes) -> None:
+    """Make the index hold these lines; what it begins with already stays untouched.
+
+    Parameters
+    ----------
+    descriptor : int
+        From :func:`locked`.
+    text : bytes
+        Whole lines.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or gone.
+    """
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    before = os.pread(descriptor, size, 0)
+    same = len(os.path.commonprefix([before, text]))
+    os.ftruncate(descriptor, same)
+    os.lseek(descriptor, same, os.SEEK_SET)
+    append(descriptor, text[same:])
+
+
 def _line(facts: dict[str, Any]) -> Line:
-    numbers = {name: facts[name] for name in ("step", "row", "masks")}
-    if not all(type(value) is int for value in numbers.values()) or numbers["row"] < 0:
+    given = {name: facts[name] for name in ("step", "row", "masks")}
+    given |= {name: facts[name] for name in ("layout", "images") if name in facts}
+    if not all(type(value) is int and -1 <= value < 2**63 for value in given.values()):
         raise ValueError("no whole numbers")
-    epoch = facts["epoch"]
+    if min(given["step"], given["row"], given.get("layout", 0)) < 0:
+        raise ValueError("a number below 0")
+    epoch, tables = facts["epoch"], facts.get("tables")
+    if tables is None:  # an earlier limelight: parameters, or none
+        tables = [PARAMETER] if facts["parameters"] else []
     return Line(
-        **numbers,
+        **given,
         time=float(facts["time"]),
         epoch=None if epoch is None else float(epoch),
-        attention=bool(facts["attention"]) and numbers["masks"] >= 0,
-        parameters=bool(facts["parameters"]),
+        attention=bool(facts["attention"]) and given["masks"] >= 0,
+        tables=tuple(map(str, tables)),
         digest=str(facts["digest"]),
         by_head=tuple(map(str, facts["by_head"])),
         nan=bool(facts["nan"]),

@@ -1,19 +1,29 @@
 """What each array of a recording looks like.
 
-Room: store. Comes in: a :class:`~limelight.store.format.description.Description`. Goes out:
-:class:`Specs`, each array's name, axes, sizes and parts.
+Room: store. Comes in: a :class:`~limelight.store.format.description.Description` for each layout.
+Goes out: :class:`Specs`, each array's name, axes, sizes and parts.
 
-A **row** is an index along an array's first axis, and one file. Each published step has one; the
-index says which. What seldom changes (``allowed`` and its companions) has its own rows, which
-many steps share.
+A **row** is an index along an array's first axis. Each published step has one; the index says which.
+What seldom changes (``allowed`` and its companions) many steps share; it lies at the row of the step
+that wrote it. A row of maps is one file; what is small of a step shares one. Layouts whose arrays are
+alike share them.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-from limelight.store.format.description import Description, Group
+from limelight.store.format.description import NEWEST, ONE_LAYOUT, Description, Group
+from limelight.store.format.index import PARAMETER
+
+#: Bytes before the first part of a row's own file: which row of which array of which run it is.
+MARK: Final = 16
+
+#: Roles whose every row is a file of its own; rows of others are, where they are large.
+_MAPS: Final = ("weights", "query", "key", "query_wide", "key_wide", "pooled")
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,10 @@ class ArraySpec:
         first axis, since what is written comes one site after another.
     shuffled : bool
         Whether the bytes of its numbers are sorted by significance before they are compressed.
+    single : bool
+        Whether each row is a file of its own, whatever its size.
+    marked : bool
+        Whether rows say which they are; False in recordings of before.
     """
 
     name: str
@@ -46,9 +60,22 @@ class ArraySpec:
     fill: Any
     chunk: tuple[int, ...] | None = None
     shuffled: bool = False
+    single: bool = False
+    marked: bool = True
 
     def __post_init__(self) -> None:
         assert self.chunk is None or self.chunk[0] == 1, f"{self.name}: parts hold one site each"
+
+    def key(self, row: int) -> str:
+        """Return the name of a row's values below the Zarr hierarchy."""
+        return "/".join([self.name, ".".join(["c", str(row), *["0"] * len(self.tail)])])
+
+    def mark(self, run: str, row: int) -> bytes:
+        """Return what a row's own file begins with, so that no other is taken for it."""
+        if not self.marked:
+            return b""
+        told = f"{run} {self.key(row)}".encode()
+        return hashlib.blake2b(told, digest_size=MARK, person=b"limelight").digest()
 
     @property
     def unit(self) -> tuple[int, ...]:
@@ -63,13 +90,14 @@ class ArraySpec:
 
 @dataclass(frozen=True)
 class Specs:
-    """Every array of a recording, by role.
+    """Every array of a layout, by role.
 
     Attributes
     ----------
     shared : dict of str to ArraySpec
-        What all sites, or none, share: ``measures`` and ``uniform`` if there are sites, ``counts``
-        and ``statistics`` if there are parameters, ``images`` if the probe has them.
+        What all sites, or none, share: ``measures`` and ``uniform`` if there are sites, those of
+        :func:`counts_of` and :func:`statistics_of` for each table, ``images`` if the probe has
+        them.
     groups : tuple of dict of str to ArraySpec
         For each group of sites ``weights``, ``overview``, ``nan``, ``allowed``, ``query_valid``,
         ``key_valid``; one kept as vectors has those of :func:`_vector_specs` instead of
@@ -79,26 +107,75 @@ class Specs:
     shared: dict[str, ArraySpec]
     groups: tuple[dict[str, ArraySpec], ...]
 
-    @classmethod
-    def of(cls, description: Description) -> Specs:
-        """Return the arrays of a recording."""
-        groups = (
-            _group_specs(description, group, number)
-            for number, group in enumerate(description.groups)
-        )
-        return cls(_shared_specs(description), tuple(groups))
-
     @property
     def every(self) -> list[ArraySpec]:
         """All arrays, those of no site first."""
         return [spec for specs in (self.shared, *self.groups) for spec in specs.values()]
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What the arrays of some steps are like.
+
+    Attributes
+    ----------
+    description : Description
+    specs : Specs
+        The arrays it names.
+    numbers : tuple of int
+        Those at the ends of its groups' arrays' names.
+    version : int
+        Of what its arrays are like on disk: those of before have every row in a file.
+    """
+
+    description: Description
+    specs: Specs
+    numbers: tuple[int, ...]
+    version: int = NEWEST
+
+
+def laid_out(descriptions: Sequence[tuple[Description, int]]) -> tuple[Layout, ...]:
+    """Name the arrays of a recording's layouts.
+
+    Parameters
+    ----------
+    descriptions : sequence of (Description, int)
+        With each, the version of what its arrays are like.
+
+    Returns
+    -------
+    tuple of Layout
+        Arrays, and groups of them, that are alike have one name: what a later layout adds changes
+        none of before.
+    """
+    layouts: list[Layout] = []
+    groups: dict[Any, int] = {}
+    shared: dict[str, dict[ArraySpec, int]] = {}
+    for description, version in descriptions:
+        plain, numbers, named = version <= ONE_LAYOUT, [], []
+        for at, group in enumerate(description.groups):
+            specs = _group_specs(description, group)
+            number = groups.setdefault(at if plain else tuple(specs.items()), len(groups))
+            numbers.append(number)
+            named.append({
+                role: replace(spec, name=f"{spec.name}_{number}", marked=not plain,
+                              single=role in _MAPS)
+                for role, spec in specs.items()
+            })  # fmt: skip
+        common = {}
+        for role, spec in _shared_specs(description).items():
+            alike = shared.setdefault(spec.name, {})
+            name = spec.name if plain else f"{spec.name}_{alike.setdefault(spec, len(alike))}"
+            common[role] = replace(spec, name=name, marked=not plain)
+        layouts.append(Layout(description, Specs(common, tuple(named)), tuple(numbers), version))
+    return tuple(layouts)
+
+
 _HEADS = ("row", "site", "example", "head")
 _PICTURED = ("row", "reduction", "site", "example", "head", "cell_row", "cell_column")
 
 
-def _group_specs(description: Description, group: Group, number: int) -> dict[str, ArraySpec]:
+def _group_specs(description: Description, group: Group) -> dict[str, ArraySpec]:
     """Return the arrays of one group of sites, which share one shape."""
     sites, examples, sizes = len(group.sites), len(description.examples), description.sizes
     heads, queries, keys = group.heads, group.queries, group.keys
@@ -122,7 +199,7 @@ def _group_specs(description: Description, group: Group, number: int) -> dict[st
     if group.features is not None:
         del specs["weights"]
         specs |= _vector_specs(description, group) | _pooled_specs(description, group)
-    return {role: replace(spec, name=f"{spec.name}_{number}") for role, spec in specs.items()}
+    return specs
 
 
 def _vector_specs(description: Description, group: Group) -> dict[str, ArraySpec]:
@@ -191,16 +268,27 @@ def _shared_specs(description: Description) -> dict[str, ArraySpec]:
             "uniform": ArraySpec("nulls", (*dims[:3], "measure"), (*shape[:2], shape[3]), "float32",
                                  "NaN"),
         }  # fmt: skip
-    if description.parameters:
-        rows, sizes = len(description.parameters), description.sizes
-        specs |= {
-            "counts": ArraySpec("counts", ("row", "parameter", "bin"), (rows, sizes.bins), "int64",
-                                0),
-            "statistics": ArraySpec("statistics", ("row", "parameter", "statistic"),
-                                    (rows, len(sizes.statistics)), "float64", "NaN"),
-        }  # fmt: skip
+    for table in filter(lambda table: table.members, description.tables):
+        rows, prefix = len(table.members), "" if table.kind == PARAMETER else f"{table.kind}_"
+        for role, dims, size, dtype, fill in (
+            (counts_of(table.kind), (PARAMETER, "bin"), table.bins, "int64", 0),
+            (statistics_of(table.kind), (PARAMETER, "statistic"), len(table.columns), "float64",
+             "NaN"),
+        ):  # fmt: skip
+            name = prefix + role.partition(":")[0]
+            specs[role] = ArraySpec(name, ("row", *dims), (rows, size), dtype, fill)
     if description.images is not None:
-        axes = ("row", "example", "image_row", "image_column")
+        axes = ("row", "example", "image_row", "image_column", "image_channel")
         tail = (examples, *description.images)
-        specs["images"] = ArraySpec("images", axes, tail, "float32", "NaN")
+        specs["images"] = ArraySpec("images", axes[: 1 + len(tail)], tail, "float32", "NaN")
     return specs
+
+
+def counts_of(kind: str) -> str:
+    """Return the role of the histograms of a table."""
+    return f"counts:{kind}"
+
+
+def statistics_of(kind: str) -> str:
+    """Return the role of the numbers of a table."""
+    return f"statistics:{kind}"

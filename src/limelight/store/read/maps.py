@@ -14,7 +14,7 @@ import xarray as xr
 from limelight import schema
 from limelight.errors import NotRecordedError
 from limelight.store.format import overview as pictures
-from limelight.store.format.description import Site
+from limelight.store.format.description import NOTES, ONE_LAYOUT, Site
 from limelight.store.format.index import Line
 from limelight.store.read.lazy import lazy
 from limelight.store.read.opening import Located, Opened
@@ -41,7 +41,7 @@ def vectors(opened: Opened, at: Located, line: Line) -> Vectors | None:
     """Return where a site's vectors lie; None if its maps are stored whole."""
     if at.site.features is None:
         return None
-    constants = opened.description.sizes.constants
+    constants = at.description.sizes.constants
     return Vectors(opened.arrays, at.specs, at.ordinal, line, at.site.name, constants)
 
 
@@ -49,7 +49,7 @@ def pooled(opened: Opened, at: Located, line: Line, example: int, head: int) -> 
     """Return where a large map lies as it was pooled; None if it is not."""
     if at.site.strides is None:
         return None
-    reductions = opened.description.sizes.reductions
+    reductions = at.description.sizes.reductions
     by_head = at.site.name in line.by_head
     indices = (at.ordinal, example, head)
     return Pooled(at.site.strides, opened.arrays, at.specs, line, indices, by_head, reductions)
@@ -71,7 +71,7 @@ def whole_site(opened: Opened, at: Located, line: Line) -> xr.Dataset:
         ("key_token", schema.KEY, site.key_text),
     ):
         if table is not None:
-            texts = np.array(opened.description.texts[table], dtype=np.str_)
+            texts = np.array(at.description.texts[table], dtype=np.str_)
             variables[token] = ((schema.EXAMPLE, dim), texts)
     return xr.Dataset(variables, {"step": line.step, "site": site.name}, _attrs(site))
 
@@ -87,16 +87,27 @@ def valid(
     return queries, keys
 
 
+def images(opened: Opened) -> np.ndarray[Any, Any] | None:
+    """Return the newest pictures of the probe's examples, if there are any."""
+    for line in reversed(opened.published.lines):
+        layout = opened.layout(line)
+        spec = layout.specs.shared.get("images")
+        if spec is not None and (line.images >= 0 or layout.version <= ONE_LAYOUT):
+            return opened.arrays.read(spec, max(line.images, 0), None)
+    return None
+
+
 def overview(opened: Opened, line: Line, example: int, reduce: str) -> dict[str, Picture]:
     """Return a small picture of every head of every site, for one example."""
-    examples = len(opened.description.examples)
+    layout = opened.layout(line)
+    examples = len(layout.description.examples)
     if not 0 <= example < examples:
         raise NotRecordedError(
             f"Got example {example}.",
             f"Run {opened.run!r} has {examples}, numbered from 0.",
             "Ask for one of these.",
         )
-    reductions = opened.description.sizes.reductions
+    reductions = layout.description.sizes.reductions
     if reduce not in reductions:
         raise NotRecordedError(
             f"Got {reduce=!r}.",
@@ -105,7 +116,7 @@ def overview(opened: Opened, line: Line, example: int, reduce: str) -> dict[str,
         )
     drawn: dict[str, Picture] = {}
     part = (reductions.index(reduce), slice(None), example)
-    for group, specs in zip(opened.description.groups, opened.specs.groups, strict=True):
+    for group, specs in zip(layout.description.groups, layout.specs.groups, strict=True):
         cells = opened.arrays.read(specs["overview"], line.row, line.step, *part)
         nan = None
         if line.nan and opened.arrays.holds(specs["nan"], line.row):
@@ -113,7 +124,7 @@ def overview(opened: Opened, line: Line, example: int, reduce: str) -> dict[str,
         for ordinal, name in enumerate(group.sites):
             broken = None if nan is None or not nan[ordinal].any() else nan[ordinal]
             drawn[name] = (cells[ordinal], broken)
-    return {site.name: drawn[site.name] for site in opened.description.sites}
+    return {site.name: drawn[site.name] for site in layout.description.sites}
 
 
 def overview_allowed(
@@ -121,8 +132,9 @@ def overview_allowed(
 ) -> dict[str, np.ndarray[Any, Any] | None]:
     """Return which cells of each site's small pictures cover anything that may be attended to."""
     covered: dict[str, np.ndarray[Any, Any] | None] = {}
-    sizes = opened.description.sizes
-    for group, specs in zip(opened.description.groups, opened.specs.groups, strict=True):
+    layout = opened.layout(line)
+    sizes = layout.description.sizes
+    for group, specs in zip(layout.description.groups, layout.specs.groups, strict=True):
         by_head = any(name in line.by_head for name in group.sites)
         # Where all heads may attend alike, one is read for them all.
         part = (slice(None), example, slice(None) if by_head else slice(0, 1))
@@ -139,7 +151,7 @@ def overview_allowed(
 
 def _whole_weights(opened: Opened, at: Located, line: Line) -> xr.Variable:
     """Return a variable of maps that are stored whole."""
-    form, spec = opened.description.precision, at.specs["weights"]
+    form, spec = at.description.precision, at.specs["weights"]
 
     def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
         return form.decode(opened.arrays.read(spec, line.row, line.step, at.ordinal, *key))
@@ -172,4 +184,4 @@ def _attrs(site: Site) -> dict[str, Any]:
     for name in ("query_layout", "key_layout"):
         if getattr(site, name) is not None:
             attrs[name] = getattr(site, name)
-    return attrs
+    return attrs | {name: note for name in NOTES if (note := getattr(site, name))}

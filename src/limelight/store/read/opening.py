@@ -6,19 +6,24 @@ Room: store. Comes in: a run's folder. Goes out: :class:`Opened`, which never ch
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from limelight.errors import NotRecordedError, StoreError
 from limelight.store.format import index
-from limelight.store.format.description import Description, Site
+from limelight.store.format.description import Description, Parameter, Site
 from limelight.store.format.files import META, Files
-from limelight.store.format.layout import ArraySpec, Specs
-from limelight.store.format.loading import loads
+from limelight.store.format.index import Line
+from limelight.store.format.layout import ArraySpec, Layout
+from limelight.store.format.loading import Described, loads
 from limelight.store.format.published import Published
 from limelight.store.zarr.arrays import Arrays
+from limelight.store.zarr.unlisted import unlisted
+
+Fact = TypeVar("Fact")
 
 #: A longer description is none of ours.
 _LONGEST = 1 << 28
@@ -35,11 +40,14 @@ class Located:
         The arrays of its group.
     ordinal : int
         Its number in its group.
+    description : Description
+        Of the steps that have it so.
     """
 
     site: Site
     specs: dict[str, ArraySpec]
     ordinal: int
+    description: Description
 
 
 @dataclass(frozen=True)
@@ -50,9 +58,8 @@ class Opened:
     ----------
     run : str
         The run's name, for messages.
-    description : Description
-    specs : Specs
-        Its arrays.
+    layouts : tuple of Layout
+        What its steps' arrays are like; lines say which is theirs.
     published : Published
     arrays : Arrays
     problems : tuple of str
@@ -60,33 +67,79 @@ class Opened:
     """
 
     run: str
-    description: Description
-    specs: Specs
+    layouts: tuple[Layout, ...]
     published: Published
     arrays: Arrays
     problems: tuple[str, ...]
 
-    def locate(self, name: str) -> Located:
-        """Return where a site lies.
+    def layout(self, line: Line) -> Layout:
+        """Return the layout of a step."""
+        return self.layouts[line.layout]
+
+    @cached_property
+    def shown(self) -> tuple[Layout, ...]:
+        """Layouts of published steps, the one of the newest step first; all, where there is none."""
+        numbers = dict.fromkeys(line.layout for line in reversed(self.published.lines))
+        return tuple(self.layouts[at] for at in numbers) or self.layouts[::-1]
+
+    @cached_property
+    def sites(self) -> dict[str, Site]:
+        """Every site, each as the newest step has it that has it at all."""
+        return _joined((site.name, site) for layout in self.shown
+                       for site in layout.description.sites)  # fmt: skip
+
+    def members(self, kind: str) -> dict[str, Parameter]:
+        """Return what there are statistics of, each as the newest step has it."""
+        tables = (layout.description.table(kind) for layout in self.shown)
+        return _joined((member.name, member) for table in tables if table
+                       for member in table.members)  # fmt: skip
+
+    def newest(self, having: Callable[[Description], object]) -> Description:
+        """Return the newest description that has something; the newest of all if none has."""
+        every = [layout.description for layout in self.shown]
+        return next(filter(having, every), every[0])
+
+    def locate(self, name: str, line: Line) -> Located:
+        """Return where a site lies at a step.
 
         Raises
         ------
         NotRecordedError
-            If there is no such site.
+            If there is no such site, or not at that step.
         """
-        if name not in self._located:
-            raise absent("site", name, self.run, [site.name for site in self.description.sites])
-        return self._located[name]
+        located = self._located[line.layout]
+        if name in located:
+            return located[name]
+        if name not in self.sites:
+            raise absent("site", name, self.run, list(self.sites))
+        having = [known.step for known in self.published.lines
+                  if known.attention and name in self._located[known.layout]]  # fmt: skip
+        raise NotRecordedError(
+            f"Got site {name!r} at step {line.step} of run {self.run!r}.",
+            f"The model had none of that name then; {len(having)} of its steps have it.",
+            f"Ask for step {having[-1]}, say." if having else "Ask for another site.",
+        )
 
     @cached_property
-    def _located(self) -> dict[str, Located]:
-        sites = {site.name: site for site in self.description.sites}
-        groups = zip(self.description.groups, self.specs.groups, strict=True)
-        return {
-            name: Located(sites[name], specs, ordinal)
-            for group, specs in groups
-            for ordinal, name in enumerate(group.sites)
-        }
+    def _located(self) -> list[dict[str, Located]]:
+        every = []
+        for layout in self.layouts:
+            sites = {site.name: site for site in layout.description.sites}
+            groups = zip(layout.description.groups, layout.specs.groups, strict=True)
+            every.append({
+                name: Located(sites[name], specs, ordinal, layout.description)
+                for group, specs in groups
+                for ordinal, name in enumerate(group.sites)
+            })  # fmt: skip
+        return every
+
+
+def _joined(pairs: Iterable[tuple[str, Fact]]) -> dict[str, Fact]:
+    """Return the first of each name, in order."""
+    joined: dict[str, Fact] = {}
+    for name, fact in pairs:
+        joined.setdefault(name, fact)
+    return joined
 
 
 def opened(path: str | os.PathLike[str], run: str) -> Opened:
@@ -95,7 +148,7 @@ def opened(path: str | os.PathLike[str], run: str) -> Opened:
     Parameters
     ----------
     path : str or path
-        The run's folder.
+        The run's folder; ``<folder>@<number>`` for a history that was set aside.
     run : str
         Its name.
 
@@ -111,9 +164,31 @@ def opened(path: str | os.PathLike[str], run: str) -> Opened:
         If it is damaged, or newer than this limelight.
     """
     files = Files.of(path)
-    description, specs = _described(files, Path(path))
-    lines, problems = index.read(files.index)
-    return Opened(run, description, specs, Published(run, lines), Arrays(files), tuple(problems))
+    described = _described(files, Path(path))
+    layouts, mark = described.layouts, described.run
+    lines, problems = index.read(files.index, mark)
+    if any(line.layout >= len(layouts) for line in lines):
+        described = _described(files, Path(path))  # a new layout came between the two looks
+        layouts = described.layouts
+    if len(known := [line for line in lines if line.layout < len(layouts)]) < len(lines):
+        problems.append(f"{len(lines) - len(known)} steps are left out: nothing describes them.")
+    if mark is not None and not files.history:
+        problems += _missing(files, mark, lines, len(problems))
+    arrays = Arrays(files, mark or "")
+    return Opened(run, layouts, Published(run, known), arrays, tuple(problems))
+
+
+def _missing(files: Files, mark: str, lines: Sequence[Line], damaged: int) -> list[str]:
+    """Say whether steps are there that the index does not list, beside its damaged lines."""
+    if not unlisted(files, mark, lines) or index.is_locked(files.index):
+        return []  # one is being published
+    lines, _ = index.read(files.index, mark)
+    missing = unlisted(files, mark, lines)
+    if len(missing) <= damaged:
+        return []
+    steps = ", ".join(str(line.step) for line in missing[:5]) + (", …" if missing[5:] else "")
+    return [f"The index lacks {len(missing)} steps that are there whole ({steps}): it was cut, lost "
+            "or damaged. Put them back with: limelight doctor --mend LOGDIR."]  # fmt: skip
 
 
 def absent(what: str, name: str, run: str, names: Sequence[str]) -> NotRecordedError:
@@ -127,7 +202,7 @@ def absent(what: str, name: str, run: str, names: Sequence[str]) -> NotRecordedE
     )
 
 
-def _described(files: Files, path: Path) -> tuple[Description, Specs]:
+def _described(files: Files, path: Path) -> Described:
     meta = files.meta
     restore = (
         "Wanted the text that limelight wrote there.",
@@ -136,9 +211,11 @@ def _described(files: Files, path: Path) -> tuple[Description, Specs]:
     try:
         if meta.stat().st_size > _LONGEST:
             raise StoreError(f"{meta} is longer than {_LONGEST >> 20} MiB.", *restore)
-        text = meta.read_text("utf-8", errors="replace")
+        text = meta.read_bytes()
+        if files.history and not files.index.exists():
+            raise FileNotFoundError(2, "No such history", str(files.index))
     except FileNotFoundError as cause:
-        if files.index.exists():
+        if not files.history and files.index.exists():
             if meta.exists():  # its first step came between the two looks
                 return _described(files, path)
             what = f"{meta} is missing; the recording beside it says nothing without it."

@@ -13,10 +13,11 @@ import numpy as np
 import xarray as xr
 
 from limelight import renamed, schema
+from limelight.store.format.description import Site
 from limelight.store.format.index import Line
 from limelight.store.format.published import Steps
 from limelight.store.read import maps, tables
-from limelight.store.read.opening import Located
+from limelight.store.read.opening import Located, absent
 from limelight.store.read.pooled import Pooled
 from limelight.store.read.recorded import Recorded
 from limelight.store.read.vectors import Vectors
@@ -28,7 +29,8 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     Parameters
     ----------
     path : str or path
-        The run's folder, such as ``logs/lstm``.
+        The run's folder, such as ``logs/lstm``; ``logs/lstm@1`` for its first history that was set
+        aside, when training began anew.
 
     Returns
     -------
@@ -137,7 +139,31 @@ class Run(Recorded):
         """
         return maps.valid(self._opened, *self._attended(site, step))
 
-    def tokens(self, site: str, example: int) -> dict[str, tuple[str, ...] | None]:
+    def sites_at(self, step: int) -> dict[str, Site]:
+        """Return the sites of one step by name: they may come and go while a model is trained.
+
+        Parameters
+        ----------
+        step : int
+            A recorded step; negative counts from the newest.
+
+        Returns
+        -------
+        dict of str to Site
+            Empty where no attention was recorded.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such step.
+        """
+        line = self._opened.published.line(step)
+        sites = self._opened.layout(line).description.sites if line.attention else ()
+        return {site.name: site for site in sites}
+
+    def tokens(
+        self, site: str, example: int, step: int | None = None
+    ) -> dict[str, tuple[str, ...] | None]:
         """Return the text of a site's queries and keys, by ``query`` and ``key``.
 
         Parameters
@@ -145,15 +171,24 @@ class Run(Recorded):
         site : str
             A name in :attr:`sites`.
         example : int
+        step : int, optional
+            A recorded step; the newest that has the site, if not given.
 
         Returns
         -------
         dict of str to (tuple of str or None)
             None where none was recorded.
         """
-        described, texts = self._sites[site], self._opened.description.texts
+        if step is None:
+            description = self._opened.newest(lambda known: any(s.name == site for s in known.sites))
+        else:
+            description = self._attended(site, step)[0].description
+        described = {known.name: known for known in description.sites}[site]
         named = {schema.QUERY: described.query_text, schema.KEY: described.key_text}
-        return {dim: None if at is None else texts[at][example] for dim, at in named.items()}
+        return {
+            dim: None if at is None else description.texts[at][example]
+            for dim, at in named.items()
+        }
 
     def vectors(self, site: str, step: int = -1) -> Vectors | None:
         """Return what a site's maps are computed from at one step, if they are stored as vectors.
@@ -291,13 +326,27 @@ class Run(Recorded):
         return tables.measures(self._opened, self._opened.published.several(step))
 
     def image(self, example: int) -> np.ndarray[Any, Any] | None:
-        """Return the picture whose pixels the positions are, float32 [row, column], or None."""
-        spec = self._opened.specs.shared.get("images")
-        if spec is None or not 0 <= example < len(self.examples):
+        """Return the picture whose pixels the positions are, or None.
+
+        Parameters
+        ----------
+        example : int
+
+        Returns
+        -------
+        array [row, column] or [row, column, channel], or None
+            float32, at its own resolution.
+
+        Raises
+        ------
+        StoreError
+            If its file is damaged.
+        """
+        if not 0 <= example < len(self.examples):
             return None
         if self._images is None:
-            self._images = self._opened.arrays.read(spec, 0, None)
-        return np.asarray(self._images[example])
+            self._images = maps.images(self._opened)
+        return None if self._images is None else np.asarray(self._images[example])
 
     # -------------------------------------------------------------------- the model's parameters
 
@@ -333,4 +382,7 @@ class Run(Recorded):
 
     def _attended(self, site: str, step: int) -> tuple[Located, Line]:
         """Return where a site lies, and a step's line; of two that are wrong, the site's name."""
-        return self._opened.locate(site), self._opened.published.attended(step)
+        if site not in self._opened.sites:
+            raise absent("site", site, self._opened.run, list(self._opened.sites))
+        line = self._opened.published.attended(step)
+        return self._opened.locate(site, line), line

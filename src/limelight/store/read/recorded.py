@@ -14,6 +14,7 @@ import numpy as np
 from limelight import schema
 from limelight.log_folder import log_folder
 from limelight.store.format.description import Example, Site
+from limelight.store.format.index import PARAMETER
 from limelight.store.format.precision import Precision
 from limelight.store.format.sizes import Sizes
 from limelight.store.read.opening import opened
@@ -59,7 +60,6 @@ class Recorded:
             If it is damaged.
         """
         self._opened = opened(self.path, self.name)
-        self._sites = {site.name: site for site in self._opened.description.sites}
         self._images: np.ndarray[Any, Any] | None = None
         return self
 
@@ -81,33 +81,39 @@ class Recorded:
 
     @property
     def sites(self) -> dict[str, Site]:
-        """Attention modules by name, in the order they run."""
-        return self._sites
+        """Attention modules by name, in the order they run; each as the newest step has it.
+
+        They may come and go: :meth:`~limelight.store.Run.sites_at` says which a step has.
+        """
+        return self._opened.sites
 
     @property
     def examples(self) -> tuple[Example, ...]:
         """The probe's examples."""
-        return self._opened.description.examples
+        return self._opened.newest(lambda known: known.examples).examples
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """Names of the model's own parameters, in its order."""
-        return tuple(parameter.name for parameter in self._opened.description.parameters)
+        return tuple(self._opened.members(PARAMETER))
 
     @property
     def parameter_facts(self) -> tuple[dict[str, Any], ...]:
-        """``name``, ``module``, ``shape`` and ``size`` of each of the model's own parameters."""
-        return tuple(vars(parameter).copy() for parameter in self._opened.description.parameters)
+        """What is said of each of the model's own parameters, as the newest step has it.
+
+        ``name``, ``module``, ``shape``, ``size``, and ``trainable``: False where it is frozen.
+        """
+        return tuple(vars(member).copy() for member in self._opened.members(PARAMETER).values())
 
     @property
     def precision(self) -> Precision:
-        """How weights are stored: ``name`` and ``max_error``."""
-        return self._opened.description.precision
+        """How weights are stored at the newest step: ``name`` and ``max_error``."""
+        return self._opened.newest(lambda known: known.sites).precision
 
     @property
     def sizes(self) -> Sizes:
         """How big its parts are: ``bins`` of histograms, ``overview``, ``statistics`` and so on."""
-        return self._opened.description.sizes
+        return self._opened.newest(lambda known: known.tables).sizes
 
     @property
     def problems(self) -> tuple[str, ...]:

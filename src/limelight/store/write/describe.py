@@ -1,4 +1,4 @@
-"""The description of a recording, made from the first step that is recorded.
+"""The description of a step: its layout, if no step before has the same.
 
 Room: store. Comes in: a step. Goes out: a
 :class:`~limelight.store.format.description.Description`.
@@ -17,7 +17,7 @@ import xarray as xr
 
 from limelight import schema
 from limelight.factors import Factors, factors_of
-from limelight.store.format.description import Description, Example, Parameter, Site
+from limelight.store.format.description import Description, Example, Parameter, Site, Table
 from limelight.store.format.precision import Precision
 from limelight.store.format.sizes import Sizes
 from limelight.store.write.step import ProbeLike, Step
@@ -31,7 +31,7 @@ Texts = dict[tuple[tuple[str, ...], ...], int]
 
 
 def describe(step: Step, form: Precision, sizes: Sizes) -> Description:
-    """Describe a recording whose first step is this.
+    """Describe a step.
 
     Parameters
     ----------
@@ -53,12 +53,12 @@ def describe(step: Step, form: Precision, sizes: Sizes) -> Description:
         precision=form,
         sites=tuple(_site(name, site, texts, form, sizes) for name, site in step.sites.items()),
         examples=_examples(step.sites, step.probe),
-        parameters=() if step.parameters is None else _parameters(step.parameters),
+        tables=tuple(_statistics(kind, values, sizes) for kind, values in step.tables.items()),
         measures=tuple(
             sorted({str(name) for measured in step.measures.values() for name in measured})
         ),
         texts=tuple(texts),
-        images=None if images is None else (int(images.shape[1]), int(images.shape[2])),
+        images=None if images is None else tuple(map(int, images.shape[1:])),
         images_digest="" if images is None else _digest(np.asarray(images, np.float32)),
         sizes=sizes,
     )
@@ -84,6 +84,8 @@ def _site(name: str, site: xr.Dataset, texts: Texts, form: Precision, sizes: Siz
         features=None if vectors is None else int(vectors.query.shape[3]),
         key_heads=None if vectors is None else int(vectors.key.shape[1]),
         strides=None if vectors is None else sizes.strides(*vectors.shape[2:]),
+        reading=whole_text(attrs.get("reading", "")),
+        stage=whole_text(attrs.get("stage", "")),
     )
 
 
@@ -155,14 +157,17 @@ def whole_text(value: Any) -> str:
     return _HALF.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
-def _parameters(parameters: xr.Dataset) -> tuple[Parameter, ...]:
-    columns = [parameters[name].values.tolist() for name in ("parameter", "module", "shape")]
-    sizes = parameters["size"].values.tolist()
-    rows = zip(*columns, sizes, strict=True)
-    return tuple(
-        Parameter(str(name), str(module), str(shape), int(size))
-        for name, module, shape, size in rows
+def _statistics(kind: str, statistics: xr.Dataset, sizes: Sizes) -> Table:
+    columns = [statistics[name].values.tolist() for name in ("parameter", "module", "shape")]
+    counts = statistics["size"].values.tolist()
+    trainable = [True] * len(counts)
+    if "trainable" in statistics:
+        trainable = statistics["trainable"].values.tolist()
+    members = tuple(
+        Parameter(str(name), str(module), str(shape), int(size), bool(trains))
+        for name, module, shape, size, trains in zip(*columns, counts, trainable, strict=True)
     )
+    return Table(kind, members, sizes.statistics, int(statistics.sizes["bin"]))
 
 
 def _digest(values: np.ndarray[Any, Any]) -> str:

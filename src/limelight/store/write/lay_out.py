@@ -27,7 +27,7 @@ from limelight.store.write.patterns import Pattern, factors_in, pattern_rows
 from limelight.store.write.rows import Row, streamed
 from limelight.store.write.settle import Settled
 from limelight.store.write.step import Step
-from limelight.store.write.tables import parameter_rows, table_of
+from limelight.store.write.tables import statistics_rows, table_of
 
 #: Bytes of maps in single precision that are made ahead while others are written.
 _HELD: Final = 1 << 26
@@ -68,8 +68,10 @@ def lay_out(step: Step, settled: Settled, line: Line, pattern: Pattern | None) -
             yield Row("measures", specs.shared["measures"], line.row, table)
     if pattern is not None:
         yield from pattern_rows(step, settled, pattern, line.masks)
-    if step.parameters is not None and line.parameters:
-        yield from parameter_rows(step.parameters, settled, line.row)
+    yield from statistics_rows(step, settled, line.row)
+    if step.images is not None and line.images == line.row:
+        images = np.asarray(step.images, "<f4")
+        yield Row("images", specs.shared["images"], line.row, images)
 
 
 def _map_rows(

@@ -14,7 +14,7 @@ from limelight.store.write.patterns import Pattern
 from limelight.store.write.step import Step
 
 
-def begin(step: Step, pattern: Pattern | None, lines: Sequence[Line]) -> tuple[Line, bool]:
+def begin(step: Step, pattern: Pattern | None, lines: Sequence[Line], layout: int, row: int) -> Line:
     """Give a step its rows.
 
     Parameters
@@ -24,28 +24,34 @@ def begin(step: Step, pattern: Pattern | None, lines: Sequence[Line]) -> tuple[L
         What may be attended to; None without attention.
     lines : sequence of Line
         Those of the index.
+    layout : int
+        Which the step has.
+    row : int
+        Where its arrays are to lie.
 
     Returns
     -------
-    line : Line
-    new : bool
-        Whether what may be attended to has to be written, because no step before has the same.
+    Line
+        Its ``masks`` and ``images`` are ``row`` where they have to be written, because no step
+        before has the same.
     """
-    masks, new = -1, False
+    alike = [line for line in lines if line.layout == layout]
+    masks = images = -1
     if pattern is not None:
-        known = {line.digest: line.masks for line in lines if line.attention}
-        new = pattern.digest not in known
-        last = max((line.masks for line in lines), default=-1)
-        masks = known.get(pattern.digest, last + 1)
-    line = Line(
+        known = {line.digest: line.masks for line in alike if line.attention}
+        masks = known.get(pattern.digest, row)
+    if step.images is not None:  # a layout says which images, so its steps have the same
+        images = next((line.images for line in alike if line.images >= 0), row)
+    return Line(
         step=step.number,
-        row=1 + max((line.row for line in lines), default=-1),
+        row=row,
         time=time.time() if step.time is None else step.time,
         epoch=step.epoch,
         attention=bool(step.sites),
-        parameters=step.has_parameters,
+        tables=tuple(step.tables),
+        layout=layout,
         masks=masks,
+        images=images,
         digest="" if pattern is None else pattern.digest,
         by_head=() if pattern is None else pattern.by_head,
     )
-    return line, new

@@ -1,7 +1,7 @@
 """Rows of a step, written one after another.
 
 Room: store. Comes in: rows laid out, whose values may be made only while they are written. Goes
-out: files, and which rows there were.
+out: files, what is to be bundled, and which rows there were.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -46,9 +47,28 @@ class Row:
     sites: tuple[str, ...] = ()
 
 
+@dataclass
+class Written:
+    """What was written of a step.
+
+    Attributes
+    ----------
+    sites : dict of str to tuple of str
+        For each role of which there was a row, the sites its rows name.
+    members : list of (str, bytes)
+        What is small, by its key, to be bundled.
+    files : list of Path
+        Files of single rows.
+    """
+
+    sites: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    members: list[tuple[str, bytes]] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
 def write_rows(
-    files: Files, rows: Iterable[Row], room: dict[str, int]
-) -> dict[str, tuple[str, ...]]:
+    files: Files, rows: Iterable[Row], room: dict[str, int], run: str, written: Written
+) -> None:
     """Write rows as they come.
 
     Parameters
@@ -57,26 +77,27 @@ def write_rows(
     rows : iterable of Row
     room : dict of str to int
         For how many rows each array has room, as far as it is known; kept up to date.
-
-    Returns
-    -------
-    dict of str to tuple of str
-        For each role of which there was a row, the sites its rows name.
+    run : str
+        The run's own mark.
+    written : Written
+        Is told of each row when it is whole, so that it says what is there if one fails.
 
     Raises
     ------
     OSError
         If one cannot be written.
     """
-    written: dict[str, tuple[str, ...]] = {}
     for row in rows:
-        shards.write(files, row.spec, row.number, row.values)
-        if row.number >= room.get(row.spec.name, 0):
-            # Many at once: small recordings spent most of their time on rewriting this number. A
-            # row is there when the index says so, not when its array could hold it.
-            room[row.spec.name] = shards.grow(files, row.spec, row.number + 1)
-        written[row.role] = written.get(row.role, ()) + row.sites
-    return written
+        small = shards.write(files, row.spec, row.number, row.values, run)
+        if small is not None:
+            written.members.append((row.spec.key(row.number), small))
+        else:
+            written.files.append(files.row(row.spec, row.number))
+            if row.number >= room.get(row.spec.name, 0):
+                # Many at once: small recordings spent most of their time on rewriting this
+                # number. A row is there when the index says so, not when its array could hold it.
+                room[row.spec.name] = shards.grow(files, row.spec, row.number + 1)
+        written.sites[row.role] = written.sites.get(row.role, ()) + row.sites
 
 
 def streamed(

@@ -1,23 +1,22 @@
 """Makes the recording on disk one that a step fits.
 
 Room: store. Comes in: a description of the step. Goes out: the recording's own, :class:`Settled`,
-with every array made that it names; a recording of another structure was moved aside.
+with the layout that the step has, written down if it is new.
 """
 
 from __future__ import annotations
 
+import secrets
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from limelight.errors import LimelightWarning, StoreError
 from limelight.store.format import index
-from limelight.store.format.description import Description, Site
+from limelight.store.format.description import NEWEST, Description, Site, dumps
 from limelight.store.format.files import Files
-from limelight.store.format.layout import Specs
-from limelight.store.format.loading import loads
+from limelight.store.format.layout import Layout, Specs, laid_out
+from limelight.store.format.loading import Described, loads
 from limelight.store.zarr import shards
 
 
@@ -27,31 +26,40 @@ class Settled:
 
     Attributes
     ----------
-    text : str
+    text : bytes
         Of ``limelight.json``.
-    description : Description
+    run : str
+        The run's own mark.
+    layouts : tuple of Layout
         What it says.
-    specs : Specs
-        The arrays it names, which are there.
+    number : int
+        Which of them the step has.
     """
 
-    text: str
-    description: Description
-    specs: Specs
+    text: bytes
+    run: str
+    layouts: tuple[Layout, ...]
+    number: int
+
+    @property
+    def description(self) -> Description:
+        """That of the step's layout."""
+        return self.layouts[self.number].description
+
+    @property
+    def specs(self) -> Specs:
+        """The arrays of the step's layout."""
+        return self.layouts[self.number].specs
 
 
-def settle(
-    files: Files, new: Description, images: np.ndarray[Any, Any] | None, before: Settled | None
-) -> Settled:
-    """Make the recording on disk one that new arrays fit.
+def settle(files: Files, new: Description, before: Settled | None) -> Settled:
+    """Make the recording on disk one that a step fits.
 
     Parameters
     ----------
     files : Files
     new : Description
-        Of a step to come.
-    images : array [example, row, column], optional
-        The probe's, which are stored once.
+        Of the step to come.
     before : Settled, optional
         What the step before it was told.
 
@@ -63,116 +71,133 @@ def settle(
     Warns
     -----
     LimelightWarning
-        If there was a recording of another structure, which was moved aside.
+        If there was a recording that nobody can read, which was moved aside.
     """
     try:
-        old = _found(files, before)
-        whole = new if old is None else merged(old.description, new)
-    except StoreError:
-        _move_aside(files)
-        old, whole = None, new
-    if old is not None and whole == old.description:
-        return old
-    if old is None and files.index.exists() and index.read(files.index)[0]:
-        _move_aside(files)  # steps, and nothing says what they mean
-    files.data.mkdir(parents=True, exist_ok=True)
-    specs = Specs.of(whole)
-    for spec in specs.every:
-        if old is None or not files.array(spec).exists():
-            shards.create(files, spec)
-    if images is not None:
-        shards.write(files, specs.shared["images"], 0, np.asarray(images, "<f4"))
-        shards.grow(files, specs.shared["images"], 1)
-    settled = Settled(whole.dumps(), whole, specs)
-    shards.replace(files.meta, settled.text)  # says what the arrays mean, so they come first
-    return settled
+        text, described = _on_disk(files, before)
+    except StoreError as cause:
+        _move_aside(files, cause)
+        text, described = b"", None
+    if described is None and files.index.exists() and files.index.stat().st_size:
+        _move_aside(files, None)  # steps, and nothing says what they mean
+    if described is None:
+        described = Described(secrets.token_hex(8), ())
+    new = _as_before(described.layouts, new)
+    number = _fitting(described.layouts, new)
+    if number is not None and described.run is not None:
+        if before is not None and before.text == text and before.number == number:
+            return before
+        return Settled(text, described.run, described.layouts, number)
+    return _written(files, described, new)
 
 
-def _found(files: Files, before: Settled | None) -> Settled | None:
+def _on_disk(files: Files, before: Settled | None) -> tuple[bytes, Described | None]:
     """Return what is on disk already."""
     try:
-        text = files.meta.read_text("utf-8", errors="replace")
+        text = files.meta.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return b"", None
     if before is not None and text == before.text:
-        return before
-    return Settled(text, *loads(text, str(files.meta)))
+        return text, Described(before.run, before.layouts)
+    return text, loads(text, str(files.meta))
 
 
-def _move_aside(files: Files) -> None:
-    aside = files.aside()
-    files.root.rename(aside)
+def _written(files: Files, described: Described, new: Description) -> Settled:
+    """Add a layout, or what the newest lacks, and write it down before any of its rows."""
+    pairs = [(layout.description, layout.version) for layout in described.layouts]
+    run = described.run
+    whole = merged(*pairs[-1], new) if pairs else None
+    pairs[len(pairs) - (whole is not None) :] = [(whole or new, NEWEST)]
+    layouts = laid_out(pairs)
+    files.root.mkdir(parents=True, exist_ok=True)
+    if run is None:  # of an earlier limelight: its lines get what makes them whole
+        run = secrets.token_hex(8)
+        with index.locked(files.index) as descriptor:
+            lines, _ = index.read(files.index, None)
+            index.rewrite(descriptor, b"".join(line.dumps(run) for line in lines))
+    text = dumps(run, [(layout.description, layout.version, layout.numbers) for layout in layouts])
+    shards.replace(files.meta, text)
+    return Settled(text, run, layouts, len(layouts) - 1)
+
+
+def _move_aside(files: Files, cause: StoreError | None) -> None:
+    number = files.aside()
+    why = f" {cause.came}" if cause is not None else ""
+    files.root.rename(files.root.with_name(f"{files.root.name}.{number}"))
     warnings.warn(
         LimelightWarning(
-            f"{files.run_dir} already held a recording of another model or probe. It was "
-            f"moved to {aside}; nothing is lost. Give each run a folder of its own."
+            f"{files.run_dir} already held a recording that this limelight cannot go on with.{why} "
+            f"It was moved to {files.root}.{number}, and is listed as {files.run_dir}@{number}; "
+            "nothing is lost. Give each run a folder of its own."
         ),
         stacklevel=5,
     )
 
 
-def merged(old: Description, new: Description) -> Description:
+def _fitting(layouts: tuple[Layout, ...], new: Description) -> int | None:
+    """Return which layout a step has, the newest first; None if it has none of them."""
+    for number in reversed(range(len(layouts))):
+        description, version = layouts[number].description, layouts[number].version
+        if merged(description, version, new) == description:
+            return number
+    return None
+
+
+def merged(old: Description, version: int, new: Description) -> Description | None:
     """Return a description that holds both, where neither contradicts the other.
 
     Parameters
     ----------
-    old, new : Description
-        One may lack attention, or parameters, or a probe, which then follow the other. Measures
-        are those of ``old``: a limelight that knows others continues a recording without them.
+    old : Description
+    version : int
+        Of what its arrays are like.
+    new : Description
+        It may lack attention, or some table, or a probe, and so may ``old``; they then follow the
+        other. It may lack some measures.
 
     Returns
     -------
-    Description
-        ``old`` itself, or equal to it, if ``new`` adds nothing.
-
-    Raises
-    ------
-    StoreError
-        If they describe different models, probes or forms of storage.
+    Description or None
+        None if they describe different models, probes or forms of storage.
     """
+    if version != NEWEST:
+        return None
     values: dict[str, Any] = {}
-    for name in ("sites", "examples", "parameters", "measures", "texts", "images", "images_digest"):
+    for name in ("sites", "examples", "measures", "texts", "images", "images_digest"):
         before, after = getattr(old, name), getattr(new, name)
-        if name == "sites":
-            after = _as_before(old, new.sites)
-        if before and after and before != after and name != "measures":
-            raise StoreError(
-                f"Got other {name} than those recorded before.",
-                "Wanted the same model and probe as before.",
-                "Record into another folder.",
-            )
+        if name == "measures" and set(after) <= set(before):
+            after = before
+        # Texts belong to sites: with sites and without texts is not to lack them.
+        lacks = not (old.sites and new.sites) if name == "texts" else not (before and after)
+        if not lacks and before != after:
+            return None
         values[name] = before or after
-    if old.parameters and new.parameters and old.sizes.bins != new.sizes.bins:
-        raise StoreError(
-            f"Got histograms of {new.sizes.bins} bins; those recorded before have "
-            f"{old.sizes.bins}.",
-            "Wanted as many as before.",
-            "Record into another folder.",
-        )
+    tables = {table.kind: table for table in new.tables} | {t.kind: t for t in old.tables}
+    if any(tables[table.kind] != table for table in new.tables):
+        return None
     if old.sites and new.sites and old.precision != new.precision:
-        raise StoreError(
-            f"Got weights as {new.precision.name}; those recorded before are {old.precision.name}.",
-            "Wanted one form of storage in a recording.",
-            "Record into another folder.",
-        )
-    sizes = replace(old.sizes, bins=(old if old.parameters else new).sizes.bins)
-    return Description(precision=(old if old.sites else new).precision, sizes=sizes, **values)
+        return None
+    sizes = old.sizes if old.tables else replace(old.sizes, bins=new.sizes.bins)
+    if replace(new.sizes, bins=sizes.bins) != sizes:
+        return None
+    precision = (old if old.sites else new).precision
+    return Description(precision=precision, sizes=sizes, tables=tuple(tables.values()), **values)
 
 
-def _as_before(old: Description, new: tuple[Site, ...]) -> tuple[Site, ...]:
-    """Store sites as they were stored before.
+def _as_before(layouts: tuple[Layout, ...], new: Description) -> Description:
+    """Give a new layout the sizes of the newest before; large maps are pooled as others were."""
+    if not layouts:
+        return new
+    before = layouts[-1].description.sizes
+    sizes = replace(before, bins=new.sizes.bins, statistics=before.statistics)
+    tables = tuple(
+        replace(table, columns=before.statistics) if table.kind == index.PARAMETER else table
+        for table in new.tables
+    )
+    return replace(new, sizes=sizes, tables=tables, sites=tuple(_site(s, sizes) for s in new.sites))
 
-    Maps that were stored whole are stored whole again, though vectors would now do; large ones are
-    pooled as the recording's other large maps are.
-    """
-    known = {site.name: site for site in old.sites}
-    sites = []
-    for site in new:
-        before = known.get(site.name)
-        if before is not None and before.features is None:
-            site = replace(site, features=None, key_heads=None, strides=None)
-        elif site.features is not None:
-            strides = old.sizes.strides(site.queries, site.keys)
-            site = replace(site, strides=before.strides if before is not None else strides)
-        sites.append(site)
-    return tuple(sites)
+
+def _site(site: Site, sizes: Any) -> Site:
+    if site.features is None:
+        return site
+    return replace(site, strides=sizes.strides(site.queries, site.keys))

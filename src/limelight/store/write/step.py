@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 
+from limelight.store.format.index import PARAMETER
 from limelight.store.write.numbers import epoch_number, step_number, time_number
 
 #: By site: one variable per measure.
@@ -87,13 +88,14 @@ class Step:
         return {} if self.tree is None else sites_of(self.tree)
 
     @property
-    def has_parameters(self) -> bool:
-        """Whether there are numbers of parameters: a frozen model has none, which is no error."""
-        return self.parameters is not None and self.parameters.sizes["parameter"] > 0
+    def tables(self) -> dict[str, xr.Dataset]:
+        """Statistics by what they are of; a model without parameters has none, which is no error."""
+        held = self.parameters is not None and self.parameters.sizes["parameter"] > 0
+        return {PARAMETER: self.parameters} if held else {}
 
     @property
     def images(self) -> np.ndarray[Any, Any] | None:
-        """Pictures of the probe's examples [example, row, column], if it has them."""
+        """Pictures of the probe's examples [example, row, column, (channel)], if it has them."""
         return None if self.probe is None else self.probe.images
 
 

@@ -9,6 +9,7 @@ describe, settle, lay out, write, publish.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 
 import xarray as xr
@@ -24,19 +25,25 @@ from limelight.store.format.sizes import Sizes
 from limelight.store.tensorboard import summaries
 from limelight.store.tensorboard.events import EventFile
 from limelight.store.write.describe import describe
+from limelight.store.write.history import begun_anew, mended
 from limelight.store.write.lay_out import lay_out
 from limelight.store.write.line import begin
-from limelight.store.write.patterns import pattern_of
-from limelight.store.write.rows import write_rows
+from limelight.store.write.patterns import Pattern, pattern_of
+from limelight.store.write.rows import Written, write_rows
+from limelight.store.write.sealing import MANY, seal
 from limelight.store.write.settle import Settled, settle
 from limelight.store.write.step import Measures, ProbeLike, Step
+from limelight.store.zarr import bundles
+from limelight.store.zarr.unlisted import listed_rows
 
 
 class Writer:
     """Appends steps to the recording of one run.
 
-    A recording of the same structure is continued; a step recorded again replaces the earlier one.
-    One of another structure is moved aside, to ``limelight.1`` and so on, with a warning.
+    A recording is continued, also by a model of other sites or parameters. Where a writer's first
+    step is none after all that are recorded, a new history begins with it: the earlier one is set
+    aside with a warning, and opens as ``<run>@1``. Later, a step recorded again replaces the
+    earlier one.
 
     Parameters
     ----------
@@ -74,8 +81,11 @@ class Writer:
         self._events = EventFile(self._files.run_dir)
         self._settled: Settled | None = None
         self._lines: list[Line] = []
+        self._rows: set[int] = set()  # that any index lists
         self._size = -1  # of the index, when its lines were read
+        self._begun = False  # whether a step of this writer was written
         self._room: dict[str, int] = {}  # for how many rows each array has room
+        self._tails = 0  # rows written and not yet looked at for sealing
 
     def __enter__(self) -> Writer:
         return self
@@ -84,7 +94,12 @@ class Writer:
         self.close()
 
     def close(self) -> None:
-        """End writing. Every published step is on disk already; nothing is kept open."""
+        """End writing: put what is small of the last steps together. Nothing is kept open."""
+        if not self._begun or self._settled is None:
+            return
+        self._begun = False
+        with suppress(OSError), index.locked(self._files.index):
+            self._seal(self._settled, least=1)
 
     @arguments(null="uniform")
     def append(
@@ -141,25 +156,74 @@ class Writer:
             If the disk is full, read-only or gone. What was published before stays readable.
         """
         described = describe(step, self._form, self._sizes)
-        settled = settle(self._files, described, step.images, self._settled)
+        settled = settle(self._files, described, self._settled)
         if settled is not self._settled:
             self._settled = settled
             self._room.clear()
         with index.locked(self._files.index) as descriptor:
-            size = os.fstat(descriptor).st_size
-            if size != self._size:  # somebody else wrote to it
-                self._lines, _ = index.read(self._files.index)
+            row = self._prepared(step, settled, descriptor)
             pattern = pattern_of(step, settled) if step.sites else None
-            line, new = begin(step, pattern, self._lines)
-            rows = lay_out(step, settled, line, pattern if new else None)
-            written = write_rows(self._files, rows, self._room)
-            line = replace(line, nan="nan" in written, wide=written.get("query_wide", ()))
-            index.append(descriptor, line)
+            line = begin(step, pattern, self._lines, settled.number, row)
+            line = self._written(step, settled, line, pattern)
+            try:
+                index.append(descriptor, line.dumps(settled.run))
+            except BaseException:
+                bundles.tail(self._files, row).unlink(missing_ok=True)
+                raise
             self._lines.append(line)
-            self._size = os.fstat(descriptor).st_size
+            self._rows.add(row)
+            self._size, self._begun = os.fstat(descriptor).st_size, True
+            with suppress(OSError):  # the step is there; it can be sealed later
+                self._seal(settled)
         self._events.write(
             line.step,
             line.time,
             summaries.scalars(step.sites, step.measures),
             summaries.histograms(step.parameters),
         )
+
+    def _prepared(self, step: Step, settled: Settled, descriptor: int) -> int:
+        """Bring the index up to date, and return the row of a step to come."""
+        files, run = self._files, settled.run
+        if os.fstat(descriptor).st_size != self._size:  # somebody else wrote to it
+            lines, _ = index.read(files.index, run)
+            if not self._begun:
+                lines = mended(files, run, descriptor, lines)
+            self._rows = set(listed_rows(files, run, lines))
+            self._lines = lines
+        if not self._begun:
+            self._lines = begun_anew(files, run, descriptor, self._lines, step.number)
+        # Above every row that is there, also one that no index lists: nothing is overwritten.
+        there: set[int] = set()
+        if not self._begun:
+            every = bundles.listed(files)
+            there = {bundle.last for bundle in every}
+            self._tails = sum(not bundle.sealed for bundle in every)
+        return 1 + max(self._rows | there, default=-1)
+
+    def _written(
+        self, step: Step, settled: Settled, line: Line, pattern: Pattern | None
+    ) -> Line:
+        """Write all of a step but its line, and return that."""
+        new = pattern if line.masks == line.row else None
+        written = Written()
+        path = bundles.tail(self._files, line.row)
+        try:
+            rows = lay_out(step, settled, line, new)
+            write_rows(self._files, rows, self._room, settled.run, written)
+            wide = written.sites.get("query_wide", ())
+            line = replace(line, nan="nan" in written.sites, wide=wide)
+            written.members.append((bundles.line_name(line.row), line.dumps(settled.run)))
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(bundles.packed(written.members, settled.run))
+        except BaseException:
+            for left in (path, *written.files):
+                left.unlink(missing_ok=True)
+            raise
+        return line
+
+    def _seal(self, settled: Settled, least: int = MANY) -> None:
+        self._tails += 1
+        if self._tails >= least:
+            seal(self._files, settled.run, settled.layouts, self._rows, least)
+            self._tails = 0

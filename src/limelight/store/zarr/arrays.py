@@ -8,6 +8,7 @@ before it was compared with what the description allows.
 from __future__ import annotations
 
 import json
+import stat
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -19,6 +20,8 @@ from limelight.errors import LimelightError, NotRecordedError, StoreError
 from limelight.store.format.files import Files
 from limelight.store.format.layout import ArraySpec
 from limelight.store.zarr import shards
+from limelight.store.zarr.bundles import Bundles
+from limelight.store.zarr.unpacking import unpacked
 
 #: A longer ``zarr.json`` is none of ours.
 _LONGEST = 1 << 16
@@ -33,16 +36,20 @@ class Arrays:
     Parameters
     ----------
     files : Files
+    run : str
+        The run's own mark; empty in a recording of before.
     """
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, run: str = "") -> None:
         self._files = files
+        self._run = run
+        self._bundles = Bundles(files, run)
         self._open: dict[str, Any] = {}
         self._held: OrderedDict[tuple[Any, ...], np.ndarray[Any, Any]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Arrays, (self._files,)  # a copy, in another process too, reads for itself
+        return Arrays, (self._files, self._run)  # a copy, in another process too, reads for itself
 
     def keep(self, spec: ArraySpec, row: int, step: int | None, *at: int) -> np.ndarray[Any, Any]:
         """Read part of one row, or find it where it was read before: rows never change.
@@ -105,19 +112,56 @@ class Arrays:
         NotRecordedError
             If the whole recording is gone.
         """
+        try:
+            data = self._bundled(spec, row)
+            if data is not None:
+                return unpacked(spec, data, at)
+        except Exception as cause:
+            raise self._lost(spec, row, step, cause) from cause
         array = self._array(spec, row, step)
         try:
-            # Zarr would take a lost or empty file for a row that was never written.
-            if self._files.row(spec, row).stat().st_size <= shards.least_size(spec):
-                raise ValueError("too short")
+            self._see(spec, row)
             values = array.oindex[(row, *at)] if at else array[row]
         except Exception as cause:
             raise self._lost(spec, row, step, cause) from cause
         return np.asarray(values)
 
     def holds(self, spec: ArraySpec, row: int) -> bool:
-        """Say whether a row was written."""
-        return self._files.row(spec, row).exists()
+        """Say whether a row was written.
+
+        Raises
+        ------
+        StoreError, NotRecordedError
+            If that cannot be told: the file it would lie in is damaged or gone.
+        """
+        try:
+            if not self._is_single(spec) and self._bundles.holds(spec.key(row), row):
+                return True
+            return self._files.row(spec, row).exists()
+        except (OSError, ValueError) as cause:
+            raise self._lost(spec, row, None, cause) from cause
+
+    def _bundled(self, spec: ArraySpec, row: int) -> bytes | None:
+        """Return a row's bytes if it lies in a bundle."""
+        return None if self._is_single(spec) else self._bundles.read(spec.key(row), row)
+
+    def _is_single(self, spec: ArraySpec) -> bool:
+        """Say whether every row of an array is a file of its own."""
+        return spec.single or not spec.marked
+
+    def _see(self, spec: ArraySpec, row: int) -> None:
+        """Look at a row's own file: Zarr takes one that is lost, or a folder, for an empty row."""
+        path = self._files.row(spec, row)
+        seen = path.stat()
+        if not stat.S_ISREG(seen.st_mode):
+            raise ValueError("no file")
+        if seen.st_size <= shards.least_size(spec):
+            raise ValueError("too short")
+        mark = spec.mark(self._run, row)
+        if mark:
+            with path.open("rb") as file:
+                if file.read(len(mark)) != mark:
+                    raise ValueError("it is another row's, or damaged")
 
     def _array(self, spec: ArraySpec, row: int, step: int | None) -> Any:
         known = self._open.get(spec.name)
@@ -160,6 +204,13 @@ class Arrays:
         of = "" if step is None else f" of step {step}"
         return StoreError(
             f"The {spec.name.partition('_')[0]}{of} cannot be read ({what}).",
-            f"Wanted {self._files.row(spec, row)} as limelight wrote it.",
+            f"Wanted {self._where(spec, row)} as limelight wrote it.",
             "Ask for another step; to mend this one, restore the file or record the run again.",
         )
+
+    def _where(self, spec: ArraySpec, row: int) -> str:
+        """Say where a row should lie."""
+        path = self._files.row(spec, row)
+        if self._is_single(spec) or path.exists():
+            return str(path)
+        return f"{spec.key(row)} in {self._bundles.path(row)}"

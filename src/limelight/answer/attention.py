@@ -92,7 +92,8 @@ def _values(recorded: xr.Dataset, name: str) -> np.ndarray[Any, Any] | None:
 
 def _rows(run: Run, site: Site, chosen: slice) -> int:
     """Count the valid queries of the examples."""
-    return int(run.valid(site.name)[0][chosen].sum())
+    steps = run.steps_of(site.name)
+    return int(run.valid(site.name, int(steps[-1]))[0][chosen].sum()) if steps.size else 0
 
 
 def _mean(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from limelight.answer.facts import most_cells, site_of
+from limelight.answer.facts import most_cells, site_at, site_of, step_of
 from limelight.query import Query
 from limelight.store import Run
 
@@ -40,6 +40,8 @@ def extent(run: Run, query: Query) -> int:
     """
     if query.what == "map":
         site = site_of(run, query.site)
+        if run.steps.size:
+            site = site_at(run, query.site, step_of(run, query.step))
         examples = len(run.examples) if query.example is None else 1
         most = most_cells(site, query)
         sides = (

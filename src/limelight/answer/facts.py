@@ -97,6 +97,20 @@ def site_of(run: Run, name: str | None) -> Site:
     )
 
 
+def site_at(run: Run, name: str | None, step: int) -> Site:
+    """Return the site of that path as a step has it: sites may come and go, and change lengths."""
+    site = site_of(run, name)
+    sites = run.sites_at(step)
+    if site.name in sites or not sites:
+        return sites.get(site.name, site)
+    steps = run.steps_of(site.name).tolist()
+    raise NotRecordedError(
+        f"Got site {name!r} at step {step} of run {run.name!r}.",
+        f"The model had none of that name then; {len(steps)} of its steps have it.",
+        f"Ask for step {steps[-1]}, say." if steps else "Ask for another site.",
+    )
+
+
 def most_cells(site: Site, query: Query) -> int:
     """Return how many cells the answer to a question for a map has along an axis at most."""
     whole = max(site.queries, site.keys)

@@ -16,6 +16,7 @@ from limelight.answer.facts import (
     layout,
     most_cells,
     precision,
+    site_at,
     site_of,
     step_of,
 )
@@ -68,10 +69,12 @@ def chosen_map(run: Run, query: Query) -> xr.Dataset:
     NotRecordedError
         If the run holds no such step, site, head, example, query or key.
     """
-    site, step = site_of(run, query.site), step_of(run, query.step)
+    site_of(run, query.site)
+    step = step_of(run, query.step)
+    site = site_at(run, query.site, step)
     head = head_of(site, query.head)
     example = None if query.example is None else example_of(run, query.example)
-    examples = range(len(run.examples)) if example is None else [example]
+    examples = range(len(run.examples_at(step))) if example is None else [example]
     heads = [Head(run, site.name, step, index, head) for index in examples]
     ranges = _range("query", query.rows, site.queries), _range("key", query.columns, site.keys)
     whole = most_cells(site, query) == max(site.queries, site.keys) and not (
@@ -183,7 +186,7 @@ def _tokens(heads: list[Head], query: Query, dim: str, part: Range, facts: dict[
     several = facts.get("stride_rows" if dim == "query" else "stride_columns", 1) > 1
     if several and part[1] - part[0] > _TOKENS:
         return None
-    texts = [head.run.tokens(head.site, head.example)[dim] for head in heads]
+    texts = [head.run.tokens(head.site, head.example, head.step)[dim] for head in heads]
     covered = [list(text[slice(*part)]) for text in texts if text is not None]
     if not covered:
         return None

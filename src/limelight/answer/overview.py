@@ -30,8 +30,8 @@ def grid(run: Run, query: Query) -> xr.Dataset:
     Returns
     -------
     Dataset
-        For the site at index *i* of ``run.sites``: ``cells_i`` uint8 [head_i, row_i, column_i],
-        ``round(255 * sqrt(weight))``. Of ``n`` queries, row ``r`` of ``m`` covers those from
+        For the site at index *i* of those the step has: ``cells_i`` uint8 [head_i, row_i,
+        column_i], ``round(255 * sqrt(weight))``. Of ``n`` queries, row ``r`` of ``m`` covers those from
         ``floor(r n / m)`` on, keys alike, and holds the ``reduce`` of what it covers;
         ``nan_i`` bool, only if one of them is NaN; ``allowed_i`` bool, where a cell covers anything
         that may be attended to, only if one does, and with a head dim only where heads differ;
@@ -54,11 +54,12 @@ def grid(run: Run, query: Query) -> xr.Dataset:
         recorded = run.measures([step]).isel({"step": 0, "example": example}, missing_dims="ignore")
         # Selecting by label for each of many sites would take longer than reading them all.
         tables = {str(name): values.values for name, values in recorded.data_vars.items()}
+        ordinals = {name: ordinal for ordinal, name in enumerate(recorded["site"].values.tolist())}
         bounds = weight_ranges(run, step)
-        for index, site in enumerate(run.sites.values()):
+        for index, site in enumerate(run.sites_at(step).values()):
             variables |= _pictures(index, site, *pictures[site.name], allowed[site.name])
             variables[f"cells_{index}"].attrs["range"] = bounds[site.name]
-            variables |= _measured(index, site, tables)
+            variables |= _measured(index, ordinals[site.name], site, tables)
     facts = {"step": step, "example": example, "reduce": query.reduce, "measures": cards(tables)}
     return xr.Dataset(variables, attrs=facts)
 
@@ -83,17 +84,17 @@ def _pictures(
 
 
 def _measured(
-    index: int, site: Site, tables: dict[str, np.ndarray[Any, Any]]
+    index: int, ordinal: int, site: Site, tables: dict[str, np.ndarray[Any, Any]]
 ) -> dict[str, xr.Variable]:
     """Take one site's measures out of tables [site, head], and [site] for uniform attention."""
     variables: dict[str, xr.Variable] = {}
-    broken = tables[NAN_ROWS][index, : site.heads] if NAN_ROWS in tables else np.zeros(1)
+    broken = tables[NAN_ROWS][ordinal, : site.heads] if NAN_ROWS in tables else np.zeros(1)
     if (broken > 0).any():
         rows = np.nan_to_num(broken).astype(np.float32)
         variables[f"{NAN_ROWS}_{index}"] = xr.Variable((f"head_{index}",), rows)
     for name, card in cards(tables, site.kind).items():
-        heads = tables[name][index, : site.heads]
-        uniform = np.full(site.heads, tables[f"{name}_uniform"][index])
+        heads = tables[name][ordinal, : site.heads]
+        uniform = np.full(site.heads, tables[f"{name}_uniform"][ordinal])
         for part, numbers in ((f"{name}_{index}", heads), (f"{name}_uniform_{index}", uniform)):
             values = numbers.astype(np.float32)
             variables[part] = xr.Variable((f"head_{index}",), values, {"units": card["units"]})

@@ -51,7 +51,8 @@ def weight_ranges(run: Run, step: int) -> dict[str, list[float]]:
 def _ranges(run: Run, step: int) -> dict[str, list[float]]:
     counts: dict[str, np.ndarray[Any, Any]] = {}
     covered: dict[str, float] = {}
-    for example in range(len(run.examples)):
+    sites = run.sites_at(step)
+    for example in range(len(run.examples_at(step))):
         allowed = run.overview_allowed(step, example)
         means = run.overview(step, example, "mean")
         for name, (cells, nan) in run.overview(step, example, "max").items():
@@ -60,7 +61,7 @@ def _ranges(run: Run, step: int) -> dict[str, list[float]]:
             counted = np.broadcast_to(counted if where is None else counted & where, cells.shape)
             pairs = cells[counted].astype(np.uint16) << 8 | means[name][0][counted]
             counts[name] = counts.get(name, 0) + np.bincount(pairs, minlength=1 << 16)
-            site = run.sites[name]
+            site = sites[name]
             covered[name] = site.queries * site.keys / (cells.shape[-1] * cells.shape[-2])
     return {name: [0.0, _greatest(count, covered[name])] for name, count in counts.items()}
 

@@ -72,7 +72,7 @@ class Head:
     @property
     def shape(self) -> tuple[int, int]:
         """How many queries and keys there are."""
-        site = self.run.sites[self.site]
+        site = self.run.sites_at(self.step)[self.site]
         return site.queries, site.keys
 
     def pooled(self) -> Pooled | None:

@@ -13,7 +13,7 @@ from typing import Any
 from limelight.errors import LimelightError, NotRecordedError
 from limelight.log_folder import log_folder
 from limelight.store import Run, open_run
-from limelight.store.format.files import INDEX, META, sidecar
+from limelight.store.format.files import INDEX, META, Files, sidecar
 
 
 def run_folders(logdir: Path) -> Iterator[tuple[str, Path]]:
@@ -46,6 +46,10 @@ def run_folders(logdir: Path) -> Iterator[tuple[str, Path]]:
         folder = sidecar(parent)
         if (folder / META).is_file() or (folder / INDEX).is_file():
             yield Path(parent).relative_to(logdir).as_posix(), Path(parent)
+        files = Files(folder)
+        for number in sorted({*files.histories(), *files.moved()}):  # set aside, not deleted
+            aside = Path(f"{parent}{'/' if Path(parent) == logdir else ''}@{number}")
+            yield aside.relative_to(logdir).as_posix(), aside
         if "plugins" in folders:
             folders.remove("plugins")  # recordings themselves hold no runs
 
@@ -71,7 +75,7 @@ def list_runs(logdir: Path) -> list[dict[str, Any]]:
     """
     runs = []
     for name, folder in run_folders(logdir):
-        size = _size(sidecar(folder))
+        size = _size(Files.of(folder))
         try:
             facts = _facts(open_run(folder))
         except LimelightError as error:
@@ -104,9 +108,10 @@ def _facts(run: Run) -> dict[str, Any]:
     }
 
 
-def _size(folder: Path) -> int:
+def _size(files: Files) -> int:
+    """Return the bytes of a recording; of a history that was set aside, those of its index."""
     total = 0
-    for path in folder.rglob("*"):
+    for path in [files.index] if files.history else files.root.rglob("*"):
         try:
             total += path.stat().st_size if path.is_file() else 0
         except OSError:  # a run that is being written may rename a file meanwhile

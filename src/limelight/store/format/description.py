@@ -1,7 +1,7 @@
 """What a recording's steps hold: sites, examples, parameters; as plain facts.
 
-Room: store. Comes in: facts of recorded steps. Goes out: a :class:`Description` for each layout that
-steps have, and the text of ``limelight.json``; ``loading.py`` reads it back.
+Room: store. Comes in: facts of recorded steps. Goes out: a :class:`Description` for each layout
+that steps have, and the text of ``limelight.json``; ``loading.py`` reads it back.
 """
 
 from __future__ import annotations
@@ -189,6 +189,8 @@ class Description:
         Rows, columns and perhaps channels of the probe's images.
     images_digest : str
         Tells one probe's images from another's.
+    images_dtype : str
+        ``uint8`` or ``float32``.
     sizes : Sizes
     """
 
@@ -200,6 +202,7 @@ class Description:
     texts: tuple[tuple[tuple[str, ...], ...], ...] = ()
     images: tuple[int, ...] | None = None
     images_digest: str = ""
+    images_dtype: str = "float32"
     sizes: Sizes = FIRST
     #: Sites by shape; follows from ``sites``.
     groups: tuple[Group, ...] = field(init=False, compare=False)
@@ -250,20 +253,21 @@ def dumps(run: str, layouts: Sequence[tuple[Description, int, Sequence[int]]]) -
         return shared[part].index(values)
 
     written = []
-    for description, version, numbers in layouts:
+    for description, arrays, numbers in layouts:
         groups = zip(description.groups, numbers, strict=True)
         tables = [
             {**asdict(table), "members": number("members", list(map(asdict, table.members)))}
             for table in description.tables
         ]
         written.append({
-            "arrays": version,
+            "arrays": arrays,
             "precision": {"name": description.precision.name,
                           "max_error": description.precision.max_error},
             "sizes": asdict(description.sizes),
             "measures": description.measures,
             "images": description.images,
             "images_digest": description.images_digest,
+            "images_dtype": description.images_dtype,
             "sites": number("sites", [_facts(site) for site in description.sites]),
             "groups": [{"number": at, **_facts(group)} for group, at in groups],
             "examples": number("examples", list(map(asdict, description.examples))),
@@ -285,6 +289,7 @@ def _facts(described: Site | Group) -> dict[str, Any]:
 
 #: What is said only of sites whose vectors are stored.
 _VECTORS: Final = ("features", "key_heads", "strides")
+
 
 def own_version() -> str:
     """Return our version; the package itself, above this room, must not be imported for it."""

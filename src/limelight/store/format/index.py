@@ -219,7 +219,8 @@ def rewrite(descriptor: int, text: bytes) -> None:
     """
     size = os.lseek(descriptor, 0, os.SEEK_END)
     before = os.pread(descriptor, size, 0)
-    same = len(os.path.commonprefix([before, text]))
+    pairs = zip(before, text, strict=False)
+    same = next((at for at, (old, new) in enumerate(pairs) if old != new), min(size, len(text)))
     os.ftruncate(descriptor, same)
     os.lseek(descriptor, same, os.SEEK_SET)
     append(descriptor, text[same:])

@@ -3,10 +3,10 @@
 Room: store. Comes in: a :class:`~limelight.store.format.description.Description` for each layout.
 Goes out: :class:`Specs`, each array's name, axes, sizes and parts.
 
-A **row** is an index along an array's first axis. Each published step has one; the index says which.
-What seldom changes (``allowed`` and its companions) many steps share; it lies at the row of the step
-that wrote it. A row of maps is one file; what is small of a step shares one. Layouts whose arrays are
-alike share them.
+A **row** is an index along an array's first axis. Each published step has one; the index says
+which. What seldom changes (``allowed`` and its companions) many steps share; it lies at the row of
+the step that wrote it. A row of maps is one file; what is small of a step shares one. Layouts whose
+arrays are alike share them.
 """
 
 from __future__ import annotations
@@ -270,17 +270,19 @@ def _shared_specs(description: Description) -> dict[str, ArraySpec]:
         }  # fmt: skip
     for table in filter(lambda table: table.members, description.tables):
         rows, prefix = len(table.members), "" if table.kind == PARAMETER else f"{table.kind}_"
-        for role, dims, size, dtype, fill in (
-            (counts_of(table.kind), (PARAMETER, "bin"), table.bins, "int64", 0),
-            (statistics_of(table.kind), (PARAMETER, "statistic"), len(table.columns), "float64",
-             "NaN"),
-        ):  # fmt: skip
-            name = prefix + role.partition(":")[0]
-            specs[role] = ArraySpec(name, ("row", *dims), (rows, size), dtype, fill)
+        specs[counts_of(table.kind)] = ArraySpec(
+            f"{prefix}counts", ("row", PARAMETER, "bin"), (rows, table.bins), "int64", 0
+        )
+        specs[statistics_of(table.kind)] = ArraySpec(
+            f"{prefix}statistics", ("row", PARAMETER, "statistic"), (rows, len(table.columns)),
+            "float64", "NaN",
+        )  # fmt: skip
     if description.images is not None:
         axes = ("row", "example", "image_row", "image_column", "image_channel")
         tail = (examples, *description.images)
-        specs["images"] = ArraySpec("images", axes[: 1 + len(tail)], tail, "float32", "NaN")
+        dtype = description.images_dtype
+        fill = 0 if dtype == "uint8" else "NaN"
+        specs["images"] = ArraySpec("images", axes[: 1 + len(tail)], tail, dtype, fill)
     return specs
 
 

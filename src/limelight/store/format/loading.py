@@ -35,6 +35,7 @@ from limelight.store.format.sizes import FIRST, Sizes
 _MOST_CELLS: Final = 1 << 28
 _MOST_PARTS: Final = 1 << 24
 _MOST_BINS: Final = 1 << 16
+_MOST_LAYOUTS: Final = 1 << 16
 #: Of a pooled map, which is read whole to be shown whole.
 _MOST_POOLED: Final = 1 << 24
 
@@ -109,6 +110,7 @@ def _checked(facts: Mapping[str, Any]) -> Described:
     """Read layouts; each refers by number to what several have in common."""
     parts = {name: _list(facts[name]) for name in ("sites", "examples", "texts", "members")}
     layouts = []
+    _bounded(len(facts["layouts"]), _MOST_LAYOUTS)
     for layout in _list(facts["layouts"]):
         version = _whole(layout["arrays"], 1)
         tables = [
@@ -145,6 +147,7 @@ def _description(facts: Mapping[str, Any]) -> Description:
         texts=texts,
         images=None if images is None else tuple(_whole(size, 1) for size in images),
         images_digest=_text(facts["images_digest"]),
+        images_dtype=_text(facts.get("images_dtype", "float32")),
         sizes=sizes,
     )
     for names in (
@@ -159,6 +162,8 @@ def _description(facts: Mapping[str, Any]) -> Description:
         raise ValueError("texts for another number of examples")
     if description.images is not None and len(description.images) not in (2, 3):
         raise ValueError(f"images of {len(description.images)} axes")
+    if description.images_dtype not in ("uint8", "float32"):
+        raise ValueError(f"images of {description.images_dtype}"[:80])
     return description
 
 
@@ -243,6 +248,9 @@ def _site(facts: Mapping[str, Any], texts: Sequence[Any], sizes: Sizes) -> Site:
         raise ValueError("strides of maps that are stored whole")
     if (site.features is None) != (site.key_heads is None) or site.heads % (site.key_heads or 1):
         raise ValueError(f"{site.key_heads} heads of keys with {site.features} features")
+    for table, size in ((site.query_text, site.queries), (site.key_text, site.keys)):
+        if table is not None and any(len(row) != size for row in texts[table]):
+            raise ValueError(f"texts of another length than the {size} positions")
     if site.kind not in KINDS:
         raise ValueError(f"kind {site.kind!r}")
     return site

@@ -78,7 +78,7 @@ class Opened:
 
     @cached_property
     def shown(self) -> tuple[Layout, ...]:
-        """Layouts of published steps, the one of the newest step first; all, where there is none."""
+        """Layouts of published steps, that of the newest first; all, where there are none."""
         numbers = dict.fromkeys(line.layout for line in reversed(self.published.lines))
         return tuple(self.layouts[at] for at in numbers) or self.layouts[::-1]
 
@@ -112,13 +112,17 @@ class Opened:
             return located[name]
         if name not in self.sites:
             raise absent("site", name, self.run, list(self.sites))
-        having = [known.step for known in self.published.lines
-                  if known.attention and name in self._located[known.layout]]  # fmt: skip
+        having = [known.step for known in self.having(name)]
         raise NotRecordedError(
             f"Got site {name!r} at step {line.step} of run {self.run!r}.",
             f"The model had none of that name then; {len(having)} of its steps have it.",
             f"Ask for step {having[-1]}, say." if having else "Ask for another site.",
         )
+
+    def having(self, name: str) -> list[Line]:
+        """Return the lines of steps that have a site."""
+        return [line for line in self.published.lines
+                if line.attention and name in self._located[line.layout]]  # fmt: skip
 
     @cached_property
     def _located(self) -> list[dict[str, Located]]:
@@ -187,8 +191,11 @@ def _missing(files: Files, mark: str, lines: Sequence[Line], damaged: int) -> li
     if len(missing) <= damaged:
         return []
     steps = ", ".join(str(line.step) for line in missing[:5]) + (", …" if missing[5:] else "")
-    return [f"The index lacks {len(missing)} steps that are there whole ({steps}): it was cut, lost "
-            "or damaged. Put them back with: limelight doctor --mend LOGDIR."]  # fmt: skip
+    problem = (
+        f"The index lacks {len(missing)} steps that are there whole ({steps}): it was cut, lost or "
+        "damaged. Put them back with: limelight doctor --mend LOGDIR."
+    )
+    return [problem]
 
 
 def absent(what: str, name: str, run: str, names: Sequence[str]) -> NotRecordedError:

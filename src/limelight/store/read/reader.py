@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from limelight import renamed, schema
-from limelight.store.format.description import Site
+from limelight.store.format.description import Example, Site
 from limelight.store.format.index import Line
 from limelight.store.format.published import Steps
 from limelight.store.read import maps, tables
@@ -161,6 +161,35 @@ class Run(Recorded):
         sites = self._opened.layout(line).description.sites if line.attention else ()
         return {site.name: site for site in sites}
 
+    def examples_at(self, step: int) -> tuple[Example, ...]:
+        """Return the probe's examples of one step.
+
+        Parameters
+        ----------
+        step : int
+            A recorded step; negative counts from the newest.
+
+        Returns
+        -------
+        tuple of Example
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such step.
+        """
+        return self._opened.layout(self._opened.published.line(step)).description.examples
+
+    def steps_of(self, site: str) -> np.ndarray[Any, Any]:
+        """Return the steps that have a site, ascending, int64.
+
+        Parameters
+        ----------
+        site : str
+            A name in :attr:`sites`.
+        """
+        return np.array([line.step for line in self._opened.having(site)], np.int64)
+
     def tokens(
         self, site: str, example: int, step: int | None = None
     ) -> dict[str, tuple[str, ...] | None]:
@@ -180,14 +209,15 @@ class Run(Recorded):
             None where none was recorded.
         """
         if step is None:
-            description = self._opened.newest(lambda known: any(s.name == site for s in known.sites))
+            description = self._opened.newest(
+                lambda known: site in {known_site.name for known_site in known.sites}
+            )
         else:
             description = self._attended(site, step)[0].description
         described = {known.name: known for known in description.sites}[site]
         named = {schema.QUERY: described.query_text, schema.KEY: described.key_text}
         return {
-            dim: None if at is None else description.texts[at][example]
-            for dim, at in named.items()
+            dim: None if at is None else description.texts[at][example] for dim, at in named.items()
         }
 
     def vectors(self, site: str, step: int = -1) -> Vectors | None:

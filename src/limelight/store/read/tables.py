@@ -63,7 +63,7 @@ def _measured(
         description = layout.description
         where = [[sites[site.name] for site in description.sites], *map(range, spec.tail[1:-1]),
                  [names.index(name) for name in description.measures]]  # fmt: skip
-        table[(ordinal, *np.ix_(*map(list, where)))] = values
+        table[ordinal][np.ix_(*map(list, where))] = values
     return table
 
 

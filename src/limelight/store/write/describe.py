@@ -18,7 +18,7 @@ import xarray as xr
 from limelight import schema
 from limelight.factors import Factors, factors_of
 from limelight.store.format.description import Description, Example, Parameter, Site, Table
-from limelight.store.format.precision import Precision
+from limelight.store.format.precision import Precision, precision
 from limelight.store.format.sizes import Sizes
 from limelight.store.write.step import ProbeLike, Step
 
@@ -47,6 +47,8 @@ def describe(step: Step, form: Precision, sizes: Sizes) -> Description:
     """
     if step.parameters is not None:
         sizes = replace(sizes, bins=int(step.parameters.sizes["bin"]))
+    if any(site.attrs.get("stage") for site in step.sites.values()):
+        form = precision("float16")  # what follows a softmax may lie outside 0 to 1
     texts: Texts = {}
     images = step.images
     return Description(
@@ -60,6 +62,7 @@ def describe(step: Step, form: Precision, sizes: Sizes) -> Description:
         texts=tuple(texts),
         images=None if images is None else tuple(map(int, images.shape[1:])),
         images_digest="" if images is None else _digest(np.asarray(images, np.float32)),
+        images_dtype="uint8" if images is not None and images.dtype == np.uint8 else "float32",
         sizes=sizes,
     )
 

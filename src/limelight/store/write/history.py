@@ -18,7 +18,9 @@ from limelight.store.zarr import shards
 from limelight.store.zarr.unlisted import unlisted
 
 
-def mended(files: Files, run: str, descriptor: int, lines: Sequence[Line]) -> list[Line]:
+def mended(
+    files: Files, run: str, descriptor: int, lines: Sequence[Line], *, damaged: bool = False
+) -> list[Line]:
     """Put lines back that the index lost, from the copies beside its rows.
 
     Parameters
@@ -30,6 +32,8 @@ def mended(files: Files, run: str, descriptor: int, lines: Sequence[Line]) -> li
         Of the index, from :func:`limelight.store.format.index.locked`.
     lines : sequence of Line
         Those the index has.
+    damaged : bool
+        Whether it has others too, which nobody can read: they are dropped.
 
     Returns
     -------
@@ -37,7 +41,7 @@ def mended(files: Files, run: str, descriptor: int, lines: Sequence[Line]) -> li
         All of them, in the order of their rows.
     """
     missing = unlisted(files, run, lines)
-    if not missing:
+    if not (missing or damaged):
         return list(lines)
     whole = sorted([*lines, *missing], key=lambda line: line.row)
     index.rewrite(descriptor, b"".join(line.dumps(run) for line in whole))

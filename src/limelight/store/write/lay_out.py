@@ -70,7 +70,7 @@ def lay_out(step: Step, settled: Settled, line: Line, pattern: Pattern | None) -
         yield from pattern_rows(step, settled, pattern, line.masks)
     yield from statistics_rows(step, settled, line.row)
     if step.images is not None and line.images == line.row:
-        images = np.asarray(step.images, "<f4")
+        images = np.asarray(step.images, description.images_dtype)
         yield Row("images", specs.shared["images"], line.row, images)
 
 

@@ -14,7 +14,9 @@ from limelight.store.write.patterns import Pattern
 from limelight.store.write.step import Step
 
 
-def begin(step: Step, pattern: Pattern | None, lines: Sequence[Line], layout: int, row: int) -> Line:
+def begin(
+    step: Step, pattern: Pattern | None, lines: Sequence[Line], layout: int, row: int
+) -> Line:
     """Give a step its rows.
 
     Parameters

@@ -163,12 +163,25 @@ def merged(old: Description, version: int, new: Description) -> Description | No
     if version != NEWEST:
         return None
     values: dict[str, Any] = {}
-    for name in ("sites", "examples", "measures", "texts", "images", "images_digest"):
+    for name in (
+        "sites",
+        "examples",
+        "measures",
+        "texts",
+        "images",
+        "images_digest",
+        "images_dtype",
+    ):
         before, after = getattr(old, name), getattr(new, name)
         if name == "measures" and set(after) <= set(before):
             after = before
         # Texts belong to sites: with sites and without texts is not to lack them.
-        lacks = not (old.sites and new.sites) if name == "texts" else not (before and after)
+        lacks = not (before and after)
+        if name in ("texts", "measures"):
+            lacks = not (old.sites and new.sites)
+        elif name == "images_dtype":
+            lacks = old.images is None or new.images is None
+            before, after = (before, after) if old.images else (after, before)
         if not lacks and before != after:
             return None
         values[name] = before or after

@@ -89,9 +89,10 @@ class Step:
 
     @property
     def tables(self) -> dict[str, xr.Dataset]:
-        """Statistics by what they are of; a model without parameters has none, which is no error."""
-        held = self.parameters is not None and self.parameters.sizes["parameter"] > 0
-        return {PARAMETER: self.parameters} if held else {}
+        """Statistics by what they are of; a model may have no parameters, which is no error."""
+        if self.parameters is None or not self.parameters.sizes["parameter"]:
+            return {}
+        return {PARAMETER: self.parameters}
 
     @property
     def images(self) -> np.ndarray[Any, Any] | None:

@@ -21,9 +21,7 @@ from limelight.store.write.step import Measures, Step
 
 
 def table_of(spec: ArraySpec, description: Description, measures: Measures) -> np.ndarray[Any, Any]:
-    """Lay measures out as [site, example, (head,) measure], NaN where there is none.
-
-    """
+    """Lay measures out as [site, example, (head,) measure], NaN where there is none."""
     table = np.full(spec.tail, np.nan, "<f4")
     dims = [dim for dim in spec.dims if dim in (schema.EXAMPLE, schema.HEAD)]
     for ordinal, site in enumerate(description.sites):

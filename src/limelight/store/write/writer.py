@@ -201,9 +201,7 @@ class Writer:
             self._tails = sum(not bundle.sealed for bundle in every)
         return 1 + max(self._rows | there, default=-1)
 
-    def _written(
-        self, step: Step, settled: Settled, line: Line, pattern: Pattern | None
-    ) -> Line:
+    def _written(self, step: Step, settled: Settled, line: Line, pattern: Pattern | None) -> Line:
         """Write all of a step but its line, and return that."""
         new = pattern if line.masks == line.row else None
         written = Written()

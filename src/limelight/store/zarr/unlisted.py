@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from limelight.store.format import index
 from limelight.store.format.files import Files
 from limelight.store.format.index import Line
-from limelight.store.zarr.bundles import Bundles, listed
+from limelight.store.zarr.bundles import Bundle, Bundles, listed
 
 
 def listed_rows(files: Files, run: str, lines: Iterable[Line]) -> list[int]:
@@ -41,16 +41,11 @@ def unlisted(files: Files, run: str, lines: Iterable[Line]) -> list[Line]:
         Of each only if its bundle is whole: a writer that was killed may have left half of one.
     """
     lines = list(lines)
-    doubted, rows = listed(files), sorted({line.row for line in lines})
-    for known in (lambda: rows, lambda: listed_rows(files, run, lines)):
-        every = known()
-        doubted = [
-            bundle
-            for bundle in doubted
-            if bisect_right(every, bundle.last) - bisect_left(every, bundle.first) < bundle.count
-        ]
-        if not doubted:
-            return []
+    every = sorted({line.row for line in lines})
+    doubted = _doubted(listed(files), every)
+    if doubted:  # histories that were set aside are asked only then
+        every = listed_rows(files, run, lines)
+        doubted = _doubted(doubted, every)
     missing = {}
     bundles = Bundles(files, run)
     for bundle in doubted:
@@ -62,3 +57,12 @@ def unlisted(files: Files, run: str, lines: Iterable[Line]) -> list[Line]:
             if (line := index.line_of(copies[row], run)) is not None:
                 missing[row] = line
     return [missing[row] for row in sorted(missing)]
+
+
+def _doubted(bundles: Iterable[Bundle], rows: list[int]) -> list[Bundle]:
+    """Return the bundles that hold more rows than are listed."""
+    return [
+        bundle
+        for bundle in bundles
+        if bisect_right(rows, bundle.last) - bisect_left(rows, bundle.first) < bundle.count
+    ]

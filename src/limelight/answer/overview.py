@@ -31,7 +31,8 @@ def grid(run: Run, query: Query) -> xr.Dataset:
     -------
     Dataset
         For the site at index *i* of those the step has: ``cells_i`` uint8 [head_i, row_i,
-        column_i], ``round(255 * sqrt(weight))``. Of ``n`` queries, row ``r`` of ``m`` covers those from
+        column_i], ``round(255 * sqrt(weight))``. Of ``n`` queries, row ``r`` of ``m`` covers those
+        from
         ``floor(r n / m)`` on, keys alike, and holds the ``reduce`` of what it covers;
         ``nan_i`` bool, only if one of them is NaN; ``allowed_i`` bool, where a cell covers anything
         that may be attended to, only if one does, and with a head dim only where heads differ;

@@ -146,14 +146,18 @@ def _write_run(run: dict[str, Any]) -> None:
 
 @main.command()
 @click.argument("logdir", type=click.Path(path_type=Path), required=False)
+@click.option("--mend", is_flag=True,
+              help="Put steps back first that a recording's index has lost.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def doctor(logdir: Path | None, as_json: bool) -> int:
+def doctor(logdir: Path | None, mend: bool, as_json: bool) -> int:
     """Say what works in this environment; with LOGDIR, check its recordings too."""
     from limelight.apps import doctor as app
 
     checks = [(finding, "environment") for finding in app.environment()]
     if logdir is not None:
-        checks += [(finding, "recording") for finding in app.recordings(logdir)]
+        checks += [(finding, "recording") for finding in app.recordings(logdir, mend=mend)]
+    elif mend:
+        raise click.UsageError("--mend needs LOGDIR, whose recordings are to be mended.")
     ok = all(finding.ok is not False for finding, _ in checks)
     if as_json:
         _write_json({"ok": ok, "checks": [_check(finding, of) for finding, of in checks]})

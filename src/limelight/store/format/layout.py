@@ -74,8 +74,8 @@ class ArraySpec:
         """Return what a row's own file begins with, so that no other is taken for it."""
         if not self.marked:
             return b""
-        told = f"{run} {self.key(row)}".encode()
-        return hashlib.blake2b(told, digest_size=MARK, person=b"limelight").digest()
+        identity = f"{run} {self.key(row)}".encode()
+        return hashlib.blake2b(identity, digest_size=MARK, person=b"limelight").digest()
 
     @property
     def unit(self) -> tuple[int, ...]:

@@ -219,14 +219,14 @@ class Bundles:
 
     def _members(self, path: Path) -> _Members:
         """Return what a bundle lists, from the disk if it has changed."""
-        found = path.stat()
-        stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
+        status = path.stat()
+        stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
         with self._lock:
             held = self._lists.get(path)
             if held is not None and held[0] == stamp:
                 self._lists.move_to_end(path)
                 return held[1]
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST:
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LONGEST:
             raise ValueError(f"{path.name} is no file of ours")
         members = self._list(path)
         with self._lock:

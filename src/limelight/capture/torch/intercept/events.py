@@ -85,12 +85,17 @@ class Attend:
 
 @dataclass(eq=False)
 class Softmax:
-    """One softmax that is about to run: over ``axis`` of ``logits``; its logarithm if ``log``."""
+    """One softmax that is about to run: over ``axis`` of ``logits``; its logarithm if ``log``.
+
+    ``instead`` names a relative of it that runs in its place, such as ``sparsemax``; its weights
+    are those that come out.
+    """
 
     logits: Any
     axis: int
     call: Call | None = None
     log: bool = False
+    instead: str = ""
 
 
 @dataclass(eq=False)

@@ -140,4 +140,10 @@ def _closed(model: Any, trace: Trace) -> str | None:
     for kernel, path in trace.opaque.items():
         where = f" in the module {path!r}" if path else ""
         return f"The compiled kernel {kernel}{where} computes attention but hands out no weights."
+    for function, path in trace.grouped.items():
+        where = f" in the module {path!r}" if path else ""
+        return (
+            f"{function}(){where} sums over groups that an index names. Attention over the edges "
+            "of a graph is normalised so: one weight an edge, no map from queries to keys."
+        )
     return None

@@ -31,6 +31,10 @@ from limelight.capture.torch.trace.provenance import Provenance, ProvenanceTrack
 from limelight.capture.torch.trace.vectors import Rules, Vectors, vectors_of
 from limelight.capture.validity import MaskedBy, joint
 
+#: Sum over groups that an index names, as over the edges that end in one node of a graph.
+_GROUPED = frozenset(("scatter_add", "scatter_reduce", "index_add", "index_reduce",
+                      "segment_reduce"))  # fmt: skip
+
 
 class CallSite(NamedTuple):
     """Where an attention or softmax happens; the same in every pass of a model.
@@ -156,11 +160,14 @@ class Trace:
     stack : Stack
     opaque : dict of str to str
         Kernels that compute attention but show none, and the module each ran in.
+    grouped : dict of str to str
+        Functions that sum over groups which an index names, and the module each ran in.
     """
 
     softmax_calls: list[SoftmaxCall] = field(default_factory=list)
     stack: Stack = field(default_factory=Stack)
     opaque: dict[str, str] = field(default_factory=dict)
+    grouped: dict[str, str] = field(default_factory=dict)
 
 
 def watched(
@@ -311,6 +318,8 @@ class _Recorder:
             )  # fmt: skip
             mapped = torch_functions.solid(out)[1] > 0
             after = None if mapped else begun(out.shape, event.axis)
+            if after is not None and event.instead:
+                after = after.done(event.instead)
             held = Provenance(fresh, after=after, mask=masks.CONTENT)
             uses = (softmax_call.use,)
             held = replace(held, logs=uses) if event.log else replace(held, weights=uses)
@@ -332,6 +341,8 @@ class _Recorder:
         name = str(getattr(event.function, "__name__", event.function)).removesuffix(".default")
         if "attention" in name.lower() or "attn" in name.lower():
             self.trace.opaque.setdefault(name, event.call.path if event.call else "")
+        if name.rstrip("_") in _GROUPED:
+            self.trace.grouped.setdefault(name.rstrip("_"), event.call.path if event.call else "")
 
 
 def torch_lengths(inputs: list[Any]) -> frozenset[int]:
@@ -362,4 +373,5 @@ def _outermost(call: Call | None) -> Any:
 
 def _only_softmax(module: Any) -> bool:
     kind = type(module).__name__.lower()
-    return "softmax" in kind and not list(module.children())
+    relative = any(name in kind for name in ("softmax", "sparsemax", "entmax"))
+    return relative and not list(module.children())

@@ -1,0 +1,146 @@
+"""Iterators that a pass may draw from: copies of them, or none.
+
+Room: capture, reachable. Comes in: an iterator. Goes out: another that yields the same, so
+that the first stays where it is; or, where Python can make none, one that refuses to be drawn from
+and says its name.
+"""
+
+from __future__ import annotations
+
+import itertools
+import types
+import warnings
+from collections.abc import Iterator
+from typing import Any, Final, NoReturn
+
+from limelight.errors import UnsupportedModelError
+
+_ITERABLES: Final[tuple[Any, ...]] = (
+    [], (), "", b"", bytearray(), range(0), range(1 << 70), {}, set(), {}.values(), {}.items()
+)  # fmt: skip
+
+#: Classes of iterators that only go forward.
+ITERATORS: Final[frozenset[type]] = frozenset(
+    {types.GeneratorType, map, filter, zip, enumerate, reversed,
+     *(kind for kind in vars(itertools).values() if isinstance(kind, type)),
+     *(type(iter(value)) for value in _ITERABLES), type(reversed([])), type(iter(int, 1))}
+)  # fmt: skip
+
+
+def copied(iterator: Iterator[Any]) -> Iterator[Any] | None:
+    """Return an iterator that yields what another one will yield; None where there can be none.
+
+    Parameters
+    ----------
+    iterator : iterator
+        Is not drawn from.
+
+    Returns
+    -------
+    iterator or None
+
+    Examples
+    --------
+    >>> counter = itertools.count(3)
+    >>> next(copied(counter)), next(counter)
+    (3, 3)
+    """
+    if type(iterator) is types.GeneratorType:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            parts: Any = iterator.__reduce__()
+    except TypeError:
+        return None
+    function, args, *rest = parts
+    state = rest[0] if rest else None
+    try:
+        copy = function(*_each_copied(args))
+        if state is not None:
+            copy.__setstate__(_each_copied(state) if isinstance(state, tuple) else state)
+    except _NoCopyError:
+        return None
+    return copy  # type: ignore[no-any-return]
+
+
+class _NoCopyError(Exception):
+    """Something that an iterator draws from has no copy."""
+
+
+def _each_copied(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    copies = [copied(part) if type(part) in ITERATORS else part for part in parts]
+    if any(copy is None and part is not None for copy, part in zip(copies, parts, strict=True)):
+        raise _NoCopyError
+    return tuple(copies)
+
+
+def position(iterator: Iterator[Any]) -> Any:
+    """Return what tells whether an iterator has gone on, as far as Python shows it.
+
+    Parameters
+    ----------
+    iterator : iterator
+        Is not drawn from.
+
+    Returns
+    -------
+    object
+        To be compared.
+    """
+    if isinstance(iterator, types.GeneratorType):
+        frame = iterator.gi_frame
+        return None if frame is None else (frame.f_lasti, repr(frame.f_locals))
+    return repr(iterator)
+
+
+def refusal(path: str, kind: str) -> UnsupportedModelError:
+    """Return the error for a model that draws from what cannot be put back.
+
+    Parameters
+    ----------
+    path : str
+        Its name.
+    kind : str
+        Its class.
+
+    Returns
+    -------
+    UnsupportedModelError
+    """
+    return UnsupportedModelError(
+        f"The model draws from {path!r}, a {kind}, which cannot be put back.",
+        "Wanted a model that one pass more leaves as it was.",
+        "Let it count with a number of its own, or draw outside its forward pass.",
+    )
+
+
+class _Refusing:
+    """Stands for an iterator that nothing can put back."""
+
+    def __init__(self, path: str, kind: str) -> None:
+        self._path, self._kind = path, kind
+
+    def __iter__(self) -> _Refusing:
+        return self
+
+    def __next__(self, *_: object) -> NoReturn:
+        raise refusal(self._path, self._kind)
+
+    send = throw = __next__
+
+
+def guarded(iterator: Iterator[Any], path: str) -> Any:
+    """Return what stands for an iterator that cannot be put back: it refuses to be drawn from.
+
+    Parameters
+    ----------
+    iterator : iterator
+    path : str
+        Its name, for the message.
+
+    Returns
+    -------
+    iterator
+    """
+    return _Refusing(path, type(iterator).__name__)

@@ -1,0 +1,132 @@
+"""Remembers how everything was that a model can reach.
+
+Room: capture, reachable. Comes in: a model, and what its adapter says of its framework's values.
+Goes out: all of it, as it was.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from limelight.capture.reachable.handlers import ATOMS, handler_of
+from limelight.capture.reachable.iterators import copied, guarded
+from limelight.capture.reachable.paths import spelled
+from limelight.errors import UnsupportedModelError
+
+#: Puts something back, if it has changed; returns nothing.
+Undo = Callable[[], object]
+#: Takes a value and its path, to be spelled; returns how it is put back, or None if it is no state
+#: of a framework.
+Leaf = Callable[[Any, Any], "Undo | None"]
+
+#: Containers with more members than this are put back, their members are not looked into.
+_LONG: Final = 100_000
+
+
+class Memory:
+    """How everything was that a model can reach.
+
+    Parameters
+    ----------
+    leaf : callable
+        Takes a value and its path; returns how a value of the framework's own is put back, or None
+        if the value is to be looked into as any other.
+    """
+
+    def __init__(self, leaf: Leaf) -> None:
+        self._leaf = leaf
+        self._undos: list[Undo] = []
+        self._seen: set[int] = set()
+        self._alive: list[Any] = []  # so that no id is given to another object meanwhile
+        self._queue: deque[tuple[Any, Any]] = deque()
+        self._empty: list[Any] = []  # most of a model's dicts are empty
+        self._copies: dict[int, Any] = {}  # what stands for an iterator meanwhile
+
+    def note(self, value: Any, name: str) -> None:
+        """Remember a value and all that can be reached from it.
+
+        Parameters
+        ----------
+        value : object
+        name : str
+            For messages.
+        """
+        self._queue.append((value, (None, name)))
+        self._walk()
+
+    def restore(self) -> None:
+        """Put everything back as it was.
+
+        Raises
+        ------
+        UnsupportedModelError
+            If something changed that cannot be put back; all else is back by then.
+        """
+        refused: UnsupportedModelError | None = None
+        for container in self._empty:
+            if container:
+                type(container).clear(container)
+        for undo in reversed(self._undos):
+            try:
+                undo()
+            except UnsupportedModelError as error:
+                refused = refused or error
+        self._undos.clear()
+        if refused is not None:
+            raise refused
+
+    def _walk(self) -> None:
+        queue, seen = self._queue, self._seen
+        while queue:
+            value, path = queue.popleft()
+            kind = type(value)
+            if kind in ATOMS or id(value) in seen:
+                continue
+            seen.add(id(value))
+            self._alive.append(value)
+            note = handler_of(kind)
+            if note is not None:
+                note(self, value, path)
+
+    def follow(self, values: Iterable[Any], path: Any, keys: Iterable[Any] | None = None) -> None:
+        """Look into more values, unless all are numbers, text and their like."""
+        values = tuple(values)
+        if len(values) > _LONG or ATOMS.issuperset(map(type, values)):
+            return
+        named = range(len(values)) if keys is None else keys
+        queue, empty = self._queue, self._empty
+        for key, value in zip(named, values, strict=True):
+            kind = type(value)
+            if (kind is dict or kind is OrderedDict) and not value:
+                empty.append(value)
+            elif kind not in ATOMS:
+                queue.append((value, (path, key)))
+
+    def undo(self, undo: Undo) -> None:
+        """Remember how something is put back."""
+        self._undos.append(undo)
+
+    def first(self, value: Any) -> bool:
+        """Say whether a value was not met before, and remember that it was."""
+        if id(value) in self._seen:
+            return False
+        self._seen.add(id(value))
+        self._alive.append(value)
+        return True
+
+    def stand_in(self, iterator: Any, path: Any) -> Any:
+        """Return what a pass draws from instead of an iterator."""
+        if id(iterator) not in self._copies:
+            copy = copied(iterator)
+            self._copies[id(iterator)] = guarded(iterator, spelled(path)) if copy is None else copy
+            self._alive.append(iterator)
+        return self._copies[id(iterator)]
+
+    def leaf(self, value: Any, path: Any) -> bool:
+        """Let the adapter remember a value of its framework's; say whether it did."""
+        undo = self._leaf(value, path)
+        if undo is not None:
+            self._undos.append(undo)
+        return undo is not None

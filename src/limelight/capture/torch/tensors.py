@@ -1,0 +1,250 @@
+"""Puts tensors back by value, in the memory where they were.
+
+Room: capture, torch. Comes in: tensors that a model can reach. Goes out: the same, whatever a pass
+wrote to them. Copying all parameters would double a model's memory, so large ones are copied only
+when something is about to write to them: a mode of torch's is told of every function before it
+runs. Buffers and small tensors are copied before, since kernels may write to them unannounced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any, Final
+
+from limelight.capture.reachable import spelled
+from limelight.errors import UnsupportedModelError
+
+#: Tensors of at most so many bytes are copied before the pass.
+_SMALL: Final = 1 << 12
+
+# Functions that hand out a tensor's memory to others than torch.
+_HANDS_OUT: Final = frozenset(
+    {"numpy", "__array__", "__dlpack__", "untyped_storage", "storage", "_typed_storage"}
+)
+# Functions that write to arguments although their names do not say so.
+_STATISTICS: Final = ("batch_norm", "instance_norm", "embedding_renorm")
+_INPLACE: Final = frozenset(
+    {"__setitem__"}
+    | {f"__i{name}__" for name in ("add", "sub", "mul", "div", "truediv", "floordiv", "mod", "pow",
+                                   "and", "or", "xor", "lshift", "rshift", "matmul")}
+)  # fmt: skip
+# Functions of Python's that take switches, and write to nothing.
+_PURE: Final = frozenset({"multi_head_attention_forward", "interpolate", "einsum"})
+
+# Functions that shorten rows of their table where they are told how long one may be.
+_SHORTENING: Final = frozenset({"embedding", "embedding_bag"})
+
+_NEVER, _ALWAYS, _IF_SAID, _IF_NORM = range(4)
+
+
+@dataclass(eq=False)
+class _Before:
+    """A tensor as it was."""
+
+    tensor: Any
+    path: Any
+    alias: Any  # another tensor of the same memory
+    address: int
+    version: int | None
+    copy: Any = None
+    gradient: Any = None
+    leaf: bool = True
+    wanted: bool = False
+
+    def save(self) -> None:
+        if self.copy is None:
+            self.copy = self.alias.clone()
+
+
+class Tensors:
+    """The tensors that a model can reach, as they were.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._buffers = {id(buffer) for buffer in model.buffers()}
+        self._records: dict[int, list[_Before]] = {}  # by the memory they lie in
+        self._written: set[int] = set()
+
+    def leaf(self, value: Any, path: Any) -> Callable[[], object] | None:
+        """Remember a tensor or a generator; :class:`~limelight.capture.reachable.Memory` asks."""
+        import torch
+
+        if isinstance(value, torch.Tensor):
+            return self._tensor(value, path)
+        if isinstance(value, torch.Generator):
+            before = value.get_state()
+            return lambda: value.set_state(before)
+        return None
+
+    def _tensor(self, tensor: Any, path: Any) -> Callable[[], object]:
+        if tensor.is_meta or "Uninitialized" in type(tensor).__name__:
+            return _nothing
+        try:
+            alias, address, memory = tensor.data, tensor.data_ptr(), _memory(tensor)
+        except (RuntimeError, NotImplementedError):  # sparse, quantised by a package, fake
+            return _whole(tensor, path)
+        record = _Before(tensor, path, alias, address, _version(tensor))
+        record.leaf, record.wanted = tensor.is_leaf, tensor.requires_grad
+        record.gradient = tensor.grad if record.leaf else None
+        self._records.setdefault(memory, []).append(record)
+        if id(tensor) in self._buffers or tensor.nbytes <= _SMALL:
+            record.save()
+        undo = record.gradient is not None and self._tensor(record.gradient, (path, "grad"))
+
+        def restore() -> None:
+            if undo:
+                undo()
+            self._restore(record)
+
+        return restore
+
+    def _restore(self, record: _Before) -> None:
+        import torch
+
+        tensor, alias = record.tensor, record.alias
+        moved = tensor.data_ptr() != record.address or tensor.dtype != alias.dtype
+        if moved or tensor.shape != alias.shape or tensor.stride() != alias.stride():
+            tensor.data = alias
+        if record.leaf and tensor.requires_grad != record.wanted:
+            tensor.requires_grad_(record.wanted)
+        if record.leaf and tensor.grad is not record.gradient:
+            tensor.grad = record.gradient
+        if record.copy is not None:
+            if not torch.equal(alias, record.copy):
+                alias.copy_(record.copy)  # through the alias: autograd does not count it
+        elif _version(tensor) != record.version and id(tensor) not in self._written:
+            raise _unseen(record.path)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Copy what is about to be written to, while the context lasts.
+
+        Yields
+        ------
+        None
+        """
+        with _guard(self._before_write):
+            yield
+
+    def _before_write(self, values: Iterable[Any]) -> None:
+        import torch
+
+        for value in values:
+            if isinstance(value, torch.Tensor):
+                self._written.add(id(value))
+                for record in self._records.get(_memory(value, 0), ()):
+                    self._written.add(id(record.tensor))
+                    record.save()
+            elif isinstance(value, (list, tuple)):
+                self._before_write(value)
+            elif isinstance(value, dict):
+                self._before_write(value.values())
+
+
+def _guard(before_write: Callable[[Iterable[Any]], None]) -> Any:
+    from torch.overrides import TorchFunctionMode
+
+    class Guard(TorchFunctionMode):  # type: ignore[misc]  # torch is Any to mypy
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            when = _when(func)
+            if kwargs:
+                if kwargs.get("out") is not None or (when and _writes(when, args, kwargs)):
+                    before_write((*args, *kwargs.values()))
+                return func(*args, **kwargs)
+            if when and _writes(when, args, {}):
+                before_write(args)
+            return func(*args)
+
+    return Guard()
+
+
+def _writes(when: int, args: Any, kwargs: Any) -> bool:
+    """Say whether a call may write to its arguments."""
+    if when == _IF_NORM:
+        return kwargs.get("max_norm") is not None or any(type(arg) is float for arg in args)
+    return when == _ALWAYS or any(value is True for value in (*args, *kwargs.values()))
+
+
+#: When a function writes to its arguments, by function.
+_known: dict[Any, int] = {}
+
+
+def _when(function: Any) -> int:
+    """Say when a function may write to its arguments: never, always, or if a switch says so."""
+    known = _known.get(function)
+    if known is None:
+        known = _judged(function)
+        if getattr(function, "__name__", "") not in ("__get__", "__set__"):
+            _known[function] = known
+    return known
+
+
+def _judged(function: Any) -> int:
+    name = str(getattr(function, "__name__", ""))
+    schemas = _schemas(function)
+    if schemas:
+        return _ALWAYS if any(schema.is_mutable for schema in schemas) else _NEVER
+    if name in _INPLACE or name in _HANDS_OUT or any(part in name for part in _STATISTICS):
+        return _ALWAYS
+    if name.endswith("_") and not name.endswith("__"):
+        return _ALWAYS
+    if name in _SHORTENING:
+        return _IF_NORM
+    return _IF_SAID if type(function) is FunctionType and name not in _PURE else _NEVER
+
+
+def _schemas(function: Any) -> list[Any]:
+    """Return the schemas of an operator of ``torch.ops``."""
+    if hasattr(function, "_schema"):
+        return [function._schema]
+    overloads = getattr(function, "overloads", None)
+    if not callable(overloads) or not hasattr(function, "_qualified_op_name"):
+        return []
+    return [getattr(function, name)._schema for name in overloads()]
+
+
+def _memory(tensor: Any, otherwise: int | None = None) -> int:
+    """Return which piece of memory a tensor lies in."""
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except (RuntimeError, NotImplementedError):
+        if otherwise is None:
+            raise
+        return otherwise
+
+
+def _version(tensor: Any) -> int | None:
+    """Return how often a tensor was written to; None where torch does not count."""
+    return None if tensor.is_inference() else int(tensor._version)
+
+
+def _whole(tensor: Any, path: Any) -> Callable[[], object]:
+    """Remember a tensor that has no plain memory: how often it was written to."""
+    before = _version(tensor)
+
+    def undo() -> None:
+        if _version(tensor) != before:
+            raise _unseen(path)
+
+    return undo
+
+
+def _nothing() -> None:
+    """Put back a tensor that has no values."""
+
+
+def _unseen(path: Any) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"The model's pass changed {spelled(path)!r}, which cannot be put back.",
+        "Wanted a model that one pass more leaves as it was.",
+        "Let it write to its parameters through torch's own functions, and not in evaluation mode.",
+    )

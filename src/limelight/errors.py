@@ -63,6 +63,10 @@ class NoAttentionError(UnsupportedModelError):
     plain = False
 
 
+class UnbuiltModelError(UnsupportedModelError):
+    """The model has no parameters yet: its first batch makes them."""
+
+
 class ProbeError(LimelightError):
     """The probe is missing, empty, or does not fit the model."""
 

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from limelight.errors import LimelightError, UnsupportedModelError
+from limelight.divided import refuse_divided
+from limelight.errors import LimelightError
 from limelight.log_folder import log_folder
 
 Processes = Literal["first", "all"]
@@ -22,7 +23,6 @@ _VARIABLES: Final = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "LOCAL_RANK
 
 #: Wrappers whose own forward talks to the other processes; inside is the same model.
 _WRAPPERS: Final = {"DistributedDataParallel", "DataParallel"}
-_SHARDED: Final = {"FullyShardedDataParallel", "FSDPModule"}
 
 
 def rank() -> int:
@@ -122,7 +122,8 @@ def unwrapped(model: Any) -> Any:
     Raises
     ------
     UnsupportedModelError
-        If each process holds only a part of the parameters.
+        If one process cannot run it alone: it holds a part of the parameters only, or the model
+        talks to the others.
 
     Examples
     --------
@@ -131,15 +132,5 @@ def unwrapped(model: Any) -> Any:
     """
     while type(model).__name__ in _WRAPPERS:
         model = model.module
-    parts = getattr(model, "modules", None)
-    if "torch" in sys.modules and callable(parts) and any(map(_is_sharded, parts())):
-        raise UnsupportedModelError(
-            f"Got a {type(model).__name__} whose parameters are sharded over processes (FSDP).",
-            "Wanted a model that one process can run alone.",
-            "Record a checkpoint of it instead, gathered into one process.",
-        )
+    refuse_divided(model)
     return model
-
-
-def _is_sharded(module: Any) -> bool:
-    return any(kind.__name__ in _SHARDED for kind in type(module).__mro__)

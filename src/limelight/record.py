@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
@@ -17,12 +17,22 @@ from typing import Any, TypeVar
 
 from limelight.analyses.blockwise.blas import one_thread_each
 from limelight.capture import Probe, capture, parameters
-from limelight.errors import LimelightError, LimelightWarning, NoAttentionError, StoreError
+from limelight.divided import undisturbed
+from limelight.errors import (
+    LimelightError,
+    LimelightWarning,
+    NoAttentionError,
+    StoreError,
+    UnbuiltModelError,
+)
+from limelight.first_step import FirstStep
 from limelight.log_folder import log_folder
 from limelight.measuring import Uniforms, measures_of
 from limelight.processes import Processes, folder, unwrapped
 from limelight.renamed import arguments
+from limelight.selection import patterns, selected
 from limelight.store import Step, Writer
+from limelight.store.format.files import sidecar
 from limelight.store.format.precision import Form
 from limelight.store.write.claim import claim, release
 from limelight.store.write.step import sites_of
@@ -49,11 +59,14 @@ class Recorder:
     processes : str
         Where several processes train one model: ``first``, only the first records; ``all``, each
         into a folder of its own, ``rank-1`` and so on below the first one's.
+    sites : str or sequence of str, optional
+        Names of the sites to record, ``*`` matches anything, such as ``encoder/layer/11/*``; all
+        if not given. What one step costs is told once, after the first.
 
     Raises
     ------
     LimelightError
-        If ``processes`` or ``precision`` is unknown.
+        If ``processes`` or ``precision`` is unknown, or ``sites`` are no names.
     ProbeError
         If ``probe`` is no good in itself.
 
@@ -87,6 +100,7 @@ class Recorder:
         precision: Form = "float16",
         parameters: bool = True,
         processes: Processes = "first",
+        sites: Sequence[str] | str | None = None,
     ) -> None:
         recorded = folder(log_dir, processes)  # None: another process records
         self._log_dir = log_folder(log_dir) if recorded is None else recorded
@@ -99,6 +113,10 @@ class Recorder:
         self._release: Callable[[], object] | None = None
         self._attention = self._probe is not None
         self._parameters = parameters
+        self._sites = patterns(sites)
+        self._alone = undisturbed if processes == "first" else nullcontext
+        self._first = FirstStep(sidecar(self._log_dir))
+        self._unbuilt: UnbuiltModelError | None = None
         self._uniforms = Uniforms()
 
     def __enter__(self) -> Recorder:
@@ -123,18 +141,26 @@ class Recorder:
             Whether a step was published. Not if ``step`` is no whole number from 0: one warning
             says so, and later steps are recorded.
         """
+        recorded = self._tried(lambda: self._recorded(step, epoch), "anything")
+        if recorded is None:
+            self.close()
+        return bool(recorded)
+
+    def _recorded(self, step: int, epoch: float | None) -> bool:
+        """Do what :meth:`record` says; what is not caught here is caught there."""
         if self._writer is None or not self._prepared():
             return False
         if (begun := self._begun(step, epoch)) is None:
             return False
         made = begun
+        self._first.begin()
         if self._attention:
-            attended = self._tried(lambda: self._attend(made), "attention")
-            self._attention = attended is not None
+            attended = self._once_built(lambda: self._attend(made), "attention")
+            self._attention = attended is not None or self._unbuilt is not None
             made = attended or made
         if self._parameters:
-            numbers = self._tried(lambda: parameters(self._model), "parameters")
-            self._parameters = numbers is not None
+            numbers = self._once_built(lambda: parameters(self._model), "parameters")
+            self._parameters = numbers is not None or self._unbuilt is not None
             made = replace(made, parameters=numbers)
         if made.tree is None and made.parameters is None:
             return False
@@ -148,13 +174,19 @@ class Recorder:
         published = self._tried(publish, "anything") is not None
         if not published:
             self.close()
-        return published
+            return False
+        numbers = made.parameters
+        self._first.tell(len(made.sites), 0 if numbers is None else numbers.sizes["parameter"])
+        return True
 
     def close(self) -> None:
         """End recording; what was published stays."""
+        if self._unbuilt is not None and self._writer is not None:
+            never, self._unbuilt = self._unbuilt, None
+            warnings.warn(LimelightWarning(self._excuse("anything", never)), stacklevel=2)
         self._writer = None
         if self._release is not None:
-            self._release()
+            self._tried(self._release, "anything")
 
     def _begun(self, step: int, epoch: float | None) -> Step | None:
         """Return a step without content; None, and one warning, for what is no step."""
@@ -184,8 +216,13 @@ class Recorder:
 
     def _attend(self, step: Step) -> Step:
         """Add attention to a step, and its measures."""
-        tree = capture(self._model, self._probe)
+        with self._alone():
+            tree = capture(self._model, self._probe)
         sites = sites_of(tree)
+        wanted = selected(sites, self._sites)
+        if len(wanted) < len(sites):
+            tree = tree.filter(lambda node: node.path.lstrip("/") in wanted)
+            sites = {name: sites[name] for name in wanted}
         # NumPy lets others work meanwhile.
         with one_thread_each() if len(sites) > 1 else nullcontext(), ThreadPoolExecutor() as pool:
             measured = dict(zip(sites, pool.map(measures_of, sites.values()), strict=True))
@@ -193,10 +230,25 @@ class Recorder:
             uniform = dict(zip(sites, even, strict=True))
         return replace(step, tree=tree, measures=measured, uniform=uniform)
 
+    def _once_built(self, act: Callable[[], Result], what: str) -> Result | None:
+        """Do something that may fail; a model without parameters as yet is asked again later."""
+
+        def tried() -> Result | None:
+            self._unbuilt = None
+            try:
+                return act()
+            except UnbuiltModelError as cause:
+                self._unbuilt = cause
+                return None
+
+        return self._tried(tried, what)
+
     def _tried(self, act: Callable[[], Result], what: str) -> Result | None:
         """Do something that may fail; training must not."""
         try:
             return act()
+        except LimelightWarning:
+            raise  # a person asked for warnings to be errors
         except Exception as cause:  # noqa: BLE001  # a promise: no error of ours stops training
             warnings.warn(LimelightWarning(self._excuse(what, cause)), stacklevel=3)
             return None
@@ -204,15 +256,42 @@ class Recorder:
     def _excuse(self, what: str, cause: Exception) -> str:
         if isinstance(cause, NoAttentionError) and cause.plain and self._parameters:
             return "No attention here; parameters are recorded. probe=None says so."
-        if isinstance(cause, LimelightError):
-            reason = str(cause)
-        elif isinstance(cause, OSError):
-            reason = (
-                f"{cause.strerror or cause}: {cause.filename or self._log_dir}. Free some space, "
-                "or choose a folder that can be written."
-            )
-        else:
-            reason = f"{type(cause).__name__}: {cause}"
-        return f"limelight records no {what} of this run from here on. {reason}".replace(
-            "no anything", "nothing"
+        return excuse(what, cause, self._log_dir)
+
+
+def excuse(what: str, cause: Exception, log_dir: object = "the log folder") -> str:
+    """Say in a sentence or two what is not recorded from here on, and why.
+
+    Parameters
+    ----------
+    what : str
+        ``attention``, ``parameters``, or ``anything``.
+    cause : Exception
+    log_dir : path
+        Named where the file system does not say which file it was.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> excuse("anything", ValueError("no"))
+    'limelight records nothing of this run from here on. ValueError: no'
+    """
+    try:
+        said = str(cause)
+    except Exception:  # noqa: BLE001  # an error of somebody's that cannot say what it is
+        said = "it does not say why"
+    if isinstance(cause, LimelightError):
+        reason = said
+    elif isinstance(cause, OSError):
+        reason = (
+            f"{cause.strerror or said}: {cause.filename or log_dir}. Free some space, "
+            "or choose a folder that can be written."
         )
+    else:
+        reason = f"{type(cause).__name__}: {said}"
+    return f"limelight records no {what} of this run from here on. {reason}".replace(
+        "no anything", "nothing"
+    )

@@ -6,17 +6,20 @@ Room: apps. Comes in: what Keras tells its callbacks. Goes out: calls of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Literal
 
 import keras
 
+from limelight.apps.net import InNet
 from limelight.apps.pace import OMITTED, Pace
 from limelight.capture import Probe
+from limelight.capture.keras.backends.backend import backend
 from limelight.renamed import arguments
 
 
-class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+class KerasCallback(InNet, keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
     """Record a model's attention and parameters while ``fit`` trains it.
 
     The untrained model is recorded first, then every epoch or every so many steps, and last the
@@ -35,11 +38,13 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     processes : str
         On several processes: ``"first"``, only the first records; ``"all"``, each into a folder of
         its own, ``rank-1`` and so on below ``log_dir``.
+    sites : str or sequence of str, optional
+        Names of the sites to record, ``*`` matches anything; all if not given.
 
     Raises
     ------
     LimelightError
-        If ``every``, ``precision`` or ``processes`` makes no sense.
+        If ``every``, ``precision``, ``processes`` or ``sites`` makes no sense.
     ProbeError
         If ``probe`` is no good in itself.
 
@@ -63,6 +68,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         every: Literal["epoch"] | int = "epoch",
         precision: Literal["float16", "compact"] = "float16",
         processes: Literal["first", "all"] = "first",
+        sites: Sequence[str] | str | None = None,
     ) -> None:
         super().__init__()
         self._pace = Pace(
@@ -71,6 +77,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
             every=every,
             precision=precision,
             processes=processes,
+            sites=sites,
             name="KerasCallback",
         )
         self._begun = False
@@ -80,7 +87,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         self._new_fit = False
         if every != "epoch":
             # Only then: Keras waits for every batch when a callback has this method.
-            self.on_train_batch_end = self._after_batch
+            self.on_train_batch_end = self._on_train_batch_end
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Record the untrained model.
@@ -135,7 +142,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         self._pace.record(self._step(), self._epochs_done)
         self._pace.close()
 
-    def _after_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def _on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Record after so many steps."""
         total = (self.params or {}).get("steps")
         epoch = self._epochs_before + self._epoch + (batch + 1) / total if total else None
@@ -144,4 +151,6 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     def _step(self) -> int:
         """Return how many steps the optimizer has made; epochs where there is no optimizer."""
         iterations = getattr(getattr(self.model, "optimizer", None), "iterations", None)
-        return int(self._epochs_done) if iterations is None else int(iterations)
+        if iterations is None:
+            return int(self._epochs_done)
+        return int(backend().read(iterations))  # of several copies, where a strategy keeps them

@@ -9,10 +9,12 @@ from __future__ import annotations
 import importlib
 import math
 import sys
+from collections.abc import Sequence
 from functools import reduce
 from os import PathLike
 from typing import Any, Final, Literal
 
+from limelight.apps.net import InNet
 from limelight.apps.pace import OMITTED, Pace
 from limelight.capture import Probe
 from limelight.errors import LimelightError
@@ -33,7 +35,7 @@ def _bases() -> tuple[type, ...]:
     return tuple(package.Callback for package in loaded)
 
 
-class LightningCallback(*_bases()):  # type: ignore[misc]  # known when it runs
+class LightningCallback(InNet, *_bases()):  # type: ignore[misc]  # known when it runs
     """Record a model's attention and parameters while Lightning's ``Trainer`` trains it.
 
     The untrained model is recorded first (or the one a checkpoint held), then every epoch or every
@@ -54,14 +56,16 @@ class LightningCallback(*_bases()):  # type: ignore[misc]  # known when it runs
     processes : str
         On several processes: ``"first"``, only the first records; ``"all"``, each into a folder of
         its own, ``rank-1`` and so on below ``log_dir``.
+    sites : str or sequence of str, optional
+        Names of the sites to record, ``*`` matches anything; all if not given.
     model : str, optional
         What to watch within the LightningModule, such as ``"net.encoder"``; all of it if not given.
 
     Raises
     ------
     LimelightError
-        If ``every``, ``precision`` or ``processes`` makes no sense, or, when training starts, the
-        LightningModule has no such ``model``.
+        If ``every``, ``precision``, ``processes`` or ``sites`` makes no sense. When training
+        starts, a LightningModule that has no such ``model`` is a warning.
     ProbeError
         If ``probe`` is no good in itself.
 
@@ -82,6 +86,7 @@ class LightningCallback(*_bases()):  # type: ignore[misc]  # known when it runs
         every: Literal["epoch"] | int = "epoch",
         precision: Literal["float16", "compact"] = "float16",
         processes: Literal["first", "all"] = "first",
+        sites: Sequence[str] | str | None = None,
         model: str | None = None,
     ) -> None:
         super().__init__()
@@ -91,6 +96,7 @@ class LightningCallback(*_bases()):  # type: ignore[misc]  # known when it runs
             every=every,
             precision=precision,
             processes=processes,
+            sites=sites,
             name="LightningCallback",
         )
         self._path = model

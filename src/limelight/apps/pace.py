@@ -7,6 +7,7 @@ Room: apps. Comes in: what a framework tells its callbacks, as plain numbers. Go
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from numbers import Integral
 from os import PathLike
 from typing import Any, Final, Literal
@@ -16,6 +17,7 @@ from limelight.errors import LimelightError, LimelightWarning
 from limelight.log_folder import log_folder
 from limelight.processes import Processes, folder
 from limelight.record import Recorder
+from limelight.selection import patterns
 from limelight.store.format.precision import Form
 from limelight.store.format.precision import precision as form_of
 
@@ -38,7 +40,7 @@ class Pace:
         The run's folder.
     probe : Probe, array, None or OMITTED
     every : ``"epoch"`` or int
-    precision, processes : str
+    precision, processes, sites : str
         As in :class:`~limelight.record.Recorder`.
     name : str
         Of the callback, for its messages.
@@ -46,7 +48,7 @@ class Pace:
     Raises
     ------
     LimelightError
-        If ``every``, ``precision`` or ``processes`` makes no sense.
+        If ``every``, ``precision``, ``processes`` or ``sites`` makes no sense.
     ProbeError
         If ``probe`` is no good in itself.
     """
@@ -59,6 +61,7 @@ class Pace:
         every: Every,
         precision: Form,
         processes: Processes,
+        sites: Sequence[str] | str | None = None,
         name: str,
     ) -> None:
         if every != "epoch" and not (_is_whole(every) and every >= 1):
@@ -85,6 +88,7 @@ class Pace:
         self._every = every
         self._precision = precision
         self._processes = processes
+        self._sites = patterns(sites)
         self._recorder: Recorder | None = None
         self._last: int | None = None  # newest recorded step
 
@@ -102,7 +106,12 @@ class Pace:
         """
         self.close()
         self._recorder = Recorder(
-            self._log_dir, model, self._probe, precision=self._precision, processes=self._processes
+            self._log_dir,
+            model,
+            self._probe,
+            precision=self._precision,
+            processes=self._processes,
+            sites=self._sites,
         )
         self.record(step, epoch)
 

@@ -6,17 +6,19 @@ Room: apps. Comes in: what the Trainer tells its callbacks. Goes out: calls of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Literal
 
 import transformers
 
+from limelight.apps.net import InNet
 from limelight.apps.pace import OMITTED, Pace
 from limelight.capture import Probe
 from limelight.renamed import arguments
 
 
-class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of no type here
+class TrainerCallback(InNet, transformers.TrainerCallback):  # type: ignore[misc]  # of no type here
     """Record a model's attention and parameters while ``Trainer`` trains it.
 
     The untrained model is recorded first (or the one a checkpoint held), then every epoch or every
@@ -37,11 +39,13 @@ class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of
     processes : str
         On several processes: ``"first"``, only the first records; ``"all"``, each into a folder of
         its own, ``rank-1`` and so on below ``log_dir``.
+    sites : str or sequence of str, optional
+        Names of the sites to record, ``*`` matches anything; all if not given.
 
     Raises
     ------
     LimelightError
-        If ``every``, ``precision`` or ``processes`` makes no sense.
+        If ``every``, ``precision``, ``processes`` or ``sites`` makes no sense.
     ProbeError
         If ``probe`` is no good in itself.
 
@@ -62,6 +66,7 @@ class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of
         every: Literal["epoch"] | int = "epoch",
         precision: Literal["float16", "compact"] = "float16",
         processes: Literal["first", "all"] = "first",
+        sites: Sequence[str] | str | None = None,
     ) -> None:
         self._pace = Pace(
             log_dir,
@@ -69,6 +74,7 @@ class TrainerCallback(transformers.TrainerCallback):  # type: ignore[misc]  # of
             every=every,
             precision=precision,
             processes=processes,
+            sites=sites,
             name="TrainerCallback",
         )
 

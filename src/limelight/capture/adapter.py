@@ -13,6 +13,7 @@ import pkgutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,8 +31,33 @@ if TYPE_CHECKING:
     from limelight.capture.recognition import Softmax
 
 
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter as an adapter reads it, where there is more to say than its values.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    values : array, optional
+        None where it has none in this process.
+    trainable : bool
+        False: frozen.
+    note : str
+        What the values are, if not the parameter's own, or why there are none.
+    """
+
+    shape: tuple[int, ...]
+    values: NDArray[Any] | None
+    trainable: bool = True
+    note: str = ""
+
+
 class Adapter(Protocol):
-    """What a framework's folder offers; every member but ``matches`` is called with its model."""
+    """What a framework's folder offers; every member but ``matches`` is called with its model.
+
+    Beside these, an adapter may offer ``every_parameter(model)``: as ``named_parameters``, with a
+    :class:`Parameter` for each, also for those that are frozen or cannot be read.
+    """
 
     def matches(self, model: Any) -> bool:
         """Say whether this framework made the model; must not import it to find out."""

@@ -1,4 +1,4 @@
-"""Every trainable parameter of a model, summed up.
+"""Every parameter of a model, summed up.
 
 Room: capture. Comes in: a live model. Goes out: one labelled dataset of histograms and moments.
 """
@@ -12,19 +12,19 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from limelight.capture.adapter import adapter_for
+from limelight.capture.adapter import Parameter, adapter_for
 from limelight.histogram import BINS, NEAR_ZERO, Statistics, statistics
 
 _NUMBERS = ("low", "high", "mean", "std", "min", "max", "norm", "near_zero", "nonfinite")
 
 
 def parameters(model: Any) -> xr.Dataset:
-    """Sum up every trainable parameter of a model.
+    """Sum up every parameter of a model, also those that are frozen.
 
     Parameters
     ----------
-    model : keras.Model
-        A built model. Its parameters are read, never copied and never changed.
+    model : keras.Model or torch.nn.Module
+        A built model. Its parameters are read, and never changed.
 
     Returns
     -------
@@ -34,12 +34,15 @@ def parameters(model: Any) -> xr.Dataset:
         finite values, float64 [parameter]: ``low``, ``high``, ``mean``, ``std``, ``min``, ``max``,
         ``norm`` (Euclidean), ``near_zero`` (share with ``|w| <= 0.001 std``, exact zeros included)
         and ``nonfinite`` (how many are NaN or infinite). Coords: ``parameter`` (a name that stays
-        the same from run to run), ``module`` (path of its layer), ``size``, ``shape``.
+        the same from run to run), ``module`` (path of its layer), ``size``, ``shape``,
+        ``trainable`` (False: frozen) and ``note`` (what the numbers are of, such as the modulus of
+        complex values, or why there are none; else ``""``).
 
     Raises
     ------
     UnsupportedModelError
-        If no adapter knows the model, or it is not built yet.
+        If no adapter knows the model, it is not built yet, or none of its parameters has values
+        in this process.
 
     Examples
     --------
@@ -48,16 +51,17 @@ def parameters(model: Any) -> xr.Dataset:
     >>> parameters(model)["parameter"].values.tolist()
     ['dense/kernel', 'dense/bias']
     """
-    return summarise(adapter_for(model).named_parameters(model))
+    adapter = adapter_for(model)
+    return summarise(getattr(adapter, "every_parameter", adapter.named_parameters)(model))
 
 
-def summarise(named: Mapping[str, NDArray[Any]], bins: int = BINS) -> xr.Dataset:
+def summarise(named: Mapping[str, NDArray[Any] | Parameter], bins: int = BINS) -> xr.Dataset:
     """Sum up named arrays; :func:`parameters` describes the result.
 
     Parameters
     ----------
-    named : mapping of str to array
-        Name to values.
+    named : mapping of str to array or Parameter
+        Name to values; a plain array is trainable.
     bins : int
         Of each histogram.
 
@@ -65,8 +69,12 @@ def summarise(named: Mapping[str, NDArray[Any]], bins: int = BINS) -> xr.Dataset
     -------
     Dataset
     """
-    summaries = [statistics(values, bins) for values in named.values()]
-    shapes = [np.shape(values) for values in named.values()]
+    described = [
+        item if isinstance(item, Parameter) else Parameter(np.shape(item), item)
+        for item in named.values()
+    ]
+    summaries = [_summary(parameter.values, bins) for parameter in described]
+    shapes = [parameter.shape for parameter in described]
     names = list(named)
     variables: dict[str, Any] = {"count": (("parameter", "bin"), _counts(summaries, bins))}
     for number in _NUMBERS:
@@ -79,11 +87,26 @@ def summarise(named: Mapping[str, NDArray[Any]], bins: int = BINS) -> xr.Dataset
             "module": ("parameter", np.array([_module(name) for name in names], dtype=np.str_)),
             "size": ("parameter", np.array([_size(shape) for shape in shapes], dtype=np.int64)),
             "shape": ("parameter", np.array([_spell(shape) for shape in shapes], dtype=np.str_)),
+            "trainable": ("parameter", np.array([item.trainable for item in described], bool)),
+            "note": ("parameter", np.array([_note(item) for item in described], dtype=np.str_)),
         },
     )
     dataset["near_zero"].attrs.update(units="1", limit=f"|w| <= {NEAR_ZERO:g} std")
     dataset["nonfinite"].attrs.update(units="values")
     return dataset
+
+
+def _summary(values: NDArray[Any] | None, bins: int) -> Statistics:
+    """Sum up values; of complex ones their modulus, and none where there are none."""
+    if values is None:
+        values = np.zeros(0, np.float32)
+    return statistics(np.abs(values) if np.iscomplexobj(values) else values, bins)
+
+
+def _note(parameter: Parameter) -> str:
+    values = parameter.values
+    modulus = "" if values is None or not np.iscomplexobj(values) else "modulus of complex values"
+    return ", ".join(part for part in (parameter.note, modulus) if part)
 
 
 def _counts(summaries: list[Statistics], bins: int) -> NDArray[np.int64]:

@@ -107,8 +107,16 @@ def test_a_shared_layer_has_its_weights_once():
     assert {name.rpartition("/")[2] for name in names} == {"kernel", "bias"}
 
 
-def test_frozen_layers_are_left_out():
+def test_frozen_layers_are_listed_and_marked():
     inputs = keras.Input((D,))
     frozen = layers.Dense(D, name="frozen", trainable=False)
-    model = keras.Model(inputs, layers.Dense(1, name="free")(frozen(inputs)))
-    assert parameters(model)["parameter"].values.tolist() == ["free/kernel", "free/bias"]
+    normed = layers.BatchNormalization(name="norm")(frozen(inputs))
+    model = keras.Model(inputs, layers.Dense(1, name="free")(normed))
+    summary = parameters(model)
+    trainable = dict(
+        zip(summary["parameter"].values.tolist(), summary["trainable"].values.tolist(), strict=True)
+    )
+    assert trainable == {
+        "frozen/kernel": False, "frozen/bias": False, "norm/gamma": True, "norm/beta": True,
+        "free/kernel": True, "free/bias": True,
+    }  # fmt: skip

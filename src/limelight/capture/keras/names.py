@@ -46,10 +46,38 @@ def parameters(model: Any) -> Iterator[tuple[str, Any]]:
         Such as ``encoder/attention/query/kernel``, in the model's own order. A parameter
         that sits on the model itself has no slash.
     """
-    owners = _owners(model)
+    trained = list(model.trainable_variables)
+    yield from _named(model, trained)
+
+
+def every_parameter(model: Any) -> Iterator[tuple[str, Any, bool]]:
+    """Yield every parameter once, with its stable name and whether it is trained.
+
+    Parameters
+    ----------
+    model : keras.Layer
+
+    Yields
+    ------
+    (str, keras.Variable, bool)
+        In the order the model would have them if nothing were frozen; a layer's own state, such
+        as running averages, is no parameter.
+    """
+    trained = {id(variable) for variable in model.trainable_variables}
+    every: dict[int, Any] = {}
+    for layer in model._flatten_layers():
+        every |= {id(variable): variable for variable in layer._trainable_variables}
+    if every.keys() <= trained:  # in the order of earlier recordings
+        every = {id(variable): variable for variable in model.trainable_variables}
+    for name, variable in _named(model, list(every.values())):
+        yield name, variable, id(variable) in trained
+
+
+def _named(model: Any, wanted: list[Any]) -> Iterator[tuple[str, Any]]:
+    """Name variables by the layers that hold them."""
+    owners = _owners(model, {id(variable) for variable in wanted})
     taken: set[str] = set()
     numbered: dict[str, dict[int, str]] = {}
-    wanted = list(model.trainable_variables)
     for variable in wanted:
         path = owners.get(id(variable), "")
         if path not in numbered:
@@ -99,8 +127,8 @@ def _descend(layer: Any, path: str, paths: dict[int, str]) -> None:
             _descend(child, paths[id(child)], paths)
 
 
-def _owners(model: Any) -> dict[int, str]:
-    """Return the path of the innermost layer that holds each trainable variable."""
+def _owners(model: Any, wanted: set[int]) -> dict[int, str]:
+    """Return the path of the innermost layer that holds each of some variables."""
     owners: dict[int, str] = {}
     named = paths(model)
 
@@ -108,7 +136,9 @@ def _owners(model: Any) -> dict[int, str]:
         if id(layer) in seen:
             return
         seen.add(id(layer))
-        for variable in layer.trainable_variables:
+        for variable in layer.variables:
+            if id(variable) not in wanted:
+                continue
             owners[id(variable)] = named[id(layer)]
         for child in children(layer):
             visit(child, seen)

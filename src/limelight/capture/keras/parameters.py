@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelight.capture.adapter import Parameter
 from limelight.capture.keras import names
-from limelight.capture.keras.backends.backend import backend
-from limelight.errors import UnsupportedModelError
+from limelight.capture.keras.backends.backend import Backend, backend
+from limelight.errors import UnbuiltModelError
 
 
 def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
@@ -34,12 +35,49 @@ def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
     UnsupportedModelError
         If the model has no parameters yet, or Keras runs on a backend that limelight does not know.
     """
+    knows = _ready(model)
+    return {name: np.asarray(knows.read(v)) for name, v in names.parameters(model)}
+
+
+def every_parameter(model: Any) -> dict[str, Parameter]:
+    """Return every parameter, frozen or not, with what is to be said of it.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built.
+
+    Returns
+    -------
+    dict of str to Parameter
+        One that cannot be read has no values, and a note that says why.
+
+    Raises
+    ------
+    UnbuiltModelError
+        If the model has no parameters yet.
+    UnsupportedModelError
+        If Keras runs on a backend that limelight does not know.
+    """
+    knows = _ready(model)
+    return {name: _described(knows, v, trains) for name, v, trains in names.every_parameter(model)}
+
+
+def _ready(model: Any) -> Backend:
     knows = backend()
     knows.ready(model)
     if not model.built:
-        raise UnsupportedModelError(
+        raise UnbuiltModelError(
             f"Got the model {model.name!r}, which has no parameters yet.",
             "Wanted a built model.",
             "Call it once on a batch, or give it a keras.Input.",
         )
-    return {name: np.asarray(knows.read(v)) for name, v in names.parameters(model)}
+    return knows
+
+
+def _described(knows: Backend, variable: Any, trainable: bool) -> Parameter:
+    shape = tuple(map(int, variable.shape))
+    try:
+        return Parameter(shape, np.asarray(knows.read(variable)), trainable)
+    except Exception as error:  # noqa: BLE001  # one odd parameter costs only itself
+        return Parameter(shape, None, trainable, f"cannot be read: {error}"[:200])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from limelight.capture.adapter import Parameter
     from limelight.capture.gating.gates import Gates
     from limelight.capture.probe import Probe
     from limelight.capture.recognition import Softmax
@@ -50,6 +51,13 @@ def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
     from limelight.capture.torch import parameters
 
     return parameters.named_parameters(model)
+
+
+def every_parameter(model: Any) -> dict[str, Parameter]:
+    """Return every parameter, frozen or not, with what is to be said of it."""
+    from limelight.capture.torch import parameters
+
+    return parameters.every_parameter(model)
 
 
 def gate(model: Any, gates: Gates) -> AbstractContextManager[None]:

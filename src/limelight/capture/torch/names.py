@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from limelight.errors import UnsupportedModelError
+from limelight.errors import UnbuiltModelError, UnsupportedModelError
 
 #: What wrappers put into names. ``module`` counts only inside a wrapper of that kind.
 _WRAPPED = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _PARALLEL = {"DataParallel", "DistributedDataParallel"}
+
+#: What is said of a parameter that the first batch makes.
+UNINITIALISED = "is not initialised yet"
 
 
 def unwrapped(model: Any) -> Any:
@@ -85,19 +88,71 @@ def parameters(model: Any) -> Iterator[tuple[str, Any]]:
     UnsupportedModelError
         If a parameter has no values here: it is not initialised yet, a placeholder, or a shard.
     """
-    parallel = {n for n, m in model.named_modules() if type(m).__name__ in _PARALLEL}
-    for name, parameter in model.named_parameters():
+    for path, parameter in every_parameter(model):
         if not parameter.requires_grad:
             continue
-        path = _stripped(name, parallel)
         reason = absence(parameter)
+        if reason == UNINITIALISED:
+            raise unbuilt(path)
         if reason:
-            raise UnsupportedModelError(
-                f"Got a model whose parameter {path!r} {reason}.",
-                "Wanted parameters with all their values in this process.",
-                "Load or gather the whole model first, or call it once if it is lazy.",
-            )
+            raise absent(path, reason)
         yield path, parameter
+
+
+def every_parameter(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every parameter once, frozen or not, with its stable name.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+
+    Yields
+    ------
+    (str, torch.nn.Parameter)
+    """
+    parallel = {n for n, m in model.named_modules() if type(m).__name__ in _PARALLEL}
+    for name, parameter in model.named_parameters():
+        yield _stripped(name, parallel), parameter
+
+
+def absent(path: str, reason: str) -> UnsupportedModelError:
+    """Return the error for a parameter without values.
+
+    Parameters
+    ----------
+    path : str
+        Its name.
+    reason : str
+        As :func:`absence` says it.
+
+    Returns
+    -------
+    UnsupportedModelError
+    """
+    return UnsupportedModelError(
+        f"Got a model whose parameter {path!r} {reason}.",
+        "Wanted parameters with all their values in this process.",
+        "Load or gather the whole model first, or call it once if it is lazy.",
+    )
+
+
+def unbuilt(path: str) -> UnbuiltModelError:
+    """Return the error for a parameter that the first batch makes.
+
+    Parameters
+    ----------
+    path : str
+        Its name.
+
+    Returns
+    -------
+    UnbuiltModelError
+    """
+    return UnbuiltModelError(
+        f"Got a model whose parameter {path!r} {UNINITIALISED}.",
+        "Wanted parameters with all their values in this process.",
+        "Load or gather the whole model first, or call it once if it is lazy.",
+    )
 
 
 def absence(parameter: Any) -> str | None:
@@ -113,7 +168,7 @@ def absence(parameter: Any) -> str | None:
     """
     kind = type(parameter).__name__
     if "Uninitialized" in kind:
-        return "is not initialised yet"
+        return UNINITIALISED
     if parameter.is_meta or kind == "FakeTensor":
         return "is on the device 'meta' and has no values"
     if kind in {"DTensor", "ShardedTensor"} or getattr(parameter, "_is_flat_param", False):

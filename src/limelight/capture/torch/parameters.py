@@ -6,12 +6,16 @@ possible.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from limelight.capture.adapter import Parameter
 from limelight.capture.torch import names
+
+#: Above so many values a sparse parameter is not written out in full.
+_MOST: Final = 1 << 27
 
 
 def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
@@ -32,6 +36,68 @@ def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
         If a parameter has no values in this process.
     """
     return {name: _array(parameter) for name, parameter in names.parameters(model)}
+
+
+def every_parameter(model: Any) -> dict[str, Parameter]:
+    """Return every parameter, frozen or not, with what is to be said of it.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+
+    Returns
+    -------
+    dict of str to Parameter
+        One that cannot be read has no values, and a note that says why.
+
+    Raises
+    ------
+    UnbuiltModelError
+        If a parameter is made by the first batch only.
+    UnsupportedModelError
+        If none has values in this process.
+    """
+    named = dict(names.every_parameter(model))
+    described = {}
+    for name, parameter in named.items():
+        reason = names.absence(parameter)
+        if reason == names.UNINITIALISED:
+            raise names.unbuilt(name)
+        described[name] = _described(parameter, reason)
+    if named and all(parameter.values is None for parameter in described.values()):
+        name, parameter = next(iter(described.items()))
+        raise names.absent(name, parameter.note)
+    return described
+
+
+def _described(parameter: Any, reason: str | None) -> Parameter:
+    shape, trainable = tuple(map(int, parameter.shape)), bool(parameter.requires_grad)
+    if reason:
+        return Parameter(shape, None, trainable, reason)
+    try:
+        values, note = _values(parameter)
+    except Exception as error:  # noqa: BLE001  # one odd parameter costs only itself
+        return Parameter(shape, None, trainable, f"cannot be read: {error}"[:200])
+    return Parameter(shape, values, trainable, note)
+
+
+def _values(parameter: Any) -> tuple[NDArray[Any] | None, str]:
+    """Return a parameter's values as an array, and what they are where that is not plain."""
+    import torch
+
+    values, note = parameter.detach(), ""
+    numbers = values.is_floating_point() or values.is_complex()
+    if hasattr(values, "full_tensor"):  # spread over a mesh of one device
+        values = values.full_tensor()
+    if values.layout is not torch.strided:
+        if values.numel() > _MOST:
+            return None, f"is sparse, with {values.numel()} places"
+        values, note = values.to_dense(), "sparse, zeros included"
+    elif values.is_quantized:
+        values, note = values.dequantize(), "dequantised"
+    elif hasattr(parameter, "quant_state") or not (numbers or type(values) is torch.Tensor):
+        return None, f"holds codes of a {type(parameter).__name__}"
+    return _array(values), note
 
 
 def _array(parameter: Any) -> NDArray[Any]:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from limelight.capture.recognition import Softmax, nothing_seen
-from limelight.capture.torch.names import absence, name_of, paths
+from limelight.capture.torch.names import UNINITIALISED, absence, name_of, paths
 from limelight.capture.torch.recognise.uncapturable import kind_of
 from limelight.capture.torch.trace.recorder import Trace
-from limelight.errors import UnsupportedModelError
+from limelight.errors import UnbuiltModelError, UnsupportedModelError
 
 _ORDER = (
     "Pass inputs whose first axis counts the examples. Where the model wants another order, say "
@@ -56,7 +56,8 @@ def check(model: Any) -> None:
     for path, parameter in model.named_parameters():
         reason = absence(parameter)
         if reason and "shard" not in reason:
-            raise UnsupportedModelError(
+            kind = UnbuiltModelError if reason == UNINITIALISED else UnsupportedModelError
+            raise kind(
                 f"Got the model {name!r}, whose parameter {path.replace('.', '/')!r} {reason}.",
                 "Wanted a model that can run.",
                 "Load its parameters, or call it once on a batch if it is lazy.",

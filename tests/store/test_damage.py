@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
 import zarr
-from ondisk import break_row, edit
-from recordings import record, site, two_sites
+from factored import site_of, vectors
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ondisk import break_row, copied, edit, unsealed
+from recordings import parameters, record, site, two_sites
 
 from limelight.errors import NotRecordedError, StoreError
 from limelight.store import Writer, open_run
@@ -209,3 +213,121 @@ class TestAbsent:
         assert run.parameters().sizes == {"step": 0, "parameter": 0, "bin": 64}
         with pytest.raises(NotRecordedError, match="Nothing has been recorded in it yet"):
             run.weights("pool")
+
+
+@pytest.fixture(scope="module", params=["live", "closed"])
+def whole(request, tmp_path_factory):
+    """A small recording of maps, vectors, NaNs and parameters, and what it holds."""
+    folder = tmp_path_factory.mktemp("logs") / "run"
+    with Writer(folder) as writer:
+        for step in range(3):
+            broken = site(step, (1, 2, 5, 5))
+            broken["weights"][0, 1, 2] = np.nan
+            sites = {"a": site(step, (1, 2, 4, 4), by_head=True), "b": broken,
+                     "v": site_of(vectors(step, positions=30))}  # fmt: skip
+            record(writer, step, sites, parameters=parameters(step), epoch=step / 2)
+    if request.param == "live":
+        unsealed(folder)
+    return folder, held(folder)
+
+
+class TestAnythingAnywhere:
+    """Whatever is flipped, cut or swapped: an error or a problem, never another number."""
+
+    @settings(max_examples=25, deadline=None, derandomize=True)
+    @given(data=st.data())
+    def test_a_byte_or_a_cut(self, whole, tmp_path_factory, data):
+        folder, before = whole
+        copy = copied(folder, tmp_path_factory.mktemp("copy") / "run")
+        files = [path for path in sorted(sidecar(copy).rglob("*")) if path.is_file()]
+        path = data.draw(st.sampled_from(files), label="file")
+        content = bytearray(path.read_bytes())
+        at = data.draw(st.integers(0, len(content) - 1), label="at")
+        if data.draw(st.booleans(), label="cut"):
+            content = content[:at]
+        else:
+            content[at] ^= 1 << data.draw(st.integers(0, 7), label="bit")
+        path.write_bytes(content)
+        unharmed(copy, before)
+
+    def test_any_two_files_of_rows_swapped(self, whole, tmp_path):
+        folder, before = whole
+        files = [path.relative_to(folder) for path in sidecar(folder).rglob("*")
+                 if path.suffix == ".zip" or path.name.startswith("c.")]  # fmt: skip
+        copy = copied(folder, tmp_path / "run")
+        aside = tmp_path / "aside"
+        for number, first in enumerate(files):
+            for second in files[number + 1 :: 4]:  # of each file with a quarter of the others
+                (copy / first).rename(aside)
+                (copy / second).rename(copy / first)
+                aside.rename(copy / second)
+                unharmed(copy, before)
+                assert len(held(copy)) < len(before), f"{first} for {second} goes unseen"
+                (copy / first).rename(aside)
+                (copy / second).rename(copy / first)
+                aside.rename(copy / second)
+
+    def test_any_file_in_place_of_another_runs(self, whole, tmp_path):
+        folder, before = whole
+        other = tmp_path / "other"
+        with Writer(other) as writer:
+            for step in range(3):
+                sites = {"a": site(9, (1, 2, 4, 4), by_head=True), "b": site(9, (1, 2, 5, 5)),
+                         "v": site_of(vectors(9, positions=30))}  # fmt: skip
+                record(writer, step, sites, parameters=parameters(9), epoch=step / 2)
+        if any(path.name.startswith("r.") for path in (sidecar(folder) / "rows").iterdir()):
+            unsealed(other)
+        for path in sidecar(other).rglob("*"):
+            if path.is_file():
+                copy = copied(folder, tmp_path / "copy")
+                shutil.copy(path, copy / path.relative_to(other))
+                unharmed(copy, before)
+                shutil.rmtree(copy)
+
+    def test_any_file_replaced_by_a_folder(self, whole, tmp_path):
+        folder, before = whole
+        for path in [path for path in sidecar(folder).rglob("*") if path.is_file()]:
+            copy = copied(folder, tmp_path / "copy")
+            harmed = copy / path.relative_to(folder)
+            harmed.unlink()
+            harmed.mkdir()
+            unharmed(copy, before)
+            shutil.rmtree(copy)
+
+
+def held(folder):
+    """Return what a recording tells, by the question; what raises one of our errors is missing."""
+    answers = {}
+
+    def ask(key, act):
+        with suppress(StoreError, NotRecordedError):
+            answers[key] = act()
+
+    try:
+        run = open_run(folder)
+    except (StoreError, NotRecordedError):
+        return answers
+    for step, epoch in zip(run.steps.tolist(), run.epochs.tolist(), strict=True):
+        answers["epoch", step] = np.array(epoch)
+        for name in run.sites:
+            ask(("map", step, name), lambda: run.weights(name, step).values)  # noqa: B023
+            ask(("allowed", step, name), lambda: run.site(name, step)["allowed"].values)  # noqa: B023
+            ask(("valid", step, name), lambda: np.concatenate(run.valid(name, step), -1))  # noqa: B023
+            ask(("small", step, name), lambda: run.overview(step, 0)[name][0])  # noqa: B023
+            ask(("nan", step, name), lambda: np.array(run.overview(step, 0)[name][1] is None))  # noqa: B023
+        ask(("measures", step), lambda: run.measures([step])["entropy"].values)  # noqa: B023
+        ask(("uniform", step), lambda: run.measures([step])["entropy_uniform"].values)  # noqa: B023
+        ask(("means", step), lambda: run.parameters(step=[step])["mean"].values)  # noqa: B023
+        ask(("counts", step), lambda: run.parameters(step=[step])["count"].values)  # noqa: B023
+    return answers
+
+
+def unharmed(folder, before):
+    """Every number is the one that was recorded; where steps are missing, that is a problem."""
+    after = held(folder)
+    for key, value in after.items():
+        np.testing.assert_array_equal(value, before[key], err_msg=str(key))
+    steps = {key[1] for key in after}
+    if steps < {key[1] for key in before}:
+        with suppress(StoreError, NotRecordedError):
+            assert open_run(folder).problems

@@ -127,6 +127,8 @@ def read(path: Path, run: str | None) -> tuple[list[Line], list[str]]:
         return parse(path.read_bytes(), run)
     except FileNotFoundError:
         return [], []
+    except OSError as cause:
+        return [], [f"The index cannot be read ({cause.strerror or cause}): {path}."]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 from limelight.capture.keras.backends.backend import backend
 from limelight.capture.probe import Probe
 from limelight.capture.probe.refused import advice
-from limelight.errors import ProbeError
+from limelight.errors import LimelightError, ProbeError
 
 _CONTEXT = {"training", "mask", "return_attention_scores", "use_causal_mask"}
 
@@ -38,6 +38,8 @@ def run(model: Any, probe: Probe) -> list[Any]:
     inputs = tensors(probe)
     try:
         outputs(model, probe, inputs)
+    except LimelightError:
+        raise
     except Exception as error:
         shapes = " and ".join(str(array.shape) for array in probe.arrays)
         raise ProbeError(

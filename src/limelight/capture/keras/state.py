@@ -1,29 +1,31 @@
 """Keeps a forward pass from leaving traces in a Keras model.
 
-Room: capture, Keras. Comes in: a model. Goes out: the same model, whatever its layers did to their
-state, to their losses, or to the sources of randomness.
+Room: capture, Keras. Comes in: a model. Goes out: the same model, whatever its layers, or anything
+that they can reach, did to their state, to their losses, or to the sources of randomness.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limelight.capture.keras.backends.backend import backend
+from limelight.capture.keras.backends.backend import Backend, backend
+from limelight.capture.reachable import Memory
 
 
 @contextmanager
 def untouched(model: Any) -> Iterator[None]:
     """Put state back as it was, also after an error.
 
-    Weights, recurrent states, running averages, seeds and metrics are compared after the pass and
-    assigned only where they changed. Losses that layers collect, and the generators of Python,
-    NumPy and the framework are put back too.
+    Variables, also those that Keras does not count as a layer's, are compared after the pass and
+    assigned only where they changed. Whatever else layers can reach is put back too: attributes,
+    collected losses, lists and dicts, objects of their own, arrays, counters, and generators of
+    random numbers, Keras' own among them.
 
     Parameters
     ----------
@@ -32,44 +34,66 @@ def untouched(model: Any) -> Iterator[None]:
     Yields
     ------
     None
+
+    Raises
+    ------
+    UnsupportedModelError
+        If something changed that cannot be put back.
     """
     knows = backend()
-    layers = list(model._flatten_layers())
-    losses = [list(layer._losses) for layer in layers]
     python, numpy = random.getstate(), np.random.get_state()
-    with knows.randomness(model) as shared:
-        variables = _variables(model, shared)
-        before = [knows.snapshot(variable) for variable in variables]
+    with knows.randomness(model) as shared, _shared_generator() as seeds:
+        memory = Memory(_Variables(knows).leaf)
+        memory.note(model, "")
+        metrics = getattr(model, "metrics_variables", [])
+        for variable in (*model.variables, *metrics, *seeds, *shared):
+            memory.note(variable, str(getattr(variable, "path", "")))
         try:
             yield
         finally:
             random.setstate(python)
             np.random.set_state(numpy)
-            for layer, collected in zip(layers, losses, strict=True):
-                layer._losses[:] = collected
-            for variable, value in zip(variables, before, strict=True):
-                if _differs(knows.read(variable), value):
-                    variable.assign(value)
+            memory.restore()
 
 
-def _variables(model: Any, shared: list[Any]) -> list[Any]:
-    every = [*model.variables, *getattr(model, "metrics_variables", []), *_shared_seeds(), *shared]
-    for layer in model._flatten_layers():
-        every += _untracked(layer)
-    return list({id(variable): variable for variable in every}.values())
+class _Variables:
+    """The variables that a model can reach, each once."""
+
+    def __init__(self, knows: Backend) -> None:
+        self._knows = knows
+        self._seen: set[int] = set()
+
+    def leaf(self, value: Any, path: Any) -> Callable[[], object] | None:
+        """Remember a variable, or what else of the framework's can change; Memory asks."""
+        import keras
+
+        if isinstance(value, keras.Variable):
+            return self._variable(value, id(value._value))
+        if id(value) in self._seen:
+            return _nothing
+        undo = self._knows.remembered(value, path)
+        if undo is not None:
+            self._seen.add(id(value))
+            return undo
+        return self._variable(value, id(value)) if self._knows.is_variable(value) else None
+
+    def _variable(self, variable: Any, memory: int) -> Callable[[], object]:
+        if memory in self._seen:  # a variable of Keras' and the framework's inside it
+            return _nothing
+        self._seen.add(memory)
+        if getattr(variable, "_value", variable) is None:  # to be made by the first call
+            return _nothing
+        before = self._knows.snapshot(variable)
+
+        def undo() -> None:
+            if _differs(self._knows.read(variable), before):
+                variable.assign(before)
+
+        return undo
 
 
-def _untracked(layer: Any) -> list[Any]:
-    """Return variables Keras does not count as a layer's: recurrent states, the framework's own."""
-    import keras
-
-    knows = backend()
-
-    def is_variable(value: Any) -> bool:
-        return isinstance(value, keras.Variable) or knows.is_variable(value)
-
-    values = [v for v in vars(layer).values() if isinstance(v, list) or is_variable(v)]
-    return [v for v in keras.tree.flatten(values) if is_variable(v)]
+def _nothing() -> None:
+    """Put back what needs nothing."""
 
 
 def _differs(now: NDArray[Any], before: NDArray[Any]) -> bool:
@@ -77,9 +101,15 @@ def _differs(now: NDArray[Any], before: NDArray[Any]) -> bool:
     return now.ctypes.data != before.ctypes.data and now.tobytes() != before.tobytes()
 
 
-def _shared_seeds() -> list[Any]:
-    """Return the state of Keras' own generator, which belongs to no model."""
+@contextmanager
+def _shared_generator() -> Iterator[list[Any]]:
+    """Keep Keras' own generator, which belongs to no model, or that there is none as yet."""
     from keras.src.backend.common import global_state
 
-    shared = global_state.get_global_attribute("global_seed_generator")
-    return [] if shared is None else [shared.state]
+    name = "global_seed_generator"
+    shared = global_state.get_global_attribute(name)
+    try:
+        yield [] if shared is None else [shared.state]
+    finally:
+        if global_state.get_global_attribute(name) is not shared:
+            global_state.set_global_attribute(name, shared)

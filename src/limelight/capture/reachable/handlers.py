@@ -48,7 +48,11 @@ _OPAQUE: Final = (
 
 
 def _leaf_only(memory: Memory, value: Any, path: Any) -> None:
-    memory.leaf(value, path)
+    """Look no further than what the adapter knows, and what a proxy stands for."""
+    if not memory.leaf(value, path):
+        wrapped = getattr(value, "__wrapped__", None)
+        if isinstance(wrapped, (dict, list, tuple)):
+            memory.follow([wrapped], path, [""])
 
 
 _KINDS: Final[tuple[tuple[Any, Note | None], ...]] = (
@@ -101,6 +105,9 @@ def _note_of(kind: type) -> Note | None:
             return note
     module = kind.__module__ or ""
     opaque = any(module == name or module.startswith(f"{name}.") for name in _OPAQUE)
-    if opaque and (not hasattr(kind, "named_parameters") or module.startswith("torch.jit")):
+    entered = issubclass(kind, (list, dict, set, tuple, deque)) or (
+        hasattr(kind, "named_parameters") and not module.startswith("torch.jit")
+    )
+    if opaque and not entered:
         return _leaf_only
     return objects.note_object

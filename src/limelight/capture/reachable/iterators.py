@@ -118,19 +118,21 @@ def refusal(path: str, kind: str) -> UnsupportedModelError:
 class _Refusing:
     """Stands for an iterator that nothing can put back."""
 
-    def __init__(self, path: str, kind: str) -> None:
-        self._path, self._kind = path, kind
+    def __init__(self, path: str, kind: str, refusals: list[UnsupportedModelError]) -> None:
+        self._path, self._kind, self._refusals = path, kind, refusals
 
     def __iter__(self) -> _Refusing:
         return self
 
     def __next__(self, *_: object) -> NoReturn:
-        raise refusal(self._path, self._kind)
+        error = refusal(self._path, self._kind)
+        self._refusals.append(error)
+        raise error
 
     send = throw = __next__
 
 
-def guarded(iterator: Iterator[Any], path: str) -> Any:
+def guarded(iterator: Iterator[Any], path: str, refusals: list[UnsupportedModelError]) -> Any:
     """Return what stands for an iterator that cannot be put back: it refuses to be drawn from.
 
     Parameters
@@ -138,9 +140,11 @@ def guarded(iterator: Iterator[Any], path: str) -> Any:
     iterator : iterator
     path : str
         Its name, for the message.
+    refusals : list of UnsupportedModelError
+        Filled when it refuses; who calls the model may hide what it raised.
 
     Returns
     -------
     iterator
     """
-    return _Refusing(path, type(iterator).__name__)
+    return _Refusing(path, type(iterator).__name__, refusals)

@@ -42,6 +42,7 @@ class Memory:
         self._alive: list[Any] = []  # so that no id is given to another object meanwhile
         self._queue: deque[tuple[Any, Any]] = deque()
         self._empty: list[Any] = []  # most of a model's dicts are empty
+        self._refusals: list[UnsupportedModelError] = []
         self._copies: dict[int, Any] = {}  # what stands for an iterator meanwhile
 
     def note(self, value: Any, name: str) -> None:
@@ -64,7 +65,7 @@ class Memory:
         UnsupportedModelError
             If something changed that cannot be put back; all else is back by then.
         """
-        refused: UnsupportedModelError | None = None
+        refused = next(iter(self._refusals), None)
         for container in self._empty:
             if container:
                 type(container).clear(container)
@@ -120,9 +121,12 @@ class Memory:
         """Return what a pass draws from instead of an iterator."""
         if id(iterator) not in self._copies:
             copy = copied(iterator)
-            self._copies[id(iterator)] = guarded(iterator, spelled(path)) if copy is None else copy
+            self._copies[id(iterator)] = self._guarded(iterator, path) if copy is None else copy
             self._alive.append(iterator)
         return self._copies[id(iterator)]
+
+    def _guarded(self, iterator: Any, path: Any) -> Any:
+        return guarded(iterator, spelled(path), self._refusals)
 
     def leaf(self, value: Any, path: Any) -> bool:
         """Let the adapter remember a value of its framework's; say whether it did."""

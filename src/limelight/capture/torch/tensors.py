@@ -64,11 +64,14 @@ class Tensors:
 
     Parameters
     ----------
-    model : torch.nn.Module
+    model : torch.nn.Module, optional
+        Its large parameters are copied when they are written to; without it, every tensor is
+        copied before.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._buffers = {id(buffer) for buffer in model.buffers()}
+    def __init__(self, model: Any = None) -> None:
+        self._lazily = model is not None
+        self._buffers = set() if model is None else {id(buffer) for buffer in model.buffers()}
         self._records: dict[int, list[_Before]] = {}  # by the memory they lie in
         self._written: set[int] = set()
 
@@ -94,7 +97,8 @@ class Tensors:
         record.leaf, record.wanted = tensor.is_leaf, tensor.requires_grad
         record.gradient = tensor.grad if record.leaf else None
         self._records.setdefault(memory, []).append(record)
-        if id(tensor) in self._buffers or tensor.nbytes <= _SMALL:
+        small = tensor.nbytes <= _SMALL
+        if small or not self._lazily or id(tensor) in self._buffers:
             record.save()
         undo = record.gradient is not None and self._tensor(record.gradient, (path, "grad"))
 

@@ -170,6 +170,21 @@ class Backend(Protocol):
         bool
         """
 
+    def remembered(self, value: Any, path: Any) -> Callable[[], object] | None:
+        """Remember a value of the framework's that can change and is no variable.
+
+        Parameters
+        ----------
+        value : object
+        path : object
+            Where it was met, for messages.
+
+        Returns
+        -------
+        callable or None
+            Puts it back; None if the value is none such.
+        """
+
     def randomness(self, model: Any) -> AbstractContextManager[list[Any]]:
         """Put the framework's random state and switches back at the end.
 

@@ -99,6 +99,9 @@ class Jax(Backend):
     def is_variable(self, value: Any) -> bool:
         return False  # JAX has none
 
+    def remembered(self, value: Any, path: Any) -> Callable[[], object] | None:
+        return None  # arrays of JAX do not change
+
     @contextmanager
     def randomness(self, model: Any) -> Iterator[list[Any]]:
         yield []  # JAX keeps no random state of its own

@@ -103,7 +103,8 @@ class TensorFlow(Backend):
         # A later assignment leaves what was read as it is: TensorFlow then writes elsewhere.
         import tensorflow as tf
 
-        value = tf.convert_to_tensor(getattr(variable, "value", variable))
+        value = getattr(variable, "value", variable)
+        value = tf.convert_to_tensor(variable if callable(value) else value)  # TensorFlow's own
         try:
             return np.asarray(memoryview(value))
         except (TypeError, ValueError, BufferError, RuntimeError):
@@ -121,6 +122,14 @@ class TensorFlow(Backend):
 
         return isinstance(value, tf.Variable)
 
+    def remembered(self, value: Any, path: Any) -> Callable[[], object] | None:
+        import tensorflow as tf
+
+        if not isinstance(value, tf.random.Generator):
+            return None
+        before = self.snapshot(value.state)
+        return lambda: value.state.assign(before)
+
     @contextmanager
     def randomness(self, model: Any) -> Iterator[list[Any]]:
         from tensorflow.python.eager import context
@@ -135,6 +144,7 @@ class TensorFlow(Backend):
         finally:
             if eager is not None and drawn is not None:
                 eager.setstate(drawn)
+            stateful_random_ops.global_generator = shared
 
     @contextmanager
     def uncompiled(self) -> Iterator[None]:

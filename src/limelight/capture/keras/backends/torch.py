@@ -5,7 +5,7 @@ Room: capture, Keras. Offers what :class:`~limelight.capture.keras.backends.back
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, ClassVar, Final
 
@@ -17,6 +17,7 @@ from limelight.capture.keras.backends.kernels import attention
 from limelight.capture.keras.trace import Call, Softmax, Trace
 from limelight.capture.torch.intercept.modes import Attend, Event, intercepted
 from limelight.capture.torch.intercept.modes import Softmax as SoftmaxEvent
+from limelight.capture.torch.tensors import Tensors
 from limelight.errors import UnsupportedModelError
 
 # Functions that only rearrange values or change their precision: what comes out is still the
@@ -101,6 +102,9 @@ class Torch(Backend):
         import torch
 
         return isinstance(value, torch.nn.Parameter)
+
+    def remembered(self, value: Any, path: Any) -> Callable[[], object] | None:
+        return Tensors().leaf(value, path)
 
     @contextmanager
     def randomness(self, model: Any) -> Iterator[list[Any]]:

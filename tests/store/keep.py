@@ -1,14 +1,15 @@
 """Keep what this version of limelight writes, to be opened by every later one.
 
-``python tests/store/keep.py VERSION`` writes ``tests/store/kept/VERSION.zip``: runs of every form
-of storage, and in ``expected.npz`` what they held when they were written. Never write one again:
-what a released limelight wrote does not change.
+``python tests/store/keep.py NAME``, a version or what is new on disk, writes
+``tests/store/kept/NAME.zip``: runs of every form of storage, and in ``expected.npz`` what they held
+when they were written. Never write one again: what a released limelight wrote does not change.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -20,7 +21,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "golden")]
 
 import planted  # noqa: E402
 from factored import RULES, rule_of, site_of, vectors  # noqa: E402
-from recordings import record, site  # noqa: E402
+from recordings import parameters, record, site, two_sites  # noqa: E402
 
 from limelight.factors import factored  # noqa: E402
 from limelight.rule import Rule  # noqa: E402
@@ -67,12 +68,27 @@ def write(folder: Path) -> None:
     key = np.linspace(-1, 1, 2 * LONG, dtype=np.float32).reshape(1, 1, LONG, 2)
     with Writer(folder / "long") as writer:
         record(writer, 0, {"long": site_of(factored(query, key, Rule.causal(LONG, LONG), 1.0))})
+    changing(folder / "changing")
     assert set(RULES) > {"by head"}
     assert rule_of("scattered", 1, 1, 8).cells is not None
     expected = {}
     for run in sorted(folder.iterdir()):
         expected |= {f"{run.name}/{key}": value for key, value in contents(run).items()}
     np.savez_compressed(folder / "expected.npz", **expected)
+
+
+def changing(folder: Path) -> None:
+    """Write a run whose sites, parameters and lengths come and go, and that began anew once."""
+    with Writer(folder) as writer:
+        record(writer, 0, two_sites(5), parameters=parameters(5))
+        record(writer, 9, two_sites(6), parameters=parameters(6))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Writer(folder) as writer:
+            record(writer, 4, {"pool": two_sites(7)["pool"]}, parameters=parameters(7))
+            shorter = two_sites(8) | {"pool": site(8, (2, 1, 1, 5), kind="pooling")}
+            record(writer, 6, shorter, parameters=parameters(8).isel(parameter=[1]))
+            record(writer, 8, two_sites(9), parameters=parameters(9))
 
 
 def contents(folder: Path) -> dict[str, np.ndarray]:
@@ -86,9 +102,11 @@ def contents(folder: Path) -> dict[str, np.ndarray]:
         held |= {
             f"parameters/{name}": numbers.values for name, numbers in parameters.data_vars.items()
         }
+    images = [run.image(example) for example in range(len(run.examples))]
+    held |= {f"image/{at}": image for at, image in enumerate(images) if image is not None}
     for at in run.steps if run.sites else []:
         step = int(at)
-        for example in range(len(run.examples)):
+        for example in range(len(run.examples_at(step))):
             for reduce in ("max", "mean"):
                 for name, (cells, nan) in run.overview(step, example, reduce).items():
                     held[f"overview/{step}/{example}/{reduce}/{name}"] = cells
@@ -97,7 +115,7 @@ def contents(folder: Path) -> dict[str, np.ndarray]:
             for name, cells in run.overview_allowed(step, example).items():
                 if cells is not None:
                     held[f"barred/{step}/{example}/{name}"] = ~cells
-        for name in run.sites:
+        for name in run.sites_at(step):
             part = run.site(name, step)
             if part.sizes["query"] == LONG:
                 part = part.isel(query=slice(None, None, 400), key=slice(None, None, 50))

@@ -220,6 +220,33 @@ def test_a_damaged_line_of_the_index(logs):
     assert "Line 2 of the index is damaged" in check["found"]
 
 
+@pytest.mark.parametrize("harm", ["lost", "cut"])
+def test_a_lost_index_is_told_and_mended(logs, harm):
+    index = sidecar(logs) / "index.jsonl"
+    whole = index.read_bytes()
+    index.unlink() if harm == "lost" else index.write_bytes(whole[: whole.index(b"\n") + 1])
+    status, (check,) = recordings(logs)
+    assert status == 1
+    assert "limelight doctor --mend" in check["found"]
+    done = CliRunner().invoke(main, ["doctor", "--mend", str(logs)])
+    assert "steps put back into its index: " in done.stdout
+    assert index.read_bytes() == whole
+    assert recordings(logs)[0] == 0
+    assert CliRunner().invoke(main, ["doctor", "--mend"]).exit_code == 2
+
+
+def test_texts_shorter_than_positions_are_told(logs):
+    meta = sidecar(logs) / "limelight.json"
+    facts = json.loads(meta.read_text())
+    del facts["crc"]
+    facts["texts"] = [[[["too", "short"]] * len(facts["examples"][0])]]
+    facts["sites"][0][0]["key_text"] = 0
+    meta.write_bytes(signed(json.dumps(facts)))
+    status, (check,) = recordings(logs)
+    assert status == 1
+    assert "texts of another length" in check["found"]
+
+
 def test_a_store_from_a_newer_version(logs):
     meta = sidecar(logs) / "limelight.json"
     facts = json.loads(meta.read_text())

@@ -115,6 +115,8 @@ class Parameter:
         How many numbers it holds.
     trainable : bool
         False where it is frozen.
+    note : str
+        What its numbers are of, where that is not its values, such as the modulus of complex ones.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Parameter:
     shape: str
     size: int
     trainable: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -280,7 +280,7 @@ def _table(facts: Mapping[str, Any]) -> Table:
 def _parameter(facts: Mapping[str, Any]) -> Parameter:
     name, module, shape = (_text(facts[key]) for key in ("name", "module", "shape"))
     return Parameter(name, module, shape, _whole(facts["size"], 0),
-                     bool(facts.get("trainable", True)))  # fmt: skip
+                     bool(facts.get("trainable", True)), _text(facts.get("note", "")))  # fmt: skip
 
 
 def _checked_columns(names: tuple[str, ...], wanted: set[str]) -> None:

@@ -101,7 +101,8 @@ class Recorded:
     def parameter_facts(self) -> tuple[dict[str, Any], ...]:
         """What is said of each of the model's own parameters, as the newest step has it.
 
-        ``name``, ``module``, ``shape``, ``size``, and ``trainable``: False where it is frozen.
+        ``name``, ``module``, ``shape``, ``size``; ``trainable``, False where it is frozen;
+        ``note``, what its numbers are of where that is not its values.
         """
         return tuple(vars(member).copy() for member in self._opened.members(PARAMETER).values())
 

@@ -163,12 +163,15 @@ def whole_text(value: Any) -> str:
 def _statistics(kind: str, statistics: xr.Dataset, sizes: Sizes) -> Table:
     columns = [statistics[name].values.tolist() for name in ("parameter", "module", "shape")]
     counts = statistics["size"].values.tolist()
-    trainable = [True] * len(counts)
-    if "trainable" in statistics:
-        trainable = statistics["trainable"].values.tolist()
+    trainable, notes = (
+        statistics[name].values.tolist() if name in statistics else [usual] * len(counts)
+        for name, usual in (("trainable", True), ("note", ""))
+    )
     members = tuple(
-        Parameter(str(name), str(module), str(shape), int(size), bool(trains))
-        for name, module, shape, size, trains in zip(*columns, counts, trainable, strict=True)
+        Parameter(str(name), str(module), str(shape), int(size), bool(trains), str(note))
+        for name, module, shape, size, trains, note in zip(
+            *columns, counts, trainable, notes, strict=True
+        )
     )
     return Table(kind, members, sizes.statistics, int(statistics.sizes["bin"]))
 

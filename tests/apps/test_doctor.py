@@ -20,6 +20,7 @@ from limelight.apps.cli import main
 from limelight.apps.doctor import installed
 from limelight.apps.doctor.smallest import keras as smallest
 from limelight.store import Writer
+from limelight.store.format.checked import signed
 
 PROOFS = tuple(catalogue.modules("apps.doctor.smallest"))
 

@@ -76,6 +76,17 @@ class TestBegunAnew:
             train(tmp_path, (11, 20))
         assert open_run(tmp_path).steps.tolist() == [0, 10, 11, 20]
 
+    def test_the_newest_state_recorded_again_goes_on(self, tmp_path):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            train(tmp_path, (0, 10))
+            train(tmp_path, (10, 20))
+        run = open_run(tmp_path)
+        assert run.steps.tolist() == [0, 10, 20]
+        assert run.problems == ()
+        holds(run, 10, 0)
+        assert len(list_runs(tmp_path)) == 1
+
     def test_a_folder_that_looks_like_a_history_is_a_folder(self, tmp_path):
         train(tmp_path / "run@7", (0, 1))
         assert open_run(tmp_path / "run@7").steps.tolist() == [0, 1]

@@ -102,7 +102,9 @@ def test_a_run_goes_on_from_a_checkpoint(tmp_path):
     first.train()
     model = build()
     second = trainer(model, tmp_path, ll.TrainerCallback(tmp_path / "run", PROBE), **options)
-    second.train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-3"))
+    with pytest.warns(LimelightWarning, match=r"steps up to 6\..*begins there with step 3.*@1"):
+        second.train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-3"))
+    assert ll.open_run(tmp_path / "run@1").steps.tolist() == [0, 3, 6]
     run = ll.open_run(tmp_path / "run")
     assert run.steps.tolist() == [0, 3, 6, 9]
     assert run.epochs.tolist() == [0, 1, 2, 3]

@@ -9,13 +9,23 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
 
 from limelight.errors import LimelightWarning
 from limelight.store.format import index
 from limelight.store.format.files import Files
-from limelight.store.format.index import Line
+from limelight.store.format.index import PARAMETER, Line
+from limelight.store.format.layout import statistics_of
+from limelight.store.write.settle import Settled
+from limelight.store.write.step import Step
 from limelight.store.zarr import shards
+from limelight.store.zarr.bundles import Bundles
 from limelight.store.zarr.unlisted import unlisted
+from limelight.store.zarr.unpacking import unpacked
+
+_STATISTICS: Final = statistics_of(PARAMETER)
 
 
 def mended(
@@ -49,34 +59,35 @@ def mended(
 
 
 def begun_anew(
-    files: Files, run: str, descriptor: int, lines: Sequence[Line], step: int
+    files: Files, settled: Settled, descriptor: int, lines: Sequence[Line], first: Step
 ) -> list[Line]:
     """Set an earlier history aside from this step on, if it went so far.
 
     Parameters
     ----------
     files : Files
-    run : str
-        The run's own mark.
+    settled : Settled
     descriptor : int
         Of the index, from :func:`limelight.store.format.index.locked`.
     lines : sequence of Line
         Those of the index.
-    step : int
-        The first that a writer records.
+    first : Step
+        That a writer records.
 
     Returns
     -------
     list of Line
-        Those with steps before it.
+        Those with steps before it; all where it goes on from the newest, whose parameters are
+        its own: training resumed from its last checkpoint, say, which records that step again.
 
     Warns
     -----
     LimelightWarning
         If something was set aside: where it is now.
     """
+    step, run = first.number, settled.run
     newest = max((line.step for line in lines), default=-1)
-    if newest < step:
+    if newest < step or (newest == step and _goes_on(files, settled, lines, first)):
         return list(lines)
     number = files.aside()
     before = os.pread(descriptor, os.lseek(descriptor, 0, os.SEEK_END), 0)
@@ -92,3 +103,23 @@ def begun_anew(
         stacklevel=6,
     )
     return lines
+
+
+def _goes_on(files: Files, settled: Settled, lines: Sequence[Line], first: Step) -> bool:
+    """Say whether a step has the very parameters that the newest row of that step has."""
+    line = next(line for line in reversed(lines) if line.step == first.number)
+    layout, values = settled.layouts[line.layout], first.tables.get(PARAMETER)
+    table, spec = layout.description.table(PARAMETER), layout.specs.shared.get(_STATISTICS)
+    if values is None or table is None or spec is None or not (line.parameters and spec.marked):
+        return False
+    if [member.name for member in table.members] != values["parameter"].values.tolist():
+        return False
+    try:
+        data = Bundles(files, settled.run).read(spec.key(line.row), line.row)
+        if data is None:
+            return False
+        before = unpacked(spec, data)
+    except (OSError, ValueError):
+        return False
+    now = np.stack([values[name].values for name in table.columns], axis=-1)
+    return bool(np.array_equal(before, now, equal_nan=True))

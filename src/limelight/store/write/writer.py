@@ -192,7 +192,7 @@ class Writer:
             self._rows = set(listed_rows(files, run, lines))
             self._lines = lines
         if not self._begun:
-            self._lines = begun_anew(files, run, descriptor, self._lines, step.number)
+            self._lines = begun_anew(files, settled, descriptor, self._lines, step)
         # Above every row that is there, also one that no index lists: nothing is overwritten.
         there: set[int] = set()
         if not self._begun:

@@ -32,7 +32,7 @@ class CapturedAttention:
     module_class : str
         Name of the module's class.
     kind : str
-        ``self``, ``cross`` or ``pooling``.
+        ``self``, ``cross``, ``pooling`` or ``feature``.
     framework : str
         What ran it, such as ``keras 3.15.1, tensorflow 2.21.0``.
     dtype : str
@@ -49,13 +49,16 @@ class CapturedAttention:
         Whether the probe's tokens may name these positions.
     query_layout, key_layout : (int, int), optional
         Rows and columns, where the module's own axes form an image.
+    reading : str
+        How its axes were read, where another reading remains; else empty.
+    stage : str
+        What of the weights is shown, where it is not the plain softmax, such as ``after mask and
+        renormalisation``; else empty.
     masked_by : str
         What decides which keys may be attended to, as :mod:`limelight.capture.validity` names it:
         a key that none may attend to is padding only if what was given to the model says so.
     masks : tuple of array
         Masks that the module was handed [example, …, key], of any type.
-    stage : str
-        What is shown, where it is not the plain softmax: ``after mask and renormalisation``.
     """
 
     module: str
@@ -73,9 +76,10 @@ class CapturedAttention:
     key_tokens: bool = True
     query_layout: tuple[int, int] | None = None
     key_layout: tuple[int, int] | None = None
+    reading: str = ""
+    stage: str = ""
     masked_by: MaskedBy = "unknown"
     masks: tuple[NDArray[Any], ...] = ()
-    stage: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -260,8 +264,8 @@ def _facts(captured: CapturedAttention, probe: Probe) -> dict[str, Any]:
         "mode": "inference",
         "dropout": "before",
         "dtype": captured.dtype,
-        **({"stage": captured.stage} if captured.stage else {}),
     }
+    facts |= {name: said for name in ("reading", "stage") if (said := getattr(captured, name))}
     for axis, given, length in (
         ("query_layout", captured.query_layout, captured.shape[2]),
         ("key_layout", captured.key_layout, captured.shape[3]),

@@ -185,8 +185,8 @@ def _cross_on(state: _Joined, captured: CapturedAttention) -> bool:
 
 
 def _same_rows(state: _Joined, captured: CapturedAttention, rows: int) -> bool:
-    before = np.concatenate([_dense(p.captured)[0][:, :, : p.rows] for p in state.parts], axis=2)
-    return bool(np.allclose(before, _dense(captured)[0][:, :, :rows], atol=1e-4))
+    before = np.concatenate([in_full(p.captured)[0][:, :, : p.rows] for p in state.parts], axis=2)
+    return bool(np.allclose(before, in_full(captured)[0][:, :, :rows], atol=1e-4))
 
 
 def _whole(state: _Joined) -> CapturedAttention:
@@ -210,7 +210,7 @@ def _whole(state: _Joined) -> CapturedAttention:
     row = 0
     for part in parts:
         cells = np.s_[:, :, row : row + part.rows, part.offset : part.offset + part.keys]
-        for whole, values in zip((weights, logits), _dense(part.captured), strict=True):
+        for whole, values in zip((weights, logits), in_full(part.captured), strict=True):
             whole[cells] = values[:, :, : part.rows, : part.keys]
         row += part.rows
     return replace(first, factors=None, weights=weights, logits=logits, **made)
@@ -253,8 +253,17 @@ def _cells(captured: CapturedAttention) -> NDArray[np.bool_]:
     )
 
 
-def _dense(captured: CapturedAttention) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return weights and logits."""
+def in_full(captured: CapturedAttention) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the weights and logits of a capture.
+
+    Parameters
+    ----------
+    captured : CapturedAttention
+
+    Returns
+    -------
+    (array, array) [example, head, query, key]
+    """
     factors = captured.factors
     if factors is None:
         assert captured.weights is not None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from typing import Any
 
 from limelight.capture.keras.backends.backend import backend
@@ -17,13 +18,15 @@ from limelight.errors import LimelightError, ProbeError
 _CONTEXT = {"training", "mask", "return_attention_scores", "use_causal_mask"}
 
 
-def run(model: Any, probe: Probe) -> list[Any]:
+def run(model: Any, probe: Probe, ready: Callable[[list[Any]], None] | None = None) -> list[Any]:
     """Run one eager forward pass for inference.
 
     Parameters
     ----------
     model : keras.Layer
     probe : Probe
+    ready : callable, optional
+        Given the inputs before the model gets them.
 
     Returns
     -------
@@ -36,6 +39,8 @@ def run(model: Any, probe: Probe) -> list[Any]:
         If the model refuses them.
     """
     inputs = tensors(probe)
+    if ready is not None:
+        ready(inputs)
     try:
         outputs(model, probe, inputs)
     except LimelightError:
@@ -63,8 +68,10 @@ def tensors(probe: Probe) -> list[Any]:
     list of tensor
     """
     knows = backend()
-    made = {id(array): knows.tensor(array) for array in probe.arrays}
-    return [made[id(array)] for array in probe.arrays]
+    # One array given twice is one sequence; ids given twice are a source and a target of the same
+    # words, which are read apart.
+    made = {id(array): knows.tensor(array) for array in probe.arrays if array.dtype.kind == "f"}
+    return [made[id(a)] if id(a) in made else knows.tensor(a) for a in probe.arrays]
 
 
 def outputs(model: Any, probe: Probe, inputs: list[Any]) -> Any:

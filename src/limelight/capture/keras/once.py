@@ -14,6 +14,7 @@ import xarray as xr
 
 from limelight.capture.keras import calling
 from limelight.capture.keras.backends.backend import backend
+from limelight.capture.keras.listen.arguments import is_whole
 from limelight.capture.keras.listen.listening import listening
 from limelight.capture.keras.listen.provenance import ProvenanceTracker
 from limelight.capture.keras.recognise.attention import Recogniser
@@ -114,5 +115,12 @@ def _observed(model: Any, probe: Probe, examined: bool = False) -> tuple[Trace, 
         calling.run(model, probe)  # builds it, as its owner's first call would
     with untouched(model), listening(model) as trace:
         trace.examined = examined
-        inputs = calling.run(model, probe)
+        inputs = calling.run(model, probe, lambda given: _begin(trace, probe, given))
     return trace, inputs
+
+
+def _begin(trace: Trace, probe: Probe, inputs: list[Any]) -> None:
+    """Say what the axes of a model's inputs count."""
+    for number, (tensor, axis) in enumerate(zip(inputs, probe.example_axes, strict=True)):
+        if hasattr(tensor, "shape"):
+            trace.flow.input(tensor, number, axis, is_whole(tensor))

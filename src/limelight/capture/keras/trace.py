@@ -6,10 +6,15 @@ watches them on a framework. Goes out: a :class:`Trace`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from limelight.capture.axes.course import Course
+from limelight.capture.axes.flow import Flow
 from limelight.factors import Factors
 
 
@@ -58,6 +63,14 @@ class Softmax:
         Gives the weights as :class:`~limelight.factors.Factors`, with axes as in ``weights``.
     products : list of (tensor, tensor)
         What its values were combined with and what came out, where that is examined.
+    course : Course, optional
+        What its axes count, and what became of its weights.
+    values : tensor, optional
+        What a kernel weighed, that keeps its weights to itself.
+    line : int
+        The same for softmaxes that the same line of the model's code ran.
+    log : bool
+        Whether ``weights`` are their logarithm still.
     """
 
     call: Call | None
@@ -68,6 +81,10 @@ class Softmax:
     partners: list[tuple[int, ...]] = field(default_factory=list)
     factored: Callable[[], Factors] | None = None
     products: list[tuple[Any, Any]] = field(default_factory=list)
+    course: Course | None = None
+    values: Any = None
+    line: int = 0
+    log: bool = False
 
 
 @dataclass(eq=False)
@@ -92,6 +109,10 @@ class Trace:
         Whether what softmaxes are combined with is kept.
     terms : dict of int to list of (Softmax, tensor)
         ``id`` of what came out, to the softmax and what it was combined with.
+    flow : Flow
+        What is known of the tensors.
+    equations : list of int
+        Which steps of traced programs are running, innermost last.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -103,8 +124,20 @@ class Trace:
     muted: bool = False
     examined: bool = False
     terms: dict[int, list[tuple[Softmax, Any]]] = field(default_factory=dict)
+    flow: Flow = field(default_factory=Flow)
+    equations: list[int] = field(default_factory=list)
 
-    def add(self, softmax: Softmax, *outputs: Any) -> Softmax:
+    def note(self, softmax: Softmax) -> None:
+        """Note a softmax, and which line of code it ran on.
+
+        Parameters
+        ----------
+        softmax : Softmax
+        """
+        softmax.line = hash((_line(), *self.equations))
+        self.softmaxes.append(softmax)
+
+    def add(self, softmax: Softmax, *outputs: Any, moved: Sequence[int] | None = None) -> Softmax:
         """Note a softmax, and the tensors that hold its values.
 
         Parameters
@@ -112,17 +145,29 @@ class Trace:
         softmax : Softmax
         *outputs : tensor
             What the model got; other than ``weights`` where its axes lie elsewhere.
+        moved : sequence of int, optional
+            The order of its axes that makes ``weights`` of it.
 
         Returns
         -------
         Softmax
             The one given.
         """
-        self.softmaxes.append(softmax)
+        self.note(softmax)
         for tensor in (softmax.weights, *outputs):
             self.aliases[id(tensor)] = softmax
             self.tensors.append(tensor)
+        result = outputs[-1] if outputs else softmax.weights
+        order = range(len(result.shape)) if moved is None else moved
+        softmax.course = self.flow.softmax(result, order, softmax.axes, softmax.log)
         return softmax
+
+    def drop_logarithms(self) -> None:
+        """Forget logarithms of softmaxes of which no weights were made: losses and outputs."""
+        self.softmaxes = [
+            softmax for softmax in self.softmaxes
+            if not softmax.log or (softmax.course is not None and softmax.course.raised)
+        ]  # fmt: skip
 
     def rearranged(self, inputs: Sequence[Any], output: Any) -> None:
         """Note that a tensor holds another's values in another form or precision.
@@ -180,3 +225,23 @@ class Trace:
             for combined, other in terms:
                 combined.products.append((other, output))
         self.tensors.append(output)
+
+
+@cache
+def _frameworks() -> tuple[str, ...]:
+    """Return the folders whose files are no part of a model's code."""
+    names = ("keras", "tensorflow", "jax", "torch")
+    files = [getattr(sys.modules.get(name), "__file__", None) for name in names]
+    return (str(Path(__file__).parents[2]), *(str(Path(file).parent) for file in files if file))
+
+
+def _line() -> int:
+    """Return a number for the instruction of the model's code that runs, and all that led to it."""
+    steps = []
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if not code.co_filename.startswith(_frameworks()):
+            steps.append((code.co_filename, code.co_firstlineno, frame.f_lasti))
+        frame = frame.f_back
+    return hash(tuple(steps))

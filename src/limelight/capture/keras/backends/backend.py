@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from limelight.capture.keras.trace import Call, Trace
+from limelight.capture.keras.trace import Call, Softmax, Trace
 from limelight.errors import UnsupportedModelError
 
 #: Takes the ordinal of a call in the trace; returns a context in which its operations are known.
@@ -278,3 +278,18 @@ def single(tensor: Any) -> NDArray[np.float32]:
         A copy.
     """
     return np.array(backend().read(tensor), dtype=np.float32)
+
+
+def weights_of(softmax_call: Softmax) -> NDArray[np.float32]:
+    """Return the values after a softmax, its axes last.
+
+    Parameters
+    ----------
+    softmax_call : Softmax
+
+    Returns
+    -------
+    array
+    """
+    values = single(softmax_call.weights)
+    return np.exp(values) if softmax_call.log else values

@@ -59,6 +59,8 @@ class Jax(Backend):
         from limelight.capture.keras.backends.jax_tracing import scope_name, watcher
 
         # What jax.jit decorates, and loops, run op by op, so that softmaxes inside have values.
+        for variable in model.variables:
+            trace.flow.parameter(variable.value, id(variable))
         with self.uncompiled(), core.set_current_trace(watcher(trace, stack)):
             yield lambda number: jax.named_scope(scope_name(trace, number))
 

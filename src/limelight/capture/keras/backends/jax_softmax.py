@@ -49,6 +49,13 @@ class _Total:
     axes: tuple[int, ...]
 
 
+@dataclass(eq=False)
+class _LogTotal:
+    """Logarithms of sums of exponentials."""
+
+    total: _Total
+
+
 class Softmaxes:
     """Finds softmaxes and adds them to a trace.
 
@@ -81,7 +88,14 @@ class Softmaxes:
             self._roles[id(output)] = role
             self._trace.tensors += [*args, output]
         if name == "div":
-            self._divided(call, args, output)
+            raised, total = (self._roles.get(id(arg)) for arg in args)
+            if isinstance(total, _Total) and total.raised is raised:
+                self._add(call, total, output)
+        elif name == "sub":
+            shifted, logs = (self._roles.get(id(arg)) for arg in args)
+            if isinstance(shifted, _Shifted) and isinstance(logs, _LogTotal) \
+                    and logs.total.raised.logits is shifted.logits:  # fmt: skip
+                self._add(call, logs.total, output, log=True)
 
     def _role(self, name: str, args: Sequence[Any], params: Any) -> Any:
         """Say what a primitive's output is on the way to a softmax."""
@@ -97,25 +111,26 @@ class Softmaxes:
             return _Raised(logits, tuple(args[0].shape))
         if name == "reduce_sum" and isinstance(roles[0], _Raised):
             return _Total(roles[0], tuple(params["axes"]))
+        if name == "log" and isinstance(roles[0], _Total):
+            return _LogTotal(roles[0])
         if name in _PASSED_ON:
             first = next((role for role in roles if role is not None), None)
             whole = not isinstance(first, _Raised | _Shifted) or name not in _REFORMED
             return first if whole else None
         return None
 
-    def _divided(self, call: Call | None, args: Sequence[Any], output: Any) -> None:
-        raised, total = (self._roles.get(id(arg)) for arg in args)
-        if not isinstance(total, _Total) or total.raised is not raised:
-            return
+    def _add(self, call: Call | None, total: _Total, output: Any, log: bool = False) -> None:
         import jax.numpy as jnp
 
         rank = len(output.shape)
         axes = range(rank - len(total.axes), rank)
         logits, weights = (
-            jnp.moveaxis(tensor, total.axes, axes) for tensor in (raised.logits, output)
+            jnp.moveaxis(tensor, total.axes, axes) for tensor in (total.raised.logits, output)
         )
-        self._trace.rearranged([raised.logits], logits)
-        self._trace.add(Softmax(call, logits, weights, len(total.axes)), output)
+        self._trace.rearranged([total.raised.logits], logits)
+        moved = [*(axis for axis in range(rank) if axis not in total.axes), *total.axes]
+        softmax_call = Softmax(call, logits, weights, len(total.axes), log=log)
+        self._trace.add(softmax_call, output, moved=moved)
 
 
 _REFORMED = frozenset({"reshape", "squeeze", "expand_dims", "broadcast_in_dim"})

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from limelight.capture.keras.backends import jax_flow
 from limelight.capture.keras.backends.jax_softmax import Softmaxes
 from limelight.capture.keras.trace import Call, Trace
 
@@ -150,7 +151,9 @@ class _Runner:
             return outputs if primitive.multiple_results else outputs[0]
         output = primitive.bind(*args, **params)
         if not self._trace.muted:
-            single = output[0] if primitive.multiple_results and output else output
+            outputs = list(output) if primitive.multiple_results else [output]
+            jax_flow.note(self._trace.flow, primitive.name, args, params, outputs)
+            single = outputs[0] if outputs else None
             self._note(primitive.name, args, params, single)
         return output
 
@@ -190,13 +193,25 @@ class _Runner:
         scanned, ordinals = args[fixed + carried :], range(params["length"])
         rows = []
         for ordinal in reversed(ordinals) if params["reverse"] else ordinals:
-            step = [*constants, *carry, *(array[ordinal] for array in scanned)]
+            step = [*constants, *carry, *(self._row(array, ordinal) for array in scanned)]
             outputs = self._evaluate(body.jaxpr, body.consts, step)
             carry = list(outputs[:carried])
             rows.append(outputs[carried:])
         if params["reverse"]:
             rows.reverse()
-        return [*carry, *(jnp.stack(column) for column in zip(*rows, strict=True))]
+        stacked = [jnp.stack(column) for column in zip(*rows, strict=True)]
+        if not self._trace.muted:
+            for output, column in zip(stacked, zip(*rows, strict=True), strict=True):
+                self._trace.flow.join(column, output, 0, new=True)
+        return [*carry, *stacked]
+
+    def _row(self, array: Any, ordinal: int) -> Any:
+        """Return one step's part of what a loop goes over."""
+        row = array[ordinal]
+        if not self._trace.muted:
+            rest = list(range(1, len(array.shape)))
+            self._trace.flow.cut(array, row, rest, {0: ordinal})
+        return row
 
     def _while(self, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         test, body = params["cond_jaxpr"], params["body_jaxpr"]
@@ -217,8 +232,12 @@ class _Runner:
 
         for equation in program.eqns:
             args = [value(atom) for atom in equation.invars]
-            with self._within(str(equation.source_info.name_stack)):
-                outputs = self(equation.primitive, args, equation.params)
+            self._trace.equations.append(id(equation))
+            try:
+                with self._within(str(equation.source_info.name_stack)):
+                    outputs = self(equation.primitive, args, equation.params)
+            finally:
+                self._trace.equations.pop()
             outputs = outputs if equation.primitive.multiple_results else [outputs]
             known |= zip(equation.outvars, outputs, strict=True)
         return [value(atom) for atom in program.outvars]

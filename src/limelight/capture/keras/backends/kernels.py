@@ -155,7 +155,10 @@ def _watched(original: Callable[..., Any], trace: Trace, stack: list[Call]) -> C
         softmax_call.partners.append(tuple(value.shape))
         if trace.examined:
             softmax_call.products.append((value, output))
-        trace.softmaxes[before:] = [softmax_call]
+        softmax_call.course = trace.flow.kernel(query, key, value, heads_last=True)
+        softmax_call.values = value
+        del trace.softmaxes[before:]
+        trace.note(softmax_call)
         return output
 
     return dot_product_attention

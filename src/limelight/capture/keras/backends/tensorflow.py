@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from limelight.capture.keras.backends import tensorflow_flow
 from limelight.capture.keras.backends.backend import Backend, Passage, Scope
 from limelight.capture.keras.trace import Call, Softmax, Trace
 from limelight.errors import UnsupportedModelError
@@ -180,9 +181,9 @@ def _observer(trace: Trace, stack: list[Call]) -> Callable[..., Any]:
     def observe(
         op_type: str | bytes,
         inputs: Any,
-        attrs: Any,  # noqa: ARG001  # TensorFlow calls it with more than it reads
+        attrs: Any,
         outputs: Any,
-        op_name: Any = None,  # noqa: ARG001
+        op_name: Any = None,  # noqa: ARG001  # TensorFlow calls it with more than it reads
         graph: Any = None,
     ) -> Any:
         if trace.muted:
@@ -199,8 +200,11 @@ def _observer(trace: Trace, stack: list[Call]) -> Callable[..., Any]:
             trace.chosen(inputs, outputs[0])
         elif op_type not in _FORM_ONLY:
             trace.computed(inputs, outputs[0] if outputs else None)
+        tensorflow_flow.note(trace.flow, op_type, inputs, attrs, outputs)
         if op_type == "Softmax":
             trace.add(Softmax(stack[-1] if stack else None, inputs[0], outputs[0]))
+        elif op_type == "LogSoftmax":
+            trace.add(Softmax(stack[-1] if stack else None, inputs[0], outputs[0], log=True))
         return outputs
 
     return observe

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from limelight.capture.keras.backends.backend import Backend, Passage, Scope
 from limelight.capture.keras.backends.kernels import attention
+from limelight.capture.keras.backends.torch_flow import followed
 from limelight.capture.keras.trace import Call, Softmax, Trace
 from limelight.capture.torch.intercept.modes import Attend, Event, intercepted
 from limelight.capture.torch.intercept.modes import Softmax as SoftmaxEvent
@@ -71,6 +72,8 @@ class Torch(Backend):
         with ExitStack() as undo:
             undo.enter_context(torch.no_grad())
             undo.enter_context(intercepted(model, interceptor))
+            names = {id(getattr(v, "value", v)): id(v) for v in _variables(model)}
+            undo.enter_context(followed(trace.flow, names, lambda: trace.muted))
             yield lambda _: nullcontext()
 
     def loop(self, layer: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -149,20 +152,26 @@ class Torch(Backend):
         ]
 
 
+def _variables(model: Any) -> list[Any]:
+    """Return a model's variables, and parameters of torch modules inside."""
+    return [*getattr(model, "variables", ()), *model.parameters()]
+
+
 def _note(trace: Trace, call: Call | None, event: Event, output: Any) -> None:
     """Write into a trace what a function did."""
     if isinstance(event, SoftmaxEvent):
         trace.computed([event.logits])
         if event.logits.dim():
-            logits, weights = (t.movedim(event.axis, -1) for t in (event.logits, output))
-            trace.rearranged([event.logits], logits)
-            trace.add(Softmax(call, logits, weights), output)
+            axis = event.axis % output.dim()
+            _note_softmax(trace, call, event.logits, output, axis, event.log)
     elif isinstance(event, Attend):
         trace.computed([event.query, event.key, event.value])
         softmax_call = _attention(call, event)
         if trace.examined:
             softmax_call.products += [(event.value, out) for out in _tensors(output)[:1]]
-        trace.softmaxes.append(softmax_call)
+        softmax_call.course = trace.flow.kernel(event.query, event.key, event.value)
+        softmax_call.values = event.value
+        trace.note(softmax_call)
     else:
         inputs, outputs = _tensors((event.args, event.kwargs)), _tensors(output)
         if not inputs or not outputs:
@@ -174,6 +183,20 @@ def _note(trace: Trace, call: Call | None, event: Event, output: Any) -> None:
             trace.chosen(inputs, outputs[0])
         else:
             trace.computed(inputs, outputs[0])
+
+
+def _note_softmax(
+    trace: Trace, call: Call | None, logits: Any, output: Any, axis: int, log: bool = False
+) -> None:
+    """Write a softmax over any axis into a trace."""
+    muted, trace.muted = trace.muted, True
+    try:
+        last, weights = (tensor.movedim(axis, -1) for tensor in (logits, output))
+    finally:
+        trace.muted = muted
+    trace.rearranged([logits], last)
+    moved = [*(a for a in range(output.dim()) if a != axis), axis]
+    trace.add(Softmax(call, last, weights, log=log), output, moved=moved)
 
 
 def _attention(call: Call | None, event: Attend) -> Softmax:

@@ -17,6 +17,7 @@ import numpy as np
 
 from limelight.capture.keras.backends.backend import Scope, backend
 from limelight.capture.keras.backends.kernels import kernels_watched
+from limelight.capture.keras.listen.arguments import tensors
 from limelight.capture.keras.trace import Call, Softmax, Trace
 
 # Two threads that patch and restore crosswise would leave one patch behind.
@@ -56,6 +57,7 @@ def listening(model: Any) -> Iterator[Trace]:
             setattr(owner, name, wrapper)
         undo.enter_context(_forms_unseen(trace, thread))
         yield trace
+        trace.drop_logarithms()
 
 
 @contextmanager
@@ -96,6 +98,8 @@ def _around(
         try:
             with inside(number):
                 call.outputs = original(self, *args, **kwargs)
+            if isinstance(self, _loops()):
+                _time_kept(trace, args, call.outputs)
             return call.outputs
         finally:
             stack.pop()
@@ -152,6 +156,19 @@ def _forbidden(logits: Any, mask: Any) -> Any:
     from keras import ops
 
     return ops.where(ops.cast(mask, "bool"), logits, ops.cast(-np.inf, logits.dtype))
+
+
+def _loops() -> tuple[type, ...]:
+    import keras
+
+    return (keras.layers.RNN, keras.layers.Bidirectional)
+
+
+def _time_kept(trace: Trace, args: tuple[Any, ...], outputs: Any) -> None:
+    """Say what the axes of a recurrent layer's outputs are: much of it runs unseen."""
+    inputs = tensors(args)
+    if inputs and not trace.muted:
+        trace.flow.recurrent(inputs[0], tensors(outputs))
 
 
 def _is_plain_loop(operation: Any) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from limelight.capture.axes.roles import Reading, over_features, read
 from limelight.capture.keras.listen.arguments import (
     lengths,
     loop_around,
@@ -23,7 +24,17 @@ from limelight.capture.keras.listen.arguments import (
     within,
 )
 from limelight.capture.keras.listen.provenance import ProvenanceTracker
+from limelight.capture.keras.recognise.lengths import (
+    attention_layers,
+    class_layers,
+    foreign_batch,
+    form_of,
+    is_container,
+    is_only_softmax,
+)
 from limelight.capture.keras.trace import Call, Softmax, Trace
+
+_BY_LENGTH = "its axes could not be followed; they were told apart by their lengths"
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,10 @@ class Site:
         How many of them are queries.
     query, key : tensor or None
         What queries and keys were made of, where known.
+    reading : Reading, optional
+        What its axes count, where that was followed; it then stands for ``order`` and ``queries``.
+    note : str
+        How its axes were read, where another reading remains.
     """
 
     softmax_call: Softmax
@@ -54,6 +69,8 @@ class Site:
     queries: int
     query: Any = None
     key: Any = None
+    reading: Reading | None = None
+    note: str = ""
 
 
 class Recogniser:
@@ -74,7 +91,7 @@ class Recogniser:
     ) -> None:
         self._trace = trace
         self._tracker = tracker
-        self._examples = examples
+        self.examples = examples
         self._lengths = lengths(inputs, also_ids=True)
         for call in trace.calls:
             self._lengths |= lengths(tensors((call.args, call.kwargs, call.outputs)))
@@ -87,7 +104,7 @@ class Recogniser:
         while (
             call is not None
             and call.parent is not None
-            and _is_only_softmax(call.operation)
+            and is_only_softmax(call.operation)
             and not isinstance(call.parent.operation, keras.Model)
         ):
             call = call.parent
@@ -114,7 +131,9 @@ class Recogniser:
         width = int(softmax_call.weights.shape[-1])
         return not softmax_call.used and (dense or self._comes_from_classes(softmax_call, width))
 
-    def __call__(self, softmax_call: Softmax, forced: bool) -> Site | str:
+    def __call__(
+        self, softmax_call: Softmax, forced: bool, meant: tuple[str | None, ...] | None = None
+    ) -> Site | str:
         """Say whether a softmax is attention.
 
         Parameters
@@ -122,6 +141,8 @@ class Recogniser:
         softmax_call : Softmax
         forced : bool
             Whether the user said it is.
+        meant : tuple of (str or None), optional
+            What the user said its axes are.
 
         Returns
         -------
@@ -131,34 +152,66 @@ class Recogniser:
         owner, operation = self.owner(softmax_call)
         if owner is None:
             return "it ran outside any layer"
-        if isinstance(operation, _attention_layers()):
-            return self._built_in(softmax_call, owner, operation)
-        alone = _is_only_softmax(operation) or self._returns_only(owner, softmax_call)
-        if not forced:
+        built_in = isinstance(operation, attention_layers())
+        alone = not built_in and (
+            is_only_softmax(operation) or self._returns_only(owner, softmax_call)
+        )
+        if not built_in and not forced and meant is None:
             reason = self._refusal(softmax_call, operation, alone)
             if reason:
                 return reason
+        course = softmax_call.course
+        reading = None if course is None else read(course, self.examples, forced, meant)
+        if isinstance(reading, str):
+            return reading
+        if reading is not None:
+            return self._followed(softmax_call, owner, operation, reading)
+        if built_in:
+            return self._built_in(softmax_call, owner, operation)
+        return self._by_length(softmax_call, owner, operation, alone, forced)
+
+    def _followed(
+        self, softmax_call: Softmax, owner: Call, operation: Any, reading: Reading
+    ) -> Site:
+        """Return a site whose axes were followed."""
+        query, key = query_and_key(owner)
+        if reading.kind == "pooling":
+            query, key = None, next(iter(sequences(owner)), None) if key is None else key
+        order = tuple(range(len(softmax_call.weights.shape)))
+        return Site(
+            softmax_call, owner, operation, reading.kind, order, 0, query, key, reading,
+            reading.note,
+        )  # fmt: skip
+
+    def _by_length(
+        self, softmax_call: Softmax, owner: Call, operation: Any, alone: bool, forced: bool
+    ) -> Site | str:
+        """Read axes by their lengths, where they could not be followed."""
         widths = self._lengths if alone else self._lengths_of(owner)
         if loop_around(owner) is not None:
             # A decoder's step attends to a memory it was not handed in this call.
             widths = widths | {shape[1] for shape in softmax_call.partners if len(shape) == 3}
         shape = tuple(softmax_call.weights.shape)
-        form = _form(shape, self._examples, widths, forced)
+        form = form_of(shape, self.examples, widths, forced)
         if isinstance(form, str):
             return form
         order, queries = form
+        if softmax_call.course is not None and over_features(softmax_call.course):
+            return Site(softmax_call, owner, operation, "feature", order, queries, note=_BY_LENGTH)
         if not forced and alone and queries and self._comes_from_classes(softmax_call, shape[-1]):
             return "its logits are a dense layer's outputs"
         if not queries or shape[order[-2]] == 1:
             key = next(iter(sequences(owner)), None)
-            return Site(softmax_call, owner, operation, "pooling", order, queries, key=key)
+            return Site(softmax_call, owner, operation, "pooling", order, queries, key=key,
+                        note=_BY_LENGTH)  # fmt: skip
         query, key, kind = self._relation(softmax_call, owner, alone, shape[order[-2]] == shape[-1])
-        return Site(softmax_call, owner, operation, kind, order, queries, query, key)
+        return Site(softmax_call, owner, operation, kind, order, queries, query, key,
+                    note=_BY_LENGTH)  # fmt: skip
 
     def _built_in(self, softmax_call: Softmax, owner: Call, operation: Any) -> Site | str:
         shape = tuple(softmax_call.weights.shape)
-        if shape[0] != self._examples:
-            return _foreign_batch(shape, self._examples)
+        if shape[0] != self.examples:
+            return foreign_batch(shape, self.examples)
         query, key = query_and_key(owner)
         rank, axes = len(shape), softmax_call.axes
         same = query is not None and key is not None and self._tracker.same_positions(query, key)
@@ -197,7 +250,7 @@ class Recogniser:
             layers.Permute, layers.Reshape, layers.Softmax, layers.TimeDistributed,
         )  # fmt: skip
         maker = self._tracker.behind(softmax_call.logits, through)
-        if maker is None or not isinstance(maker.operation, _class_layers()):
+        if maker is None or not isinstance(maker.operation, class_layers()):
             return False
         return any(t.shape[-1] == width for t in tensors(maker.outputs))
 
@@ -232,76 +285,11 @@ class Recogniser:
         if not square:
             return query, key, "cross"
         call: Call | None = owner
-        while call is not None and not _is_container(call.operation):
+        while call is not None and not is_container(call.operation):
             query, key = query_and_key(call)
             if query is not None and self._tracker.same_positions(query, key):
                 return query, key, "self"
             call = call.parent
-        single = _is_container(owner.operation) and len(sequences(owner)) <= 1
+        single = is_container(owner.operation) and len(sequences(owner)) <= 1
         query, key = query_and_key(owner)
         return query, key, "self" if single or query is None else "cross"
-
-
-def _form(
-    shape: tuple[int, ...], examples: int, widths: set[int], forced: bool
-) -> tuple[tuple[int, ...], int] | str:
-    """Read a softmax's axes as example, heads, queries and keys.
-
-    Returns
-    -------
-    (axes in that order, how many are queries), or why it is not attention
-    """
-    if len(shape) < 2 or shape[0] != examples:
-        return _foreign_batch(shape, examples)
-    rank, width = len(shape), shape[-1]
-    order = tuple(range(rank))
-    square = rank > 2 and shape[-2] == width
-    if width < 2 and not forced:
-        return "it runs over a single value"
-    if width not in widths and not square and not forced:
-        return f"it runs over {width} values, and no sequence here is that long"
-    if rank == 2:
-        return order, 0
-    if rank == 3:
-        positional = shape[1] in widths or square or shape[1] == 1 or forced
-        return order, 1 if positional else 0
-    if rank == 4 and shape[2] not in widths and not square and shape[1] in widths:
-        return (0, 2, 1, 3), 1  # heads after queries
-    return order, 1
-
-
-def _foreign_batch(shape: tuple[int, ...], examples: int) -> str:
-    return f"its shape is {list(shape)}, which does not begin with the {examples} examples"
-
-
-def _is_only_softmax(operation: Any) -> bool:
-    import keras
-
-    layers = keras.layers
-    plain = not isinstance(operation, layers.Layer)
-    return plain or isinstance(operation, (layers.Softmax, layers.Activation))
-
-
-def _is_container(operation: Any) -> bool:
-    import keras
-
-    return isinstance(operation, keras.Model)
-
-
-def _attention_layers() -> tuple[type, ...]:
-    import keras
-
-    layers = keras.layers
-    return (
-        layers.Attention,
-        layers.AdditiveAttention,
-        layers.MultiHeadAttention,
-        layers.GroupQueryAttention,
-    )
-
-
-def _class_layers() -> tuple[type, ...]:
-    import keras
-
-    layers = keras.layers
-    return (layers.Dense, layers.EinsumDense, layers.Conv1D, layers.Conv2D)

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from limelight.capture.keras import names as keras_names
-from limelight.capture.keras.backends.backend import backend
-from limelight.capture.keras.listen.arguments import loop_around
 from limelight.capture.keras.recognise.attention import Recogniser, Site
+from limelight.capture.keras.recognise.maps import mapped
+from limelight.capture.keras.recognise.steps import Group, grouped
 from limelight.capture.keras.trace import Call, Trace
 from limelight.capture.recognition import Choice, Softmax, nothing_seen
 from limelight.errors import UnsupportedModelError
@@ -26,7 +26,7 @@ _FIX = "If a layer forms weights with exp() and sum(), let it use keras.ops.soft
 
 def recognised(
     model: Any, trace: Trace, recogniser: Recogniser, choice: Choice
-) -> tuple[list[tuple[str, list[Site]]], list[Softmax]]:
+) -> tuple[list[tuple[str, Group]], list[Softmax]]:
     """Choose the softmaxes that are attention, and name them.
 
     Parameters
@@ -39,8 +39,7 @@ def recognised(
 
     Returns
     -------
-    list of (str, list of Site)
-        Several sites under one path are the steps of a loop.
+    list of (str, Group)
     list of Softmax
         Every one that ran, in order.
 
@@ -57,24 +56,32 @@ def recognised(
         call, operation = recogniser.owner(softmax_call)
         path = _path(call, operation, names, model)
         seen.append(path)
-        verdict = recogniser(softmax_call, forced=choice.includes(path))
+        verdict = recogniser(softmax_call, choice.includes(path), choice.axes_of(path))
         if not isinstance(verdict, str):
             if choice.excludes(path):
                 verdict = "exclude names it"
             else:
                 sites.append((path, verdict))
-        shape = tuple(int(size) for size in softmax_call.weights.shape)
+        shape = _shape(softmax_call)
         kind = "" if call is None else type(operation).__name__
         classifies = recogniser.classifies(softmax_call)
         softmaxes.append(_record(Softmax(path, kind, shape), verdict, classifies))
     choice.check(seen, [softmax for softmax in softmaxes if softmax.kind is None], "layer")
-    numbered: list[tuple[str, list[Site]]] = []
+    numbered: list[tuple[str, Group]] = []
     count: dict[str, int] = {}
-    for path, group in _steps_joined(sites):
+    for path, group in grouped(sites, recogniser.examples):
         number = count.get(path, 0)
         count[path] = number + 1
         numbered.append((f"{path}:{number}" if number else path, group))
     return numbered, _named(softmaxes, trace, numbered)
+
+
+def _shape(softmax_call: Any) -> tuple[int, ...]:
+    """Return the shape of a softmax's input, its axes as the model has them."""
+    shape = [int(size) for size in softmax_call.weights.shape]
+    if softmax_call.course is None:
+        return tuple(shape)
+    return tuple(size for _, size in sorted(zip(softmax_call.course.moved, shape, strict=True)))
 
 
 def _record(softmax: Softmax, verdict: Site | str, classifies: bool) -> Softmax:
@@ -86,55 +93,47 @@ def _record(softmax: Softmax, verdict: Site | str, classifies: bool) -> Softmax:
         elif "not begin with" in verdict:
             argument = "axes"
         return replace(softmax, reason=verdict, argument=argument)
-    roles: list[str | None] = ["head"] * len(softmax.shape)
-    axes, order = verdict.softmax_call.axes, verdict.order
-    roles[order[0]] = "example"
-    for axis in order[len(order) - axes :]:
-        roles[axis] = "key"
-    if verdict.queries:
-        for axis in order[len(order) - 2 * axes : len(order) - axes]:
-            roles[axis] = "query"
-    return replace(
-        softmax, kind=verdict.kind, source=verdict, axes=tuple(roles), argument="exclude"
+    softmax = replace(
+        softmax, kind=verdict.kind, source=verdict, reading=verdict.note, argument="exclude"
     )
+    reading, softmax_call = verdict.reading, verdict.softmax_call
+    if reading is not None and reading.use is not None and reading.use.stages:
+        softmax = replace(softmax, stage=mapped(softmax_call, reading).stage)
+    return replace(softmax, axes=_roles(verdict, len(softmax.shape)))
+
+
+def _roles(site: Site, rank: int) -> tuple[str | None, ...]:
+    """Return what each axis of a softmax's input counts."""
+    roles: list[str | None] = ["head"] * rank
+    course = site.softmax_call.course
+    if site.reading is not None and course is not None:
+        names = iter(site.reading.roles)
+        for index, axis in zip(course.moved, course.axes, strict=True):
+            row = {next(names) for _ in axis}
+            roles[index] = row.pop() if len(row) == 1 else None
+        if site.kind == "feature":
+            roles = ["feature" if role == "key" else role for role in roles]
+        return tuple(roles)
+    axes, order = site.softmax_call.axes, site.order
+    roles[order[0]] = "example"
+    for axis_index in order[len(order) - axes :]:
+        roles[axis_index] = "key"
+    if site.queries:
+        for axis_index in order[len(order) - 2 * axes : len(order) - axes]:
+            roles[axis_index] = "query"
+    return tuple(roles)
 
 
 def _named(
-    softmaxes: list[Softmax], trace: Trace, numbered: list[tuple[str, list[Site]]]
+    softmaxes: list[Softmax], trace: Trace, numbered: list[tuple[str, Group]]
 ) -> list[Softmax]:
     """Give the softmaxes that were taken the names of their sites."""
-    names = {id(site.softmax_call): path for path, group in numbered for site in group}
+    names = {id(site.softmax_call): path for path, group in numbered for site in group.sites}
     pairs = zip(softmaxes, trace.softmaxes, strict=True)
     return [
         replace(softmax, path=names.get(id(softmax_call), softmax.path))
         for softmax, softmax_call in pairs
     ]
-
-
-def _steps_joined(sites: list[tuple[str, Site]]) -> list[tuple[str, list[Site]]]:
-    """Join the steps of a recurrent cell: each attends with one query.
-
-    On some backends Keras calls a cell once more before the first step, only to learn its output's
-    shape; that call is dropped.
-    """
-    joined: list[tuple[str, list[Site]]] = []
-    loops: dict[tuple[str, int], tuple[Call, list[Site]]] = {}
-    for path, site in sites:
-        loop = loop_around(site.owner)
-        if loop is None or site.kind != "pooling":
-            joined.append((path, [site]))
-            continue
-        key = (path, id(loop))
-        if key not in loops:
-            loops[key] = (loop, [])
-            joined.append((path, loops[key][1]))
-        loops[key][1].append(site)
-    for loop, group in loops.values():
-        shapes = {tuple(site.softmax_call.weights.shape) for site in group}
-        tried = backend().TRIES_A_STEP and not loop.operation.unroll
-        if tried and len(group) > 1 and len(shapes) == 1:
-            del group[0]
-    return joined
 
 
 def _path(call: Call | None, operation: Any, names: dict[int, str], model: Any) -> str:

@@ -5,18 +5,22 @@ Room: capture, Keras. Comes in: named sites, still as tensors. Goes out: plain N
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limelight.capture.keras.backends.backend import backend, dtype_of, single
+from limelight.capture.generation.joining import in_full, join
+from limelight.capture.keras.backends.backend import backend, dtype_of, single, weights_of
 from limelight.capture.keras.listen.arguments import arguments, is_whole
 from limelight.capture.keras.listen.provenance import ProvenanceTracker
 from limelight.capture.keras.recognise.attention import Site
+from limelight.capture.keras.recognise.maps import Map, mapped
+from limelight.capture.keras.recognise.steps import Group
 from limelight.capture.probe import Probe
 from limelight.capture.site import CapturedAttention
-from limelight.factors import Factors, lazy_allowed
+from limelight.factors import lazy_allowed
 
 
 class Reader:
@@ -35,56 +39,65 @@ class Reader:
 
         self._tracker = tracker
         self._several = len(probe.arrays) > 1
+        self._examples = probe.examples
         ids = [i for i, t in enumerate(inputs) if len(t.shape) == 2 and is_whole(t)]
         self._worded = ids[0] if ids else 0
         self._framework = f"keras {keras.__version__}, {backend().version()}"
 
-    def __call__(self, path: str, group: list[Site]) -> CapturedAttention:
+    def __call__(self, path: str, group: Group) -> CapturedAttention:
         """Read the softmaxes of one site.
 
         Parameters
         ----------
         path : str
             Its name.
-        group : list of Site
-            Several are the steps of a loop, each a row.
+        group : Group
 
         Returns
         -------
         CapturedAttention
         """
-        site = group[0]
-        factors = _factors(group)
-        weights = logits = None
-        if factors is not None:
-            shape: tuple[int, ...] = factors.shape
-        else:
-            pairs = [_dense(step) for step in group]
-            weights, logits = (np.concatenate(side, axis=2) for side in zip(*pairs, strict=True))
-            shape = weights.shape
+        captures = [self._captured(path, site) for site in group.sites]
+        if group.how == "examples":
+            return _stacked(captures)
+        if group.how == "alike":
+            return _repeated(captures[0], self._examples)
+        return join(captures)
+
+    def _captured(self, path: str, site: Site) -> CapturedAttention:
+        made = map_of(site)
+        shape = made.factors.shape if made.factors is not None else made.weights.shape  # type: ignore[union-attr]
         query_valid, key_valid = _padding(site, shape[2], shape[3])
         query_layout, key_layout = _axes(site)
         return CapturedAttention(
             module=path,
             module_class=type(site.operation).__name__,
-            kind="cross" if len(group) > 1 else site.kind,
+            kind=site.kind,
             framework=self._framework,
             dtype=dtype_of(site.softmax_call.weights),
-            weights=weights,
-            logits=logits,
-            factors=factors,
+            weights=made.weights,
+            logits=made.logits,
+            factors=made.factors,
             query_valid=query_valid,
             key_valid=key_valid,
-            query_tokens=len(group) == 1 and self._worded_by(site, site.query),
-            key_tokens=self._worded_by(site, site.key),
+            query_tokens=self._worded_by(site, site.query, "query"),
+            key_tokens=self._worded_by(site, site.key, "key"),
             query_layout=query_layout,
             key_layout=key_layout,
             masked_by="both",  # who decided in a layer's own code is not followed
             masks=_masks(site),
+            reading=site.note,
+            stage=made.stage,
         )
 
-    def _worded_by(self, site: Site, tensor: Any) -> bool:
+    def _worded_by(self, site: Site, tensor: Any, side: Literal["query", "key"]) -> bool:
         """Say whether positions may bear the probe's words: they are made of that input alone."""
+        if site.kind == "feature":
+            return False
+        reading = site.reading
+        inputs = None if reading is None else getattr(reading, f"{side}_inputs")
+        if inputs is not None and inputs:
+            return self._worded in inputs
         if not self._several:
             return True
         if tensor is None:
@@ -95,32 +108,39 @@ class Reader:
         return self._worded in sources and (len(sources) == 1 or site.kind != "cross")
 
 
-def _factors(group: list[Site]) -> Factors | None:
-    """Return a site's weights as vectors, where it is one softmax [example, head, query, key]."""
-    softmax_call, order = group[0].softmax_call, group[0].order
-    if (
-        len(group) > 1
-        or softmax_call.factored is None
-        or order != (0, 1, 2, 3)
-        or not group[0].queries
-    ):
-        return None
-    return softmax_call.factored()
-
-
-def _dense(site: Site) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return a site's weights and logits as [example, head, query, key]."""
+def map_of(site: Site) -> Map:
+    """Return a site's weights: as vectors, where it is one softmax of queries and keys."""
     softmax_call = site.softmax_call
+    if site.reading is not None:
+        return mapped(softmax_call, site.reading)
     if softmax_call.factored is None:
-        return _ordered(site, single(softmax_call.weights)), _ordered(
-            site, single(softmax_call.logits)
-        )
+        return Map(_ordered(site, weights_of(softmax_call)),
+                   _ordered(site, single(softmax_call.logits)))  # fmt: skip
     factors = softmax_call.factored()
+    if site.order == (0, 1, 2, 3) and site.queries:
+        return Map(None, None, factors=factors)
     allowed = lazy_allowed(factors.rule, factors.shape).values
     allowed = allowed if factors.rule.by_head else allowed[:, None]
     allowed = np.broadcast_to(allowed, factors.shape)
     logits = np.where(allowed, np.float32(0), np.float32(-np.inf))
-    return _ordered(site, factors.dense()), _ordered(site, logits)
+    return Map(_ordered(site, factors.dense()), _ordered(site, logits))
+
+
+def _stacked(captures: list[CapturedAttention]) -> CapturedAttention:
+    """Join captures of single examples into that of all."""
+    dense = [in_full(captured) for captured in captures]
+    weights, logits = (np.concatenate(side) for side in zip(*dense, strict=True))
+    return replace(
+        captures[0], factors=None, weights=weights, logits=logits,
+        query_valid=None, key_valid=None,
+    )  # fmt: skip
+
+
+def _repeated(captured: CapturedAttention, examples: int) -> CapturedAttention:
+    """Give each example weights that are the same for all."""
+    pair = [np.repeat(values[:1], examples, axis=0) for values in in_full(captured)]
+    return replace(captured, factors=None, weights=pair[0], logits=pair[1],
+                   query_valid=None, key_valid=None)  # fmt: skip
 
 
 def _ordered(site: Site, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -136,6 +156,12 @@ def _ordered(site: Site, values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _axes(site: Site) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
     """Return the layouts of a site whose queries and keys have two axes each."""
+    reading, course = site.reading, site.softmax_call.course
+    if reading is not None and course is not None:
+        sides = [[course.factors[mark].size for mark, name in enumerate(reading.roles)
+                  if name == side] for side in ("query", "key")]  # fmt: skip
+        first, second = ((sizes[0], sizes[1]) if len(sizes) == 2 else None for sizes in sides)
+        return first, second
     if site.softmax_call.axes != 2:
         return None, None
     shape = [int(size) for size in site.softmax_call.weights.shape]

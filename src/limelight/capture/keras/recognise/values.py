@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.capture import checking, recognition
-from limelight.capture.keras.backends.backend import backend, single
+from limelight.capture.keras.backends.backend import backend, single, weights_of
 from limelight.capture.keras.recognise.attention import Site
-from limelight.capture.keras.recognise.reading import _dense
+from limelight.capture.keras.recognise.reading import map_of
 from limelight.capture.keras.trace import Softmax
+from limelight.factors import Factors, lazy_allowed
 
 Array = NDArray[np.float32]
 
@@ -40,16 +41,26 @@ def with_values(
     Softmax
     """
     shape = tuple(int(size) for size in softmax.weights.shape)
-    if not shape or shape[0] != examples or not _has_values(softmax):
+    if not shape or not _has_values(softmax):
         return row
     if isinstance(row.source, Site):
-        weights, scores = _dense(row.source)
+        made = map_of(row.source)
+        if made.factors is not None:
+            weights, scores = _in_full(made.factors)
+        elif made.weights is not None and made.logits is not None:
+            weights, scores = made.weights, made.logits
+        else:
+            return row
+        if len(weights) not in {1, examples} or (len(weights) == 1 < examples):
+            return row  # of one example by itself, or the same for all
         # What is shown was computed from the scores, where the model forms no weights.
         computed = None if softmax.factored is not None else weights
+    elif shape[0] != examples:
+        return row
     else:
         form = (examples, -1, shape[-2] if len(shape) > 2 else 1, shape[-1])
         scores = single(softmax.logits).reshape(form)
-        computed = single(softmax.weights).reshape(form)
+        computed = weights_of(softmax).reshape(form)
         weights = computed
     if computed is not None and not row.stage:
         weights = _softmax(scores)
@@ -59,6 +70,14 @@ def with_values(
         if _numbers(values) and _numbers(result)
     ]
     return replace(row, values=checking.examined(example, scores, weights, computed, products))
+
+
+def _in_full(factors: Factors) -> tuple[Array, Array]:
+    """Return the weights of vectors, and scores that say what is allowed."""
+    allowed = lazy_allowed(factors.rule, factors.shape).values
+    allowed = allowed if factors.rule.by_head else allowed[:, None]
+    scores = np.where(np.broadcast_to(allowed, factors.shape), np.float32(0), np.float32(-np.inf))
+    return factors.dense(), scores
 
 
 def _has_values(softmax: Softmax) -> bool:

@@ -1,0 +1,138 @@
+"""Joins the softmaxes of a Keras forward pass that are one site.
+
+Room: capture, Keras. Comes in: softmaxes that are attention, with their paths, in the order they
+ran. Goes out: groups of them. The steps of a loop over time are one site: each asks the same memory
+once more. So are the calls of a layer for each example by itself. A layer that is used again and
+again on the same positions has a site for each use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from limelight.capture.keras.backends.backend import backend, single
+from limelight.capture.keras.listen.arguments import loop_around
+from limelight.capture.keras.recognise.attention import Site
+
+#: What several softmaxes of a site are: queries, one step after another, or examples; ``alike`` is
+#: a single one that all examples share.
+How = Literal["steps", "examples", "alike"]
+
+
+@dataclass(eq=False)
+class Group:
+    """The softmaxes of one site.
+
+    Attributes
+    ----------
+    sites : list of Site
+    how : str
+    """
+
+    sites: list[Site] = field(default_factory=list)
+    how: How = "steps"
+
+
+def grouped(sites: Sequence[tuple[str, Site]], examples: int) -> list[tuple[str, Group]]:
+    """Join softmaxes that are one site.
+
+    Parameters
+    ----------
+    sites : sequence of (str, Site)
+    examples : int
+        How many ran.
+
+    Returns
+    -------
+    list of (str, Group)
+        In the order they began.
+    """
+    groups: list[tuple[str, Group]] = []
+    open_groups: dict[tuple[str, int, How], list[Group]] = {}
+    for path, site in sites:
+        how: How = "steps"
+        if site.reading is not None:
+            apart = _example(site) >= 0 and examples > 1
+            how = "examples" if apart else "alike" if site.reading.alike else "steps"
+        loop = loop_around(site.owner)
+        key = path, (site.softmax_call.line if loop is None else id(loop)), how
+        group = next((g for g in open_groups.get(key, []) if _goes_on(g, site)), None)
+        if group is None:
+            group = Group([], how)
+            groups.append((path, group))
+            open_groups.setdefault(key, []).append(group)
+        group.sites.append(site)
+    for _, group in groups:
+        _drop_trial(group)
+        if group.how == "examples":
+            group.sites.sort(key=_example)
+    return groups
+
+
+def _example(site: Site) -> int:
+    """Return which example a softmax is of, where it is of one alone."""
+    example = None if site.reading is None else site.reading.example
+    return -1 if example is None else example
+
+
+def _goes_on(group: Group, site: Site) -> bool:
+    """Say whether a softmax is one more step, or one more example, of a group."""
+    last = group.sites[-1]
+    if group.how == "alike" or last.softmax_call is site.softmax_call:
+        return False
+    if group.how == "examples":
+        numbers = {_example(member) for member in group.sites}
+        return _example(site) not in numbers and _form(last) == _form(site)
+    loop = loop_around(site.owner)
+    if loop is not None:
+        return site.kind == "pooling" and last.kind == "pooling"
+    if _queries(site) != 1 or _queries(last) != 1:
+        return False
+    return _same_memory(last, site)
+
+
+def _form(site: Site) -> tuple[int, ...]:
+    return tuple(int(size) for size in site.softmax_call.weights.shape)
+
+
+def _queries(site: Site) -> int:
+    """Return how many queries a softmax has."""
+    course = site.softmax_call.course
+    if site.reading is None or course is None:
+        return 1 if site.kind == "pooling" else 2
+    count = 1
+    for factor, role in zip(course.factors, site.reading.roles, strict=True):
+        count *= factor.size if role == "query" else 1
+    return count
+
+
+def _same_memory(first: Site, second: Site) -> bool:
+    """Say whether two softmaxes weigh the same values, or the second's go on from the first's."""
+    first_values, second_values = _values(first), _values(second)
+    if first_values is None or second_values is None:
+        return False
+    if first_values is second_values:
+        return True
+    if tuple(first_values.shape) != tuple(second_values.shape):
+        return False
+    return bool(np.array_equal(single(first_values), single(second_values)))
+
+
+def _values(site: Site) -> Any:
+    """Return what a softmax's weights are multiplied with."""
+    use = None if site.reading is None else site.reading.use
+    return None if use is None else use.values
+
+
+def _drop_trial(group: Group) -> None:
+    """Drop the call that Keras makes before the first step, only to learn a cell's output."""
+    loop = loop_around(group.sites[0].owner)
+    if loop is None or group.how != "steps" or len(group.sites) < 2:
+        return
+    shapes = {_form(site) for site in group.sites}
+    if backend().TRIES_A_STEP and not loop.operation.unroll and len(shapes) == 1:
+        del group.sites[0]

@@ -1,0 +1,131 @@
+"""Which axis is which is followed, not guessed from lengths, on every backend."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from limelight.capture import capture
+from limelight.errors import UnsupportedModelError
+
+from .architectures import ROWS, built
+from .conftest import array, modules, softmax
+
+
+#: JAX compiles every operation of every shape, which takes half a second a model.
+SLOW = keras.backend.backend() == "jax"
+
+
+@pytest.mark.parametrize("name", list(ROWS)[:: 6 if SLOW else 1])
+def test_models_written_by_hand(name):
+    row = ROWS[name]
+    model, inputs, layer = built(row)
+    if row.sites is None:
+        with pytest.raises(UnsupportedModelError, match=row.reason or "No attention"):
+            capture(model, inputs)
+        return
+    tree = capture(model, inputs)
+    assert {path: tree[path].attrs["kind"] for path in modules(tree)} == row.sites
+    for path in row.sites:
+        site = tree[path]
+        parts = [array(part) for part in layer.right[path]]
+        together = len(parts) > 1 and parts[0].shape[0] == 1
+        right = np.concatenate(parts, axis=0 if together else 2)
+        assert site["weights"].shape == right.shape
+        np.testing.assert_allclose(site["weights"].values, right, atol=1e-6)
+        assert site.attrs.get("stage", "") == row.stage
+        assert "reading" not in site.attrs or name in {"words of sentences"}
+
+
+# Sizes that coincide -------------------------------------------------------------------------
+
+
+class Chance(keras.layers.Layer):
+    """Attention of a form that chance decides: axes in any order, sizes that coincide."""
+
+    def __init__(self, seed, **options):
+        super().__init__(**options)
+        rng = np.random.default_rng(seed)
+        self.sizes = {axis: int(rng.integers(2, 5)) for axis in "bhqkd"}
+        self.headed, self.learned = bool(rng.integers(2)), bool(rng.integers(2))
+        axes = "bhqk" if self.headed else "bqk"
+        self.order = "".join(rng.permutation(list(axes)))
+        self.how = ["einsum", "matmul", "sum"][int(rng.integers(3))]
+        self.shared = self.headed and bool(rng.integers(2))  # one map of values for all heads
+        size = self.sizes
+        self.width = size["d"] * (size["h"] if self.headed else 1)
+        self.kernels = {name: rng.normal(size=(5, self.width)).astype("float32") for name in "qkv"}
+        self.rows = rng.normal(size=(size["q"], 5)).astype("float32")
+
+    def build(self, *shapes):
+        def weight(name, values):
+            return self.add_weight(shape=values.shape, name=name,
+                                   initializer=keras.initializers.Constant(0))  # fmt: skip
+
+        self.made = {name: weight(name, values) for name, values in self.kernels.items()}
+        self.latents = weight("latents", self.rows)
+
+    def set(self):
+        for name, variable in self.made.items():
+            variable.assign(self.kernels[name])
+        self.latents.assign(self.rows)
+
+    def heads(self, x, letter):
+        if not self.headed:
+            return x
+        return ops.reshape(x, (*x.shape[:-1], self.sizes["h"], self.sizes["d"]))
+
+    def call(self, x, asked):
+        rows = ops.convert_to_tensor(self.latents) if self.learned else asked
+        q = self.heads(rows @ ops.convert_to_tensor(self.made["q"]), "q")
+        k, v = (self.heads(x @ ops.convert_to_tensor(self.made[n]), n) for n in "kv")
+        h = "h" if self.headed else ""
+        left = f"q{h}d" if self.learned else f"bq{h}d"
+        scores = self.scores(q, k, left, f"bk{h}d")
+        w = ops.softmax(scores, axis=self.order.index("k"))
+        if self.shared:
+            return ops.einsum(f"{self.order},bkd->bqd", w, v[:, :, 0])
+        return ops.einsum(f"{self.order},bk{h}d->bq{h}d", w, v)
+
+    def scores(self, q, k, left, right):
+        if self.how == "einsum":
+            return ops.einsum(f"{left},{right}->{self.order}", q, k)
+        both = "bhqk" if self.headed else "bqk"
+        if self.how == "matmul":
+            q = ops.einsum(f"{left}->{left.replace('q', '').replace('d', '')}qd", q)
+            k = ops.einsum(f"{right}->{both[:-2]}dk", k)
+            scores = ops.matmul(q, k)
+        else:  # products of every query with every key, summed over features
+            wide = f"{both}d"
+            spread = [
+                ops.reshape(
+                    ops.einsum(f"{names}->{''.join(a for a in wide if a in names)}", t),
+                    [self.sizes[a] if a in names else 1 for a in wide],
+                )
+                for names, t in ((left, q), (right, k))
+            ]
+            scores = ops.sum(spread[0] * spread[1], axis=-1)
+        return ops.transpose(scores, [both.index(axis) for axis in self.order])
+
+    def wanted(self, x, asked):
+        rows = self.rows if self.learned else asked
+        q, k = rows @ self.kernels["q"], x @ self.kernels["k"]
+        if self.learned:
+            q = np.broadcast_to(q, (len(x), *q.shape))
+        q, k = (t.reshape(*t.shape[:2], -1, self.sizes["d"]) for t in (q, k))
+        return softmax(np.einsum("bqhd,bkhd->bhqk", q, k))
+
+
+@pytest.mark.parametrize("seed", range(3 if SLOW else 40))
+def test_attention_of_any_form(seed):
+    layer = Chance(seed, name="chance")
+    rng, size = np.random.default_rng(seed), layer.sizes
+    x, asked = (rng.normal(size=(size["b"], size[a], 5)).astype("float32") for a in "kq")
+    layer(x, asked)
+    layer.set()
+    site = capture(layer, (x, asked))["chance"]
+    np.testing.assert_allclose(site["weights"].values, layer.wanted(x, asked), atol=2e-6)
+    assert site.attrs["kind"] == "cross"
+    assert "reading" not in site.attrs

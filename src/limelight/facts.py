@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypedDict
 
 #: Kind of an attention site.
-Kind = Literal["self", "cross", "pooling"]
+Kind = Literal["self", "cross", "pooling", "feature"]
 
 #: Rows and columns that positions form.
 Layout = tuple[int, int]

@@ -153,7 +153,7 @@ def analysis(
     units: str,
     bounds: tuple[float | str, float | str],
     needs: tuple[str, ...] = ("query", "key"),
-    kinds: tuple[str, ...] = ("self", "cross", "pooling"),
+    kinds: tuple[str, ...] = ("self", "cross", "pooling", "feature"),
     tier: str = "observed",
     title: str | None = None,
     zh: tuple[str, str] | None = None,

@@ -8,7 +8,7 @@ export type What = "run" | "grid" | "map" | "measures" | "parameters" | "summary
 export type Reduce = "max" | "mean";
 
 /** Kind of an attention site. */
-export type Kind = "self" | "cross" | "pooling";
+export type Kind = "self" | "cross" | "pooling" | "feature";
 
 /** Rows and columns that positions form. */
 export type Layout = readonly [number, number];

@@ -13,7 +13,6 @@ from limelight.errors import UnsupportedModelError
 from .architectures import ROWS, built
 from .conftest import array, modules, softmax
 
-
 #: JAX compiles every operation of every shape, which takes half a second a model.
 SLOW = keras.backend.backend() == "jax"
 

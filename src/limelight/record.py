@@ -15,8 +15,11 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import xarray as xr
+
 from limelight.analyses.blockwise.blas import one_thread_each
 from limelight.capture import Probe, capture, parameters
+from limelight.capture.parameters import unread
 from limelight.divided import undisturbed
 from limelight.errors import (
     LimelightError,
@@ -109,6 +112,7 @@ class Recorder:
         writer = Writer(self._log_dir, precision=precision)
         self._writer = None if recorded is None else writer
         self._unwrapped = False
+        self._noted = False  # of parameters without values
         self._refused = False  # whether a warning told of a step that is none
         self._release: Callable[[], object] | None = None
         self._attention = self._probe is not None
@@ -159,7 +163,7 @@ class Recorder:
             self._attention = attended is not None or self._unbuilt is not None
             made = attended or made
         if self._parameters:
-            numbers = self._once_built(lambda: parameters(self._model), "parameters")
+            numbers = self._once_built(self._summed_up, "parameters")
             self._parameters = numbers is not None or self._unbuilt is not None
             made = replace(made, parameters=numbers)
         if made.tree is None and made.parameters is None:
@@ -229,6 +233,15 @@ class Recorder:
             even = pool.map(self._uniforms.of, sites, sites.values())
             uniform = dict(zip(sites, even, strict=True))
         return replace(step, tree=tree, measures=measured, uniform=uniform)
+
+    def _summed_up(self) -> xr.Dataset:
+        """Sum up the parameters, and tell once of those that have no values here."""
+        numbers = parameters(self._model)
+        absent = unread(numbers)
+        if absent and not self._noted:
+            self._noted = True
+            warnings.warn(LimelightWarning(absent), stacklevel=5)
+        return numbers
 
     def _once_built(self, act: Callable[[], Result], what: str) -> Result | None:
         """Do something that may fail; a model without parameters as yet is asked again later."""

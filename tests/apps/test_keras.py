@@ -12,7 +12,7 @@ with warnings.catch_warnings():
     import keras
     import tensorflow as tf
 
-from keras import layers
+from keras import layers, ops
 
 import limelight as ll
 from limelight.errors import LimelightError, LimelightWarning, ProbeError
@@ -294,3 +294,124 @@ def test_ctrl_c_passes(tmp_path, monkeypatch):
     monkeypatch.setattr(limelight.record, "capture", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fit(build(), ll.KerasCallback(tmp_path, PROBE))
+
+
+class Failing:
+    """Whatever is asked of it raises, even what it is."""
+
+    def __getattr__(self, name):
+        raise UnspeakableError(name)
+
+
+class UnspeakableError(Exception):
+    def __str__(self):
+        raise ValueError("it cannot say why")
+
+
+def test_whatever_fails_in_a_hook_is_one_warning(tmp_path):
+    names = [name for name in vars(ll.KerasCallback) if name.lstrip("_").startswith("on_")]
+    assert len(names) == 5
+    for name in names:
+        callback = ll.KerasCallback(tmp_path, PROBE, every=1)
+        callback._pace = callback._model = Failing()
+        hook = getattr(callback, name)
+        arguments = [0] * (hook.__wrapped__.__code__.co_argcount - 2)
+        if name == "on_epoch_begin":
+            callback._new_fit, arguments = True, [None]
+        with pytest.warns(LimelightWarning, match="limelight records nothing") as caught:
+            [hook(*arguments) for _ in range(2)]
+        assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["limelight.apps.pace.Recorder", "limelight.record.unwrapped", "limelight.record.Step",
+     "limelight.record.capture", "limelight.record.sites_of", "limelight.record.measures_of",
+     "limelight.record.parameters", "limelight.record.claim", "limelight.record.Writer.publish",
+     "limelight.record.FirstStep.begin", "limelight.record.FirstStep.tell",
+     "limelight.apps.pace.Pace.record", "limelight.apps.pace.Pace.close",
+     "limelight.apps.keras.KerasCallback._step", "limelight.apps.keras.backend"],
+)  # fmt: skip
+def test_whatever_a_hook_calls_may_fail(name, tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise UnspeakableError
+
+    monkeypatch.setattr(name, fails)
+    with pytest.warns(LimelightWarning, match="limelight records no") as caught:
+        history = fit(build(), ll.KerasCallback(tmp_path, PROBE, every=1), epochs=1)
+    assert len(history.history["loss"]) == 1
+    assert len([c for c in caught if c.category is LimelightWarning]) == 1
+
+
+STRATEGIES = [
+    lambda: tf.distribute.MirroredStrategy(["CPU:0"]),
+    lambda: tf.distribute.OneDeviceStrategy("CPU:0"),
+    tf.distribute.experimental.CentralStorageStrategy,
+]
+
+
+@pytest.mark.filterwarnings("error::limelight.errors.LimelightWarning")
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_step_is_read_under_a_strategy(strategy, tmp_path):
+    with strategy().scope():
+        model = build()
+    fit(model, ll.KerasCallback(tmp_path, PROBE, every=2), epochs=1)
+    run = ll.open_run(tmp_path)
+    assert run.steps.tolist() == [0, 2, 3]
+    last = ll.capture(model, PROBE)["attention"]["weights"].values
+    np.testing.assert_allclose(run.weights("attention", step=-1).values, last, atol=3e-4)
+
+
+def test_a_model_is_asked_again_until_its_first_batch_builds_it(tmp_path):
+    class Late(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.out = layers.Embedding(9, D), layers.Dense(1, activation="sigmoid")
+
+        def call(self, ids):
+            return self.out(ops.mean(self.embed(ids), axis=1))
+
+    model = Late()
+    model.compile("sgd", "mse")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LimelightWarning)
+        fit(model, ll.KerasCallback(tmp_path, None))
+    assert ll.open_run(tmp_path).steps.tolist() in ([0, 3, 6], [3, 6])
+    recorder = ll.Recorder(tmp_path / "never", Late())
+    assert not recorder.record(0)
+    with pytest.warns(LimelightWarning, match="has no parameters yet"):
+        recorder.close()
+
+
+def test_some_sites_are_recorded(tmp_path):
+    inputs = keras.Input((T, D))
+    x = layers.Attention(name="first")([inputs, inputs])
+    model = keras.Model(inputs, layers.Dense(1)(layers.Attention(name="second")([x, x])))
+    examples = np.random.default_rng(0).normal(size=(2, T, D)).astype("float32")
+    model.compile("sgd", "mse")
+    callback = ll.KerasCallback(tmp_path / "run", examples, sites=["sec*"])
+    model.fit(examples, np.ones((2, T, 1)), verbose=0, callbacks=[callback])
+    run = ll.open_run(tmp_path / "run")
+    assert list(run.sites) == ["second"]
+    assert run.measures()["entropy"].sizes["site"] == 1
+    with pytest.warns(LimelightWarning, match=r"names none of the model's.*first, second"):
+        ll.Recorder(tmp_path / "none", model, examples, sites="third").record(0)
+    for wrong in ([], "", 3, [""], b"first"):
+        with pytest.raises(LimelightError, match="Got sites="):
+            ll.KerasCallback(tmp_path, None, sites=wrong)
+
+
+def test_what_the_first_step_cost_is_told_once(tmp_path, capfd, caplog, monkeypatch):
+    import logging
+
+    fit(build(), ll.KerasCallback(tmp_path / "a", PROBE))
+    (line,) = [record.message for record in caplog.records if record.name == "limelight"]
+    assert "1 sites and" in line
+    assert "100 such steps" in line
+    monkeypatch.setattr(logging.getLogger("limelight"), "hasHandlers", lambda: False)
+    fit(build(), ll.KerasCallback(tmp_path / "b", PROBE))
+    assert capfd.readouterr().err.count("limelight: the first step took") == 1
+    logging.getLogger("limelight").setLevel(logging.WARNING)  # as one does who wants none
+    fit(build(), ll.KerasCallback(tmp_path / "c", PROBE))
+    logging.getLogger("limelight").setLevel(logging.NOTSET)
+    assert "limelight" not in capfd.readouterr().err

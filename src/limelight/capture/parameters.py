@@ -96,6 +96,35 @@ def summarise(named: Mapping[str, NDArray[Any] | Parameter], bins: int = BINS) -
     return dataset
 
 
+def unread(numbers: xr.Dataset) -> str:
+    """Say which parameters have no numbers, and why.
+
+    Parameters
+    ----------
+    numbers : Dataset
+        As :func:`parameters` returns it.
+
+    Returns
+    -------
+    str
+        Empty where all have.
+
+    Examples
+    --------
+    >>> unread(summarise({"w": np.ones(3), "codes": Parameter((9,), None, note="holds codes")}))
+    "limelight lists 'codes' without numbers: it holds codes."
+    """
+    if "note" not in numbers:
+        return ""
+    empty = (numbers["count"].sum("bin") + numbers["nonfinite"] == 0) & (numbers["note"] != "")
+    names = numbers["parameter"].values[empty.values].tolist()
+    if not names:
+        return ""
+    listed = ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if names[5:] else "")
+    note = str(numbers["note"].values[empty.values][0])
+    return f"limelight lists {listed} without numbers: it {note.rstrip('.')}."
+
+
 def _summary(values: NDArray[Any] | None, bins: int) -> Statistics:
     """Sum up values; of complex ones their modulus, and none where there are none."""
     if values is None:

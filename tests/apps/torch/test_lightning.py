@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import limelight as ll
-from limelight.errors import LimelightError, LimelightWarning
+from limelight.errors import LimelightWarning
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what its own imports complain about
@@ -129,10 +129,48 @@ def test_a_part_of_the_module_can_be_watched(tmp_path):
     assert "linear1/weight" in run.parameter_names
 
 
-def test_a_part_that_is_not_there(tmp_path):
-    callback = ll.LightningCallback(tmp_path / "run", PROBE, model="encoder")
-    with pytest.raises(LimelightError, match=r"Got model='encoder'.*Wanted one of net"):
-        fit(Module(), tmp_path, callback)
+def test_a_part_that_is_not_there_is_a_warning_and_training_goes_on(tmp_path):
+    callback = ll.LightningCallback(tmp_path, PROBE, model="encoder")
+    with pytest.warns(LimelightWarning, match=r"Got model='encoder'.*Wanted one of net"):
+        trainer = fit(Module(), tmp_path, callback)
+    assert trainer.global_step == 6
+
+
+class Failing:
+    """Whatever is asked of it raises."""
+
+    def __getattr__(self, name):
+        raise ZeroDivisionError(name)
+
+
+@pytest.mark.parametrize("kind", [ll.LightningCallback, ll.TrainerCallback])
+def test_whatever_fails_in_a_hook_is_one_warning(kind, tmp_path):
+    hooks = [name for name in vars(kind) if name.startswith("on_")]
+    assert len(hooks) >= 4
+    for name in hooks:
+        callback, arguments = kind(tmp_path, PROBE, every=1), [Failing()] * 5
+        hook = getattr(callback, name)
+        taken = hook.__wrapped__.__code__.co_argcount - 1
+        keywords = {"model": Failing()} if kind is ll.TrainerCallback else {}
+        with pytest.warns(LimelightWarning, match=r"records nothing .* ZeroDivision") as caught:
+            [hook(*arguments[:taken], **keywords) for _ in range(2)]
+        assert len(caught) == 1
+
+
+def test_a_hook_of_a_users_own_is_theirs(tmp_path):
+    class Stopping(ll.LightningCallback):
+        def on_train_epoch_end(self, trainer, module):
+            super().on_train_epoch_end(trainer, module)
+            raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        fit(Module(), tmp_path, Stopping(tmp_path / "run", PROBE))
+    assert ll.open_run(tmp_path / "run").steps.tolist() == [0, 3]
+
+
+def test_some_sites_are_recorded(tmp_path):
+    fit(Module(), tmp_path, ll.LightningCallback(tmp_path / "run", PROBE, sites="net/*"))
+    assert list(ll.open_run(tmp_path / "run").sites) == [SITE]
 
 
 def test_without_a_probe_one_warning(tmp_path):

@@ -66,9 +66,14 @@ def test_gradients_and_random_numbers_are_left_alone(tmp_path):
 def both(tmp_path_factory):
     """What two processes recorded, and what each said."""
     folder = tmp_path_factory.mktemp("parallel")
+    return folder, together(PROGRAM, folder)
+
+
+def together(program, folder):
+    """Run a program in two processes; return the lines that each said."""
     started = [
         subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(rank), str(folder / "meeting"), str(folder)],
+            [sys.executable, str(program), str(rank), str(folder / "meeting"), str(folder)],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -76,7 +81,7 @@ def both(tmp_path_factory):
     ]
     said = [process.communicate(timeout=280)[0].splitlines() for process in started]
     assert [process.returncode for process in started] == [0, 0]
-    return folder, said
+    return said
 
 
 def test_of_two_processes_the_first_records(both):
@@ -98,3 +103,70 @@ def test_of_two_processes_each_records_into_its_own_folder(both):
     np.testing.assert_array_equal(*means)
     maps = [run.weights("attention", step=0).values for run in runs]
     assert np.abs(maps[0] - maps[1]).max() > 1e-3
+
+
+def test_what_one_process_cannot_run_is_refused_before_it_runs(tmp_path):
+    first, second = together(PROGRAM.with_name("divided.py"), tmp_path)
+    assert second == [f"1 {name} False False False" for name in
+                      ("spread", "Summing", "Grouped", "within")]  # fmt: skip
+    warned = [line.split(" warned: ")[1] for line in first if " warned: " in line]
+    assert len(warned) == 4
+    assert "'wide.weight' is spread over a mesh of 2 (DTensor" in warned[0]
+    assert "records no attention" in warned[1]
+    assert "calls torch.distributed.all_reduce, which waits" in warned[1]
+    assert "whose Grouped talks to other processes" in warned[2]
+    assert "whose DistributedDataParallel talks to other processes" in warned[3]
+    assert [line for line in first if " warned: " not in line] == [
+        "0 spread False False False",
+        "0 Summing True True True",  # its parameters
+        "0 Grouped False False False",
+        "0 within False False False",
+    ]
+
+
+class Odd(nn.Module):
+    """Parameters of every kind beside a plain one."""
+
+    def __init__(self):
+        super().__init__()
+        self.plain, self.frozen = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+        self.frozen.requires_grad_(False)
+        self.complex = nn.Parameter(torch.tensor([3 + 4j, 0j]))
+        self.sparse = nn.Parameter(2 * torch.eye(3).to_sparse())
+        self.rows = nn.Parameter(torch.eye(3).to_sparse_csr())
+        self.empty = nn.Parameter(torch.empty(0, 4))
+        self.codes = nn.Parameter(torch.ones(4, dtype=torch.uint8), requires_grad=False)
+        self.codes.quant_state = object()
+        self.elsewhere = nn.Parameter(torch.empty(7, device="meta"))
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
+def test_an_odd_parameter_costs_only_itself(tmp_path):
+    with (
+        pytest.warns(
+            ll.errors.LimelightWarning, match="lists 'codes', 'elsewhere' without numbers"
+        ),
+        ll.Recorder(tmp_path, Odd()) as recorder,
+    ):
+        assert [recorder.record(0), recorder.record(1)] == [True, True]
+    run = ll.open_run(tmp_path)
+    norms = {
+        name: float(run.parameters(name, step=0)["norm"].item()) for name in run.parameter_names
+    }
+    assert len(norms) == 8
+    assert norms["complex"] == pytest.approx(5)
+    assert norms["sparse"] == pytest.approx(12**0.5)
+    assert norms["rows"] == pytest.approx(3**0.5)
+    assert all(np.isnan(norms[name]) for name in ("empty", "codes", "elsewhere"))
+    frozen = {facts["name"]: facts["trainable"] for facts in run.parameter_facts}
+    assert not frozen["frozen/weight"]
+    assert frozen["plain/weight"]
+
+
+def test_a_lazy_model_is_asked_again_until_its_first_batch_builds_it(tmp_path):
+    model, x = nn.Sequential(nn.LazyLinear(8), Net()), torch.randn(2, 5, 4)
+    with ll.Recorder(tmp_path, model, x) as recorder:
+        assert not recorder.record(0)
+        model(x)
+        assert recorder.record(1)
+    assert list(ll.open_run(tmp_path).sites) == ["1/first/self_attn", "1/second/self_attn"]

@@ -90,31 +90,31 @@ class Framework(Kind):
             self.within[0] = {"rng": jax.random.key(3), "sum": jax.numpy.ones(1)}
 
     def call(self, x):
-        kept = self.within[0]
+        within = self.within[0]
         if NAME == "tensorflow":
-            kept["sum"].assign_add([1.0])
-            return x + kept["rng"].normal((D,))
+            within["sum"].assign_add([1.0])
+            return x + within["rng"].normal((D,))
         if NAME == "torch":
             import torch
 
-            kept["sum"] += 1
-            return x + torch.randn(D, generator=kept["rng"]).to(x.device)
+            within["sum"] += 1
+            return x + torch.randn(D, generator=within["rng"]).to(x.device)
         import jax
 
-        kept["rng"], drawn = jax.random.split(kept["rng"])
-        kept["sum"] = kept["sum"] + 1
+        within["rng"], drawn = jax.random.split(within["rng"])
+        within["sum"] = within["sum"] + 1
         return x + jax.random.normal(drawn, (D,))
 
     def state(self):
-        kept = self.within[0]
-        rng = kept["rng"]
+        within = self.within[0]
+        rng = within["rng"]
         if NAME == "jax":
             import jax
 
             rng = jax.random.key_data(rng)
         else:
             rng = rng.state if NAME == "tensorflow" else rng.get_state()
-        return np.asarray(rng).tolist(), np.asarray(kept["sum"]).tolist()
+        return np.asarray(rng).tolist(), np.asarray(within["sum"]).tolist()
 
 
 class Unseeded(Kind):

@@ -38,6 +38,19 @@ def test_python_on_the_page_runs(page, tmp_path):
     assert (tmp_path / "logs").is_dir()
 
 
+@pytest.mark.training
+def test_the_first_picture_shows_what_was_learnt(tmp_path):
+    """Every number of the first example looks at the 7; in a uniform picture it has a twelfth."""
+    code = "\n".join(blocks(ROOT / "README.md", "python"))
+    code += "\nat = ll.open_run('logs/seven').weights('attention', step=-1).sel(example=0, head=0)"
+    code += "\nprint('on seven', at.values[:, x[y][0] == 7].sum(-1).mean())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    (share,) = re.findall(r"on seven (\S+)", done.stdout)
+    assert float(share) > 0.5
+
+
 def test_every_page_with_python_is_run_above():
     assert {name_of(page) for page in PAGES if blocks(page, "python")} <= {
         "README.md",

@@ -11,33 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FunctionType
 from typing import Any, Final
 
 from limelight.capture.reachable import spelled
+from limelight.capture.torch.guarding import guard
 from limelight.errors import UnsupportedModelError
 
 #: Tensors of at most so many bytes are copied before the pass.
 _SMALL: Final = 1 << 12
-
-# Functions that hand out a tensor's memory to others than torch.
-_HANDS_OUT: Final = frozenset(
-    {"numpy", "__array__", "__dlpack__", "untyped_storage", "storage", "_typed_storage"}
-)
-# Functions that write to arguments although their names do not say so.
-_STATISTICS: Final = ("batch_norm", "instance_norm", "embedding_renorm")
-_INPLACE: Final = frozenset(
-    {"__setitem__"}
-    | {f"__i{name}__" for name in ("add", "sub", "mul", "div", "truediv", "floordiv", "mod", "pow",
-                                   "and", "or", "xor", "lshift", "rshift", "matmul")}
-)  # fmt: skip
-# Functions of Python's that take switches, and write to nothing.
-_PURE: Final = frozenset({"multi_head_attention_forward", "interpolate", "einsum"})
-
-# Functions that shorten rows of their table where they are told how long one may be.
-_SHORTENING: Final = frozenset({"embedding", "embedding_bag"})
-
-_NEVER, _ALWAYS, _IF_SAID, _IF_NORM = range(4)
 
 
 @dataclass(eq=False)
@@ -134,7 +115,7 @@ class Tensors:
         ------
         None
         """
-        with _guard(self._before_write):
+        with guard(self._before_write):
             yield
 
     def _before_write(self, values: Iterable[Any]) -> None:
@@ -150,70 +131,6 @@ class Tensors:
                 self._before_write(value)
             elif isinstance(value, dict):
                 self._before_write(value.values())
-
-
-def _guard(before_write: Callable[[Iterable[Any]], None]) -> Any:
-    from torch.overrides import TorchFunctionMode
-
-    class Guard(TorchFunctionMode):  # type: ignore[misc]  # torch is Any to mypy
-        def __torch_function__(
-            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            when = _when(func)
-            if kwargs:
-                if kwargs.get("out") is not None or (when and _writes(when, args, kwargs)):
-                    before_write((*args, *kwargs.values()))
-                return func(*args, **kwargs)
-            if when and _writes(when, args, {}):
-                before_write(args)
-            return func(*args)
-
-    return Guard()
-
-
-def _writes(when: int, args: Any, kwargs: Any) -> bool:
-    """Say whether a call may write to its arguments."""
-    if when == _IF_NORM:
-        return kwargs.get("max_norm") is not None or any(type(arg) is float for arg in args)
-    return when == _ALWAYS or any(value is True for value in (*args, *kwargs.values()))
-
-
-#: When a function writes to its arguments, by function.
-_known: dict[Any, int] = {}
-
-
-def _when(function: Any) -> int:
-    """Say when a function may write to its arguments: never, always, or if a switch says so."""
-    known = _known.get(function)
-    if known is None:
-        known = _judged(function)
-        if getattr(function, "__name__", "") not in ("__get__", "__set__"):
-            _known[function] = known
-    return known
-
-
-def _judged(function: Any) -> int:
-    name = str(getattr(function, "__name__", ""))
-    schemas = _schemas(function)
-    if schemas:
-        return _ALWAYS if any(schema.is_mutable for schema in schemas) else _NEVER
-    if name in _INPLACE or name in _HANDS_OUT or any(part in name for part in _STATISTICS):
-        return _ALWAYS
-    if name.endswith("_") and not name.endswith("__"):
-        return _ALWAYS
-    if name in _SHORTENING:
-        return _IF_NORM
-    return _IF_SAID if type(function) is FunctionType and name not in _PURE else _NEVER
-
-
-def _schemas(function: Any) -> list[Any]:
-    """Return the schemas of an operator of ``torch.ops``."""
-    if hasattr(function, "_schema"):
-        return [function._schema]
-    overloads = getattr(function, "overloads", None)
-    if not callable(overloads) or not hasattr(function, "_qualified_op_name"):
-        return []
-    return [getattr(function, name)._schema for name in overloads()]
 
 
 def _memory(tensor: Any, otherwise: int | None = None) -> int:

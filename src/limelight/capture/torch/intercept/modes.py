@@ -18,6 +18,7 @@ from functools import wraps
 from types import FunctionType
 from typing import Any
 
+from limelight.capture.torch.guarding import Ask, taken_over
 from limelight.capture.torch.intercept.events import Attend as Attend
 from limelight.capture.torch.intercept.events import Call as Call
 from limelight.capture.torch.intercept.events import Event as Event
@@ -57,7 +58,8 @@ def intercepted(model: Any, interceptor: Interceptor) -> Iterator[Stack]:
     with _one_at_a_time, ExitStack() as undo:
         undo.enter_context(_uncompiled())
         undo.enter_context(modules_followed(model, stack))
-        interception = Interception(model, interceptor, stack)
+        ask = undo.enter_context(taken_over())
+        interception = Interception(model, interceptor, stack, ask)
         undo.enter_context(interception.mode)
         undo.enter_context(interception.names_replaced())
         yield stack
@@ -141,6 +143,8 @@ class Interception:
     interceptor : callable
     stack : Stack
         Tells in which module call things happen.
+    ask : callable, optional
+        Called before each function, in place of a guard of the model's tensors.
 
     Attributes
     ----------
@@ -148,13 +152,15 @@ class Interception:
         Hands over torch's functions while it is entered, again and again.
     """
 
-    def __init__(self, model: Any, interceptor: Interceptor, stack: Stack) -> None:
+    def __init__(
+        self, model: Any, interceptor: Interceptor, stack: Stack, ask: Ask | None = None
+    ) -> None:
         self._model = model
         self._interceptor = interceptor
         self._stack = stack
         self._kernels = Kernels()
         self._thread = threading.get_ident()
-        self.mode = _mode(self._seen)
+        self.mode = _mode(self._seen, ask)
 
     @contextmanager
     def names_replaced(self) -> Iterator[None]:
@@ -241,13 +247,15 @@ class Interception:
             yield
 
 
-def _mode(seen: Callable[..., Any]) -> Any:
+def _mode(seen: Callable[..., Any], ask: Ask | None) -> Any:
     from torch.overrides import TorchFunctionMode
 
     class Mode(TorchFunctionMode):  # type: ignore[misc]  # torch is Any to mypy
         def __torch_function__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
+            if ask is not None:
+                ask(func, args, kwargs)
             return seen(func, args, kwargs or {})
 
     return Mode()

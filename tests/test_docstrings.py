@@ -124,7 +124,7 @@ def test_analysis_declares_what_it_gives(name):
     card = ANALYSES[name]
     assert card.units
     assert card.tier in ("observed", "gradient-attributed", "intervened")
-    assert set(card.kinds) <= {"self", "cross", "pooling"}
+    assert set(card.kinds) <= {"self", "cross", "pooling", "feature"}
     sizes = {"key": 7, "query": 7, "log": np.log}
     low, high = (
         float(eval(bound, {"__builtins__": {}}, sizes)) if isinstance(bound, str) else bound  # ours

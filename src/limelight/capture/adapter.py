@@ -11,7 +11,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -38,18 +38,22 @@ class Parameter:
     Attributes
     ----------
     shape : tuple of int
-    values : array, optional
-        None where it has none in this process.
+    values : array or callable, optional
+        None where it has none in this process; a function that returns them where that is dear.
     trainable : bool
         False: frozen.
     note : str
         What the values are, if not the parameter's own, or why there are none.
+    mark : tuple, optional
+        Of a large frozen one: another when its values are, and far cheaper to come by than what
+        they are summed up to, which is then remembered.
     """
 
     shape: tuple[int, ...]
-    values: NDArray[Any] | None
+    values: NDArray[Any] | Callable[[], NDArray[Any]] | None
     trainable: bool = True
     note: str = ""
+    mark: tuple[Any, ...] | None = None
 
 
 class Adapter(Protocol):

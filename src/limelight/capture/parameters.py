@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import xarray as xr
@@ -52,10 +53,23 @@ def parameters(model: Any) -> xr.Dataset:
     ['dense/kernel', 'dense/bias']
     """
     adapter = adapter_for(model)
-    return summarise(getattr(adapter, "every_parameter", adapter.named_parameters)(model))
+    named = getattr(adapter, "every_parameter", adapter.named_parameters)(model)
+    try:
+        known = _frozen.setdefault(model, {})
+    except TypeError:  # a model of another package that nothing can refer to weakly
+        known = {}
+    return summarise(named, known=known)
 
 
-def summarise(named: Mapping[str, NDArray[Any] | Parameter], bins: int = BINS) -> xr.Dataset:
+#: What large frozen parameters were summed up to, by model and name, with the mark they had.
+_frozen: WeakKeyDictionary[Any, dict[str, tuple[Any, Statistics]]] = WeakKeyDictionary()
+
+
+def summarise(
+    named: Mapping[str, NDArray[Any] | Parameter],
+    bins: int = BINS,
+    known: dict[str, tuple[Any, Statistics]] | None = None,
+) -> xr.Dataset:
     """Sum up named arrays; :func:`parameters` describes the result.
 
     Parameters
@@ -64,6 +78,8 @@ def summarise(named: Mapping[str, NDArray[Any] | Parameter], bins: int = BINS) -
         Name to values; a plain array is trainable.
     bins : int
         Of each histogram.
+    known : dict, optional
+        What parameters that have a mark were summed up to before; filled.
 
     Returns
     -------
@@ -73,7 +89,10 @@ def summarise(named: Mapping[str, NDArray[Any] | Parameter], bins: int = BINS) -
         item if isinstance(item, Parameter) else Parameter(np.shape(item), item)
         for item in named.values()
     ]
-    summaries = [_summary(parameter.values, bins) for parameter in described]
+    before = {} if known is None else known
+    summaries = [
+        _summary(name, item, bins, before) for name, item in zip(named, described, strict=True)
+    ]
     shapes = [parameter.shape for parameter in described]
     names = list(named)
     variables: dict[str, Any] = {"count": (("parameter", "bin"), _counts(summaries, bins))}
@@ -125,15 +144,24 @@ def unread(numbers: xr.Dataset) -> str:
     return f"limelight lists {listed} without numbers: it {note.rstrip('.')}."
 
 
-def _summary(values: NDArray[Any] | None, bins: int) -> Statistics:
+def _summary(
+    name: str, parameter: Parameter, bins: int, known: dict[str, tuple[Any, Statistics]]
+) -> Statistics:
     """Sum up values; of complex ones their modulus, and none where there are none."""
+    mark = None if parameter.mark is None else (*parameter.mark, bins)
+    if mark is not None and name in known and known[name][0] == mark:
+        return known[name][1]
+    values = parameter.values() if callable(parameter.values) else parameter.values
     if values is None:
         values = np.zeros(0, np.float32)
-    return statistics(np.abs(values) if np.iscomplexobj(values) else values, bins)
+    summary = statistics(np.abs(values) if np.iscomplexobj(values) else values, bins)
+    if mark is not None:
+        known[name] = (mark, summary)
+    return summary
 
 
 def _note(parameter: Parameter) -> str:
-    values = parameter.values
+    values = None if callable(parameter.values) else parameter.values
     modulus = "" if values is None or not np.iscomplexobj(values) else "modulus of complex values"
     return ", ".join(part for part in (parameter.note, modulus) if part)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -170,3 +171,32 @@ def test_a_lazy_model_is_asked_again_until_its_first_batch_builds_it(tmp_path):
         model(x)
         assert recorder.record(1)
     assert list(ll.open_run(tmp_path).sites) == ["1/first/self_attn", "1/second/self_attn"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: w.mul_(2),
+        lambda w: w.data.mul_(2),  # which torch does not count, as of a teacher that follows
+        lambda w: setattr(w, "data", w.data * 2),
+        lambda w: w.data[17].add_(1e-3),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_a_large_frozen_parameter_is_summed_up_anew_only_when_it_changes(
+    change, dtype, monkeypatch
+):
+    module = importlib.import_module("limelight.capture.parameters")
+    real, summed = module.statistics, []
+    monkeypatch.setattr(module, "statistics", lambda *a: summed.append(a[0].size) or real(*a))
+    model = nn.Linear(300, 300, bias=False, dtype=dtype).requires_grad_(False)
+    for _ in range(3):
+        first = module.parameters(model)
+    assert summed == [90_000]
+    with torch.no_grad():
+        change(model.weight)
+    second = module.parameters(model)
+    assert summed == [90_000] * 2
+    wanted = module.summarise({"weight": model.weight.double().numpy()})
+    assert float(second["norm"][0]) == pytest.approx(float(wanted["norm"][0]), rel=1e-6)
+    assert float(first["norm"][0]) != float(second["norm"][0])

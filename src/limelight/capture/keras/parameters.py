@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from limelight.capture.adapter import Parameter
 from limelight.capture.keras import names
 from limelight.capture.keras.backends.backend import Backend, backend
+from limelight.capture.marks import mark_of
 from limelight.errors import UnbuiltModelError
 
 
@@ -78,6 +79,7 @@ def _ready(model: Any) -> Backend:
 def _described(knows: Backend, variable: Any, trainable: bool) -> Parameter:
     shape = tuple(map(int, variable.shape))
     try:
-        return Parameter(shape, np.asarray(knows.read(variable)), trainable)
+        values = np.asarray(knows.read(variable))
+        return Parameter(shape, values, trainable, "", None if trainable else mark_of(values))
     except Exception as error:  # noqa: BLE001  # one odd parameter costs only itself
         return Parameter(shape, None, trainable, f"cannot be read: {error}"[:200])

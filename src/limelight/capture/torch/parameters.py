@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.capture.adapter import Parameter
+from limelight.capture.marks import LARGE, mark_of
 from limelight.capture.torch import names
 
 #: Above so many values a sparse parameter is not written out in full.
@@ -75,10 +76,33 @@ def _described(parameter: Any, reason: str | None) -> Parameter:
     if reason:
         return Parameter(shape, None, trainable, reason)
     try:
+        mark = None if trainable else _mark(parameter)
+        if mark is not None:
+            return Parameter(shape, lambda: _array(parameter), trainable, "", mark)
         values, note = _values(parameter)
     except Exception as error:  # noqa: BLE001  # one odd parameter costs only itself
         return Parameter(shape, None, trainable, f"cannot be read: {error}"[:200])
     return Parameter(shape, values, trainable, note)
+
+
+def _mark(parameter: Any) -> tuple[Any, ...] | None:
+    """Return what tells whether a large plain parameter has changed."""
+    import torch
+
+    values = parameter.detach()
+    plain = values.layout is torch.strided and values.is_floating_point()
+    if type(values) is not torch.Tensor or not plain or not values.is_contiguous():
+        return None
+    if hasattr(parameter, "quant_state") or values.numel() < LARGE:
+        return None
+    version = () if values.is_inference() else (parameter._version,)
+    bits = values.view(
+        {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[values.itemsize]
+    )
+    if values.device.type == "cpu":
+        return (*version, *(mark_of(bits.numpy()) or ()))
+    samples = bits.flatten()[:: max(bits.numel() // 499, 1)].tolist()
+    return (*version, int(bits.sum(dtype=torch.int64)), tuple(samples))
 
 
 def _values(parameter: Any) -> tuple[NDArray[Any] | None, str]:

@@ -6,6 +6,7 @@ table of what was measured. Finds the cases through the catalogue.
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -194,9 +195,13 @@ def _ended_by_signal() -> Iterator[None]:
 
 @contextmanager
 def _complaints() -> Iterator[list[str]]:
-    """Write the recorder's warnings as one plain line each, and keep them."""
+    """Write the recorder's warnings as one plain line each, and keep them; no line of its log."""
     messages: list[str] = []
-    with warnings.catch_warnings():
+    log = logging.getLogger("limelight")
+    level = log.level
+    with warnings.catch_warnings(), ExitStack() as undo:
+        undo.callback(log.setLevel, level)
+        log.setLevel(logging.WARNING)  # what a step costs is told of a user's own runs
         show = warnings.showwarning
 
         def tell(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+import limelight as ll
 from limelight.capture import capture
-from limelight.errors import UnsupportedModelError
+from limelight.errors import GateError, UnsupportedModelError
 
 from .architectures import ROWS, built
 from .conftest import array, modules, softmax
@@ -128,3 +129,45 @@ def test_attention_of_any_form(seed):
     np.testing.assert_allclose(site["weights"].values, layer.wanted(x, asked), atol=2e-6)
     assert site.attrs["kind"] == "cross"
     assert "reading" not in site.attrs
+
+
+# Gates ---------------------------------------------------------------------------------------
+
+HEADED = [
+    "4 heads, 4 latents", "2 heads, 5 latents", "heads after queries", "heads before examples",
+    "heads folded into examples", "shared keys and values", "additive heads", "hops", "windows",
+    "positions first", "keys before queries", "Bahdanau", "example by example",
+    "two scores of one memory", "class query of an image",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HEADED[:: 4 if SLOW else 1])
+def test_gates_act_on_the_heads_that_are_shown(name):
+    model, inputs, layer = built(ROWS[name])
+    model(inputs)
+    before = {path: [array(part) for part in parts] for path, parts in layer.right.items()}
+    path = list(before)[-1]
+    first = before[path][0]
+    for head in {0, first.shape[1] - 1}:
+        with ll.gate(model, {(path, head): 0.25}):
+            model(inputs)
+        for site, parts in layer.right.items():
+            wanted = before[site][0].copy()
+            wanted[:, head] *= 0.25 if site == path else 1
+            np.testing.assert_allclose(array(parts[0]), wanted, atol=1e-6)
+
+
+def test_each_example_has_a_gate_wherever_examples_lie():
+    model, inputs, layer = built(ROWS["heads before examples"])
+    model(inputs)
+    gates = np.random.default_rng(1).random((3, 2)).astype("float32")
+    wanted = array(layer.right["layer"][0]) * gates[:, :, None, None]
+    with ll.gate(model, {"layer": gates}):
+        model(inputs)
+    np.testing.assert_allclose(array(layer.right["layer"][0]), wanted, atol=1e-6)
+
+
+def test_heads_that_are_mixed_afterwards_are_not_gated():
+    model, inputs, _ = built(ROWS["talking heads"])
+    with pytest.raises(GateError, match="mixing of heads"), ll.gate(model, {("layer", 0): 0.0}):
+        model(inputs)

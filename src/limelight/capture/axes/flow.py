@@ -13,7 +13,7 @@ from typing import Any
 from limelight.capture.axes.computing import Computing
 from limelight.capture.axes.course import Carry, Course, Use
 from limelight.capture.axes.known import DATA, PARAMETER, Known
-from limelight.capture.axes.labels import Atom, Axis, Factor, resized, together, whole
+from limelight.capture.axes.labels import Atom, Axis, Factor, every, marks, resized, together, whole
 from limelight.capture.axes.rearranging import alike
 
 
@@ -58,6 +58,28 @@ class Flow(Computing):
         fresh = tuple(marked[axis] for axis in range(len(moved)))
         self.put(output, Known(fresh, known.origin, carries, known.picks))
         return course
+
+    def returned(self, course: Course, output: Any) -> None:
+        """Say what tensor a model got of a softmax, whatever its framework turned inside.
+
+        Parameters
+        ----------
+        course : Course
+        output : tensor
+        """
+        axes = self.of(output).axes
+        if len(axes) != len(course.axes):
+            return
+        moved: list[int | None] = []
+        first = 0
+        for axis in course.axes:
+            span = set(range(first, first + len(axis)))
+            first += len(axis)
+            match = [i for i, other in enumerate(axes) if span & marks(every(other), course.number)]
+            moved.append(match[0] if match else None)
+        left = [i for i in range(len(axes)) if i not in moved]
+        if len(left) == moved.count(None):  # axes of size 1, in their order
+            course.moved = tuple(left.pop(0) if axis is None else axis for axis in moved)
 
     def kernel(self, query: Any, key: Any, value: Any, heads_last: bool = False) -> Course:
         """Take in attention of one piece, that keeps its weights to itself.

@@ -18,6 +18,7 @@ from limelight.capture.keras.listen.arguments import is_whole
 from limelight.capture.keras.listen.listening import listening
 from limelight.capture.keras.listen.provenance import ProvenanceTracker
 from limelight.capture.keras.recognise.attention import Recogniser
+from limelight.capture.keras.recognise.layouts import Layout, layouts
 from limelight.capture.keras.recognise.naming import COMPILED, nothing, recognised
 from limelight.capture.keras.recognise.reading import Reader
 from limelight.capture.keras.recognise.values import with_values
@@ -58,6 +59,28 @@ def watch(
     ProbeError
         If the model refuses the probe's inputs.
     """
+    return laid_out(model, probe, examples)[0]
+
+
+def laid_out(
+    model: Any, probe: Probe, examples: Sequence[int] | None = None
+) -> tuple[xr.DataTree, dict[str, list[Layout]]]:
+    """Run a model once; return its attention, and where heads lie.
+
+    Parameters
+    ----------
+    model : keras.Model
+    probe : Probe
+    examples : sequence of int, optional
+        Which examples are kept.
+
+    Returns
+    -------
+    DataTree
+        As :func:`watch` returns it.
+    dict of str to list of Layout
+        Paths of layers, to their softmaxes in the order they ran.
+    """
     trace, inputs = _observed(model, probe)
     tracker = ProvenanceTracker(trace, inputs)
     recogniser = Recogniser(trace, tracker, probe.examples, inputs)
@@ -68,7 +91,7 @@ def watch(
     sites = [label(read(path, group), probe) for path, group in groups]
     if examples is not None:
         sites = [site.isel(example=list(examples)) for site in sites]
-    return assemble(sites)
+    return assemble(sites), layouts(model, trace, recogniser, groups)
 
 
 def softmaxes(

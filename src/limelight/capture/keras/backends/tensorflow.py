@@ -6,9 +6,10 @@ Room: capture, Keras. Offers what :class:`~limelight.capture.keras.backends.back
 from __future__ import annotations
 
 import random
+import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -71,12 +72,26 @@ class TensorFlow(Backend):
 
         observe = _observer(trace, stack)
         # What tf.function decorates runs op by op, so that its softmaxes have values.
-        with self.uncompiled():
+        with self.uncompiled(), self._whole(trace):
             op_callbacks.add_op_callback(observe)
             try:
                 yield lambda _: nullcontext()
             finally:
                 op_callbacks.remove_op_callback(observe)
+
+    @contextmanager
+    def _whole(self, trace: Trace) -> Iterator[None]:
+        """Meet softmaxes as models call them: the op itself takes the last axis only."""
+        import keras
+        from keras.src import backend as keras_backend
+
+        owners = [(keras_backend.nn, "softmax"), (keras.layers.Softmax, "call"), *self.softmaxes()]
+        with ExitStack() as undo:
+            for owner, name in owners:
+                function = getattr(owner, name)
+                undo.callback(setattr, owner, name, function)
+                setattr(owner, name, _returned(function, trace))
+            yield
 
     def loop(self, layer: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         import tensorflow as tf
@@ -173,6 +188,22 @@ class TensorFlow(Backend):
             Passage(tf.nn, "dropout", "same"),
             Passage(tf, "cast", "same"),
         ]
+
+
+def _returned(original: Callable[..., Any], trace: Trace) -> Callable[..., Any]:
+    """Wrap a softmax, to say how the axes lie in what comes out of it."""
+    thread = threading.get_ident()
+
+    def softmax(*args: Any, **kwargs: Any) -> Any:
+        before = len(trace.softmaxes)
+        output = original(*args, **kwargs)
+        if threading.get_ident() == thread and not trace.muted:
+            made = [s.course for s in trace.softmaxes[before:] if s.course is not None]
+            if len(made) == 1 and hasattr(output, "shape"):
+                trace.flow.returned(made[0], output)
+        return output
+
+    return softmax
 
 
 def _observer(trace: Trace, stack: list[Call]) -> Callable[..., Any]:

@@ -6,12 +6,13 @@ of a layer with one head; where only weights are seen, they are [example, head, 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from limelight.capture.gating.blending import Sizes, check_sample, meanings, wrong_batch
 from limelight.capture.gating.gates import Piece, Replace
+from limelight.capture.keras.gates.weights import on_weights
+from limelight.capture.keras.recognise.layouts import Layout
 from limelight.errors import GateError
 
 
@@ -42,7 +43,7 @@ def strengths(pieces: Sequence[Piece], heads: int) -> Any:
     return gates
 
 
-def spread(gates: Any, values: Any, features: bool) -> Any:
+def spread(gates: Any, values: Any, layout: Layout | None) -> Any:
     """Bring gates [example, head] to the axes of what they gate.
 
     Parameters
@@ -50,8 +51,8 @@ def spread(gates: Any, values: Any, features: bool) -> Any:
     gates : tensor
     values : tensor
         Contributions, or weights.
-    features : bool
-        Whether it is the former.
+    layout : Layout, optional
+        Of the weights; None for contributions.
 
     Returns
     -------
@@ -60,26 +61,25 @@ def spread(gates: Any, values: Any, features: bool) -> Any:
     Raises
     ------
     GateError
-        If the batch has other examples than the gates, or the weights have no axis of heads.
+        If the batch has other examples than the gates, or the heads cannot be gated one by one.
     """
     from keras import ops
 
+    if layout is not None:
+        return on_weights(gates, values, layout)
     rank = len(values.shape)
     (examples, heads), batch = gates.shape, values.shape[0]
     if examples not in {1, None} and batch is not None and batch != examples:
         raise wrong_batch(examples, batch)
     if heads == 1:
         return ops.reshape(gates, (-1, *[1] * (rank - 1)))
-    if features:
-        return ops.reshape(gates, (-1, *[1] * (rank - 3), heads, 1))
-    between = [int(size) for size in values.shape[1:-2]]
-    if math.prod(between) != heads:
+    if values.shape[-2] != heads:
         raise GateError(
-            f"Got weights of shape {tuple(values.shape)} of {heads} heads.",
-            "Wanted [example, head, query, key].",
-            "Let the layer use ops.dot_product_attention.",
+            f"Got contributions of shape {tuple(values.shape)} of {heads} heads.",
+            "Wanted [example, …, head, feature].",
+            "Gate a layer that keeps its heads apart.",
         )
-    return ops.reshape(gates, (-1, *between, 1, 1))
+    return ops.reshape(gates, (-1, *[1] * (rank - 3), heads, 1))
 
 
 def blend(values: Any, gates: Any, other: Any) -> Any:

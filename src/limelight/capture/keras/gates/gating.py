@@ -18,9 +18,10 @@ from limelight.capture.keras import names as keras_names
 from limelight.capture.keras.backends.backend import backend
 from limelight.capture.keras.calling import outputs, tensors
 from limelight.capture.keras.gates.blending import blend, spread, stand_in, strengths
-from limelight.capture.keras.gates.hooking import attending
+from limelight.capture.keras.gates.hooking import attending, runs
 from limelight.capture.keras.gates.products import Later
 from limelight.capture.keras.gates.trials import CallTrials, Trial
+from limelight.capture.keras.recognise.layouts import Layout
 from limelight.capture.keras.state import untouched
 from limelight.capture.probe import Probe
 from limelight.errors import GateError
@@ -80,18 +81,22 @@ class Gating:
 
     Attributes
     ----------
+    known : Known
+        What was found out about the model.
     life : Life
         Whether the gates were proved and applied, and what stands in for contributions.
     """
 
     def __init__(self, model: Any, gates: Gates) -> None:
         self.model = model
-        self.life = Life(gates, known(model))
+        self.known = known(model)
+        self.life = Life(gates, self.known)
         self._trial: Trial | None = None
         self._asleep = False
         self._error: GateError | None = None
         self._counts: dict[str, int] = {}
         self._depth = 0
+        self._running: list[Any] = []
         self._undo = ExitStack()
 
     @contextmanager
@@ -120,10 +125,14 @@ class Gating:
 
     def _around(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
-            run = partial(original, layer)
-            if layer is not self.model:
-                return run(*args, **kwargs)
-            return self._entered(run, args, kwargs)
+            self._running.append(layer)
+            try:
+                run = partial(original, layer)
+                if layer is not self.model:
+                    return run(*args, **kwargs)
+                return self._entered(run, args, kwargs)
+            finally:
+                self._running.pop()
 
         return called
 
@@ -153,9 +162,9 @@ class Gating:
                   if id(layer) in names}  # fmt: skip
         for path in {_path_of(site, layers) for site in self.life.gates.sites}:
             if path in layers:
-                attending(
-                    layers[path], partial(self._seen, path), self._replace, lambda: self._asleep
-                )
+                seen = partial(self._seen, path)
+                mine = partial(runs, layers[path], self._running, self.model)
+                attending(layers[path], seen, self._replace, lambda: self._asleep, mine)
 
     def _replace(self, owner: Any, name: str, value: Any) -> None:
         """Put an attribute into an object's own ``__dict__`` until the context ends."""
@@ -170,46 +179,55 @@ class Gating:
         """Return what becomes of what a layer's heads contribute, or of its weights."""
         count = self._counts.get(path, 0)
         self._counts[path] = count + 1
-        name = path or keras_names.name_of(self.model)
-        numbered = f"{name}:{count}" if f"{name}:1" in self.life.heads and count else name
-        named = self.life.gates.sites
-        site = next((s for s in (numbered, f"{numbered}/softmax") if s in named), None)
-        if site is None or site not in self.life.heads or self._asleep:
+        rows = self.known.sites.get(path or keras_names.name_of(self.model), [])
+        if not rows or self._asleep:
             return values
+        layout = rows[min(count, len(rows) - 1)]  # a loop may take more steps than it took
+        named = self.life.gates.sites
+        site = next((s for s in (layout.site, f"{layout.site}/softmax") if s in named), None)
+        if site is None or site not in self.life.heads:
+            return values
+        where = None if features else layout
         if self._trial is not None:
-            return self._tried(self._trial, site, values, features)
+            return self._tried(self._trial, site, values, where)
         self.life.applied.add(site)
         gates = self.life.gates
         reference = (self.life.reference or {}).get(site)
         change = partial(self._blended, gates.sites, site, gates.replace, reference)
         if not features and gates.replace is not None:
-            return Later(values, partial(change, features=True), partial(self._lost, site))
-        return change(values, features=features)
+            return self._later(site, values, partial(change, layout=None), layout)
+        return change(values, layout=where)
 
-    def _tried(self, trial: Trial, site: str, values: Any, features: bool) -> Any:
+    def _later(self, site: str, values: Any, change: Any, layout: Layout) -> Later:
+        """Change what weights contribute, where it is known how they are laid out."""
+        if not layout.plain or layout.stage:
+            self._lost(site)
+        return Later(values, change, partial(self._lost, site))
+
+    def _tried(self, trial: Trial, site: str, values: Any, layout: Layout | None) -> Any:
         """Do what a trial says with what a layer's heads contribute, or with its weights."""
         contributions = trial.contributions
         if contributions is None and site not in trial.pieces:
             return values
         trial.met.add(site)
         if contributions is None:
-            return self._blended(trial.pieces, site, None, None, values, features)
+            return self._blended(trial.pieces, site, None, None, values, layout)
 
         def collect(rows: Any) -> Any:
             contributions[site] = rows
             return rows
 
-        return collect(values) if features else Later(values, collect, partial(self._lost, site))
+        return collect(values) if layout is None else self._later(site, values, collect, layout)
 
     def _blended(
         self, pieces: Pieces, site: str, replace: Replace, reference: Any, values: Any,
-        features: bool,
+        layout: Layout | None,
     ) -> Any:  # fmt: skip
         from keras import ops
 
         try:
             heads = self.life.heads[site]
-            gates = spread(ops.cast(strengths(pieces[site], heads), values.dtype), values, features)
+            gates = spread(ops.cast(strengths(pieces[site], heads), values.dtype), values, layout)
             if replace is None:
                 return values * gates
             return blend(values, gates, stand_in(replace, values, reference, heads, site))
@@ -257,10 +275,13 @@ class Gating:
         None
         """
         self._trial, depth, self._depth = trial, self._depth, 0
+        running = self._running[:]
+        self._running.clear()
         try:
             yield
         finally:
             self._trial, self._depth = None, depth
+            self._running[:] = running
 
 
 def _path_of(site: str, paths: Iterable[str]) -> str:

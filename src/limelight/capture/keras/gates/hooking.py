@@ -6,12 +6,13 @@ softmaxes are met where the backend computes them, while the layer runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from limelight.capture.keras.backends.backend import backend
 from limelight.capture.keras.gates.products import Later, Products
+from limelight.capture.keras.recognise.lengths import is_only_softmax
 
 #: Takes contributions, or weights, and whether it is the former; returns what becomes of them. Of
 #: weights it may return a Later.
@@ -23,6 +24,7 @@ def attending(
     seen: Seen,
     replace: Callable[[Any, str, Any], None],
     asleep: Callable[[], bool],
+    mine: Callable[[], bool],
 ) -> None:
     """Hand what a layer's heads contribute to a function.
 
@@ -34,6 +36,8 @@ def attending(
         Puts an attribute into a layer, for as long as the caller likes.
     asleep : callable
         Says whether others are to be left alone just now.
+    mine : callable
+        Says whether what runs now is the layer's own, not that of a layer inside it.
     """
     for name in ("_compute_attention", "_apply_scores"):
         method = getattr(layer, name, None)
@@ -45,10 +49,37 @@ def attending(
     def watched(*args: Any, **kwargs: Any) -> Any:
         if asleep():
             return call(*args, **kwargs)
-        with _met(seen):
+        with _met(seen, mine):
             return call(*args, **kwargs)
 
     replace(layer, "call", watched)
+
+
+def runs(layer: Any, running: Sequence[Any], model: Any) -> bool:
+    """Say whether a softmax that runs now is a layer's own, not that of one inside it.
+
+    Parameters
+    ----------
+    layer : keras.Layer
+    running : sequence of keras.Layer
+        The layers that run, innermost last.
+    model : keras.Layer
+        What they are in.
+
+    Returns
+    -------
+    bool
+    """
+    import keras
+
+    last = len(running) - 1
+    while last > 0 and is_only_softmax(running[last]) \
+            and not isinstance(running[last - 1], keras.Model):  # fmt: skip
+        last -= 1
+    owner = running[last] if running else model
+    if isinstance(owner, keras.layers.TimeDistributed):
+        owner = owner.layer
+    return owner is layer
 
 
 def _changed(method: Callable[..., Any], seen: Seen) -> Callable[..., Any]:
@@ -62,7 +93,7 @@ def _changed(method: Callable[..., Any], seen: Seen) -> Callable[..., Any]:
 
 
 @contextmanager
-def _met(seen: Seen) -> Iterator[None]:
+def _met(seen: Seen, mine: Callable[[], bool]) -> Iterator[None]:
     """Meet every attention and softmax while a layer runs."""
     import keras
     from keras.src import backend as keras_backend
@@ -73,7 +104,7 @@ def _met(seen: Seen) -> Iterator[None]:
     def interceptor(function: Callable[..., Any], features: bool) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             nonlocal inside
-            if inside:
+            if inside or not mine():
                 return function(*args, **kwargs)
             inside = True
             try:

@@ -72,10 +72,12 @@ class CallTrials(Trials):
                 include=said.include, exclude=said.exclude, axes=said.axes
             )
             with self._gating.asleep():
-                sites = once.watch(model, self._probe).subtree
+                tree, layouts = once.laid_out(model, self._probe)
         except ProbeError:
             return None
-        heads = {s.attrs["module"]: int(s["weights"].sizes["head"]) for s in sites if s.has_data}
+        self._gating.known.sites.update(layouts)
+        sites = [site for site in tree.subtree if site.has_data]
+        heads = {s.attrs["module"]: int(s["weights"].sizes["head"]) for s in sites}
         return DryRun(heads, whole=True)
 
     def silenced(self, pieces: Pieces) -> Silenced:

@@ -99,11 +99,21 @@ def _record(softmax: Softmax, verdict: Site | str, classifies: bool) -> Softmax:
     reading, softmax_call = verdict.reading, verdict.softmax_call
     if reading is not None and reading.use is not None and reading.use.stages:
         softmax = replace(softmax, stage=mapped(softmax_call, reading).stage)
-    return replace(softmax, axes=_roles(verdict, len(softmax.shape)))
+    return replace(softmax, axes=roles_of(verdict, len(softmax.shape)))
 
 
-def _roles(site: Site, rank: int) -> tuple[str | None, ...]:
-    """Return what each axis of a softmax's input counts."""
+def roles_of(site: Site, rank: int) -> tuple[str | None, ...]:
+    """Return what each axis of a softmax's input counts.
+
+    Parameters
+    ----------
+    site : Site
+    rank : int
+
+    Returns
+    -------
+    tuple of (str or None)
+    """
     roles: list[str | None] = ["head"] * rank
     course = site.softmax_call.course
     if site.reading is not None and course is not None:
@@ -134,6 +144,23 @@ def _named(
         replace(softmax, path=names.get(id(softmax_call), softmax.path))
         for softmax, softmax_call in pairs
     ]
+
+
+def path_of(model: Any, recogniser: Recogniser, softmax_call: Any) -> str:
+    """Return the path of the layer that a softmax belongs to.
+
+    Parameters
+    ----------
+    model : keras.Layer
+    recogniser : Recogniser
+    softmax_call : Softmax
+
+    Returns
+    -------
+    str
+    """
+    call, operation = recogniser.owner(softmax_call)
+    return _path(call, operation, keras_names.paths(model), model)
 
 
 def _path(call: Call | None, operation: Any, names: dict[int, str], model: Any) -> str:

@@ -1,0 +1,99 @@
+"""Says where the heads of each softmax of a Keras model lie, so that gates act on them.
+
+Room: capture, Keras. Comes in: a trace and its sites. Goes out: for each layer, what each of its
+softmaxes is, in the order they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from limelight.capture.axes.weighing import MASKED
+from limelight.capture.keras.recognise.attention import Recogniser, Site
+from limelight.capture.keras.recognise.naming import path_of, roles_of
+from limelight.capture.keras.recognise.steps import Group
+from limelight.capture.keras.trace import Trace
+
+#: For each axis of a softmax, what it is made of: roles and sizes, the slowest first.
+Axes = tuple[tuple[tuple[str, int], ...], ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One softmax of a layer.
+
+    Attributes
+    ----------
+    site : str
+        Empty where it is no attention.
+    axes : tuple
+        Roles and sizes of what each axis of its output is made of.
+    example : int, optional
+        Which example it is of, where it is of one alone.
+    stage : str
+        What is done to its weights that heads do not go through one by one.
+    """
+
+    site: str
+    axes: Axes = ()
+    example: int | None = None
+    stage: str = ""
+
+    @property
+    def plain(self) -> bool:
+        """Whether axes are [example, head, query, key], or those without heads."""
+        roles = [axis[0][0] if len(axis) == 1 else "" for axis in self.axes if axis]
+        sizes = len(self.axes)
+        return self.example is None and sizes == len(roles) and roles in (
+            ["example", "head", "query", "key"], ["example", "query", "key"]
+        )  # fmt: skip
+
+
+def layouts(
+    model: Any, trace: Trace, recogniser: Recogniser, groups: Sequence[tuple[str, Group]]
+) -> dict[str, list[Layout]]:
+    """Say of every softmax that ran where its heads lie.
+
+    Parameters
+    ----------
+    model : keras.Layer
+    trace : Trace
+    recogniser : Recogniser
+    groups : sequence of (str, Group)
+        The sites.
+
+    Returns
+    -------
+    dict of str to list of Layout
+        Paths of layers, to their softmaxes in the order they ran.
+    """
+    sites = {
+        id(s.softmax_call): (name, s, group.how) for name, group in groups for s in group.sites
+    }
+    rows: dict[str, list[Layout]] = {}
+    for softmax_call in trace.softmaxes:
+        path = path_of(model, recogniser, softmax_call)
+        name, site, how = sites.get(id(softmax_call), ("", None, ""))
+        layout = Layout("") if site is None else _layout(name, site, how)
+        rows.setdefault(path, []).append(layout)
+    return rows
+
+
+def _layout(name: str, site: Site, how: str) -> Layout:
+    reading, course = site.reading, site.softmax_call.course
+    shape = [int(size) for size in site.softmax_call.weights.shape]
+    moved = tuple(range(len(shape))) if course is None else course.moved
+    rows: list[list[tuple[str, int]]] = [[] for _ in shape]
+    if reading is not None and course is not None:
+        roles = iter(reading.roles)
+        for index, axis in zip(moved, course.axes, strict=True):
+            rows[index] = [(next(roles), factor.size) for factor in axis]
+    else:
+        for index, role, size in zip(moved, roles_of(site, len(shape)), shape, strict=True):
+            rows[index] = [(role or "head", size)]
+    stages = () if reading is None or reading.use is None else reading.use.stages
+    others = [stage for stage in stages if stage != MASKED]
+    example = reading.example if reading is not None and how == "examples" else None
+    return Layout(name, tuple(map(tuple, rows)), example, " and ".join(others))

@@ -220,9 +220,9 @@ class Probe:
         def chosen(values: Sequence[Any] | None) -> list[Any] | None:
             return None if values is None else [values[row] for row in indices]
 
-        pairs = zip(self.arrays, self.example_axes, strict=True)
-        parts = {id(array): probe_inputs.cut(array, axis, indices) for array, axis in pairs}
-        cut = [parts[id(array)] for array in self.arrays]
+        pairs = list(zip(self.arrays, self.example_axes, strict=True))
+        parts = {(id(array), axis): probe_inputs.cut(array, axis, indices) for array, axis in pairs}
+        cut = [parts[id(array), axis] for array, axis in pairs]
         return self.changed(
             inputs=self.filled(cut), tokens=chosen(self.texts),
             labels=chosen(self.labels), groups=chosen(self.groups),

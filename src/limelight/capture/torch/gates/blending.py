@@ -1,12 +1,10 @@
 """What becomes of a head's contribution under a gate, in torch.
 
-Room: capture, torch. Contributions are [lead …, query, feature], where ``lead`` flattens to
-examples and heads, heads fastest.
+Room: capture, torch. Contributions are [example, head, query, feature].
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,13 +43,14 @@ def strengths(pieces: Sequence[Piece], heads: int, like: Any) -> Any:
     return gates
 
 
-def spread(gates: Any, lead: tuple[int, ...]) -> Any:
-    """Bring gates [example, head] to [lead …, 1, 1].
+def spread(gates: Any, rows: int) -> Any:
+    """Bring gates [example, head] to [row, head, 1, 1], or to one row for all.
 
     Parameters
     ----------
     gates : tensor
-    lead : tuple of int
+    rows : int
+        How many examples contribute.
 
     Returns
     -------
@@ -62,14 +61,13 @@ def spread(gates: Any, lead: tuple[int, ...]) -> Any:
     GateError
         If the batch is no multiple of the gates' examples.
     """
-    examples, heads = gates.shape
-    rows = math.prod(lead) // heads
+    examples = gates.shape[0]
     if examples > 1 and rows != examples:
         if rows % examples:
             raise wrong_batch(examples, rows)
         # Such as beams: those of one example lie together.
         gates = gates.repeat_interleave(rows // examples, dim=0)
-    return gates.expand(rows, heads).reshape(*lead, 1, 1)
+    return gates[..., None, None]
 
 
 def blend(rows: Any, gates: Any, other: Any) -> Any:
@@ -77,20 +75,19 @@ def blend(rows: Any, gates: Any, other: Any) -> Any:
 
     Parameters
     ----------
-    rows : tensor [lead …, query, feature]
-    gates : tensor [lead …, 1, 1]
+    rows : tensor [row, head, query, feature]
+    gates : tensor [row, head, 1, 1]
     other : tensor [row, head, query, feature]
         Sizes of one are repeated.
 
     Returns
     -------
-    tensor [lead …, query, feature]
+    tensor [row, head, query, feature]
     """
     import torch
 
-    by_head = rows.reshape(-1, other.shape[1], *rows.shape[-2:])
-    full = other.to(rows.dtype).expand(by_head.shape).reshape(rows.shape)
-    return torch.lerp(full, rows, gates.to(rows.dtype))
+    full = other.to(rows.dtype).expand(rows.shape)
+    return torch.lerp(full, rows, gates.to(rows.dtype).expand(len(rows), -1, 1, 1))
 
 
 def stand_in(replace: Replace, rows: Any, reference: Any, site: str) -> Any:

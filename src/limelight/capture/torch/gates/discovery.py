@@ -14,11 +14,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from limelight.capture.recognition import Choice
+from limelight.capture.torch.gates.folding import Fold
 from limelight.capture.torch.gates.products import Follower
 from limelight.capture.torch.intercept.lines import line_of
 from limelight.capture.torch.intercept.modes import Attend, Call, Event, Op, Softmax, intercepted
 from limelight.capture.torch.recognise.attention import recognised
 from limelight.capture.torch.trace.recorder import SoftmaxCall, _Recorder
+from limelight.capture.torch.trace.roles import HEAD, QUERY
 from limelight.capture.torch.trace.vectors import Vectors
 
 # What modules call the number of their heads.
@@ -50,6 +52,10 @@ class Site:
     queries : int
     looped : bool
         Whether it runs again and again in one call, perhaps not as often in every call.
+    fold : Fold, optional
+        What the axes of its contributions are; None where examples come first, then heads.
+    share : tuple of (int, int), optional
+        Which examples it is of, in a loop over the examples.
     """
 
     name: str
@@ -60,6 +66,28 @@ class Site:
     heads: int
     queries: int
     looped: bool = False
+    fold: Fold | None = None
+    share: tuple[int, int] | None = None
+
+    def apart(self, rows: Any) -> tuple[Any, Callable[[Any], Any]]:
+        """Bring contributions to [example, head, query, feature].
+
+        Parameters
+        ----------
+        rows : tensor [lead …, query, feature]
+
+        Returns
+        -------
+        tensor
+        callable
+            Brings it back.
+        """
+        if self.fold is not None:
+            return self.fold.apart(rows, self.heads)
+        return (
+            rows.reshape(-1, self.heads, *rows.shape[-2:]),
+            lambda changed: changed.reshape(rows.shape),
+        )
 
 
 @dataclass(eq=False)
@@ -110,24 +138,40 @@ def dry_run(
         watcher.trace.stack = stack
         outputs = run()
     # Whether capture could read it as [example, head, query, key] is no matter here.
-    attention, _ = recognised(model, watcher.trace, 1, replace(choice, strict=False))
+    attention, _ = recognised(
+        model, watcher.trace, max(examples, 1), replace(choice, strict=False), readable=False
+    )
     names = {
         id(softmax_call): site.path for site in attention for softmax_call in site.softmax_calls
     }
-    looped = {site.path for site in attention if site.loops}
+    looped = {site.path for site in attention if site.loops or site.shares}
     sites = {
-        seen.key: Site(
-            names[id(seen.softmax_call)],
-            *seen.key,
-            seen.scope or "",
-            0 if seen.scope is None else _heads(seen.lead, seen.call, examples),
-            seen.queries,
-            names[id(seen.softmax_call)] in looped,
-        )
+        seen.key: _site(seen, names[id(seen.softmax_call)], looped, examples)
         for seen in watcher.seen
         if id(seen.softmax_call) in names
     }
     return sites, outputs
+
+
+def _site(seen: _Seen, name: str, looped: set[str], examples: int) -> Site:
+    """Describe a site by what its axes are; where that is unknown, by their order."""
+    roles = seen.softmax_call.roles
+    if roles is None or not roles.roles or roles.reason:
+        heads = 0 if seen.scope is None else _heads(seen.lead, seen.call, examples)
+        return Site(name, *seen.key, seen.scope or "", heads, seen.queries, name in looped)
+    final = None if seen.softmax_call.use is None else seen.softmax_call.use.final
+    if final is not None and not final.after.lost:
+        roles = roles.resized(final.after.shape)
+    return Site(
+        name,
+        *seen.key,
+        seen.scope or "",
+        0 if seen.scope is None else roles.count(HEAD),
+        roles.count(QUERY),
+        name in looped,
+        Fold.of(roles, seen.softmax_call.axis),
+        roles.share,
+    )
 
 
 class Turns:

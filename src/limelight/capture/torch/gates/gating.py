@@ -238,22 +238,29 @@ class Gating:
         changed = back(self._change(site, rows, tuple(rows.shape[:-2])))
         return (changed, *out[1:]) if isinstance(out, tuple) else changed
 
-    def _change(self, site: Site, rows: Any, lead: tuple[int, ...]) -> Any:
+    def _change(self, site: Site, rows: Any, lead: tuple[int, ...]) -> Any:  # noqa: ARG002
         """Return what becomes of contributions [lead …, query, feature]."""
-        passed = self._trial and self._trial.passed(site, rows)
+        by_head, back = site.apart(rows)
+        passed = self._trial and self._trial.passed(site, by_head)
         if passed is not None:
-            return passed
+            return back(passed)
         self._met(site)
-        gates = spread(strengths(self._pieces[site.name], site.heads, rows), lead)
+        gates = self._gates(site, by_head)
         replace = None if self._trial else self.life.gates.replace
         if replace is None:
-            return self._note(rows, rows * gates)
-        by_head = rows.reshape(-1, site.heads, *rows.shape[-2:])
+            return back(self._note(by_head, by_head * gates))
         reference = (self.life.reference or {}).get(site.name)
         other = stand_in(replace, by_head, reference, site.name)
-        return self._note(rows, blend(rows, gates, other))
+        return back(self._note(by_head, blend(by_head, gates, other)))
 
-    def _scale(self, site: Site, weights: Any, lead: tuple[int, ...]) -> Any:
+    def _gates(self, site: Site, rows: Any) -> Any:
+        """Return the gates of a site as they meet [example, head, query, feature]."""
+        gates = strengths(self._pieces[site.name], site.heads, rows)
+        if site.share is not None and len(gates) > 1:
+            gates = gates[slice(*site.share)]
+        return spread(gates, len(rows))
+
+    def _scale(self, site: Site, weights: Any, lead: tuple[int, ...]) -> Any:  # noqa: ARG002
         """Scale weights that enter a product which is no matrix product."""
         replace = self.life.gates.replace
         if replace is not None:
@@ -263,12 +270,12 @@ class Gating:
                 "Wanted a matrix product of weights and values, to know what a head contributes.",
                 "Only scale heads there, or let the module use matmul, bmm or einsum.",
             )
-        passed = self._trial and self._trial.passed(site, weights)
+        by_head, back = site.apart(weights)
+        passed = self._trial and self._trial.passed(site, by_head)
         if passed is not None:
-            return passed
+            return back(passed)
         self._met(site)
-        gates = strengths(self._pieces[site.name], site.heads, weights)
-        return self._note(weights, weights * spread(gates, lead))
+        return back(self._note(by_head, by_head * self._gates(site, by_head)))
 
     def _met(self, site: Site) -> None:
         if self._trial is None:

@@ -48,7 +48,7 @@ class Trial:
         Parameters
         ----------
         site : Site
-        rows : tensor [lead …, query, feature]
+        rows : tensor [example, head, query, feature]
             What its heads contribute.
 
         Returns
@@ -58,8 +58,7 @@ class Trial:
         """
         self.met.add(site.name)
         if self.contributions is not None:
-            by_head = rows.detach().reshape(-1, site.heads, *rows.shape[-2:])
-            self.contributions[site.name] = by_head
+            self.contributions[site.name] = rows.detach()
             return rows
         if self.leaves is not None:
             self.leaves.append(rows.detach().requires_grad_())

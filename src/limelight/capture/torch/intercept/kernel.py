@@ -44,6 +44,9 @@ class Kernel:
         Where it is looked up when it is called, if not by a name in a module.
     within : tuple of (object, str)
         What it calls itself, by name, for a function of torch's that ``read`` does not read.
+    asks : tuple of (object, str), optional
+        The name by which such a function asks whether a mode wants to be told of it; where the
+        answer is no, the mode is told of all that it calls.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class Kernel:
     results: int = 1
     named: tuple[tuple[MutableMapping[str, Any], str], ...] = ()
     within: tuple[tuple[Any, str], ...] = ()
+    asks: tuple[Any, str] | None = None
 
     @property
     def visible(self) -> bool:

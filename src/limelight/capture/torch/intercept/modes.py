@@ -244,6 +244,11 @@ class Interception:
                 original = getattr(owner, name)
                 undo.callback(setattr, owner, name, original)
                 setattr(owner, name, _by(self._seen, original))
+            if kernel.asks is not None:
+                owner, name = kernel.asks
+                undo.callback(setattr, owner, name, getattr(owner, name))
+                setattr(owner, name, lambda *_: False)
+                undo.enter_context(self.mode)
             yield
 
 

@@ -13,8 +13,8 @@ from limelight.capture.recognition import Choice, Softmax
 from limelight.capture.torch.names import name_of
 from limelight.capture.torch.recognise.shown import stage_of
 from limelight.capture.torch.recognise.steps import Site, Sites
-from limelight.capture.torch.trace.axes import BatchAxis, fits
 from limelight.capture.torch.trace.recorder import SoftmaxCall, Trace
+from limelight.capture.torch.trace.roles import roles_of
 
 
 def recognised(
@@ -22,6 +22,7 @@ def recognised(
     trace: Trace,
     examples: int,
     choice: Choice = Choice(),  # noqa: B008  # frozen
+    readable: bool = True,
 ) -> tuple[list[Site], list[Softmax]]:
     """Choose the softmaxes that are attention, and name them.
 
@@ -33,6 +34,8 @@ def recognised(
         How many examples the model ran on.
     choice : Choice
         What the user decided on.
+    readable : bool
+        Whether only what can be brought to [example, head, query, key] is taken.
 
     Returns
     -------
@@ -51,7 +54,8 @@ def recognised(
     softmaxes: list[Softmax] = []
     plain = [softmax_call.call_site.path or name_of(model) for softmax_call in trace.softmax_calls]
     for softmax_call, path in zip(trace.softmax_calls, plain, strict=True):
-        reason = unreadable(softmax_call, examples) or (
+        softmax_call.roles = roles_of(softmax_call, examples, choice.axes_of(path))
+        reason = (unreadable(softmax_call, examples) if readable else None) or (
             None if choice.includes(path) else no_attention(softmax_call)
         )
         if reason is None and not choice.excludes(path):
@@ -84,7 +88,7 @@ def record_of(
     -------
     Softmax
     """
-    vectors, logits = softmax_call.vectors, softmax_call.logits
+    vectors, logits, roles = softmax_call.vectors, softmax_call.logits, softmax_call.roles
     if vectors is not None and vectors.factors is not None:
         shape = tuple(int(size) for size in vectors.factors.shape)
     else:
@@ -94,9 +98,11 @@ def record_of(
         path,
         _class_of(softmax_call),
         shape,
+        roles.names if roles is not None and len(roles.names) == len(shape) else (),
         kind=softmax_call.kind if reason is None else None,
         reason=reason or "",
         stage=stage_of(softmax_call) if reason is None else "",
+        reading=roles.reading if roles is not None else "",
         argument=argument or _argument(softmax_call, reason),
         source=softmax_call,
     )
@@ -127,37 +133,12 @@ def unreadable(softmax_call: SoftmaxCall, examples: int) -> str | None:
     """
     if softmax_call.vectors is not None:
         return softmax_call.vectors.reason
-    shape = list(softmax_call.logits.shape)
-    if len(shape) > 1 and softmax_call.use is not None and softmax_call.use.shared:
-        return None
-    if batch_axis_of(softmax_call, examples) is not None:
-        return None
-    moved = [size for axis, size in enumerate(shape) if axis != softmax_call.axis]
-    if not moved or moved[0] % examples:
-        return f"its shape is {shape}, which does not begin with the {examples} examples"
-    return None
+    if softmax_call.roles is None:
+        softmax_call.roles = roles_of(softmax_call, examples)
+    return softmax_call.roles.reason or None
 
 
-def batch_axis_of(softmax_call: SoftmaxCall, examples: int) -> BatchAxis | None:
-    """Return where the examples are once the softmax's axis has been put last, where known.
-
-    Parameters
-    ----------
-    softmax_call : SoftmaxCall
-    examples : int
-
-    Returns
-    -------
-    BatchAxis or None
-    """
-    batch = softmax_call.batch_axis
-    if (
-        batch is None
-        or batch.axis == softmax_call.axis
-        or not fits(batch, softmax_call.logits.shape, examples)
-    ):
-        return None
-    return BatchAxis(batch.axis - (batch.axis > softmax_call.axis), batch.inner)
+_CHANNELS = "its keys are features, or branches of the model, and no positions"
 
 
 def no_attention(softmax_call: SoftmaxCall) -> str | None:
@@ -171,9 +152,10 @@ def no_attention(softmax_call: SoftmaxCall) -> str | None:
     -------
     str or None
     """
-    use = softmax_call.use
+    use, roles = softmax_call.use, softmax_call.roles
+    channels = roles is not None and roles.features
     if softmax_call.vectors is not None:
-        return None
+        return _CHANNELS if channels else None
     if use is None:
         return "the model failed there"
     if use.features:
@@ -183,6 +165,8 @@ def no_attention(softmax_call: SoftmaxCall) -> str | None:
             "its values are multiplied with those of another softmax: the weights are a product of "
             "smaller softmaxes, and never formed"
         )
+    if channels:
+        return _CHANNELS
     if use.linear:
         return "it is one half of linear attention, which never forms a map"
     if use.width < 2:

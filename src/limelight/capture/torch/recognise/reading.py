@@ -12,13 +12,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from limelight.capture.generation.joining import join, unjoinable
+from limelight.capture.generation.joining import in_full, join, unjoinable
 from limelight.capture.site import CapturedAttention
-from limelight.capture.torch.recognise.attention import batch_axis_of
-from limelight.capture.torch.recognise.shown import for_all, masked_by, shown
+from limelight.capture.torch.recognise.shown import masked_by, shown
 from limelight.capture.torch.recognise.steps import Site
-from limelight.capture.torch.trace.axes import first
 from limelight.capture.torch.trace.recorder import SoftmaxCall
+from limelight.capture.torch.trace.roles import roles_of
 from limelight.capture.torch.trace.vectors import array
 
 
@@ -41,18 +40,45 @@ def captured(site: Site, examples: int, rows: Sequence[int] | None = None) -> Ca
     UnsupportedModelError
         If several calls do not go on from one another.
     """
-    if len(site.softmax_calls) > 1 and any(
-        softmax_call.batch not in {None, examples} for softmax_call in site.softmax_calls
-    ):
+    calls = site.softmax_calls
+    if site.shares:
+        return _together(site, examples, rows)
+    if len(calls) > 1 and any(call.batch not in {None, examples} for call in calls):
         raise unjoinable(site.path)  # beams would be taken for heads
     whole = join(
-        [_read(site.path, softmax_call, examples, rows) for softmax_call in site.softmax_calls],
+        [_read(site.path, call, examples, rows) for call in calls],
         site.crossing if site.loops else None,
     )
     _, _, queries, keys = whole.shape
     last = site.softmax_calls[-1]
     kind = "pooling" if queries == 1 and keys > 1 else whole.kind
-    return replace(whole, kind=kind, key_tokens=last.key_worded)
+    return replace(whole, kind=_featured(last) or kind, key_tokens=last.key_worded)
+
+
+def _featured(softmax_call: SoftmaxCall) -> str:
+    roles = softmax_call.roles
+    return "feature" if roles is not None and roles.features else ""
+
+
+def _together(site: Site, examples: int, rows: Sequence[int] | None) -> CapturedAttention:
+    """Join the calls of a loop over the examples: one map for each."""
+    parts = [_read(site.path, call, examples, None) for call in site.softmax_calls]
+    shapes = {part.shape[1:] for part in parts}
+    if len(shapes) > 1:
+        raise unjoinable(site.path)
+    dense = [in_full(part) for part in parts]
+    weights, logits = (np.concatenate([pair[at] for pair in dense]) for at in (0, 1))
+    chosen = slice(None) if rows is None else list(rows)
+    sinks = [part.sink_weight for part in parts]
+    sink_weight: NDArray[np.float32] | None = None
+    if all(sink is not None for sink in sinks):
+        sink_weight = np.concatenate(sinks)[chosen]  # type: ignore[arg-type]
+    queries, keys = weights.shape[2:]
+    kind = "pooling" if queries == 1 and keys > 1 else parts[0].kind
+    return replace(
+        parts[0], kind=_featured(site.softmax_calls[0]) or kind, factors=None,
+        weights=weights[chosen], logits=logits[chosen], sink_weight=sink_weight,
+    )  # fmt: skip
 
 
 def _read(
@@ -61,7 +87,6 @@ def _read(
     """Read one call."""
     import torch
 
-    softmax_call = for_all(softmax_call, examples)
     factors = sink_weight = None
     if softmax_call.vectors is not None:
         logits = softmax_call.vectors.logits
@@ -71,14 +96,19 @@ def _read(
     weights, stage = None if logits is None else softmax(logits), ""
     if weights is not None and logits is not None and softmax_call.vectors is None:
         weights, logits, stage = shown(
-            softmax_call, weights, logits, lambda call: _ordered(for_all(call, examples), examples)
+            softmax_call, weights, logits, lambda call: _ordered(call, examples)
         )
     span = None if softmax_call.use is None else softmax_call.use.span
     if weights is not None and logits is not None and span is not None:
         weights, logits = weights[..., slice(*span)], logits[..., slice(*span)]
         if not stage:
             sink_weight = np.asarray(1 - weights.sum(axis=-1), np.float32).clip(min=0)
-    if rows is not None and not (softmax_call.vectors is not None and softmax_call.vectors.cut):
+    whole = softmax_call.roles is None or softmax_call.roles.share is None
+    if (
+        rows is not None
+        and whole
+        and not (softmax_call.vectors is not None and softmax_call.vectors.cut)
+    ):
         weights, logits, sink_weight = (
             None if x is None else x[list(rows)] for x in (weights, logits, sink_weight)
         )
@@ -119,28 +149,11 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _ordered(softmax_call: SoftmaxCall, examples: int) -> NDArray[np.float32]:
     """Return a softmax's logits as [example, head, query, key]."""
-    values = np.moveaxis(array(softmax_call.logits), softmax_call.axis, -1)
-    batch = batch_axis_of(softmax_call, examples)
-    if batch is not None:
-        values = first(values, batch, examples)
-    keys = values.shape[-1]
-    many = values.shape[0] != examples
-    if values.ndim == 2:
-        return values.reshape(examples, -1, 1, keys)
-    middle, square = values.shape[1], values.shape[-2] == keys
-    if (
-        values.ndim == 3
-        and not many
-        and not square
-        and middle > 1
-        and middle not in softmax_call.lengths
-    ):
-        return values[:, :, None]  # one query per head
-    if (
-        values.ndim == 4
-        and not square
-        and values.shape[2] not in softmax_call.lengths
-        and middle in softmax_call.lengths
-    ):
-        values = values.swapaxes(1, 2)  # heads after queries
-    return np.ascontiguousarray(values.reshape(examples, -1, *values.shape[-2:]))
+    values = array(softmax_call.logits)
+    roles = softmax_call.roles
+    if roles is None:
+        roles = roles_of(softmax_call, examples)
+    ordered = roles.arranged(values)
+    if roles.common:
+        ordered = np.broadcast_to(ordered, (examples, *ordered.shape[1:]))
+    return np.ascontiguousarray(ordered)

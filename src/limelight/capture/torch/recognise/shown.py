@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from limelight.capture.site import allowed_in
 from limelight.capture.torch.trace import masks
 from limelight.capture.torch.trace.after import MASKING, Final
-from limelight.capture.torch.trace.axes import BatchAxis
 from limelight.capture.torch.trace.recorder import SoftmaxCall
 from limelight.capture.validity import MaskedBy, joint
 
@@ -99,30 +98,6 @@ def stage_of(softmax_call: SoftmaxCall) -> str:
     if final.after.lost:
         return f"before it is {final.after.lost}, which cannot be followed"
     return f"after {final.stage}"
-
-
-def for_all(softmax_call: SoftmaxCall, examples: int) -> SoftmaxCall:
-    """Give each example the map that all share, where it is made of learned numbers only.
-
-    Parameters
-    ----------
-    softmax_call : SoftmaxCall
-    examples : int
-
-    Returns
-    -------
-    SoftmaxCall
-        With logits [example, head, query, key] where that is so, else as it was.
-    """
-    use = softmax_call.use
-    if use is None or not use.shared or softmax_call.batch_axis is not None:
-        return softmax_call
-    logits = softmax_call.logits.movedim(softmax_call.axis, -1)
-    repeats = logits.dim() > 2 and logits.shape[0] in {1, examples}
-    if repeats and bool((logits == logits[:1]).all()):
-        logits = logits[0]
-    logits = logits.reshape(1, -1, *logits.shape[-2:]).expand(examples, -1, -1, -1)
-    return replace(softmax_call, logits=logits, axis=3, batch_axis=BatchAxis(0))
 
 
 def _laid_out(

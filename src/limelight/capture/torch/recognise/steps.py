@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from limelight.capture.torch.trace.recorder import CallSite, SoftmaxCall
+from limelight.capture.torch.trace.roles import KEY, QUERY
 
 
 @dataclass(eq=False)
@@ -34,6 +35,11 @@ class Site:
     softmax_calls: list[SoftmaxCall] = field(default_factory=list)
     loops: bool = False
     crossing: bool = False
+
+    @property
+    def shares(self) -> bool:
+        """Whether its calls are each of some of the examples."""
+        return _share(self.softmax_calls[0]) is not None
 
     @property
     def call_sites(self) -> tuple[CallSite, ...]:
@@ -73,7 +79,7 @@ class Sites:
         -------
         Site
         """
-        site = self._looped(softmax_call)
+        site = self._shared(softmax_call, path) or self._looped(softmax_call)
         if site is None:
             ordinal = path, self._next(softmax_call)
             site = self._by_ordinal.get(ordinal)
@@ -86,6 +92,23 @@ class Sites:
         self._by_turn[softmax_call.number, softmax_call.call_site] = site
         self._by_line[_line_of(softmax_call)] = site
         return site
+
+    def _shared(self, softmax_call: SoftmaxCall, path: str) -> Site | None:
+        """Return the site whose loop over the examples goes on with a softmax."""
+        share = _share(softmax_call)
+        if share is None:
+            return None
+        for site in self.every:
+            last = site.softmax_calls[-1]
+            before = _share(last)
+            if (
+                site.path.partition(":")[0] == path
+                and before
+                and before[1] == share[0]
+                and (last.number == softmax_call.number)
+            ):
+                return site
+        return None
 
     def leave_out(self, softmax_call: SoftmaxCall, path: str) -> bool:
         """Count a softmax that is not taken; say whether another pass took it.
@@ -130,6 +153,11 @@ class Sites:
                 site.loops, site.crossing = True, crossing
                 return site
         return None
+
+
+def _share(softmax_call: SoftmaxCall) -> tuple[int, int] | None:
+    """Return which of the examples a softmax is of, None where it is of all."""
+    return None if softmax_call.roles is None else softmax_call.roles.share
 
 
 def _line_of(softmax_call: SoftmaxCall) -> tuple[int, str, int]:
@@ -185,6 +213,8 @@ def sizes_of(softmax_call: SoftmaxCall) -> tuple[int, int]:
     if softmax_call.vectors is not None:
         factors = softmax_call.vectors.factors
         return (0, 0) if factors is None else (factors.shape[2], factors.shape[3])
+    if softmax_call.roles is not None and softmax_call.roles.roles:
+        return softmax_call.roles.count(QUERY), softmax_call.roles.count(KEY)
     shape, axis = tuple(softmax_call.logits.shape), softmax_call.axis
     others = [size for index, size in enumerate(shape) if index != axis]
     return (others[-1] if len(others) > 1 else 1), shape[axis]

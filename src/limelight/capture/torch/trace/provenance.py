@@ -15,8 +15,23 @@ from typing import Any
 from limelight.capture.torch.trace import functions as kinds
 from limelight.capture.torch.trace import masks
 from limelight.capture.torch.trace.after import After, Final
-from limelight.capture.torch.trace.axes import BatchAxis, fits, moved
+from limelight.capture.torch.trace.axes import BatchAxis, fits
+from limelight.capture.torch.trace.follow import axes_after
+from limelight.capture.torch.trace.follow.sharing import Sharing, sharing, spread_out
+from limelight.capture.torch.trace.follow.sums import gone
+from limelight.capture.torch.trace.follow.threads import Part, Pick, threads
+from limelight.capture.torch.trace.follow.writes import written
 from limelight.capture.torch.trace.functions import Step
+from limelight.capture.torch.trace.labels import (
+    Axes,
+    Axis,
+    Label,
+    fresh,
+    kind_of,
+    met,
+    sources,
+    unknown,
+)
 from limelight.capture.torch.trace.uses import LEARNED, Weighing, followed, overwritten
 
 
@@ -50,6 +65,10 @@ class SoftmaxUse:
         What is multiplied with the values, where that is not the plain softmax.
     rank : int
         How surely that is so: 2 where it weighs features, 1 where numbers, 0 where nothing yet.
+    axis : tuple of Factor
+        What it runs over.
+    sharing : Sharing, optional
+        How its values met those that they weighed.
     """
 
     width: int
@@ -68,6 +87,22 @@ class SoftmaxUse:
     def among(self, origin: frozenset[object]) -> bool:
         """Say whether queries, keys and values of an origin are one set of positions."""
         return self.streams is not None and all(side & origin for side in self.streams)
+
+    axis: Axis = ()
+    sharing: Sharing | None = None
+
+    def over(self, axis: Axis) -> bool:
+        """Say whether an axis is the one that the softmax ran over, or a part of it.
+
+        Parameters
+        ----------
+        axis : tuple of Factor
+
+        Returns
+        -------
+        bool
+        """
+        return met(sources(axis), self.axis)
 
     @property
     def keys(self) -> int:
@@ -95,8 +130,12 @@ class Provenance:
         Softmaxes whose values times others it holds, to be summed yet.
     sums : tuple of SoftmaxUse
         Softmaxes it holds weighted sums of.
-    batch_axis : BatchAxis, optional
-        Where the examples are, where known.
+    axes : tuple of Axis
+        What each of its axes is made of.
+    part, pick : tuple, optional
+        Which of the examples, and which position, it was computed for, if not for all.
+    maker : object
+        The parameters of the newest layer that it went through.
     mask : int
         What decides which of it count: flags of :mod:`limelight.capture.torch.trace.masks`.
     after : After, optional
@@ -114,7 +153,10 @@ class Provenance:
     weights: tuple[SoftmaxUse, ...] = ()
     terms: tuple[SoftmaxUse, ...] = ()
     sums: tuple[SoftmaxUse, ...] = ()
-    batch_axis: BatchAxis | None = None
+    axes: Axes = ()
+    part: Part | None = None
+    pick: Pick | None = None
+    maker: Any = None
     mask: int = 0
     after: After | None = None
     logs: tuple[SoftmaxUse, ...] = ()
@@ -134,9 +176,12 @@ class ProvenanceTracker:
 
     def __init__(self, examples: int, buffers: Iterable[Any] = ()) -> None:
         self._examples = examples
+        #: What the examples' axes of all inputs count.
+        self.examples_label = Label("example")
         self._provenances: dict[int, tuple[Any, Provenance]] = {}
         for buffer in buffers:
-            self.put(buffer, _fresh(learned=not buffer.is_floating_point()))
+            axes = () if buffer.is_nested else _learned(buffer)
+            self.put(buffer, _fresh(learned=not buffer.is_floating_point(), axes=axes))
 
     def knows(self, tensor: Any) -> bool:
         """Say whether a tensor has been seen before.
@@ -172,7 +217,10 @@ class ProvenanceTracker:
         weight = isinstance(tensor, torch.nn.Parameter)
         mask = 0 if weight else masks.arrived(tensor, self._examples)
         learned = weight or not tensor.is_floating_point()
-        return self.put(tensor, _fresh(learned=learned, mask=mask))
+        if tensor.is_nested:  # its sizes are no numbers
+            return self.put(tensor, _fresh(learned=learned, mask=mask))
+        axes = _learned(tensor) if learned else unknown(tensor.shape)
+        return self.put(tensor, _fresh(learned=learned, mask=mask, axes=axes))
 
     def put(self, tensor: Any, provenance: Provenance) -> Provenance:
         """Keep the provenance of a tensor, and return it.
@@ -206,7 +254,23 @@ class ProvenanceTracker:
         known = first is not None and fits(first, tensor.shape, self._examples)
         # What all examples share is the same from input to input.
         mask = masks.arrived(tensor) & ~(masks.GIVEN if axis is None else 0)
-        return self.put(tensor, _fresh(batch_axis=first if known else None, mask=mask))
+        axes = [fresh(int(size), "input") for size in tensor.shape]
+        if known and first is not None:
+            axes[first.axis] = self._examples_of(int(tensor.shape[first.axis]))
+        return self.put(tensor, _fresh(axes=tuple(axes), mask=mask))
+
+    def _constant(self, tensor: Any) -> Axes:
+        """Return the axes of what a model made out of nothing, such as zeros for each example."""
+        axes = _learned(tensor)
+        if tensor.dim() > 1 and tensor.shape[0] == self._examples > 1:
+            return (fresh(self._examples, "repeat"), *axes[1:])
+        return axes
+
+    def _examples_of(self, size: int) -> Axis:
+        """Return the axis of the examples, each perhaps several times."""
+        examples = self._examples
+        whole = () if examples == 1 else ((self.examples_label, 1, examples),)
+        return (*whole, *fresh(size // examples, "repeat"))
 
     def follow(self, function: Any, args: Any, kwargs: dict[str, Any], result: Any) -> None:
         """Give what a function returned its provenance.
@@ -220,7 +284,7 @@ class ProvenanceTracker:
         fed = list(kinds.tensors((args, kwargs)))
         if not fed:
             for out in kinds.tensors(result):
-                self.put(out, _fresh(learned=True))
+                self.put(out, _fresh(learned=True, axes=self._constant(out)))
             return
         provenances = [self.of(tensor) for tensor in fed]
         step = Step(kinds.name_of(function), args, kwargs, fed, function)
@@ -228,22 +292,26 @@ class ProvenanceTracker:
         constant = [provenance.learned for provenance in provenances]
         if step.name == "__setitem__":
             learned, mask = all(constant), masks.flowed(step, flags, constant, fed[0])
-            known = replace(provenances[0], learned=learned, mask=mask)
+            axes = provenances[0].axes if learned else written(step, provenances)
+            known = replace(provenances[0], learned=learned, mask=mask, axes=axes)
             self.put(fed[0], overwritten(known))
             return
-        batches = [provenance.batch_axis for provenance in provenances]
-        for which, out in enumerate(kinds.tensors(result)):
-            batch = moved(step, batches, out, self._examples)
+        for index, out in enumerate(kinds.tensors(result)):
+            axes = axes_after(step, provenances, out, index)
+            part, pick, maker = threads(step, provenances, out, index, axes)
             mask = masks.flowed(step, flags, constant, out)
-            made = followed(step, provenances, out, which, self._made(step, provenances, out))
-            self.put(out, replace(made, batch_axis=batch, mask=mask))
+            if step.name in kinds.ELEMENTWISE:
+                _unite(provenances, axes)
+            made = self._made(step, provenances, out)
+            made = followed(step, provenances, out, index, made)
+            self.put(out, replace(made, axes=axes, part=part, pick=pick, maker=maker, mask=mask))
 
     def _made(self, step: Step, provenances: list[Provenance], out: Any) -> Provenance:
         learned = all(provenance.learned for provenance in provenances)
         if step.name in kinds.PRODUCTS:
             provenance = _product(step, provenances, out)
-        elif step.name in kinds.SUMS and any(provenance.terms for provenance in provenances):
-            provenance = _fresh(sums=_settled(provenances[0].terms, provenances[0].origin))
+        elif step.name in kinds.SUMS and provenances[0].terms:
+            provenance = _summed(step, provenances[0])
         else:
             provenance = self._carried(step, provenances, out)
         return replace(provenance, learned=learned)
@@ -301,15 +369,19 @@ def _product(step: Step, provenances: list[Provenance], out: Any) -> Provenance:
             use.factor = True
         return _fresh(weights=both)
     if held:
-        other, tensor = (right, pair[1]) if left.weights else (left, pair[0])
-        fitting = tuple(use for use in held if use.keys in tuple(tensor.shape))
+        which = next(i for i, known in enumerate(provenances) if known.weights is held)
+        other = right if left.weights else left
+        how = sharing(step, provenances, which)
+        fitting = tuple(use for use in held if how is None or use.over(how.summed))
+        for use in other.sums:
+            use.factor |= any(other_use.factor for other_use in held)
         if fitting and (not other.learned or all(use.among(other.origin) for use in fitting)):
             for use in other.sums:
                 use.linear |= any(other_use.features for other_use in held)
-                use.factor |= any(other_use.factor for other_use in held)
-            return _fresh(sums=_settled(fitting, other.origin))
+            return _fresh(sums=_settled(fitting, other.origin, how))
         for use in held:
-            use.goes.append(LEARNED)
+            use.goes.append(LEARNED if other.learned else "a sum over another axis")
+    _join_halves(left, right, pair, out)
     one_set = left.learned and bool(left.origin & right.origin)
     if right.learned and not one_set and (not left.learned or pair[1].dim() == 2):
         return Provenance(left.origin, features=step.features(out))
@@ -331,20 +403,72 @@ def _cut(step: Step, provenance: Provenance, out: Any) -> None:
             use.span = (start, stop)
 
 
-def _settled(uses: tuple[SoftmaxUse, ...], memory: frozenset[object]) -> tuple[SoftmaxUse, ...]:
+def _join_halves(left: Provenance, right: Provenance, pair: tuple[Any, Any], out: Any) -> None:
+    """Note that what sums by features are then multiplied with queries: linear attention."""
+    if left.learned or right.learned or min(pair[0].dim(), pair[1].dim()) < 2:
+        return
+    for known, axis in ((left, -1), (right, -2)):
+        for use in known.sums:
+            rows = use.sharing.alone if use.sharing is not None else ()
+            features = tuple(factor for factor in rows if kind_of(factor) == "feature")
+            use.linear |= met(sources(known.axes[axis]), features) and out.dim() > 1
+
+
+def _summed(step: Step, provenance: Provenance) -> Provenance:
+    """Return the provenance of a sum of weighted values, over the softmax's axis or another."""
+    over = tuple(factor for axis in gone(step) for factor in provenance.axes[axis])
+    fitting = tuple(use for use in provenance.terms if use.over(over))
+    rest = tuple(use for use in provenance.terms if use not in fitting)
+    for use in rest:
+        use.goes.append("a sum over another axis")
+    sums = _settled(fitting, provenance.origin, None)
+    return _fresh(terms=rest, sums=(*provenance.sums, *sums))
+
+
+def _settled(
+    uses: tuple[SoftmaxUse, ...], memory: frozenset[object], how: Sharing | None
+) -> tuple[SoftmaxUse, ...]:
     for use in uses:
         use.used, use.memory = True, use.memory or memory
+        use.sharing = use.sharing or how
     return uses
+
+
+def _unite(provenances: list[Provenance], axes: Axes) -> None:
+    """Note that several softmaxes run over one axis, where their values are combined."""
+    held = [provenance for provenance in provenances if provenance.weights]
+    for provenance in held if len(held) > 1 else ():
+        for use in provenance.weights:
+            for at in range(1, min(len(provenance.axes), len(axes)) + 1):
+                if use.over(provenance.axes[-at]) and not use.over(axes[-at]):
+                    use.axis = (*use.axis, *axes[-at])
 
 
 def _weighs_others(step: Step, provenances: list[Provenance], held: tuple[SoftmaxUse, ...]) -> bool:
     """Say whether a multiplication weighs something that is no weight of the model."""
-    others = [
-        t for t, m in zip(step.fed, provenances, strict=True)
-        if not m.weights and (not m.learned or all(use.among(m.origin) for use in held))
-    ]  # fmt: skip
-    widths = {use.width for use in held}
-    return step.name in kinds.TIMES and any(widths & set(t.shape) for t in others)
+    if step.name not in kinds.TIMES or len(provenances) != 2:
+        return False
+    which = 0 if provenances[0].weights else 1
+    weights, other = provenances[which].axes, provenances[1 - which]
+    if other.weights or (other.learned and not all(use.among(other.origin) for use in held)):
+        return False
+    weighs = False
+    for at in range(1, min(len(weights), len(other.axes)) + 1):
+        for use in held:
+            if other.axes[-at] and use.over(weights[-at]):
+                weighs = True
+                shared, alone = spread_out(weights, other.axes)
+                use.sharing = use.sharing or Sharing(weights[-at], other.axes[-at], shared, alone)
+    return weighs
+
+
+def _learned(tensor: Any) -> Axes:
+    """Return the axes of a parameter or a constant: of several learned vectors, and in them."""
+    rank = tensor.dim()
+    return tuple(
+        fresh(int(size), "feature" if rank > 1 and at == rank - 1 else "learned")
+        for at, size in enumerate(tensor.shape)
+    )
 
 
 def _new() -> frozenset[object]:

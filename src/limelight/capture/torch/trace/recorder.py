@@ -24,10 +24,20 @@ from limelight.capture.torch.intercept.modes import (
 from limelight.capture.torch.trace import functions as torch_functions
 from limelight.capture.torch.trace import masks
 from limelight.capture.torch.trace.after import begun
-from limelight.capture.torch.trace.axes import BatchAxis
+from limelight.capture.torch.trace.follow.threads import Part
 from limelight.capture.torch.trace.kinds import related, worded
+from limelight.capture.torch.trace.labels import Axes
 from limelight.capture.torch.trace.masks import handed
 from limelight.capture.torch.trace.provenance import Provenance, ProvenanceTracker, SoftmaxUse
+from limelight.capture.torch.trace.roles import Roles, roles_of
+from limelight.capture.torch.trace.scores import (
+    apart,
+    attended,
+    labelled,
+    mapped,
+    over_features,
+    scored,
+)
 from limelight.capture.torch.trace.vectors import Rules, Vectors, vectors_of
 from limelight.capture.validity import MaskedBy, joint
 
@@ -124,8 +134,16 @@ class SoftmaxCall:
         Origin of an attention's values.
     line : int
         Which line of the model's code it is, with all lines that led there.
-    batch_axis : BatchAxis, optional
-        Where in the logits the examples are, where known.
+    axes : tuple of Axis, optional
+        What each axis of the scores is made of, the softmax's among them; None where unknown.
+    part : tuple, optional
+        Which of the examples it is of, where not of all.
+    learned : bool
+        Whether its scores depend on no input.
+    attends : bool
+        Whether it is a scaled dot-product attention, not a softmax.
+    roles : Roles, optional
+        What its axes were recognised as.
     masked_by : str
         What decides which keys may be attended to.
     """
@@ -145,8 +163,17 @@ class SoftmaxCall:
     use: SoftmaxUse | None = None
     memory: frozenset[object] = frozenset()
     line: int = 0
-    batch_axis: BatchAxis | None = None
+    axes: Axes | None = None
+    part: Part | None = None
+    learned: bool = False
+    attends: bool = False
+    roles: Roles | None = None
     masked_by: MaskedBy = "unknown"
+
+    @property
+    def batch_axis(self) -> Any:
+        """Where in the scores the examples are, where known."""
+        return None if self.axes is None else labelled(self.axes)
 
 
 @dataclass(eq=False)
@@ -243,16 +270,15 @@ class _Recorder:
         try:
             softmax_call = self._softmax_call(event)
             if isinstance(event, Attend):
-                batch = self._tracker.of(event.query).batch_axis
+                roles = roles_of(softmax_call, self._examples)
                 softmax_call.vectors = vectors_of(
-                    event, self._examples, batch, self._rows, self._rules
+                    event, self._examples, roles, self._rows, self._rules
                 )
             else:
                 logits, levels = torch_functions.solid(event.logits.detach())
                 softmax_call.logits, softmax_call.axis = logits, event.axis + levels
-                softmax_call.batch_axis = (
-                    None if levels else self._tracker.of(event.logits).batch_axis
-                )
+                if levels:
+                    softmax_call.axes = mapped(softmax_call.axes, logits.shape, levels)
         finally:
             self._busy = False
         self.trace.softmax_calls.append(softmax_call)
@@ -272,23 +298,42 @@ class _Recorder:
             sides, memory = self._tracker.of(event.logits).streams, frozenset()
             shape = (event.logits.shape[-2] if event.logits.dim() > 1 else 1,
                      event.logits.shape[event.axis])  # fmt: skip
-        scored = event.query if isinstance(event, Attend) else event.logits
-        relation = related(call, sides, shape[0] == shape[1], self._tracker)
+        first = event.query if isinstance(event, Attend) else event.logits
+        axes, part, learned = self._labels(event)
+        square = shape[0] == shape[1] and not apart(axes, self._axis(event))
+        relation = related(call, sides, square, self._tracker)
         words = worded(self._inputs, self._roots)
         return SoftmaxCall(
             call_site,
             self.trace.stack.number if call is None else call.number,
             None if call is None else call.module,
             relation.kind,
-            str(scored.dtype)[6:],
+            str(first.dtype)[6:],
             words(relation.query, relation.kind),
             words(relation.key, relation.kind),
             relation.lengths | torch_lengths(self._inputs),
-            int(scored.shape[0]) if scored.dim() == 4 else None,
+            int(first.shape[0]) if first.dim() == 4 else None,
             memory=memory,
+            axis=self._axis(event),
             line=line_of(_outermost(call)),
+            axes=axes,
+            part=part,
+            learned=learned,
+            attends=isinstance(event, Attend),
             masked_by=self._masked_by(event),
         )
+
+    def _axis(self, event: Attend | Softmax) -> int:
+        return -1 if isinstance(event, Attend) else event.axis
+
+    def _labels(self, event: Attend | Softmax) -> tuple[Axes | None, Part | None, bool]:
+        """Return what the axes of scores are made of, of which examples, and whether of any."""
+        if isinstance(event, Softmax):
+            known = self._tracker.of(event.logits)
+            return known.axes, known.part, known.learned
+        query, key = self._tracker.of(event.query), self._tracker.of(event.key)
+        part = query.part if query.part is not None else key.part
+        return scored(query, key), part, query.learned and key.learned
 
     def _masked_by(self, event: Attend | Softmax) -> MaskedBy:
         if isinstance(event, Softmax):
@@ -306,24 +351,37 @@ class _Recorder:
         fresh = frozenset([object()])
         for out in torch_functions.tensors(result):
             if isinstance(event, Attend):
-                batch = self._tracker.of(event.query).batch_axis
-                first_axis = batch if batch is None or batch.axis == 0 else None
-                self._tracker.put(out, Provenance(fresh, batch_axis=first_axis))
+                query, value = self._tracker.of(event.query), self._tracker.of(event.value)
+                axes = attended(query, value, out, event.heads_last)
+                self._tracker.put(
+                    out,
+                    Provenance(
+                        fresh,
+                        softmax_call.learned and value.learned,
+                        axes=axes,
+                        part=softmax_call.part,
+                        pick=query.pick,
+                    ),
+                )
                 continue
             known = self._tracker.of(event.logits)
-            features = known.features and event.axis == event.logits.dim() - 1
+            axis = known.axes[event.axis] if known.axes else ()
+            features = over_features(known, axis, event.axis == event.logits.dim() - 1)
             softmax_call.use = SoftmaxUse(
                 int(event.logits.shape[event.axis]), features,
-                streams=known.streams, shared=known.learned,
+                streams=known.streams, shared=known.learned, axis=axis,
             )  # fmt: skip
-            mapped = torch_functions.solid(out)[1] > 0
-            after = None if mapped else begun(out.shape, event.axis)
+            hidden = torch_functions.solid(out)[1] > 0
+            after = None if hidden else begun(out.shape, event.axis)
             if after is not None and event.instead:
                 after = after.done(event.instead)
-            held = Provenance(fresh, after=after, mask=masks.CONTENT)
+            held = Provenance(
+                fresh, after=after, mask=masks.CONTENT, axes=known.axes, part=known.part,
+                pick=known.pick,
+            )  # fmt: skip
             uses = (softmax_call.use,)
             held = replace(held, logs=uses) if event.log else replace(held, weights=uses)
-            self._tracker.put(out, replace(held, batch_axis=known.batch_axis))
+            self._tracker.put(out, held)
             self._logits.setdefault(softmax_call.logits.data_ptr(), []).append(softmax_call)
 
     def _spare(self, event: Op) -> None:

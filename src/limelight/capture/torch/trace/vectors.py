@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from limelight.capture.site import allowed_in
 from limelight.capture.torch.intercept.modes import Attend
-from limelight.capture.torch.trace.axes import BatchAxis, first, fits
 from limelight.capture.torch.trace.functions import solid
+from limelight.capture.torch.trace.roles import EXAMPLE, HEAD, QUERY, Roles
 from limelight.factors import Factors, factored
 from limelight.rule import Rule
 
@@ -52,7 +52,7 @@ Rules = dict[tuple[Any, ...], tuple[Any, tuple[Rule, NDArray[np.float32] | None]
 def vectors_of(
     event: Attend,
     examples: int,
-    batch: BatchAxis | None = None,
+    roles: Roles | None = None,
     rows: Sequence[int] | None = None,
     rules: Rules | None = None,
 ) -> Vectors:
@@ -63,8 +63,8 @@ def vectors_of(
     event : Attend
     examples : int
         How many examples the model runs on.
-    batch : BatchAxis, optional
-        Where the examples are in the queries, where known.
+    roles : Roles, optional
+        What the axes of its scores are.
     rows : sequence of int, optional
         Which of them are wanted.
     rules : dict, optional
@@ -74,7 +74,12 @@ def vectors_of(
     -------
     Vectors
     """
-    event = _examples_first(event, examples, batch)
+    if roles is not None and roles.roles:
+        if roles.reason:
+            return Vectors(reason=roles.reason)
+        if not _plain(event, roles):
+            event = _arranged(event, roles, examples)
+            examples = examples if roles.common else roles.count(EXAMPLE)
     query, key = solid(event.query.detach())[0], solid(event.key.detach())[0]
     if getattr(query, "is_nested", False):
         return Vectors(reason="its sequences are nested tensors of unequal lengths")
@@ -82,7 +87,7 @@ def vectors_of(
     if query.shape[0] % examples:
         shape = list(event.query.shape)
         return Vectors(reason=f"its queries {shape} do not begin with the {examples} examples")
-    cut = rows is not None and event.score is None
+    cut = rows is not None and event.score is None and not (roles is not None and roles.share)
     if rows is not None and cut:
         if event.bias is not None and event.bias.dim() == query.dim():
             event = replace(event, bias=_rows_of(event.bias, rows, examples, len(query)))
@@ -111,20 +116,59 @@ def _with_heads(query: Any, key: Any) -> tuple[Any, Any]:
     return query, key.expand(*query.shape[:-3], *key.shape[-3:])
 
 
-def _examples_first(event: Attend, examples: int, batch: BatchAxis | None) -> Attend:
-    """Bring the examples to the first axis, if they are not there alone or before all else."""
-    query, key, bias = event.query, event.key, event.bias
-    lead = query.shape[:-2]
-    whole = batch is not None and lead and batch.axis == 0 and batch.inner * examples == lead[0]
-    if batch is None or whole or not fits(batch, lead, examples) or query.dim() != key.dim():
+def _plain(event: Attend, roles: Roles) -> bool:
+    """Say whether queries and keys are [example, …, head, position, feature] as they are."""
+    if roles.common or roles.share is not None or event.query.dim() < 3:
+        return False
+    *lead, rows, _ = roles.roles
+    order = [role for axis in lead for role in axis]
+    # No axis holds the examples where there is but one.
+    first = EXAMPLE not in order or (bool(lead[0]) and lead[0][0] == EXAMPLE)
+    return (
+        first
+        and order.count(EXAMPLE) < 2
+        and not {*order} - {EXAMPLE, HEAD}
+        and not ({*rows} - {QUERY})
+    )
+
+
+def _arranged(event: Attend, roles: Roles, wanted: int) -> Attend:
+    """Bring queries and keys to [example, head, position, feature]."""
+    query, key, bias = event.query.detach(), event.key.detach(), event.bias
+    if query.dim() != key.dim():
         return event
-    if not fits(batch, key.shape[:-2], examples):
-        return event
-    if bias is not None and bias.dim() > 2:
+    lead = tuple(
+        max(mine, theirs) for mine, theirs in zip(query.shape[:-2], key.shape[:-2], strict=True)
+    )
+    if key.shape[:-2] != lead and any(size != 1 for size in key.shape[:-2]):
+        times = [whole // size for whole, size in zip(lead, key.shape[:-2], strict=True)]
+        for axis, repeats in enumerate(times):
+            key = key.repeat_interleave(repeats, axis) if repeats > 1 else key
+    query = query.expand(*lead, *query.shape[-2:])
+    key = key.expand(*lead, *key.shape[-2:])
+    *before, rows, _ = roles.sizes
+    sizes = [size for axis in before for size in axis]
+    flat = [role for axis in roles.roles for role in axis]
+    count = len(sizes) + len(rows)
+    order = [at for role in (EXAMPLE, HEAD, QUERY) for at in range(count) if flat[at] == role]
+    examples, heads = roles.count(EXAMPLE), roles.count(HEAD)
+    queries = query.reshape(*sizes, *rows, query.shape[-1]).permute(*order, count)
+    queries = queries.reshape(examples, heads, roles.count(QUERY), query.shape[-1])
+    # Heads that only the queries have share the keys.
+    shared = [size if flat[len(sizes) + at] == HEAD else 1 for at, size in enumerate(rows)]
+    positions = len(sizes) + len(rows)
+    wide = key.reshape(*sizes, *(1 for _ in rows), *key.shape[-2:])
+    wide = wide.expand(*sizes, *shared, *key.shape[-2:])
+    wide = wide.permute(*order, positions, positions + 1)
+    wide = wide.reshape(examples, heads, *key.shape[-2:])
+    if bias is not None:
         bias = bias.expand(*lead, query.shape[-2], key.shape[-2])
-        bias = first(bias, batch, examples)
-    query, key = first(query.detach(), batch, examples), first(key.detach(), batch, examples)
-    return replace(event, query=query, key=key, bias=bias)
+        bias = bias.reshape(*sizes, *rows, key.shape[-2]).permute(*order, count)
+        bias = bias.reshape(examples, heads, roles.count(QUERY), key.shape[-2])
+    if roles.common:
+        queries, wide = (t.expand(wanted, *t.shape[1:]) for t in (queries, wide))
+        bias = None if bias is None else bias.expand(wanted, *bias.shape[1:])
+    return replace(event, query=queries, key=wide, bias=bias)
 
 
 def array(tensor: Any) -> NDArray[np.float32]:

@@ -14,16 +14,9 @@ LIBRARY = "torch"
 
 def kernels() -> Iterator[Kernel]:
     """Yield the function, with the names of what it calls."""
-    import torch
     from torch.nn import functional
 
     yield Kernel(
         functional.multi_head_attention_forward,
-        within=(
-            (functional, "scaled_dot_product_attention"),
-            (functional, "softmax"),
-            (functional, "dropout"),
-            (torch, "bmm"),
-            (torch, "baddbmm"),
-        ),
+        asks=(functional, "has_torch_function"),
     )

@@ -1,0 +1,112 @@
+"""Functions that put tensors beside one another.
+
+Room: capture, torch. What they make is an axis of positions where it puts back together what was
+taken apart, or where the same parameters computed every part; parts that different parameters
+computed are branches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from limelight.capture.torch.trace.follow.views import argument
+from limelight.capture.torch.trace.functions import Step
+from limelight.capture.torch.trace.labels import (
+    Axes,
+    Axis,
+    Factor,
+    Label,
+    fresh,
+    kind_of,
+    pooled,
+    size_of,
+)
+
+
+def _stacked(step: Step, fed: Sequence[Any], out: Any, _: int) -> Axes:
+    at = int(argument(step, "dim", 1, 0)) % out.dim()
+    axes = _common(fed)
+    return (*axes[:at], _beside(fed, int(out.shape[at])), *axes[at:])
+
+
+def _chained(step: Step, fed: Sequence[Any], out: Any, _: int) -> Axes:
+    name = "axis" if "axis" in step.kwargs else "dim"
+    at = int(argument(step, name, 1, 0)) % out.dim()
+    size = int(out.shape[at])
+    parts = [p for p, t in zip(fed, step.fed, strict=True) if t.dim() == out.dim()]
+    sizes = [int(t.shape[at]) for t in step.fed if t.dim() == out.dim()]
+    axes = _common(parts)
+    filled = [p for p, length in zip(parts, sizes, strict=True) if length]
+    if len(filled) == 1 and size in sizes:
+        return filled[0].axes  # type: ignore[no-any-return]
+    if all(length == 1 for length in sizes):
+        return (*axes[:at], _beside(parts, size), *axes[at + 1 :])
+    return (*axes[:at], _end_to_end([p.axes[at] for p in parts], parts, size), *axes[at + 1 :])
+
+
+def _common(fed: Sequence[Any]) -> Axes:
+    """Return the axes of one of the parts, rather of one that was computed from the inputs."""
+    return next((p.axes for p in fed if not p.learned), fed[0].axes)
+
+
+def _beside(fed: Sequence[Any], size: int) -> Axis:
+    """Return the axis that counts parts, one cell each."""
+    whole = _whole([p.part for p in fed], size)
+    if whole is not None:
+        return whole
+    picks = [p.pick for p in fed if not p.learned]
+    if None not in picks and len({pick[0] for pick in picks}) == 1 and len(set(picks)) == len(fed):
+        return fresh(size, "position")
+    if size > 1 and all(p.learned for p in fed):
+        return fresh(size, "learned")
+    makers = {id(p.maker) for p in fed if p.maker is not None}
+    return fresh(size, "position" if len(makers) == 1 else "branch")
+
+
+def _whole(parts: Sequence[Any], size: int) -> Axis | None:
+    """Return the axis of the examples, where it is put back together; each may hold positions."""
+    if None in parts:
+        return None
+    label, total = parts[0][0], parts[0][3]
+    ends = [0, *(part[2] for part in parts)]
+    starts = [part[1] for part in parts]
+    if ends[:-1] != starts or ends[-1] != total or size % total:
+        return None
+    examples: Axis = () if total == 1 else ((label, 1, total),)
+    return (*examples, *fresh(size // total, "position"))
+
+
+def _end_to_end(axes: list[Axis], parts: Sequence[Any], size: int) -> Axis:
+    each = [(part.part, size_of(axis)) for part, axis in zip(parts, axes, strict=True)]
+    if all(part is not None and length * part[3] == size * (part[2] - part[1])
+           for part, length in each):  # fmt: skip
+        whole = _whole([p.part for p in parts], size)
+        if whole is not None:
+            return whole
+    if len({*axes}) == 1 and axes[0] and any(kind_of(f) == "example" for f in axes[0]):
+        return (*fresh(len(axes), _alike(parts)), *axes[0])  # such as heads, one after the other
+    first: list[Factor] = [axis[0] for axis in axes if len(axis) == 1]
+    if len(first) == len(axes) and len({f[0].source for f in first}) == 1 and first[0][0].source:
+        source = first[0][0].source
+        if len(source) == 1 and source[0][2] == size and not any(f[0].base for f in first):
+            return source  # the parts of one axis again, such as halves that were turned
+    return pooled(axes, size)
+
+
+def _alike(parts: Sequence[Any]) -> str:
+    """Say what copies of one axis count, one after the other: parts of features, or branches."""
+    features = any(
+        factor[0].kind == "feature" and factor[0].source
+        for p in parts
+        for axis in p.axes
+        for factor in axis
+        if isinstance(factor[0], Label)
+    )
+    return "feature" if features else "branch"
+
+
+RULES = {
+    **dict.fromkeys(("cat", "concat", "concatenate"), _chained),
+    "stack": _stacked,
+}  # fmt: skip

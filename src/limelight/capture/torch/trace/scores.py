@@ -1,0 +1,173 @@
+"""What the axes of an attention's scores, and of what it returns, are made of.
+
+Room: capture, torch. Comes in: what is known of queries, keys and values, or of a softmax's input.
+Goes out: labels of the scores' axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from limelight.capture.torch.trace.follow.products import multiplied, together
+from limelight.capture.torch.trace.labels import (
+    Axes,
+    Axis,
+    fit,
+    fresh,
+    kind_of,
+    root,
+    size_of,
+    unknown,
+)
+
+
+def scored(query: Any, key: Any) -> Axes | None:
+    """Return the labels of the scores of queries and keys.
+
+    Parameters
+    ----------
+    query, key : Provenance
+        Of tensors [..., position, feature].
+
+    Returns
+    -------
+    tuple of Axis or None
+    """
+    if min(len(query.axes), len(key.axes)) < 2:
+        return None
+    turned = (*key.axes[:-2], key.axes[-1], key.axes[-2])
+    return multiplied(_SIDE, query.axes, _SIDE, turned)
+
+
+class _Side:
+    """A side of a product that is one, whatever it is made of."""
+
+    weights: tuple[Any, ...] = ()
+    learned = False
+
+
+#: Learned keys are keys here, and no layer.
+_SIDE = _Side()
+
+
+def attended(query: Any, value: Any, out: Any, heads_last: bool) -> Axes:
+    """Return the labels of what an attention returns.
+
+    Parameters
+    ----------
+    query, value : Provenance
+    out : tensor
+        What it returns.
+    heads_last : bool
+        Whether heads come after the queries.
+
+    Returns
+    -------
+    tuple of Axis
+    """
+    if out.is_nested:
+        return ()
+    if not query.axes or not value.axes:
+        return unknown(out.shape)
+    axes = (*query.axes[:-1], value.axes[-1])
+    if len(value.axes) == len(axes):
+        lead = zip(query.axes[:-2], value.axes[:-2], strict=True)
+        axes = (
+            *(
+                together(query, mine, value, theirs) if size_of(mine) == size_of(theirs) else mine
+                for mine, theirs in lead
+            ),
+            *axes[-2:],
+        )
+    if heads_last and len(axes) > 2:
+        axes = (*axes[:-3], axes[-2], axes[-3], axes[-1])
+    return axes if fit(axes, out.shape) else unknown(out.shape)
+
+
+def labelled(axes: Axes) -> Any:
+    """Return the first axis that holds examples, None if none does.
+
+    Parameters
+    ----------
+    axes : tuple of Axis
+
+    Returns
+    -------
+    int or None
+    """
+    for at, axis in enumerate(axes):
+        if any(factor[0].kind == "example" for factor in axis):
+            return at
+    return None
+
+
+def mapped(axes: Axes | None, shape: Sequence[int], levels: int) -> Axes | None:
+    """Return the labels of scores whose first axes ``torch.vmap`` had hidden.
+
+    Parameters
+    ----------
+    axes : tuple of Axis, optional
+    shape : sequence of int
+    levels : int
+        How many these are.
+
+    Returns
+    -------
+    tuple of Axis or None
+    """
+    if axes is None:
+        return None
+    return (*(fresh(int(size), "unknown") for size in shape[:levels]), *axes)
+
+
+def apart(axes: Axes | None, axis: int) -> bool:
+    """Say whether queries and keys are surely of different sequences.
+
+    Parameters
+    ----------
+    axes : tuple of Axis, optional
+        Of scores.
+    axis : int
+        Of the keys.
+
+    Returns
+    -------
+    bool
+    """
+    keys = axes[axis] if axes else ()
+    product = next((f[0].product for f in keys if f[0].product is not None), None)
+    if not axes or product is None:
+        return False
+    queries = [
+        factor
+        for other in axes
+        for factor in other
+        if factor[0].product is product and factor[0].side != keys[0][0].side
+    ]
+    theirs = {root(factor)[0] for factor in keys}
+    mine = {root(factor)[0] for factor in queries}
+    known = all(label.kind in {"position", "input", "learned"} for label in mine | theirs)
+    return bool(mine) and known and not mine & theirs
+
+
+def over_features(known: Any, axis: Axis, last: bool) -> bool:
+    """Say whether a softmax runs over what a layer made of each position.
+
+    Parameters
+    ----------
+    known : Provenance
+        Of the softmax's input.
+    axis : tuple of Factor
+    last : bool
+        Whether that is the last axis.
+
+    Returns
+    -------
+    bool
+    """
+    if not axis or any(kind_of(factor) == "unknown" for factor in axis):
+        return bool(known.features and last)
+    return not known.learned and all(
+        factor[0].product is None and kind_of(factor) in {"feature", "learned"} for factor in axis
+    )

@@ -50,7 +50,8 @@ class Written(layers.Layer):
 class Row:
     """A model, and what is right for it.
 
-    ``sites`` gives for each site its kind; None means that nothing is to be taken.
+    ``sites`` gives for each site its kind; None means that nothing is to be taken. Backends have
+    words of their own for a ``stage`` that ends in dots.
     """
 
     function: Callable[..., Any]
@@ -304,6 +305,33 @@ def learned_queries_first(s: Any, x: Any) -> Any:
     return w @ x
 
 
+# Things that are positions, whatever they were made of ----------------------------------------
+
+
+def read_out(s: Any, x: Any) -> Any:
+    rows = ops.broadcast_to(s.learned("rows", 5, D)[None], (x.shape[0], 5, D))
+    first = ops.softmax(rows @ turned(s.dense("key", D)(x)))
+    s.note(first[:, None])
+    rows = first @ x
+    second = ops.softmax(s.dense("query", D)(x) @ turned(rows))
+    s.note(second[:, None], "layer:1")
+    return second @ rows
+
+
+def made_of_features(s: Any, x: Any) -> Any:
+    made = ops.reshape(s.dense("made", 4 * D)(ops.mean(x, axis=1)), (-1, 4, D))
+    q, k = (split(t, 2) for t in qk(s, made))
+    w = s.note(ops.softmax(q @ turned(k)))
+    return merged(w @ split(made, 2))
+
+
+def columns(s: Any, x: Any) -> Any:
+    made = ops.stack([s.dense(f"column{n}", D)(x[:, 0]) for n in range(3)], axis=1)
+    q, k = (split(t, 2) for t in qk(s, made))
+    w = s.note(ops.softmax(q @ turned(k)))
+    return merged(w @ split(made, 2))
+
+
 # Loops ---------------------------------------------------------------------------------------
 
 
@@ -345,6 +373,15 @@ def tutorial_decoder(s: Any, x: Any) -> Any:
         output, (state,) = cell(context, [state])
         steps.append(output)
     return ops.stack(steps, axis=1)
+
+
+def word_by_word(s: Any, x: Any) -> Any:
+    words = x[:, :1]
+    for _ in range(3):
+        w = ops.softmax(s.dense("query", D)(words) @ turned(s.dense("key", D)(x)))
+        s.right = {"layer": [w[:, None]]}  # the last asks for all words again
+        words = ops.concatenate([words, (w @ x)[:, -1:]], axis=1)
+    return words
 
 
 def again_and_again(s: Any, x: Any) -> Any:
@@ -438,6 +475,22 @@ def mixed_by_convolution(s: Any, x: Any) -> Any:
     return merged(mixed @ split(x, 4))
 
 
+def subtracted(s: Any, x: Any) -> Any:
+    first, second = (ops.softmax(s.dense(f"query{n}", D)(x) @ turned(s.dense(f"key{n}", D)(x)))
+                     for n in range(2))  # fmt: skip
+    s.note(first[:, None])
+    s.note(second[:, None], "layer:1")
+    return (first - 0.5 * second) @ x
+
+
+def normed(s: Any, x: Any) -> Any:
+    q, k = qk(s, x)
+    norm = s.part("norm", layers.LayerNormalization)
+    w = ops.transpose(ops.softmax(split(q, 4) @ turned(split(k, 4))), (0, 2, 3, 1))
+    w = s.note(ops.transpose(norm(w), (0, 3, 1, 2)))
+    return merged(w @ split(x, 4))
+
+
 # Not attention -------------------------------------------------------------------------------
 
 
@@ -473,6 +526,13 @@ def slots(s: Any, x: Any) -> Any:
     q = ops.broadcast_to(s.learned("slots", 1, T, D), (x.shape[0], 1, T, D))[:, 0]
     w = ops.softmax(ops.einsum("bid,bjd->bij", q, s.dense("key", D)(x)), axis=1) + 1e-8
     return ops.einsum("bij,bjd->bid", w / ops.sum(w, axis=-1, keepdims=True), x)
+
+
+def of_several(s: Any, x: Any) -> Any:
+    """Nyström's way: the map is a product of softmaxes."""
+    few = x[:, ::2]
+    first, last = ops.softmax(x @ turned(few)), ops.softmax(few @ turned(x))
+    return (first @ last) @ x
 
 
 def gated(s: Any, x: Any) -> Any:
@@ -550,6 +610,10 @@ ROWS: dict[str, Row] = {
     "positions first, as many as examples": Row(positions_first, inputs=((B, B, D),)),
     "positions first, pooled": Row(positions_first_pooled, POOLING),
     "learned queries first": Row(learned_queries_first, {"layer": "self", "layer:1": "cross"}),
+    "read out of learned rows": Row(read_out, {"layer": "cross", "layer:1": "cross"}),
+    "made of features": Row(made_of_features),
+    "columns": Row(columns),
+    "word by word": Row(word_by_word, CROSS),
     "Luong": Row(decoder(True), CROSS),
     "Bahdanau": Row(decoder(False), CROSS),
     "decoder of a tutorial": Row(tutorial_decoder, {"layer/bahdanau": "cross"}),
@@ -566,6 +630,10 @@ ROWS: dict[str, Row] = {
     "talking heads": Row(talking, stage="after mixing of heads"),
     "heads mixed by a convolution": Row(mixed_by_convolution, stage="after mixing of heads"),
     "averaged heads": Row(averaged_heads),
+    "normed heads": Row(normed, stage="after ..."),
+    "subtracted": Row(subtracted, {"layer": "self", "layer:1": "self"},
+                      stage="before combination with another softmax, which cannot be followed"),
+    "product of softmaxes": Row(of_several, None, reason="multiplied with another softmax"),
     "channels": Row(channels, None, reason="features"),
     "as many channels as positions": Row(channels, None, ((B, D, D),), reason="features"),
     "squeeze and excite": Row(squeezed, None),

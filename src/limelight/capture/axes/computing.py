@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from limelight.capture.axes import products, weighing
-from limelight.capture.axes.known import PARAMETER, Known
+from limelight.capture.axes.known import DATA, PARAMETER, Known
 from limelight.capture.axes.labels import (
     Atom,
     Axis,
     Factor,
+    compared,
     every,
     resized,
     role,
     together,
+    varies,
     whole,
 )
 from limelight.capture.axes.products import Operand
@@ -62,6 +64,8 @@ class Computing(Rearranging):
                 axes[axis] = whole(int(size), [Atom("copies", 0, 0)])
         origin = frozenset().union(*(known.origin for known in all_known))
         picks = frozenset().union(*(known.picks for known in all_known))
+        if len(all_known) == 2 and all(DATA in known.origin for known in all_known):
+            axes = _crossed(axes, all_known)
         carries = weighing.combined(self, name, inputs, all_known, tuple(axes))
         self.put(output, Known(tuple(axes), origin, carries, picks))
 
@@ -112,6 +116,10 @@ class Computing(Rearranging):
             for operand in operands:
                 axis = together(axis, _free(operand, letter, gone))
             result.append(axis if axis or size == 1 else whole(int(size), [Atom("copies", 0, 0)]))
+        if _compares(operands, gone):
+            ours, theirs = (set(operand.letters) for operand in operands)
+            result = [compared(axis) if (letter in ours) != (letter in theirs) else axis
+                      for letter, axis in zip(letters[2], result, strict=True)]  # fmt: skip
         carries, result = products.multiplied(self, operands, letters[2], result)
         origin, picks = sides[0].origin | sides[1].origin, sides[0].picks | sides[1].picks
         self.put(output, Known(tuple(result), origin, carries, picks))
@@ -224,6 +232,26 @@ def _free(operand: Operand, letter: Hashable, gone: set[Hashable]) -> Axis:
         if name in gone
     )
     return _features(axis) if kernel else axis
+
+
+def _compares(operands: Sequence[Operand], gone: set[Hashable]) -> bool:
+    """Say whether a product compares things by their features, both of them computed."""
+    if not all(DATA in operand.known.origin for operand in operands) or not gone:
+        return False
+    summed = [_free(operand, letter, set()) for operand in operands for letter in gone]
+    return not any(role(every(axis)) in {"position", "example"} for axis in summed)
+
+
+def _crossed(axes: list[Axis], known: Sequence[Known]) -> list[Axis]:
+    """Mark the axes along which each of two tensors is met by every entry of the other."""
+    rank = len(axes)
+    sides = [[varies(entry.axes[axis - rank]) if rank - axis <= len(entry.axes) else False
+              for axis in range(rank)] for entry in known]  # fmt: skip
+    alone = [first != second for first, second in zip(*sides, strict=True)]
+    both = [any(a and side[i] for i, a in enumerate(alone)) for side in sides]
+    if not all(both):
+        return axes
+    return [compared(axis) if a else axis for a, axis in zip(alone, axes, strict=True)]
 
 
 def _is_raw(known: Known) -> bool:

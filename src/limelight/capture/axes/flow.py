@@ -13,7 +13,18 @@ from typing import Any
 from limelight.capture.axes.computing import Computing
 from limelight.capture.axes.course import Carry, Course, Use
 from limelight.capture.axes.known import DATA, PARAMETER, Known
-from limelight.capture.axes.labels import Atom, Axis, Factor, every, marks, resized, together, whole
+from limelight.capture.axes.labels import (
+    Atom,
+    Axis,
+    Factor,
+    compared,
+    every,
+    marks,
+    resized,
+    role,
+    together,
+    whole,
+)
 from limelight.capture.axes.rearranging import alike
 
 
@@ -102,6 +113,8 @@ class Flow(Computing):
                 axes[-2:] = axes[:-3:-1]
         lead = [together(*pair) if alike(*pair) else pair[0]
                 for pair in zip(rows[:-1], columns[:-1], strict=True)]  # fmt: skip
+        if role(every(sides[0].axes[-1])) not in {"position", "example"}:
+            rows[-1], columns[-1] = compared(rows[-1]), compared(columns[-1])
         logits = (*lead, rows[-1], columns[-1])
         factors = [factor for axis in logits for factor in axis]
         first_key = len(factors) - len(columns[-1])

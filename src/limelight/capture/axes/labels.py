@@ -12,7 +12,8 @@ from typing import Final, Literal, NamedTuple
 
 #: What an axis may count. ``channel`` is an input's own last axis, ``feature`` what a layer made of
 #: one, ``learned`` rows of a parameter, ``branch`` results laid together; ``copies`` repeats the
-#: same values; ``weights`` marks an axis of a softmax.
+#: same values; ``weights`` marks an axis of a softmax, ``compared`` that of things which were each
+#: compared with others: they stand for positions, whatever they were made of.
 AtomKind = Literal[
     "example",
     "position",
@@ -23,6 +24,7 @@ AtomKind = Literal[
     "constant",
     "copies",
     "weights",
+    "compared",
 ]
 
 
@@ -158,6 +160,34 @@ def marks(atoms: frozenset[Atom], source: int) -> set[int]:
     set of int
     """
     return {atom.axis for atom in atoms if atom.kind == "weights" and atom.source == source}
+
+
+def compared(axis: Axis) -> Axis:
+    """Mark an axis as one of things that were compared with others.
+
+    Parameters
+    ----------
+    axis : Axis
+
+    Returns
+    -------
+    Axis
+    """
+    return tuple(Factor(f.size, f.atoms | {Atom("compared", 0, 0)}) for f in axis)
+
+
+def are_compared(atoms: frozenset[Atom]) -> bool:
+    """Say whether a factor counts things that were compared with others.
+
+    Parameters
+    ----------
+    atoms : frozenset of Atom
+
+    Returns
+    -------
+    bool
+    """
+    return any(atom.kind == "compared" for atom in atoms)
 
 
 def together(first: Axis, second: Axis) -> Axis:

@@ -13,7 +13,7 @@ from typing import Any
 
 from limelight.capture.axes.course import Carry, Course, Use
 from limelight.capture.axes.known import PARAMETER, Known, Tensors
-from limelight.capture.axes.labels import Axis, every, is_feature, marks, role, varies
+from limelight.capture.axes.labels import Axis, are_compared, every, is_feature, marks, role, varies
 from limelight.capture.axes.weighing import MASKED, MIXED, Carries, staged, used, with_mark
 
 
@@ -97,6 +97,9 @@ def _product(
     tensor, axes, stages = carry.whole or (ours.tensor, ours.known.axes, carry.stages)
     use = Use(tensor, axes, theirs.tensor, summed, shared, stages, learned)
     if summed & course.keys:
+        if learned and MASKED in carry.stages and carry.values is not None:
+            course.unsummed = True  # weighed values that a layer of learned numbers takes in
+            return None
         if any(carry.form == "weights" for carry in theirs.known.carries.values()):
             course.factor = True
         course.uses.append(use)
@@ -150,7 +153,7 @@ def _note_linear(
             continue
         for letter in gone & set(ours.letters):
             axis = _axis(ours, letter)
-            if not is_feature(every(axis)):
+            if not is_feature(every(axis)) or are_compared(every(axis)):
                 continue
             for atom in every(axis):
                 if atom.kind == "weights":

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from limelight.capture.axes.course import Course, Use
-from limelight.capture.axes.labels import Atom, role
+from limelight.capture.axes.labels import Atom, are_compared, role
+from limelight.capture.axes.weighing import RENORMALISED
 
 UNUSED = "nothing is computed from it: it is an output"
 SINGLE = "it runs over a single value"
@@ -30,6 +31,7 @@ _LINEAR = "its sums are spread over positions again: linear attention"
 _FACTOR = "its weights are multiplied with another softmax's: neither is a map of what is weighed"
 _CONSTANTS = "its values weigh learned vectors only"
 _UNFOLLOWED = "where its keys come from could not be followed; they are read as positions"
+_PARTS = "parts of a feature axis ask the same keys; they are read as heads, not as queries"
 _WINDOWS = "each query has keys of its own; the axis before the keys is read as queries"
 
 
@@ -94,7 +96,10 @@ def read(
         refusal = _refusal(course, use)
         if refusal is not None:
             return refusal
-    if use is None or not (use.summed & course.keys):
+    if use is not None and not use.summed & course.keys and RENORMALISED in use.stages:
+        # Shares of another axis were made of them, as slots' of what they compete for.
+        course = replace(course, keys=use.summed)
+    if use is None or not use.summed & course.keys:
         return None
     return _read(course, use, examples)
 
@@ -135,15 +140,16 @@ def _refusal(course: Course, use: Use | None) -> str | None:
         return _LINEAR
     if course.factor:
         return _FACTOR
-    if kinds & _FEATURE_KINDS and "position" not in kinds:
+    met = all(are_compared(course.factors[mark].atoms) for mark in course.keys)
+    if kinds & _FEATURE_KINDS and "position" not in kinds and not met:
         return _FEATURES
-    if "branch" in kinds:
+    if "branch" in kinds and not met:
         return _BRANCHES
     if use is None and not course.lost:
         return _UNSUMMED if course.unsummed else UNUSED
     if use is None:
         return None
-    if kinds == {"learned"} or use.learned:
+    if (kinds == {"learned"} and not met) or use.learned:
         queries = {atom for mark, factor in enumerate(course.factors) if mark not in course.keys
                    for atom in factor.atoms}  # fmt: skip
         keys = {atom for mark in course.keys for atom in course.factors[mark].atoms}
@@ -183,11 +189,12 @@ def _read(course: Course, use: Use, examples: int) -> Reading | str | None:
     if "" in kinds:
         note = _UNFOLLOWED
     reading = Reading(
-        tuple(roles), _kind(course, queries), use, note, alike=alike,
+        tuple(roles), _kind(course, queries, sorted(course.keys)), use, note, alike=alike,
         example=picked[0] if example is None and picked else None,
         query_inputs=_inputs(course, queries), key_inputs=_inputs(course, sorted(course.keys)),
     )  # fmt: skip
-    of_features = set(kinds) & {*_FEATURE_KINDS, "branch"} and "position" not in kinds
+    met = all(are_compared(course.factors[mark].atoms) for mark in course.keys)
+    of_features = set(kinds) & {*_FEATURE_KINDS, "branch"} and "position" not in kinds and not met
     return replace(reading, kind="feature") if of_features else reading
 
 
@@ -220,6 +227,15 @@ def _queries(course: Course, use: Use, left: list[int]) -> tuple[list[int], str]
         beside = _axes_of(course, positions)
         pixels = [mark for mark in free if kinds[mark] == "channel" and mark in beside]
         return sorted({*positions, *pixels}), ""
+    parts = [mark for mark in free if kinds[mark] in {*_FEATURE_KINDS, "branch"}
+             and are_compared(course.factors[mark].atoms)]  # fmt: skip
+    keys = frozenset(atom for mark in course.keys for atom in course.factors[mark].atoms)
+    alike = [mark for mark in parts if _same(course.factors[mark].atoms, keys)]
+    headed = any(kinds[mark] in _FEATURE_KINDS for mark in left if mark in use.shared)
+    if parts and (alike or headed or all(kinds[mark] == "branch" for mark in parts)):
+        return alike or parts, ""
+    if parts:
+        return [], _PARTS
     unknown = [mark for mark in free if kinds[mark] == ""]
     if unknown:
         return unknown[-1:], _UNFOLLOWED.replace("keys", "queries") if len(left) > 1 else ""
@@ -240,11 +256,11 @@ def _axes_of(course: Course, marks: list[int]) -> set[int]:
     return beside
 
 
-def _kind(course: Course, queries: list[int]) -> str:
+def _kind(course: Course, queries: list[int], keys: Sequence[int]) -> str:
     if not queries:
         return "pooling"
     rows, columns = ([course.factors[mark] for mark in marks]
-                     for marks in (queries, sorted(course.keys)))  # fmt: skip
+                     for marks in (queries, keys))  # fmt: skip
     if [factor.size for factor in rows] != [factor.size for factor in columns]:
         return "cross"
     same = all(_same(a.atoms, b.atoms) for a, b in zip(rows, columns, strict=True))
@@ -253,7 +269,7 @@ def _kind(course: Course, queries: list[int]) -> str:
 
 def _same(first: frozenset[Atom], second: frozenset[Atom]) -> bool:
     """Say whether two factors count the same positions."""
-    for kind in ("position", "learned", "constant"):
+    for kind in ("position", "learned", "constant", "branch", "feature"):
         sides = [{atom for atom in atoms if atom.kind == kind} for atoms in (first, second)]
         if any(sides):
             return bool(sides[0] & sides[1])
@@ -281,7 +297,7 @@ def _as_meant(course: Course, meant: Sequence[str | None]) -> Reading | str:
     queries = [mark for mark, name in enumerate(roles) if name == "query"]
     use = _use(course)
     matches = use is not None and use.summed & set(keys)
-    kind = "feature" if "feature" in names else _kind(course, queries)
+    kind = "feature" if "feature" in names else _kind(course, queries, keys)
     if set(keys) != course.keys and not matches:
         return (
             "axes= names another axis as 'key' than it runs over, and nothing is summed over that"

@@ -18,6 +18,7 @@ from limelight.capture.axes.labels import Atom, Axis, Factor, every, marks, role
 Carries = dict[int, Carry]
 
 MASKED, RENORMALISED, CHANGED = "mask", "renormalisation", "arithmetic"
+SCALED = "scaling"
 MIXED, COMBINED = "mixing of heads", "combination with another softmax"
 
 _COMPARISONS = frozenset(
@@ -81,9 +82,10 @@ def _combined(
     if any(_has_weights(known[i], number) for i in others):
         whole = carry.whole or (inputs[main], known[main].axes, (*carry.stages, COMBINED))
         return replace(carry, whole=whole, values=None)
-    if name in {"div", "mul"} and any(i in holders for i in others):
+    sums = [known[i].carries[number] for i in others if i in holders]
+    if name in {"div", "mul"} and any(s.form == "total" or s.whole is not None for s in sums):
         return replace(carry, stages=staged(carry, RENORMALISED))
-    if name == "mul" and others:
+    if name == "mul" and others and others[0] not in holders:
         return _times(number, (inputs[main], known[main]), (inputs[others[0]], known[others[0]]))
     if name == "add":
         new = any(_beside(number, known[main], known[i], len(axes))[0] for i in others)
@@ -111,11 +113,12 @@ def _times(number: int, weights: tuple[Any, Known], values: tuple[Any, Known]) -
     new, shared = _beside(number, known, values[1], rank)
     if not new and not any(varies(axis) for axis in values[1].axes):
         return carry  # a number for all: what it changes, a row's sum says
-    stages = carry.stages if new else staged(carry, MASKED)
+    learned = values[1].origin == {PARAMETER}
+    stages = carry.stages if new else staged(carry, SCALED if learned else MASKED)
     return replace(
         carry, form="weighed" if new else "weights", stages=stages, weights=tensor,
         weights_axes=known.axes, values=values[0], shared=shared,
-        learned=values[1].origin == {PARAMETER},
+        learned=learned,
     )  # fmt: skip
 
 

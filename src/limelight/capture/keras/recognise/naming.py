@@ -20,6 +20,7 @@ from limelight.errors import UnsupportedModelError
 
 #: Said where softmaxes may have run unseen.
 COMPILED = "A part of it ran inside compiled functions, which show no values."
+_SOME = "it ran for some of the examples by themselves, not for each"
 _SAVED = "Load the Keras file the model was saved to, not an exported one."
 _FIX = "If a layer forms weights with exp() and sum(), let it use keras.ops.softmax."
 
@@ -66,14 +67,15 @@ def recognised(
         kind = "" if call is None else type(operation).__name__
         classifies = recogniser.classifies(softmax_call)
         softmaxes.append(_record(Softmax(path, kind, shape), verdict, classifies))
-    choice.check(seen, [softmax for softmax in softmaxes if softmax.kind is None], "layer")
     numbered: list[tuple[str, Group]] = []
     count: dict[str, int] = {}
     for path, group in grouped(sites, recogniser.examples):
         number = count.get(path, 0)
         count[path] = number + 1
         numbered.append((f"{path}:{number}" if number else path, group))
-    return numbered, _named(softmaxes, trace, numbered)
+    rows = _named(softmaxes, trace, numbered)
+    choice.check(seen, [softmax for softmax in rows if softmax.kind is None], "layer")
+    return numbered, rows
 
 
 def _shape(softmax_call: Any) -> tuple[int, ...]:
@@ -138,12 +140,16 @@ def _named(
     softmaxes: list[Softmax], trace: Trace, numbered: list[tuple[str, Group]]
 ) -> list[Softmax]:
     """Give the softmaxes that were taken the names of their sites."""
-    names = {id(site.softmax_call): path for path, group in numbered for site in group.sites}
+    names = {id(site.softmax_call): path for path, group in numbered
+             for site in (*group.earlier, *group.sites, *group.trials)}  # fmt: skip
     pairs = zip(softmaxes, trace.softmaxes, strict=True)
-    return [
-        replace(softmax, path=names.get(id(softmax_call), softmax.path))
-        for softmax, softmax_call in pairs
-    ]
+    rows = []
+    for softmax, softmax_call in pairs:
+        name = names.get(id(softmax_call))
+        if name is None and softmax.kind is not None:
+            softmax = replace(softmax, kind=None, source=None, reason=_SOME, argument="axes")
+        rows.append(replace(softmax, path=name or softmax.path))
+    return rows
 
 
 def path_of(model: Any, recogniser: Recogniser, softmax_call: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from limelight.capture.axes.labels import Factor
 from limelight.capture.generation.joining import in_full, join
 from limelight.capture.keras.backends.backend import backend, dtype_of, single, weights_of
 from limelight.capture.keras.listen.arguments import arguments, is_whole
@@ -158,14 +159,22 @@ def _axes(site: Site) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
     """Return the layouts of a site whose queries and keys have two axes each."""
     reading, course = site.reading, site.softmax_call.course
     if reading is not None and course is not None:
-        sides = [[course.factors[mark].size for mark, name in enumerate(reading.roles)
+        sides = [[course.factors[mark] for mark, name in enumerate(reading.roles)
                   if name == side] for side in ("query", "key")]  # fmt: skip
-        first, second = ((sizes[0], sizes[1]) if len(sizes) == 2 else None for sizes in sides)
-        return first, second
+        return _grid(sides[0]), _grid(sides[1])
     if site.softmax_call.axes != 2:
         return None, None
     shape = [int(size) for size in site.softmax_call.weights.shape]
     return (shape[-4], shape[-3]), (shape[-2], shape[-1])
+
+
+def _grid(factors: list[Factor]) -> tuple[int, int] | None:
+    """Return the rows and columns of positions, if they are two axes of one input."""
+    if len(factors) != 2:
+        return None
+    rows, columns = ({(a.source, a.axis) for a in f.atoms if a.kind == "position"} for f in factors)
+    two = any(row[0] == column[0] and row[1] + 1 == column[1] for row in rows for column in columns)
+    return (factors[0].size, factors[1].size) if two else None
 
 
 def _padding(

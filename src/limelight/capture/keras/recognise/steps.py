@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -31,10 +32,16 @@ class Group:
     ----------
     sites : list of Site
     how : str
+    earlier : list of Site
+        Softmaxes that the first of ``sites`` asked again, and more.
+    trials : list of Site
+        Calls that Keras made only to learn a cell's output.
     """
 
     sites: list[Site] = field(default_factory=list)
     how: How = "steps"
+    earlier: list[Site] = field(default_factory=list)
+    trials: list[Site] = field(default_factory=list)
 
 
 def grouped(sites: Sequence[tuple[str, Site]], examples: int) -> list[tuple[str, Group]]:
@@ -49,7 +56,7 @@ def grouped(sites: Sequence[tuple[str, Site]], examples: int) -> list[tuple[str,
     Returns
     -------
     list of (str, Group)
-        In the order they began.
+        In the order they began. Calls for single examples are left out where not each has one.
     """
     groups: list[tuple[str, Group]] = []
     open_groups: dict[tuple[str, int, How], list[Group]] = {}
@@ -65,12 +72,15 @@ def grouped(sites: Sequence[tuple[str, Site]], examples: int) -> list[tuple[str,
             group = Group([], how)
             groups.append((path, group))
             open_groups.setdefault(key, []).append(group)
+        if group.sites and group.how == "steps" and _queries(site) > _queries(group.sites[-1]):
+            group.earlier += group.sites
+            group.sites.clear()
         group.sites.append(site)
     for _, group in groups:
         _drop_trial(group)
         if group.how == "examples":
             group.sites.sort(key=_example)
-    return groups
+    return [(path, g) for path, g in groups if g.how != "examples" or len(g.sites) == examples]
 
 
 def _example(site: Site) -> int:
@@ -90,9 +100,12 @@ def _goes_on(group: Group, site: Site) -> bool:
     loop = loop_around(site.owner)
     if loop is not None:
         return site.kind == "pooling" and last.kind == "pooling"
-    if _queries(site) != 1 or _queries(last) != 1:
-        return False
-    return _same_memory(last, site)
+    if _queries(site) == _queries(last) == 1:
+        return _same_memory(last, site)
+    # Written word by word without a cache: each call asks all queries so far, and one more.
+    grown = len(group.sites) == 1 and _queries(site) > _queries(last)
+    itself = _queries(site) == _keys(site) and _queries(last) == _keys(last)
+    return grown and (itself or _same_memory(last, site))
 
 
 def _form(site: Site) -> tuple[int, ...]:
@@ -101,13 +114,21 @@ def _form(site: Site) -> tuple[int, ...]:
 
 def _queries(site: Site) -> int:
     """Return how many queries a softmax has."""
-    course = site.softmax_call.course
-    if site.reading is None or course is None:
+    if site.reading is None:
         return 1 if site.kind == "pooling" else 2
-    count = 1
-    for factor, role in zip(course.factors, site.reading.roles, strict=True):
-        count *= factor.size if role == "query" else 1
-    return count
+    return _count(site, "query")
+
+
+def _keys(site: Site) -> int:
+    return _count(site, "key")
+
+
+def _count(site: Site, role: str) -> int:
+    course, reading = site.softmax_call.course, site.reading
+    if course is None or reading is None:
+        return 0
+    pairs = zip(course.factors, reading.roles, strict=True)
+    return prod(factor.size for factor, name in pairs if name == role)
 
 
 def _same_memory(first: Site, second: Site) -> bool:
@@ -135,4 +156,4 @@ def _drop_trial(group: Group) -> None:
         return
     shapes = {_form(site) for site in group.sites}
     if backend().TRIES_A_STEP and not loop.operation.unroll and len(shapes) == 1:
-        del group.sites[0]
+        group.trials.append(group.sites.pop(0))

@@ -30,8 +30,8 @@ CALLS = {
         ("ll.TrainerCallback(folder, None, ranks='all')", "TrainerCallback(processes=…)"),
         (
             (
-                "import torch; ll.capture(torch.nn.MultiheadAttention(4, 1), torch.ones(3, 3, 4),"
-                " run=lambda model, x: model(x, x, x))"
+                "import torch; ll.capture(torch.nn.MultiheadAttention(4, 1, batch_first=True),"
+                " torch.ones(3, 3, 4), run=lambda model, x: model(x, x, x))"
             ),
             "capture(call=…)",
         ),

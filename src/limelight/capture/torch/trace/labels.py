@@ -121,6 +121,10 @@ def fit(axes: Axes, shape: Sequence[int]) -> bool:
     if len(axes) != len(shape):
         return False
     for axis, size in zip(axes, shape, strict=True):
+        if len(axis) == 1:  # nearly all
+            if axis[0][2] != size:
+                return False
+            continue
         length = 1
         for factor in axis:
             length *= factor[2]

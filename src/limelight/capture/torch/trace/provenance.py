@@ -110,7 +110,7 @@ class SoftmaxUse:
         return self.width if self.span is None else self.span[1] - self.span[0]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Provenance:
     """What is known of one tensor.
 
@@ -304,7 +304,10 @@ class ProvenanceTracker:
                 _unite(provenances, axes)
             made = self._made(step, provenances, out)
             made = followed(step, provenances, out, index, made)
-            self.put(out, replace(made, axes=axes, part=part, pick=pick, maker=maker, mask=mask))
+            # Made just now, so nobody else has it: copies are dear where every function has one.
+            made.axes, made.part, made.pick, made.maker = axes, part, pick, maker
+            made.mask = mask
+            self.put(out, made)
 
     def _made(self, step: Step, provenances: list[Provenance], out: Any) -> Provenance:
         learned = all(provenance.learned for provenance in provenances)
@@ -314,7 +317,8 @@ class ProvenanceTracker:
             provenance = _summed(step, provenances[0])
         else:
             provenance = self._carried(step, provenances, out)
-        return replace(provenance, learned=learned)
+        provenance.learned = learned
+        return provenance
 
     def _carried(self, step: Step, provenances: list[Provenance], out: Any) -> Provenance:
         full = [m for m, t in zip(provenances, step.fed, strict=True) if t.numel() == out.numel()]
@@ -326,10 +330,11 @@ class ProvenanceTracker:
         if step.rearranges:
             _cut(step, first, out)
             turned = step.name in kinds.TURNS or out.shape[-1:] != step.fed[0].shape[-1:]
-            rearranged = replace(
-                first, features=first.features and (not turned or step.regroups(out))
+            return replace(
+                first,
+                features=first.features and (not turned or step.regroups(out)),
+                origin=first.origin if step.keeps_positions else _new(),
             )
-            return rearranged if step.keeps_positions else replace(rearranged, origin=_new())
         if step.name in kinds.ELEMENTWISE:
             features = all(provenance.features for provenance in known)
             origin = frozenset().union(*(provenance.origin for provenance in known))
@@ -464,10 +469,12 @@ def _weighs_others(step: Step, provenances: list[Provenance], held: tuple[Softma
 
 def _learned(tensor: Any) -> Axes:
     """Return the axes of a parameter or a constant: of several learned vectors, and in them."""
-    rank = tensor.dim()
-    return tuple(
-        fresh(int(size), "feature" if rank > 1 and at == rank - 1 else "learned")
-        for at, size in enumerate(tensor.shape)
+    shape = tensor.shape
+    if len(shape) == 1:
+        return (fresh(shape[0], "learned"),)
+    return (
+        *(fresh(size, "learned") for size in shape[:-1]),
+        *(fresh(n, "feature") for n in shape[-1:]),
     )
 
 

@@ -39,12 +39,12 @@ def axes_after(step: Step, fed: Sequence[Any], out: Any, index: int) -> Axes:
     -------
     tuple of Axis
     """
-    if out.is_nested or any(
-        len(known.axes) != t.dim() for known, t in zip(fed, step.fed, strict=True)
-    ):
-        return () if out.is_nested else unknown(out.shape)
-    rule = RULES.get(step.name)
+    if out.is_nested:
+        return ()
     shape = tuple(out.shape)
+    rule = RULES.get(step.name)
+    if rule is None and step.name in torch_functions.ELEMENTWISE:
+        rule = pointwise.merged
     if rule is not None:
         try:
             axes = rule(step, fed, out, index)
@@ -52,16 +52,17 @@ def axes_after(step: Step, fed: Sequence[Any], out: Any, index: int) -> Axes:
                 return axes
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
             pass  # called in a way nobody thought of
-    elif step.name in torch_functions.ELEMENTWISE:
-        return pointwise.merged(step, fed, out, index)
     for tensor, known in zip(step.fed, fed, strict=True):
-        if tuple(tensor.shape) == shape:  # most functions that keep the shape keep the axes
-            return tuple(known.axes)
-    return _guessed(fed[0].axes, step.fed[0].shape, shape)
+        if not tensor.is_nested and tuple(tensor.shape) == shape and len(known.axes) == len(shape):
+            return tuple(known.axes)  # most functions that keep the shape keep the axes
+    return _guessed(fed[0].axes, step.fed[0], shape)
 
 
-def _guessed(axes: Axes, before: Sequence[int], shape: Sequence[int]) -> Axes:
+def _guessed(axes: Axes, source: Any, shape: Sequence[int]) -> Axes:
     """Follow the examples, and nothing else, through a function that is not known."""
+    if source.is_nested:
+        return unknown(shape)
+    before = source.shape
     return tuple(
         axes[at]
         if at < len(axes)

@@ -77,6 +77,56 @@ class TestRun:
         text = json.dumps(answer(words, Query(what)).attrs, allow_nan=False)
         assert json.loads(text) == decode(encode(answer(words, Query(what)))).attrs
 
+    def test_where_no_site_ever_changes_nothing_is_said_of_it(self, words):
+        attrs = answer(words, Query("run")).attrs
+        assert (attrs["forms"], attrs["changes"]) == ([], [])
+
+    def test_sites_that_come_go_and_change_their_sizes(self, tmp_path):
+        """Growing, pruned and renamed parts: each step has its own sites, in their own sizes."""
+        rng = np.random.default_rng(0)
+
+        def site(heads, length, word="w"):
+            weights = rng.dirichlet(np.ones(length), (1, heads, length)).astype(np.float32)
+            dims = "example", "head", "query", "key"
+            valid = np.ones((1, length), bool)
+            return xr.Dataset(
+                {
+                    "weights": (dims, weights),
+                    "allowed": (("example", "query", "key"), weights[:, 0] >= 0),
+                    "query_valid": (("example", "query"), valid),
+                    "key_valid": (("example", "key"), valid),
+                    "key_token": (("example", "key"), np.full((1, length), word)),
+                },
+                attrs={"module": "m", "kind": "self", "module_class": "M", "framework": "none"},
+            )
+
+        steps = {
+            0: {"a": site(3, 4)},
+            1: {"a": site(3, 4, "other"), "b": site(1, 5)},  # other words are no other site
+            2: {"a": site(2, 6), "b": site(1, 5)},
+            3: {"a": site(2, 6), "b": site(1, 5)},
+            4: {"b": site(1, 5)},
+        }
+        with Writer(tmp_path) as writer:
+            for step, sites in steps.items():
+                measured = {name: measures_of(each) for name, each in sites.items()}
+                uniform = {name: uniform_of(each) for name, each in sites.items()}
+                tree = xr.DataTree.from_dict(sites)
+                writer.append(step, tree=tree, measures=measured, uniform=uniform)
+        run = open_run(tmp_path)
+        attrs = answer(run, Query("run")).attrs
+        assert [change["step"] for change in attrs["changes"]] == [0, 1, 2, 4]
+        assert len(attrs["forms"]) == 3
+        for step, sites in steps.items():
+            change = [each for each in attrs["changes"] if each["step"] <= step][-1]
+            forms = [attrs["forms"][form] for form in change["forms"]]
+            shapes = {form["name"]: (1, form["heads"], form["queries"], form["keys"])
+                      for form in forms}  # fmt: skip
+            assert shapes == {name: each["weights"].shape for name, each in sites.items()}
+        measured = answer(run, Query("measures", site="a"))
+        assert measured["step"].values.tolist() == [0, 1, 2, 3]
+        assert np.isfinite(measured["entropy"].values).sum(1).tolist() == [3, 3, 2, 2]
+
 
 class TestGrid:
     @pytest.mark.parametrize("example", [0, 1])

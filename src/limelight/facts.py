@@ -57,6 +57,9 @@ class RunCard(TypedDict):
     parameters: bool
     written: Annotated[float, "Unix seconds of the newest published step."]
     order: Annotated[int, "Its rank in TensorBoard's list, which gives it TensorBoard's colour."]
+    set_aside: Annotated[
+        bool, "An earlier history of its folder, before training began anew there."
+    ]
     problem: Problem | None
 
 
@@ -105,6 +108,13 @@ class Parameter(TypedDict):
     trainable: Annotated[bool, "False: frozen, training leaves it as it is."]
 
 
+class SiteChange(TypedDict):
+    """From a step on, till the next change, the model has other sites than before."""
+
+    step: int
+    forms: Annotated[list[int], "Ordinals in `forms`, in the order the sites run."]
+
+
 class Precision(TypedDict):
     """How weights are stored."""
 
@@ -118,7 +128,9 @@ class RunFacts(TypedDict):
     run: str
     schema: int
     precision: Precision
-    sites: list[Site]
+    sites: Annotated[list[Site], "Every site, each as the newest step that has it has it."]
+    forms: Annotated[list[Site], "Each site in every size it had; empty where none ever changed."]
+    changes: Annotated[list[SiteChange], "Ascending; empty where none ever changed."]
     examples: list[Example]
     parameters: list[Parameter]
     problems: list[str]

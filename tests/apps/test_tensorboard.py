@@ -29,7 +29,7 @@ from werkzeug.test import Client
 from limelight import facts
 from limelight.apps import tensorboard as plugin_module
 from limelight.apps.tensorboard import LimelightPlugin
-from limelight.errors import StoreError
+from limelight.errors import LimelightWarning, StoreError
 from limelight.wire import decode
 
 ODD_NAMES = ["a/train", "日本語 モデル", "b&c=d#e", "<img src=x onerror=alert(1)>", "50%25 'off'"]
@@ -167,6 +167,41 @@ class TestCatalogue:
             tab.catalogue()
             tab.answer(what="run", run="run")
         assert len(opened) == 1
+
+    def test_earlier_histories_are_listed_beside_their_run(self, logs):
+        """Trained anew twice into one folder: all three trainings can be looked at."""
+        with pytest.warns(LimelightWarning, match="set aside"):
+            planted.write(logs / "run", planted.words, steps=planted.STEPS[:2])
+        with pytest.warns(LimelightWarning, match="set aside"):
+            planted.write(logs / "run", planted.words, steps=planted.STEPS[:1])
+        tab = Tab(logs)
+        cards = {card["name"]: card for card in tab.catalogue()["runs"]}
+        assert {name: card["steps"] for name, card in cards.items()} == {
+            "run": 1, "run@1": 3, "run@2": 2,
+        }  # fmt: skip
+        assert [name for name, card in cards.items() if not card["set_aside"]] == ["run"]
+        assert len({card["order"] for card in cards.values()}) == 1  # one colour
+        for name, card in cards.items():
+            answered = tab.answer(what="run", run=name)
+            assert answered.attrs["run"] == name
+            assert answered.sizes["step"] == card["steps"]
+        for name in ("run@3", "run@0", "run@01", "other@1", "run@1@1", "@1", "run@", "../run@1"):
+            assert tab.refused(404, what="run", run=name)["code"] == "not-recorded"
+
+    def test_a_run_may_be_named_like_a_history(self, logs):
+        shutil.copytree(logs / "run", logs / "run@1")
+        tab = Tab(logs)
+        cards = {card["name"]: card["set_aside"] for card in tab.catalogue()["runs"]}
+        assert cards == {"run": False, "run@1": False}
+        assert tab.answer(what="run", run="run@1").sizes["step"] == 3
+
+    def test_a_recording_set_aside_that_leads_elsewhere_is_not_listed(self, logs, tmp_path):
+        shutil.copytree(logs / "run" / "plugins" / "limelight", tmp_path / "elsewhere")
+        link = logs / "run" / "plugins" / "limelight.1"
+        link.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+        tab = Tab(logs)
+        assert [card["name"] for card in tab.catalogue()["runs"]] == ["run"]
+        assert tab.refused(404, what="run", run="run@1")["code"] == "not-recorded"
 
 
 class TestAnswer:

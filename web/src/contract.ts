@@ -102,6 +102,8 @@ export interface RunCard {
   readonly written: number;
   /** Its rank in TensorBoard's list, which gives it TensorBoard's colour. */
   readonly order: number;
+  /** An earlier history of its folder, before training began anew there. */
+  readonly set_aside: boolean;
   readonly problem: Problem | null;
 }
 
@@ -149,6 +151,13 @@ export interface Parameter {
   readonly trainable: boolean;
 }
 
+/** From a step on, till the next change, the model has other sites than before. */
+export interface SiteChange {
+  readonly step: number;
+  /** Ordinals in `forms`, in the order the sites run. */
+  readonly forms: readonly number[];
+}
+
 /** How weights are stored. */
 export interface Precision {
   readonly name: string;
@@ -161,7 +170,12 @@ export interface RunFacts {
   readonly run: string;
   readonly schema: number;
   readonly precision: Precision;
+  /** Every site, each as the newest step that has it has it. */
   readonly sites: readonly Site[];
+  /** Each site in every size it had; empty where none ever changed. */
+  readonly forms: readonly Site[];
+  /** Ascending; empty where none ever changed. */
+  readonly changes: readonly SiteChange[];
   readonly examples: readonly Example[];
   readonly parameters: readonly Parameter[];
   readonly problems: readonly string[];

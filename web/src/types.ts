@@ -9,6 +9,7 @@ export type {
   Parameter,
   RunCard,
   Site,
+  SiteChange,
   Words,
 } from "./contract.ts";
 

@@ -50,8 +50,8 @@ def measures(run: Run, query: Query) -> xr.Dataset:
     chosen = slice(None)
     if query.example is not None:
         chosen = slice(example_of(run, query.example), query.example + 1)
-    recorded = run.measures(thinned(run.steps, query.steps)).sel(site=site.name)
-    recorded = recorded.isel(example=chosen, head=slice(site.heads))
+    recorded = run.measures(thinned(run.steps_of(site.name), query.steps)).sel(site=site.name)
+    recorded = recorded.isel(example=chosen, head=slice(_heads(run, site)))
     variables: dict[str, xr.Variable] = {}
     described = cards(recorded.data_vars, site.kind)
     broken = _values(recorded, NAN_ROWS)
@@ -82,6 +82,13 @@ def measures(run: Run, query: Query) -> xr.Dataset:
         "rows": _rows(run, site, chosen),
     }
     return xr.Dataset(variables, coords={"step": recorded["step"].values}, attrs=facts)
+
+
+def _heads(run: Run, site: Site) -> int:
+    """Return the most heads that a site ever had."""
+    return max(
+        sites[site.name].heads for sites in run.site_changes().values() if site.name in sites
+    )
 
 
 def _values(recorded: xr.Dataset, name: str) -> np.ndarray[Any, Any] | None:

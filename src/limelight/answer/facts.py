@@ -39,11 +39,14 @@ def run_facts(run: Run, _query: Query) -> xr.Dataset:
         ``epoch`` [step] (NaN where none was given) and ``wall_time`` [step] in seconds since 1970;
         the rest as attributes.
     """
+    forms, changes = _changes(run)
     said: facts.RunFacts = {
         "run": run.name,
         "schema": SCHEMA_VERSION,
         "precision": precision(run),
         "sites": [_site(site) for site in run.sites.values()],
+        "forms": [_site(site) for site in forms],
+        "changes": changes,
         "examples": [_example(example, run) for example in run.examples],
         "parameters": [_parameter(parameter) for parameter in run.parameter_facts],
         "problems": [str(problem) for problem in run.problems],
@@ -169,14 +172,27 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(repr(name) for name in names[:most]) + rest
 
 
+def _changes(run: Run) -> tuple[list[Site], list[facts.SiteChange]]:
+    """Return every size a site had, and which of them there were from which step on."""
+    history = run.site_changes()
+    if len(history) < 2:
+        return [], []
+    ordinals: dict[Site, int] = {}
+    changes: list[facts.SiteChange] = []
+    for step, sites in history.items():
+        forms = [ordinals.setdefault(site, len(ordinals)) for site in sites.values()]
+        changes.append({"step": step, "forms": forms})
+    return list(ordinals), changes
+
+
 def _site(site: Site) -> facts.Site:
     return {
         "name": site.name,
         "module": site.module,
         "kind": cast(facts.Kind, site.kind),
         "module_class": site.module_class,
-        "reading": getattr(site, "reading", ""),
-        "stage": getattr(site, "stage", ""),
+        "reading": site.reading,
+        "stage": site.stage,
         "heads": site.heads,
         "queries": site.queries,
         "keys": site.keys,
@@ -201,5 +217,5 @@ def _parameter(parameter: Mapping[str, Any]) -> facts.Parameter:
         "module": parameter["module"],
         "shape": parameter["shape"],
         "size": parameter["size"],
-        "trainable": bool(parameter.get("trainable", True)),
+        "trainable": bool(parameter["trainable"]),
     }

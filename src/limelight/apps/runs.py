@@ -7,10 +7,10 @@ catalogue lists. Knows nothing of HTTP, so that other hosts can serve the same r
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 from limelight import __version__
@@ -20,10 +20,13 @@ from limelight.errors import LimelightError, NotRecordedError
 from limelight.facts import Analysis, Catalogue, Kind, RunCard
 from limelight.schema import SCHEMA_VERSION
 from limelight.store import Run, open_run
-from limelight.store.format.files import INDEX, META, sidecar
+from limelight.store.format.files import Files, sidecar
 
 #: Open runs kept at a time; each holds a few kilobytes.
 _MOST_OPEN = 256
+
+#: Which of a run's earlier histories, as its name says it.
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 #: Size, time and identity of the two files that change when a run does.
 _Stamp = tuple[tuple[int, int, int], ...]
@@ -36,6 +39,8 @@ class _Opened:
     stamp: _Stamp
     written: float
     content: Run | LimelightError
+    #: Numbers of its earlier histories, which were set aside when training began anew.
+    histories: tuple[int, ...] = ()
 
 
 class Runs:
@@ -93,18 +98,27 @@ class Runs:
         Returns
         -------
         Catalogue
-            JSON-able: ``version``, ``schema``, ``analyses``, ``runs`` (newest-written first). It
-            costs two ``stat`` calls for each run that has not changed.
+            JSON-able: ``version``, ``schema``, ``analyses``, ``runs`` (newest-written first),
+            histories that were set aside among them as ``<run>@<number>``. It costs two ``stat``
+            calls for each that has not changed.
         """
-        cards = ((self._current(folder), name) for name, folder in folders.items())
-        known = [(opened, name) for opened, name in cards if opened is not None]
-        known.sort(key=lambda pair: (-pair[0].written, pair[1]))
-        order = {name: rank for rank, name in enumerate(folders)}
+        cards: list[RunCard] = []
+        for order, (name, folder) in enumerate(folders.items()):
+            newest = self._current(folder)
+            if newest is None:
+                continue
+            cards.append(_card(name, newest, order))
+            for number in newest.histories:
+                earlier = history(name, number)
+                opened = None if earlier in folders else self._current(history(folder, number))
+                if opened is not None:
+                    cards.append({**_card(earlier, opened, order), "set_aside": True})
+        cards.sort(key=lambda card: (-card["written"], card["name"]))
         return {
             "version": __version__,
             "schema": SCHEMA_VERSION,
             "analyses": [_analysis(card) for card in analyses().values()],
-            "runs": [{**_card(name, opened), "order": order[name]} for opened, name in known],
+            "runs": cards,
         }
 
     def _current(self, folder: str) -> _Opened | None:
@@ -123,6 +137,17 @@ class Runs:
                 self._opened.pop(next(iter(self._opened)))
             self._opened[folder] = opened
         return opened
+
+
+def history(name: str, number: int) -> str:
+    """Return what an earlier history of a run is called, and where the store finds it."""
+    return f"{name}@{number}"
+
+
+def historical(name: str) -> tuple[str, int] | None:
+    """Return the run and the number in the name of an earlier history; None for another name."""
+    run, mark, number = name.rpartition("@")
+    return (run, int(number)) if mark and _NUMBER.fullmatch(number) else None
 
 
 def allowed_folder(path: str, roots: Iterable[str]) -> str | None:
@@ -154,24 +179,31 @@ def _under(path: str, root: str) -> bool:
 
 def _stamp(folder: str) -> _Stamp | None:
     stats = []
-    for name in (META, INDEX):
+    files = Files.of(folder)
+    for path in (files.meta, files.index):
         try:
-            stat = (Path(sidecar(folder)) / name).stat()
+            stat = path.stat()
             stats.append((stat.st_size, stat.st_mtime_ns, stat.st_ino))
         except OSError:
             stats.append((-1, 0, 0))
+    # A whole recording that was set aside lies beside the present one, in a folder of its own.
+    if files.run_dir.name != os.path.basename(folder) and files.root.is_symlink():
+        return None
     return None if all(size < 0 for size, _, _ in stats) else tuple(stats)
 
 
 def _open(folder: str, stamp: _Stamp) -> _Opened:
-    written = max(mtime for _, mtime, _ in stamp) / 1e9
+    files = Files.of(folder)
+    # What describes an earlier history goes on to be written by the later ones.
+    written = (stamp[-1][1] if files.history else max(mtime for _, mtime, _ in stamp)) / 1e9
+    histories = () if historical(folder) else (*sorted({*files.histories(), *files.moved()}),)
     try:
-        return _Opened(stamp, written, open_run(folder))
+        return _Opened(stamp, written, open_run(folder), histories)
     except LimelightError as problem:
-        return _Opened(stamp, written, problem)
+        return _Opened(stamp, written, problem, histories)
 
 
-def _card(name: str, opened: _Opened) -> RunCard:
+def _card(name: str, opened: _Opened, order: int) -> RunCard:
     run = opened.content if isinstance(opened.content, Run) else None
     steps = [] if run is None else run.steps.tolist()
     return {
@@ -182,7 +214,8 @@ def _card(name: str, opened: _Opened) -> RunCard:
         "attention": bool(run and run.sites),
         "parameters": bool(run and len(run.parameter_names)),
         "written": opened.written,
-        "order": 0,
+        "order": order,
+        "set_aside": False,
         "problem": opened.content.facts() if isinstance(opened.content, LimelightError) else None,
     }
 

@@ -136,8 +136,7 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
         from limelight.wire import encode
 
         query = Query.parse(dict(request.args.lists()))
-        path = self._listed(request).get(query.run)
-        folder = None if path is None else self._folder(query.run, path)
+        folder = self._run(query.run, self._listed(request))
         if folder is None:
             raise NotRecordedError(
                 f"Got run {query.run!r}.",
@@ -207,6 +206,15 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
         except (OSError, ValueError):  # a name no file system takes: NUL, too long, a loop of links
             logger.warning("limelight cannot look at run %r", name)
             return None
+
+    def _run(self, name: str, listed: dict[str, str]) -> str | None:
+        """Return the allowed folder of a listed run, or of an earlier history of one."""
+        from limelight.apps.runs import historical, history
+
+        earlier = None if name in listed else historical(name)
+        run = name if earlier is None else earlier[0]
+        folder = self._folder(run, listed[run]) if run in listed else None
+        return folder if folder is None or earlier is None else history(folder, earlier[1])
 
     def _roots(self) -> list[str]:
         if self._context.logdir:

@@ -51,15 +51,19 @@ export function Runs() {
 function Row({ run, focus }: { run: RunCard; focus: boolean }) {
   const words = t.value.shell;
   const live = isLive(run.written);
-  const told = run.problem ? `${run.name}: ${run.problem.came}` : run.name;
+  const said = [
+    run.problem ? `${run.name}: ${run.problem.came}` : run.name,
+    ...(run.set_aside ? [words.setAside] : []),
+    ...(live ? [words.live] : []),
+  ];
   return (
     <li>
       <button
         type="button"
-        class={accepts.value(run) ? "row" : "row faint"}
+        class={accepts.value(run) && !run.set_aside ? "row" : "row faint"}
         tabIndex={focus ? 0 : -1}
         aria-pressed={run.name === runName.value}
-        title={live ? `${told} · ${words.live}` : told}
+        title={said.join(" · ")}
         onClick={() => pick(run.name)}
       >
         <i

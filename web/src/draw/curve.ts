@@ -49,6 +49,17 @@ export function curves(series: Series, chosen: number, width: number, height: nu
   };
 }
 
+/** Numbers without another one beside them on a line: ordinals of step and head. */
+export function lone({ steps, heads, value }: Series): [number, number][] {
+  const has = (step: number, head: number) =>
+    step >= 0 && step < steps.length && Number.isFinite(value[step * heads + head] as number);
+  return Array.from(steps.keys()).flatMap((step) =>
+    Array.from({ length: heads }, (_, head) => head)
+      .filter((head) => has(step, head) && !has(step - 1, head) && !has(step + 1, head))
+      .map((head): [number, number] => [step, head]),
+  );
+}
+
 /** The recorded step nearest a place on the chart. */
 export function stepAt(series: Series, drawn: Curves, x: number): number | null {
   return series.steps[bisectCenter(series.steps, drawn.x.invert(x))] ?? null;

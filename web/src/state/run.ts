@@ -1,13 +1,20 @@
 /** The run in view: its facts, its steps, and which of each the selection comes to. */
 import { computed, signal } from "@preact/signals";
 import { nearest } from "../answers/series.ts";
+import { sitesAt, stepsOf } from "../answers/sites.ts";
 import type { Answer } from "../answers/wire.ts";
 import { card, catalogue, follow } from "../client/client.ts";
-import type { Example, Parameter, RunCard, RunFacts, Site, Words } from "../types.ts";
+import type { Example, Parameter, RunCard, RunFacts, Site, SiteChange, Words } from "../types.ts";
 import { language } from "./language.ts";
 import { type Selection, select, selection } from "./selection.ts";
 
 export { nearest };
+
+/** A site that is not there at the step in view, and the recorded step nearest it that has it. */
+export interface Absent {
+  readonly name: string;
+  readonly nearest: number;
+}
 
 /** Every run that the server lists, newest first. */
 export const runs = computed<readonly RunCard[]>(() => catalogue.value?.runs ?? []);
@@ -34,7 +41,8 @@ export const runName = computed<string | null>(() => {
   if (run !== null) return run;
   const before = runs.value.find(({ name }) => name === settled);
   if (!before || !accepts.value(before)) {
-    settled = (runs.value.find(accepts.value) ?? before ?? runs.value[0])?.name ?? null;
+    const newest = runs.value.filter((each) => !each.set_aside);
+    settled = (newest.find(accepts.value) ?? before ?? newest[0])?.name ?? null;
   }
   return settled;
 });
@@ -67,9 +75,25 @@ export const step = computed<number | null>(() => {
   return nearest(steps, chosen);
 });
 
+/** The sites that the model has at the step in view, as it has them then. */
+export const sites = computed<readonly Site[]>(() =>
+  facts.value && step.value !== null ? sitesAt(facts.value, step.value) : [],
+);
+
+/** The site chosen, if the model has it at the step in view; else null, and `absent` says so. */
 export const site = computed<Site | null>(() => {
-  const sites = facts.value?.sites ?? [];
-  return sites.find((each) => each.name === selection.value.site) ?? sites[0] ?? null;
+  if (absent.value) return null;
+  return sites.value.find(({ name }) => name === selection.value.site) ?? sites.value[0] ?? null;
+});
+
+/** The site chosen, where the model has none of that name at the step in view but at others. */
+export const absent = computed<Absent | null>(() => {
+  // Where a step has no site at all, it is the first that others have.
+  const name = selection.value.site ?? (sites.value.length === 0 && facts.value?.sites[0]?.name);
+  if (!facts.value || step.value === null || !name) return null;
+  if (sites.value.some((each) => each.name === name)) return null;
+  const having = stepsOf(facts.value, name);
+  return having.length > 0 ? { name, nearest: nearest(having, step.value) } : null;
 });
 
 export const head = computed(() =>
@@ -103,6 +127,8 @@ export function factsOf(answer: Answer): RunFacts {
     steps: Array.from(answer.variables.step?.data ?? []),
     epochs: Array.from(answer.variables.epoch?.data ?? []),
     sites: attrs.sites as readonly Site[],
+    forms: attrs.forms as readonly Site[],
+    changes: attrs.changes as readonly SiteChange[],
     examples: attrs.examples as readonly Example[],
     parameters: attrs.parameters as readonly Parameter[],
     precision: attrs.precision as RunFacts["precision"],

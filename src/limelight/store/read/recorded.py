@@ -7,6 +7,7 @@ parameters. Looks while another process writes: what the index does not list yet
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -86,6 +87,29 @@ class Recorded:
         They may come and go: :meth:`~limelight.store.Run.sites_at` says which a step has.
         """
         return self._opened.sites
+
+    def site_changes(self) -> dict[int, dict[str, Site]]:
+        """Return the sites by the step from which on the model had them, ascending.
+
+        Returns
+        -------
+        dict of int to dict of str to Site
+            A step is a key where its sites differ, by name or size, from those of the step before;
+            the first step always is.
+        """
+        changes: dict[int, dict[str, Site]] = {}
+        known: dict[tuple[int, bool], list[Site]] = {}
+        before: list[Site] | None = None
+        for line in self._opened.published.lines:
+            key = line.layout, line.attention
+            if key not in known:
+                sites = self._opened.layout(line).description.sites if line.attention else ()
+                # That other texts name its positions makes no other site of it.
+                known[key] = [replace(site, query_text=None, key_text=None) for site in sites]
+            if known[key] != before:
+                before = known[key]
+                changes[line.step] = {site.name: site for site in before}
+        return changes
 
     @property
     def examples(self) -> tuple[Example, ...]:

@@ -4,6 +4,7 @@ export const shell = {
   resting: "at rest",
   step: (step: string) => `step ${step}`,
   runs: "Runs",
+  setAside: "an earlier history of this folder, set aside when training began anew",
   filterRuns: "Filter runs",
   someOf: (shown: number, all: number) => `${shown} of ${all}`,
   otherLanguage: "中文",

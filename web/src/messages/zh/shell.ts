@@ -6,6 +6,7 @@ export const shell: typeof english = {
   resting: "已停止",
   step: (step) => `第 ${step} 步`,
   runs: "运行",
+  setAside: "此文件夹较早的历史，重新开始训练时被移到一旁",
   filterRuns: "筛选运行",
   someOf: (shown, all) => `${shown} / ${all}`,
   otherLanguage: "English",

@@ -56,7 +56,7 @@ export default function Attention() {
       </div>
       <footer>
         <span>{say().caution}</span>
-        <CopyLine line={pythonLine()} />
+        {pythonLine() && <CopyLine line={pythonLine()} />}
       </footer>
     </Frame>
   );

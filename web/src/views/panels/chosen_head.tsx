@@ -1,9 +1,11 @@
 /** The chosen head, through the lens that suits it or that was asked for. */
+
+import { count } from "../../controls/format.ts";
 import { Drawn } from "../../controls/late.tsx";
-import { ProblemNotice } from "../../controls/notice.tsx";
+import { Notice, ProblemNotice } from "../../controls/notice.tsx";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { language, spoken, t } from "../../state/language.ts";
-import { choose, example, facts, head, site } from "../../state/run.ts";
+import { type Absent, absent, choose, example, facts, head, site, step } from "../../state/run.ts";
 import type { Query, RunFacts } from "../../types.ts";
 import { lensesOf, lensOf } from "../lenses.ts";
 import { headQuery, isLong, storedAs } from "../parts/long_head.ts";
@@ -23,6 +25,9 @@ const say = spoken({
       pooling: "attention pooling",
       feature: "softmax over features",
     } as Readonly<Record<string, string>>,
+    notThen: (step: string) => `The model has no such attention at step ${step}`,
+    notThenHow: (step: string) => `Parts of a model may come and go. The nearest is of ${step}.`,
+    goTo: (step: string) => `Go to ${step} →`,
     reading: "Read as:",
     stage: "Shown:",
     stored: (name: string, error: number) =>
@@ -36,6 +41,9 @@ const say = spoken({
       pooling: "注意力池化",
       feature: "对特征的 softmax",
     },
+    notThen: (step) => `第 ${step} 步时，模型没有这处注意力`,
+    notThenHow: (step) => `模型的部分可以增减。最近的在${step}。`,
+    goTo: (step) => `转到${step} →`,
     reading: "读法：",
     stage: "所示：",
     stored: (name, error) => (error === 0 ? name : `${name}，精确到 ${error.toPrecision(1)}`),
@@ -45,6 +53,40 @@ const say = spoken({
 type Stored = RunFacts["precision"];
 
 export default function ChosenHead() {
+  if (absent.value) return <NotThen {...absent.value} />;
+  return <Head />;
+}
+
+/** What is said of a site that the model has not at the step in view, with the way to one that has. */
+function NotThen({ name, nearest }: Absent) {
+  const words = say();
+  const other = t.value.shell.step(count(nearest));
+  return (
+    <section class="chosen">
+      <header>
+        <h2>
+          <bdi>{name}</bdi>
+        </h2>
+      </header>
+      <Notice
+        title={words.notThen(count(step.value ?? 0))}
+        action={
+          <button
+            type="button"
+            class="pill"
+            onClick={() => choose({ site: name, step: nearest, follow: false })}
+          >
+            {words.goTo(other)}
+          </button>
+        }
+      >
+        {words.notThenHow(other)}
+      </Notice>
+    </section>
+  );
+}
+
+function Head() {
   const words = { ...t.value.attention, ...say() };
   const lenses = lensesOf(site.value, example.value);
   const lens = lensOf(lenses);

@@ -14,7 +14,7 @@ import { px } from "../../controls/px.ts";
 import { useAnswer, useRanks } from "../../controls/use_answer.ts";
 import { PALETTES } from "../../draw/palette.ts";
 import { spoken, t } from "../../state/language.ts";
-import { choose, example, facts, head, runName, site, step, wordsOf } from "../../state/run.ts";
+import { choose, example, head, runName, site, sites, step, wordsOf } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
 import type { Panel } from "../parts/panel.ts";
@@ -107,8 +107,7 @@ function Thumbs({ grid: recorded }: { grid: HeadGrid }) {
   const chosen = chosenRange.value;
   const room = useSize<HTMLDivElement>();
   const [over, setOver] = useState<Spot | null>(null);
-  const sites = facts.value?.sites;
-  const { grid, order } = useMemo(() => inOrder(recorded), [recorded, sites]);
+  const { grid, order } = useMemo(() => inOrder(recorded), [recorded, sites.value]);
   const left = useMemo(() => namesRoom(order.map(({ short }) => short)), [order]);
   const strips = useMemo(
     () => grid.sites.map(({ strip }) => ({ ...strip, range: chosen ?? strip.range ?? FULL })),

@@ -5,7 +5,7 @@ import { beginnings, type Series } from "../../answers/series.ts";
 import { useSize } from "../../controls/canvas.tsx";
 import { count } from "../../controls/format.ts";
 import { ProblemNotice } from "../../controls/notice.tsx";
-import { type Curves, curves, MARGIN, stepAt } from "../../draw/curve.ts";
+import { type Curves, curves, lone, MARGIN, stepAt } from "../../draw/curve.ts";
 import { spoken, t } from "../../state/language.ts";
 import { choose, head, step, wordsOf } from "../../state/run.ts";
 import type { Panel } from "../parts/panel.ts";
@@ -97,7 +97,7 @@ function Curve({ series, head, step, nan }: CurveProps) {
             ))}
             <path class="uniform" d={drawn.uniform} />
             <path class="head chosen" d={drawn.heads[head]} />
-            {series.steps.length === 1 && <Dots series={series} drawn={drawn} head={head} />}
+            <Dots series={series} drawn={drawn} head={head} />
             {nan.map((since) => (
               <g key={since} data-nan-since={since}>
                 <title>{words.nanSince(count(since))}</title>
@@ -117,13 +117,15 @@ function Curve({ series, head, step, nan }: CurveProps) {
                 </text>
               </g>
             ))}
-            <line
-              class="now"
-              x1={drawn.x(step)}
-              x2={drawn.x(step)}
-              y1={MARGIN.top}
-              y2={HEIGHT - MARGIN.bottom}
-            />
+            {step >= (series.steps[0] ?? 0) && step <= last && (
+              <line
+                class="now"
+                x1={drawn.x(step)}
+                x2={drawn.x(step)}
+                y1={MARGIN.top}
+                y2={HEIGHT - MARGIN.bottom}
+              />
+            )}
             <text
               class={series.steps.length > 1 ? "end" : "middle"}
               x={series.steps.length > 1 ? room.width - MARGIN.right : drawn.x(last)}
@@ -174,17 +176,17 @@ function Axes({ drawn, width }: { drawn: Curves; width: number }) {
   );
 }
 
-/** With one step there is no line yet, only where it begins. */
+/** Where the steps beside one have no number there is no line, only a dot. */
 function Dots({ series, drawn, head }: { series: Series; drawn: Curves; head: number }) {
   return (
     <>
-      {Array.from({ length: series.heads }, (_, index) => (
+      {lone(series).map(([step, index]) => (
         <circle
-          key={index}
+          key={`${step} ${index}`}
           class={index === head ? "chosen" : ""}
           r={index === head ? 4 : 2.5}
-          cx={drawn.x(series.steps[0] ?? 0)}
-          cy={drawn.y(series.value[index] ?? 0)}
+          cx={drawn.x(series.steps[step] ?? 0)}
+          cy={drawn.y(series.value[step * series.heads + index] ?? 0)}
         />
       ))}
     </>

@@ -3,7 +3,7 @@
 import { brokenAt, pointOf } from "../../answers/series.ts";
 import { count, short } from "../../controls/format.ts";
 import { spoken, t } from "../../state/language.ts";
-import { head, step, wordsOf } from "../../state/run.ts";
+import { head, site, step, wordsOf } from "../../state/run.ts";
 import type { Panel } from "../parts/panel.ts";
 import { useSeries } from "../parts/series.ts";
 import style from "./this_head.css?inline";
@@ -37,6 +37,7 @@ const say = spoken({
 export default function ThisHead() {
   const words = { ...t.value.attention, ...say() };
   const { series, examples, broken } = useSeries();
+  if (!site.value) return null;
   const nan = broken && brokenAt(broken, head.value, step.value ?? 0);
   return (
     <section class="this-head">

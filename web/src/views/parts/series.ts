@@ -2,7 +2,7 @@
 import { useMemo } from "preact/hooks";
 import { type Broken, brokenOf, type Series, seriesOf } from "../../answers/series.ts";
 import { useAnswer } from "../../controls/use_answer.ts";
-import { runName, site } from "../../state/run.ts";
+import { absent, runName, site } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import type { Problem } from "../../types.ts";
 
@@ -19,9 +19,10 @@ interface Measured {
 const ALONG = "token";
 
 export function useSeries(): Measured {
+  const name = site.value?.name ?? absent.value?.name;
   const { answer, problem } = useAnswer(
-    runName.value !== null && site.value
-      ? { what: "measures", run: runName.value, site: site.value.name, steps: 1000 }
+    runName.value !== null && name !== undefined
+      ? { what: "measures", run: runName.value, site: name, steps: 1000 }
       : null,
   );
   const image = site.value?.key_layout != null;

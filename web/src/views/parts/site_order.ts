@@ -2,7 +2,7 @@
 import { computed } from "@preact/signals";
 import { groupsOf, type Heading, shortNames } from "../../answers/site_names.ts";
 import { spoken } from "../../state/language.ts";
-import { facts } from "../../state/run.ts";
+import { sites } from "../../state/run.ts";
 import type { Site } from "../../types.ts";
 
 /** What groups of sites are called. */
@@ -36,10 +36,10 @@ export interface Placed {
 
 /** Sites of some names, or all, in order. */
 export function placed(names: ReadonlySet<string> | null = null): readonly Placed[] {
-  const sites = (facts.value?.sites ?? []).filter(({ name }) => !names || names.has(name));
-  const groups = groupsOf(sites);
+  const shown = sites.value.filter(({ name }) => !names || names.has(name));
+  const groups = groupsOf(shown);
   return groups.flatMap(({ heading, members }) => {
-    const own = members.flatMap((index) => sites[index] ?? []);
+    const own = members.flatMap((index) => shown[index] ?? []);
     const short = shortNames(own.map(({ name }) => name));
     return own.map((site, at) => ({
       site,

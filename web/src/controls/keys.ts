@@ -24,7 +24,8 @@ function dispatch(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   const target = event.target as HTMLElement | null;
   const control = target?.closest("input, select, textarea, dialog");
-  if (control && event.key !== "Escape") return;
+  const closes = event.key === "Escape" || (event.key === "?" && control?.tagName === "DIALOG");
+  if (control && !closes) return;
   if (event.key === " " && target?.closest("button")) return; // it presses the button
   const name = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
   const deed = deeds.get(name)?.at(-1);

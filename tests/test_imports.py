@@ -132,7 +132,7 @@ HOMES = {
     "tensorflow": r"capture/keras/backends/tensorflow\.py|apps/keras\.py|training\.py",
     "tensorboard": r"apps/tensorboard\.py|store/tensorboard/events\.py",
     "werkzeug": r"apps/tensorboard\.py|store/tensorboard/events\.py",
-    "zarr": r"store/zarr/\w+\.py",
+    "numcodecs": r"store/zarr/\w+\.py",
 }
 
 

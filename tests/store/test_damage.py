@@ -8,7 +8,6 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-import zarr
 from factored import site_of, vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from limelight.errors import NotRecordedError, StoreError
 from limelight.store import Writer, open_run
 from limelight.store.format.description import NEWEST
 from limelight.store.format.files import sidecar
+from limelight.store.zarr import arrays
 
 ENCODER = "encoder/attention"
 
@@ -88,7 +88,7 @@ class TestHostileArrays:
     )
     def test_an_array_that_claims_something_else_is_not_opened(self, run_dir, change, monkeypatch):
         edit(sidecar(run_dir) / "data.zarr" / "weights_1" / "zarr.json", **change)
-        monkeypatch.setattr(zarr, "open_array", None)
+        monkeypatch.setattr(arrays, "unpacked", None)
         run = open_run(run_dir)
         tracemalloc.start()
         with pytest.raises(StoreError, match="weights of step 10 cannot be read"):

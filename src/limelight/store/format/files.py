@@ -1,7 +1,7 @@
 """Where the files of a recording lie.
 
 Room: store. Comes in: a run's folder. Goes out: paths; every path below a run's folder is joined
-here and nowhere else.
+here and nowhere else; every file of it is opened through :mod:`~limelight.store.format.guarded`.
 
 ::
 
@@ -18,10 +18,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from limelight.store.format import guarded
 from limelight.store.format.layout import ArraySpec
 
 META: Final = "limelight.json"
@@ -63,21 +66,37 @@ class Files:
         The recording's folder.
     history : int
         0, what is recorded now; from 1, a history that was set aside.
+    within : tuple of str
+        Folders that its files must really lie in; if none is given, the run's own.
     """
 
     root: Path
     history: int = 0
+    within: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, run_dir: str | os.PathLike[str]) -> Files:
+    def of(cls, run_dir: str | os.PathLike[str], within: Sequence[str] = ()) -> Files:
         """Return the files of a run's recording; of one set aside, for ``<run>@<number>``."""
-        run_dir = Path(run_dir)
+        run_dir, within = Path(run_dir), tuple(within)
         named = _ASIDE.fullmatch(run_dir.name)
         if named is None or run_dir.exists():
-            return cls(sidecar(run_dir))
+            return cls(sidecar(run_dir), 0, within)
         root, number = sidecar(run_dir.parent / named.group(1)), int(named.group(2))
         moved = root.with_name(f"{root.name}.{number}")
-        return cls(moved) if moved.exists() else cls(root, number)
+        return cls(moved, 0, within) if moved.exists() else cls(root, number, within)
+
+    def reading(self, path: Path) -> AbstractContextManager[guarded.Source]:
+        """Open one of the files, as :func:`~limelight.store.format.guarded.reading` does."""
+        return guarded.reading(path, self._bounds)
+
+    def content(self, path: Path, most: int) -> bytes:
+        """Return all of a file of at most so many bytes."""
+        return guarded.content(path, self._bounds, most)
+
+    @property
+    def _bounds(self) -> Sequence[str | os.PathLike[str]]:
+        # Who opens a run of theirs may have put its recording elsewhere, by a link of their own.
+        return self.within or (self.run_dir, self.root)
 
     @property
     def run_dir(self) -> Path:

@@ -11,15 +11,28 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
+from limelight.store.format import guarded
 from limelight.store.format.checked import is_whole, signed
 
 try:
     import fcntl
 except ImportError:  # Windows has no such lock; there two writers of one run must not meet
     fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from limelight.store.format.files import Files
+
+#: A longer index is none of ours, nor is a longer line, nor one with more damaged lines.
+_LONGEST: Final = 1 << 28
+_LONGEST_LINE: Final = 1 << 22
+_MOST_DAMAGED: Final = 1000
+
+#: Problems told one by one.
+_TOLD: Final = 20
 
 #: The table of the model's own parameters, among those a line lists.
 PARAMETER = "parameter"
@@ -102,18 +115,28 @@ def parse(text: bytes, run: str | None) -> tuple[list[Line], list[str]]:
     """
     lines: list[Line] = []
     problems: list[str] = []
-    for number, piece in enumerate(text[: text.rfind(b"\n") + 1].splitlines(), 1):
-        line = line_of(piece, run)
-        if line is None:
-            problems.append(f"Line {number} of the index is damaged; its step is left out.")
-        else:
+    damaged = 0
+    for number, piece in enumerate(BytesIO(text), 1):
+        if not piece.endswith(b"\n"):
+            break
+        line = line_of(piece.rstrip(), run)
+        if line is not None:
             lines.append(line)
+            continue
+        damaged += 1
+        if damaged <= _TOLD:
+            problems.append(f"Line {number} of the index is damaged; its step is left out.")
+        if damaged == _MOST_DAMAGED:
+            problems.append(f"What follows line {number} of the index is left out as well.")
+            break
+    if damaged > _TOLD:
+        problems.append(f"{damaged - _TOLD} more lines of the index are damaged.")
     return sorted(lines, key=lambda line: line.row), problems
 
 
 def line_of(text: bytes, run: str | None) -> Line | None:
     """Return one line; None if it is not as it was written."""
-    if run is not None and not is_whole(text, run):
+    if len(text) > _LONGEST_LINE or (run is not None and not is_whole(text, run)):
         return None
     try:
         return _line(json.loads(text))
@@ -121,14 +144,16 @@ def line_of(text: bytes, run: str | None) -> Line | None:
         return None
 
 
-def read(path: Path, run: str | None) -> tuple[list[Line], list[str]]:
+def read(files: Files, run: str | None) -> tuple[list[Line], list[str]]:
     """Read the index of a recording; an index that is not there yet is empty."""
     try:
-        return parse(path.read_bytes(), run)
+        return parse(files.content(files.index, _LONGEST), run)
     except FileNotFoundError:
         return [], []
     except OSError as cause:
-        return [], [f"The index cannot be read ({cause.strerror or cause}): {path}."]
+        return [], [f"The index cannot be read ({cause.strerror or cause}): {files.index}."]
+    except ValueError as cause:
+        return [], [f"The index cannot be read ({cause}): {files.index}."]
 
 
 @contextmanager
@@ -145,12 +170,13 @@ def locked(path: Path) -> Iterator[int]:
         A file descriptor at the end of the file, where a next line starts: what a killed writer
         left of a line is cut off.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
     try:
+        guarded.checked(descriptor, path, _LONGEST)
         if fcntl is not None:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with open(path, "rb") as file:  # noqa: PTH123  # its own position, not the descriptor's
-            whole = file.read().rfind(b"\n") + 1
+        size = os.lseek(descriptor, 0, os.SEEK_END)
+        whole = os.pread(descriptor, size, 0).rfind(b"\n") + 1
         os.ftruncate(descriptor, whole)
         os.lseek(descriptor, whole, os.SEEK_SET)
         yield descriptor

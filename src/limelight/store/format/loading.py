@@ -31,6 +31,12 @@ from limelight.store.format.layout import Layout, laid_out
 from limelight.store.format.precision import precision
 from limelight.store.format.sizes import FIRST, Sizes
 
+#: A longer description is none of ours, nor is one of more lists and objects, or more values:
+#: what its text takes in memory is many times what it takes on disk.
+LONGEST: Final = 1 << 27
+_MOST_BRACKETS: Final = 1 << 21
+_MOST_COMMAS: Final = 1 << 24
+
 #: Nothing larger than this is believed: reading it would take all memory.
 _MOST_CELLS: Final = 1 << 28
 _MOST_PARTS: Final = 1 << 24
@@ -83,11 +89,13 @@ def loads(text: bytes, where: str) -> Described:
         absurd sizes.
     """
     try:
+        _bounded(text.count(b"[") + text.count(b"{"), _MOST_BRACKETS)
+        _bounded(text.count(b","), _MOST_COMMAS)
         facts = json.loads(text.decode("utf-8", errors="replace"))
         if facts["format"] != FORMAT:
-            raise ValueError(f"format {facts['format']!r}")
+            raise ValueError(f"format {str(facts['format'])[:40]!r}")
         number = _whole(facts["schema"], 1)
-    except (ValueError, KeyError, TypeError, RecursionError) as cause:
+    except Exception as cause:  # whatever the text leads to
         raise _damaged(where, cause) from cause
     if number > NEWEST:
         raise StoreError(
@@ -102,7 +110,7 @@ def loads(text: bytes, where: str) -> Described:
         if not is_whole(text):
             raise ValueError("it is not as it was written")
         return _checked(facts)
-    except (ValueError, KeyError, TypeError, RecursionError, StoreError) as cause:
+    except Exception as cause:
         raise _damaged(where, cause) from cause
 
 

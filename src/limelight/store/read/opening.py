@@ -12,21 +12,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from limelight.errors import NotRecordedError, StoreError
+from limelight.errors import LimelightError, NotRecordedError, StoreError
 from limelight.store.format import index
 from limelight.store.format.description import Description, Parameter, Site
 from limelight.store.format.files import META, Files
 from limelight.store.format.index import Line
 from limelight.store.format.layout import ArraySpec, Layout
-from limelight.store.format.loading import Described, loads
+from limelight.store.format.loading import LONGEST, Described, loads
 from limelight.store.format.published import Published
 from limelight.store.zarr.arrays import Arrays
 from limelight.store.zarr.unlisted import unlisted
 
 Fact = TypeVar("Fact")
-
-#: A longer description is none of ours.
-_LONGEST = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -146,7 +143,7 @@ def _joined(pairs: Iterable[tuple[str, Fact]]) -> dict[str, Fact]:
     return joined
 
 
-def opened(path: str | os.PathLike[str], run: str) -> Opened:
+def opened(path: str | os.PathLike[str], run: str, within: Sequence[str] = ()) -> Opened:
     """Look at a recording; reads no arrays.
 
     Parameters
@@ -155,6 +152,8 @@ def opened(path: str | os.PathLike[str], run: str) -> Opened:
         The run's folder; ``<folder>@<number>`` for a history that was set aside.
     run : str
         Its name.
+    within : sequence of str
+        Folders that its files must really lie in; if none is given, the run's own.
 
     Returns
     -------
@@ -165,12 +164,24 @@ def opened(path: str | os.PathLike[str], run: str) -> Opened:
     NotRecordedError
         If limelight recorded nothing there.
     StoreError
-        If it is damaged, or newer than this limelight.
+        If it is damaged, or newer than this limelight: whatever a file leads to is this error.
     """
-    files = Files.of(path)
+    try:
+        return _opened(Files.of(path, within), path, run)
+    except LimelightError:
+        raise
+    except Exception as cause:
+        raise StoreError(
+            f"{path} cannot be opened ({type(cause).__name__}: {str(cause)[:160]}).",
+            "Wanted a recording as limelight wrote it.",
+            "Restore its files from a copy, or record the run again.",
+        ) from cause
+
+
+def _opened(files: Files, path: str | os.PathLike[str], run: str) -> Opened:
     described = _described(files, Path(path))
     layouts, mark = described.layouts, described.run
-    lines, problems = index.read(files.index, mark)
+    lines, problems = index.read(files, mark)
     if any(line.layout >= len(layouts) for line in lines):
         described = _described(files, Path(path))  # a new layout came between the two looks
         layouts = described.layouts
@@ -186,7 +197,7 @@ def _missing(files: Files, mark: str, lines: Sequence[Line], damaged: int) -> li
     """Say whether steps are there that the index does not list, beside its damaged lines."""
     if not unlisted(files, mark, lines) or index.is_locked(files.index):
         return []  # one is being published
-    lines, _ = index.read(files.index, mark)
+    lines, _ = index.read(files, mark)
     missing = unlisted(files, mark, lines)
     if len(missing) <= damaged:
         return []
@@ -216,9 +227,7 @@ def _described(files: Files, path: Path) -> Described:
         "Restore the file from a copy, or record the run again.",
     )
     try:
-        if meta.stat().st_size > _LONGEST:
-            raise StoreError(f"{meta} is longer than {_LONGEST >> 20} MiB.", *restore)
-        text = meta.read_bytes()
+        text = files.content(meta, LONGEST)
         if files.history and not files.index.exists():
             raise FileNotFoundError(2, "No such history", str(files.index))
     except FileNotFoundError as cause:
@@ -238,4 +247,6 @@ def _described(files: Files, path: Path) -> Described:
             "Wanted a file that this user may read.",
             "Change its permissions, or read it as another user.",
         ) from cause
+    except ValueError as cause:
+        raise StoreError(f"{meta} cannot be read ({cause}).", *restore) from cause
     return loads(text, str(meta))

@@ -7,6 +7,7 @@ parameters. Looks while another process writes: what the index does not list yet
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -28,6 +29,9 @@ class Recorded:
     ----------
     path : str or path
         The run's folder.
+    within : sequence of str
+        Folders that its files must really lie in, such as the log folders that are served; if none
+        is given, the run's own.
 
     Attributes
     ----------
@@ -38,7 +42,8 @@ class Recorded:
         Version of the data model.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], within: Sequence[str] = ()) -> None:
+        self._within = tuple(within)
         self.path = log_folder(path)
         self.name = self.path.resolve().name
         self.schema = schema.SCHEMA_VERSION
@@ -60,7 +65,7 @@ class Recorded:
         StoreError
             If it is damaged.
         """
-        self._opened = opened(self.path, self.name)
+        self._opened = opened(self.path, self.name, self._within)
         self._images: np.ndarray[Any, Any] | None = None
         return self
 

@@ -23,7 +23,7 @@ from limelight.store.write.step import Step
 from limelight.store.zarr import shards
 from limelight.store.zarr.bundles import Bundles
 from limelight.store.zarr.unlisted import unlisted
-from limelight.store.zarr.unpacking import unpacked
+from limelight.store.zarr.unpacking import Held, unpacked
 
 _STATISTICS: Final = statistics_of(PARAMETER)
 
@@ -118,7 +118,7 @@ def _goes_on(files: Files, settled: Settled, lines: Sequence[Line], first: Step)
         data = Bundles(files, settled.run).read(spec.key(line.row), line.row)
         if data is None:
             return False
-        before = unpacked(spec, data)
+        before = unpacked(spec, Held(data))
     except (OSError, ValueError):
         return False
     now = np.stack([values[name].values for name in table.columns], axis=-1)

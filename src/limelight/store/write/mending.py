@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 
+from limelight.errors import StoreError
 from limelight.store.format import index
 from limelight.store.format.files import Files
-from limelight.store.format.loading import loads
+from limelight.store.format.loading import LONGEST, loads
 from limelight.store.write.claim import claim, release
 from limelight.store.write.history import mended
 from limelight.store.zarr import shards
@@ -40,7 +41,15 @@ def mend(run_dir: str | os.PathLike[str]) -> list[int]:
     files = Files.of(run_dir)
     if files.history:
         return []
-    run = loads(files.meta.read_bytes(), str(files.meta)).run
+    try:
+        text = files.content(files.meta, LONGEST)
+    except ValueError as cause:
+        raise StoreError(
+            f"{files.meta} cannot be read ({cause}).",
+            "Wanted the text that limelight wrote there.",
+            "Restore the file from a copy.",
+        ) from cause
+    run = loads(text, str(files.meta)).run
     if run is None:
         return []
     held = claim(run_dir)

@@ -16,7 +16,7 @@ from limelight.store.format import index
 from limelight.store.format.description import NEWEST, Description, Site, dumps
 from limelight.store.format.files import Files
 from limelight.store.format.layout import Layout, Specs, laid_out
-from limelight.store.format.loading import Described, loads
+from limelight.store.format.loading import LONGEST, Described, loads
 from limelight.store.zarr import shards
 
 
@@ -94,9 +94,15 @@ def settle(files: Files, new: Description, before: Settled | None) -> Settled:
 def _on_disk(files: Files, before: Settled | None) -> tuple[bytes, Described | None]:
     """Return what is on disk already."""
     try:
-        text = files.meta.read_bytes()
+        text = files.content(files.meta, LONGEST)
     except (FileNotFoundError, NotADirectoryError):
         return b"", None
+    except ValueError as cause:
+        raise StoreError(
+            f"{files.meta} cannot be read ({cause}).",
+            "Wanted the text that limelight wrote there.",
+            "Restore the file from a copy.",
+        ) from cause
     if before is not None and text == before.text:
         return text, Described(before.run, before.layouts)
     return text, loads(text, str(files.meta))
@@ -113,7 +119,7 @@ def _written(files: Files, described: Described, new: Description) -> Settled:
     if run is None:  # of an earlier limelight: its lines get what makes them whole
         run = secrets.token_hex(8)
         with index.locked(files.index) as descriptor:
-            lines, _ = index.read(files.index, None)
+            lines, _ = index.read(files, None)
             index.rewrite(descriptor, b"".join(line.dumps(run) for line in lines))
     text = dumps(run, [(layout.description, layout.version, layout.numbers) for layout in layouts])
     shards.replace(files.meta, text)

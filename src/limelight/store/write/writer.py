@@ -186,7 +186,7 @@ class Writer:
         """Bring the index up to date, and return the row of a step to come."""
         files, run = self._files, settled.run
         if os.fstat(descriptor).st_size != self._size:  # somebody else wrote to it
-            lines, _ = index.read(files.index, run)
+            lines, _ = index.read(files, run)
             if not self._begun:
                 lines = mended(files, run, descriptor, lines)
             self._rows = set(listed_rows(files, run, lines))

@@ -8,20 +8,18 @@ before it was compared with what the description allows.
 from __future__ import annotations
 
 import json
-import stat
 import threading
 from collections import OrderedDict
 from typing import Any
 
 import numpy as np
-import zarr
 
 from limelight.errors import LimelightError, NotRecordedError, StoreError
 from limelight.store.format.files import Files
 from limelight.store.format.layout import ArraySpec
 from limelight.store.zarr import shards
 from limelight.store.zarr.bundles import Bundles
-from limelight.store.zarr.unpacking import unpacked
+from limelight.store.zarr.unpacking import Held, most_bytes, unpacked
 
 #: A longer ``zarr.json`` is none of ours.
 _LONGEST = 1 << 16
@@ -44,7 +42,7 @@ class Arrays:
         self._files = files
         self._run = run
         self._bundles = Bundles(files, run)
-        self._open: dict[str, Any] = {}
+        self._checked: dict[str, int] = {}  # how many rows an array said that it has
         self._held: OrderedDict[tuple[Any, ...], np.ndarray[Any, Any]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -115,16 +113,11 @@ class Arrays:
         try:
             data = self._bundled(spec, row)
             if data is not None:
-                return unpacked(spec, data, at)
+                return unpacked(spec, Held(data), at)
+            self._check(spec, row)
+            return self._single(spec, row, at)
         except Exception as cause:
             raise self._lost(spec, row, step, cause) from cause
-        array = self._array(spec, row, step)
-        try:
-            self._see(spec, row)
-            values = array.oindex[(row, *at)] if at else array[row]
-        except Exception as cause:
-            raise self._lost(spec, row, step, cause) from cause
-        return np.asarray(values)
 
     def holds(self, spec: ArraySpec, row: int) -> bool:
         """Say whether a row was written.
@@ -143,53 +136,38 @@ class Arrays:
 
     def _bundled(self, spec: ArraySpec, row: int) -> bytes | None:
         """Return a row's bytes if it lies in a bundle."""
-        return None if self._is_single(spec) else self._bundles.read(spec.key(row), row)
+        if self._is_single(spec):
+            return None
+        return self._bundles.read(spec.key(row), row, most_bytes(spec))
 
     def _is_single(self, spec: ArraySpec) -> bool:
         """Say whether every row of an array is a file of its own."""
         return spec.single or not spec.marked
 
-    def _see(self, spec: ArraySpec, row: int) -> None:
-        """Look at a row's own file: Zarr takes one that is lost, or a folder, for an empty row."""
-        path = self._files.row(spec, row)
-        seen = path.stat()
-        if not stat.S_ISREG(seen.st_mode):
-            raise ValueError("no file")
-        if seen.st_size <= shards.least_size(spec):
-            raise ValueError("too short")
-        mark = spec.mark(self._run, row)
-        if mark:
-            with path.open("rb") as file:
-                if file.read(len(mark)) != mark:
-                    raise ValueError("it is another row's, or damaged")
+    def _single(self, spec: ArraySpec, row: int, at: tuple[Any, ...]) -> np.ndarray[Any, Any]:
+        """Read a row from its own file."""
+        with self._files.reading(self._files.row(spec, row)) as source:
+            if source.size <= shards.least_size(spec):
+                raise ValueError("too short")
+            mark = spec.mark(self._run, row)
+            if source.read(0, len(mark)) != mark:
+                raise ValueError("it is another row's, or damaged")
+            return unpacked(spec, source, at)
 
-    def _array(self, spec: ArraySpec, row: int, step: int | None) -> Any:
-        known = self._open.get(spec.name)
-        if known is None or known.shape[0] <= row:
-            self._check(spec, row, step)
-            known = zarr.open_array(self._files.array(spec), mode="r", zarr_format=3)
-            self._open[spec.name] = known
-        return known
-
-    def _check(self, spec: ArraySpec, row: int, step: int | None) -> None:
-        """Compare what an array says of itself with what it must say, before opening it."""
-        path = self._files.array(spec) / "zarr.json"
-        try:
-            with path.open("rb") as file:
-                text = file.read(_LONGEST + 1)
-            if len(text) > _LONGEST:
-                raise ValueError("too long")
-            facts = json.loads(text)
-            rows = facts["shape"][0]
-            if type(rows) is not int or rows <= row:
-                raise ValueError(f"{str(rows)[:40]} rows, wanted more than {row}")
-            wanted = shards.metadata(spec, rows)
-            for key in wanted.keys() | facts.keys():
-                got, due = facts.get(key), wanted.get(key)
-                if got != due:
-                    raise ValueError(f"{key} {str(got)[:80]}, wanted {str(due)[:80]}")
-        except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as cause:
-            raise self._lost(spec, row, step, cause) from cause
+    def _check(self, spec: ArraySpec, row: int) -> None:
+        """Compare what an array says of itself with what it must say, once."""
+        if self._checked.get(spec.name, 0) > row:
+            return
+        facts = json.loads(self._files.content(self._files.array(spec) / "zarr.json", _LONGEST))
+        rows = facts["shape"][0]
+        if type(rows) is not int or rows <= row:
+            raise ValueError(f"{str(rows)[:40]} rows, wanted more than {row}")
+        wanted = shards.metadata(spec, rows)
+        for key in wanted.keys() | facts.keys():
+            got, due = facts.get(key), wanted.get(key)
+            if got != due:
+                raise ValueError(f"{key} {str(got)[:80]}, wanted {str(due)[:80]}")
+        self._checked[spec.name] = rows
 
     def _lost(
         self, spec: ArraySpec, row: int, step: int | None, cause: Exception

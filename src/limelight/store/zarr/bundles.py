@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import stat
 import struct
 import threading
 import zipfile
@@ -24,6 +23,7 @@ from typing import IO, Final
 import google_crc32c
 
 from limelight.store.format.files import Files
+from limelight.store.format.guarded import Source
 
 #: Members listed by a bundle: where each begins, how long it is, its CRC-32.
 _Members = dict[str, tuple[int, int, int]]
@@ -34,9 +34,12 @@ _SEALED: Final = re.compile(r"s\.([0-9]{1,18})-([0-9]{1,18})\.([0-9]{1,9})\.zip"
 #: Lists of members that are kept for the next question.
 _HELD: Final = 16
 
-#: A larger bundle or member is none of ours.
+#: A larger bundle is none of ours, nor is a longer list of members, nor a longer line.
 _LONGEST: Final = 1 << 31
+_LONGEST_LIST: Final = 1 << 25
+_LONGEST_LINE: Final = 1 << 22
 
+_LINE: Final = re.compile(r"index/([0-9]{1,18})\.json")
 _LOCAL: Final = struct.Struct("<4s22xHH")
 
 
@@ -149,13 +152,15 @@ class Bundles:
         self._known: list[Bundle] = []
         self._lock = threading.Lock()
 
-    def read(self, name: str, row: int) -> bytes | None:
+    def read(self, name: str, row: int, most: int = _LONGEST) -> bytes | None:
         """Return a member of a row's bundle; None if it has no such member.
 
         Parameters
         ----------
         name : str
         row : int
+        most : int
+            Bytes; of a longer one none is read.
 
         Raises
         ------
@@ -164,8 +169,9 @@ class Bundles:
         """
         for path in self._candidates(row):
             try:
-                members = self._members(path)
-                return None if name not in members else _member(path, name, *members[name])
+                with self._files.reading(path) as source:
+                    members = self._members(path, source)
+                    return _member(source, name, members[name], most) if name in members else None
             except FileNotFoundError:
                 continue  # sealed meanwhile
         raise FileNotFoundError(2, "No such row", str(tail(self._files, row)))
@@ -174,7 +180,8 @@ class Bundles:
         """Say whether a row's bundle lists a member; as :meth:`read`, but reads none."""
         for path in self._candidates(row):
             try:
-                return name in self._members(path)
+                with self._files.reading(path) as source:
+                    return name in self._members(path, source)
             except FileNotFoundError:
                 continue
         raise FileNotFoundError(2, "No such row", str(tail(self._files, row)))
@@ -192,9 +199,10 @@ class Bundles:
             If it is damaged.
         """
         lines = {}
-        for name, where in self._members(bundle.path).items():
-            if name.startswith("index/") and name[6:-5].isdecimal():
-                lines[int(name[6:-5])] = _member(bundle.path, name, *where)
+        with self._files.reading(bundle.path) as source:
+            for name, where in self._members(bundle.path, source).items():
+                if (match := _LINE.fullmatch(name)) is not None:
+                    lines[int(match.group(1))] = _member(source, name, where, _LONGEST_LINE)
         return lines
 
     def everything(self, bundle: Bundle) -> Iterator[tuple[str, bytes]]:
@@ -205,8 +213,9 @@ class Bundles:
         OSError, ValueError
             If it is damaged.
         """
-        for name, where in self._members(bundle.path).items():
-            yield name, _member(bundle.path, name, *where)
+        with self._files.reading(bundle.path) as source:
+            for name, where in self._members(bundle.path, source).items():
+                yield name, _member(source, name, where, _LONGEST)
 
     def _candidates(self, row: int) -> Iterator[Path]:
         yield tail(self._files, row)
@@ -217,51 +226,80 @@ class Bundles:
                 if bundle.sealed and bundle.first <= row <= bundle.last:
                     yield bundle.path
 
-    def _members(self, path: Path) -> _Members:
+    def _members(self, path: Path, source: Source) -> _Members:
         """Return what a bundle lists, from the disk if it has changed."""
-        status = path.stat()
-        stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
         with self._lock:
             held = self._lists.get(path)
-            if held is not None and held[0] == stamp:
+            if held is not None and held[0] == source.stamp:
                 self._lists.move_to_end(path)
                 return held[1]
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LONGEST:
+        if source.size > _LONGEST:
             raise ValueError(f"{path.name} is no file of ours")
-        members = self._list(path)
+        members = self._list(path, source)
         with self._lock:
-            self._lists[path] = (stamp, members)
+            self._lists[path] = (source.stamp, members)
             while len(self._lists) > _HELD:
                 self._lists.popitem(last=False)
         return members
 
-    def _list(self, path: Path) -> _Members:
-        with path.open("rb") as file:
-            try:
-                with zipfile.ZipFile(file) as packed:
-                    start, comment = packed.start_dir, packed.comment
-                    members = {
-                        info.filename: (info.header_offset, info.file_size, info.CRC)
-                        for info in packed.infolist()
-                    }
-                file.seek(start)
-                listing = file.read()
-            except zipfile.BadZipFile as cause:
-                raise ValueError(str(cause)) from cause
+    def _list(self, path: Path, source: Source) -> _Members:
+        file = _Readable(source)
+        try:
+            with zipfile.ZipFile(file) as packed:
+                start, comment = packed.start_dir, packed.comment
+                members = {
+                    info.filename: (info.header_offset, info.file_size, info.CRC)
+                    for info in packed.infolist()
+                }
+            file.seek(start)
+            listing = file.read()
+        except Exception as cause:  # zipfile raises many kinds, also for what it cannot read
+            raise ValueError(f"{type(cause).__name__}: {cause}") from cause
         if comment != _comment(self._run, listing[: len(listing) - len(comment)]):
             raise ValueError(f"{path.name} is damaged, or of another run")
         return members
 
 
-def _member(path: Path, name: str, start: int, size: int, crc: int) -> bytes:
+class _Readable:
+    """A file as zipfile reads one; what it claims of its list's length is compared first."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._at = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._source.size}[whence]
+        if start + offset < 0:
+            raise OSError(22, "Invalid argument")
+        self._at = start + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, length: int = -1) -> bytes:
+        left = max(0, self._source.size - self._at)
+        length = left if length < 0 else min(length, left)
+        if length > _LONGEST_LIST:
+            raise ValueError("its list of members is too long")
+        data = self._source.read(self._at, length) if length else b""
+        self._at += length
+        return data
+
+
+def _member(source: Source, name: str, where: tuple[int, int, int], most: int) -> bytes:
     """Read one member and compare it with its checksum."""
-    with path.open("rb") as file:
-        file.seek(start)
-        signature, named, more = _LOCAL.unpack(file.read(_LOCAL.size))
-        if signature != b"PK\x03\x04" or file.read(named) != name.encode():
-            raise ValueError(f"{name} is not where it should be")
-        file.seek(more, os.SEEK_CUR)
-        data = file.read(size)
-    if len(data) != size or zlib.crc32(data) != crc:
+    start, size, crc = where
+    if size > most:
+        raise ValueError(f"{name} is too long")
+    signature, named, more = _LOCAL.unpack(source.read(start, _LOCAL.size))
+    start += _LOCAL.size
+    if signature != b"PK\x03\x04" or source.read(start, named) != name.encode():
+        raise ValueError(f"{name} is not where it should be")
+    data = source.read(start + named + more, size)
+    if zlib.crc32(data) != crc:
         raise ValueError("its checksum is another")
     return data

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from dataclasses import replace
 
 from limelight.store.format import index
 from limelight.store.format.files import Files
@@ -19,8 +20,7 @@ def listed_rows(files: Files, run: str, lines: Iterable[Line]) -> list[int]:
     """Return the rows that any index lists, histories that were set aside included, in order."""
     rows = {line.row for line in lines}
     for number in files.histories():
-        history = Files(files.root, number).index
-        rows |= {line.row for line in index.read(history, run)[0]}
+        rows |= {line.row for line in index.read(replace(files, history=number), run)[0]}
     return sorted(rows)
 
 

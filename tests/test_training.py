@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from limelight import training
+from limelight import installation, training
 from limelight.data import packages
 from limelight.errors import LimelightError, UnavailableError
 
@@ -27,7 +27,7 @@ def test_missing_framework_names_the_extra(missing, monkeypatch):
     assert str(caught.value) == (
         f"Could not find {missing}. "
         "Wanted Keras 3 on TensorFlow, which the worked cases train with. "
-        'Run: pip install "limelight[tensorflow]"'
+        f"Run: {installation.command('tensorflow')}"
     )
 
 

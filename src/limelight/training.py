@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import limelight as ll
+from limelight import installation
 from limelight.catalogue import Progress
 from limelight.data import packages
 from limelight.errors import LimelightError, UnavailableError
@@ -40,7 +41,7 @@ def require_keras() -> None:
         raise UnavailableError(
             f"Could not find {' and '.join(missing)}.",
             "Wanted Keras 3 on TensorFlow, which the worked cases train with.",
-            'Run: pip install "limelight[tensorflow]"',
+            f"Run: {installation.command('tensorflow')}",
         )
 
 

@@ -16,6 +16,7 @@ import xarray as xr
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from limelight import installation
 from limelight.errors import StoreError
 from limelight.schema import SCHEMA_VERSION
 
@@ -105,7 +106,7 @@ def decode(data: bytes) -> xr.Dataset:
         raise StoreError(
             f"Got an answer of schema {version}.",
             f"This limelight reads schema {SCHEMA_VERSION} and older.",
-            "Upgrade limelight here: pip install -U limelight.",
+            f"Upgrade limelight here: {installation.command()}",
         )
     data_vars: dict[str, xr.Variable] = {}
     coords: dict[str, xr.Variable] = {}

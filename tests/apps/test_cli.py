@@ -21,7 +21,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 import limelight as ll
-from limelight import __version__, catalogue
+from limelight import __version__, catalogue, installation
 from limelight.apps.cli import main
 from limelight.store import Writer
 
@@ -292,7 +292,7 @@ def test_demo_without_tensorflow_names_the_extra(tmp_path, environment):
     assert done.stderr == (
         "limelight: Could not find tensorflow. "
         "Wanted Keras 3 on TensorFlow, which the worked cases train with. "
-        'Run: pip install "limelight[tensorflow]"\n'
+        f"Run: {installation.command('tensorflow')}\n"
     )
     assert not (tmp_path / "logs").exists()
 

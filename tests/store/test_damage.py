@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ondisk import break_row, copied, edit, unsealed
 from recordings import parameters, record, site, two_sites
 
+from limelight import installation
 from limelight.errors import NotRecordedError, StoreError
 from limelight.store import Writer, open_run
 from limelight.store.format.description import NEWEST
@@ -110,7 +111,7 @@ class TestDescription:
             open_run(run_dir)
         assert f"schema version {NEWEST + 1}, written by limelight 9.0" in caught.value.came
         assert f"versions up to {NEWEST}" in caught.value.wanted
-        assert "pip install --upgrade limelight" in caught.value.fix
+        assert installation.command() in caught.value.fix
 
     @pytest.mark.parametrize(
         "change",

@@ -56,7 +56,7 @@ _TYPES = {
 _UNBUILT = b"""export function render() {
   document.body.textContent =
     "Limelight's screens are missing from this installation. " +
-    "Reinstall it with: pip install --force-reinstall limelight (or, in a checkout: make build), " +
+    "Install it again from where it came (in a checkout: make build), " +
     "then start TensorBoard again.";
 }
 """
@@ -274,7 +274,7 @@ def _not_whole(cause: ImportError) -> LimelightError:
     return UnavailableError(
         f"Limelight could not load {cause.name or 'one of its parts'!r}.",
         "Wanted a whole installation.",
-        "Reinstall it with pip install --force-reinstall limelight, then restart TensorBoard.",
+        "Install it again from where it came, then restart TensorBoard: limelight doctor says how.",
     )
 
 

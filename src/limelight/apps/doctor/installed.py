@@ -17,7 +17,7 @@ from dataclasses import asdict
 from importlib import import_module, metadata, resources
 from typing import Final
 
-from limelight import __version__
+from limelight import __version__, installation
 from limelight.apps.doctor.finding import Finding
 from limelight.catalogue import modules
 from limelight.errors import UnavailableError
@@ -51,7 +51,7 @@ def environment() -> Iterator[Finding]:
     for name in _NEEDED:
         yield _package(name, (name,), f"Run: pip install -U {name}")
     for name, (packages, extra, purpose) in _OPTIONAL.items():
-        fix = f'For {purpose}, run: pip install -U "limelight[{extra}]"'
+        fix = f"For {purpose}, run: {installation.command(extra)}"
         finding = _package(name, packages, fix)
         if finding.fact == "missing":
             finding = Finding(name, None, "not installed", fix, finding.floor)
@@ -96,18 +96,20 @@ def _plugin() -> Finding:
     what = "TensorBoard sees the plugin"
     points = metadata.entry_points(group="tensorboard_plugins", name="limelight")
     if not points:
-        return Finding(what, False, "it is not registered", "Install limelight with pip again.")
+        return Finding(
+            what, False, "it is not registered", f"Install it again: {installation.command()}"
+        )
     try:
         next(iter(points)).load()
     except Exception as error:  # noqa: BLE001  # whatever it is, it would stop TensorBoard too
         return Finding(what, False, f"{type(error).__name__}: {error}",
-                       "Install limelight with pip again.")  # fmt: skip
+                       f"Install it again: {installation.command()}")  # fmt: skip
     return Finding(what, True, "yes")
 
 
 def _front_end() -> Finding:
     built = (resources.files("limelight") / "web" / "index.js").is_file()
-    fix = "" if built else "Install limelight with pip again; it builds the pages."
+    fix = "" if built else f"Install it again, which builds the pages: {installation.command()}"
     return Finding("Pages of the tab", built, "built" if built else "missing", fix)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelight import installation
 from limelight.errors import LimelightError, UnavailableError
 
 
@@ -30,7 +31,7 @@ def require(package: str, extra: str) -> None:
         raise UnavailableError(
             f"{package} is not installed.",
             "Wanted it to capture a model with.",
-            f'Run: pip install "limelight[{extra}]"',
+            f"Run: {installation.command(extra)}",
         )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from limelight import installation
 from limelight.errors import StoreError
 from limelight.schema import KINDS
 from limelight.store.format.checked import is_whole
@@ -102,7 +103,7 @@ def loads(text: bytes, where: str) -> Described:
             f"{where} has schema version {number}, written by limelight "
             f"{str(facts.get('limelight', '?'))[:40]}.",
             f"This limelight, {own_version()}, reads versions up to {NEWEST}.",
-            "Upgrade it: pip install --upgrade limelight.",
+            f"Upgrade it: {installation.command()}",
         )
     try:
         if number <= ONE_LAYOUT:

@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner
 
-from limelight import catalogue
+from limelight import catalogue, installation
 from limelight.apps.cli import main
 from limelight.apps.doctor import installed
 from limelight.apps.doctor.smallest import keras as smallest
@@ -116,7 +116,7 @@ def test_a_version_that_is_too_old_says_what_to_do(monkeypatch):
     )
     done = CliRunner().invoke(main, ["doctor"])
     assert "BAD torch: 2.0, older than 2.4" in done.stdout
-    assert 'For PyTorch models, run: pip install -U "limelight[torch]"' in done.stdout
+    assert f"For PyTorch models, run: {installation.command('torch')}" in done.stdout
     assert done.exit_code == 1
 
 
@@ -138,7 +138,7 @@ def test_without_tensorflow_it_says_how_to_get_it():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env)
     capture = json.loads(done.stdout)
     assert capture["ok"] is None  # an extra that is not installed is no fault
-    assert capture["fix"] == 'Run: pip install "limelight[tensorflow]"'
+    assert capture["fix"] == f"Run: {installation.command('tensorflow')}"
     assert done.stderr == ""
 
 
@@ -268,3 +268,18 @@ def test_a_half_written_file_is_named_once_its_writer_is_gone(logs):
     assert str(partial) in check["fix"]
     partial.unlink()
     assert recordings(logs)[0] == 0
+
+
+def test_a_keras_model_says_itself_what_it_takes(tmp_path, monkeypatch):
+    (tmp_path / "keras_made.py").write_text(
+        "import keras\n"
+        "def build():\n"
+        "    ids, image = keras.Input((None,), dtype='int32'), keras.Input((4, 8))\n"
+        "    x = keras.layers.Embedding(9, 8)(ids)\n"
+        "    return keras.Model([ids, image], keras.layers.Attention(name='look')([x, image]))\n"
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    done = CliRunner().invoke(main, ["doctor", "--model", f"{tmp_path / 'keras_made.py'}:build"])
+    sys.modules.pop("keras_made", None)
+    assert done.exit_code == 0, done.output
+    assert "query 6 · key 4" in done.stdout

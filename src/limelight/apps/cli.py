@@ -148,11 +148,23 @@ def _write_run(run: dict[str, Any]) -> None:
 @click.argument("logdir", type=click.Path(path_type=Path), required=False)
 @click.option("--mend", is_flag=True,
               help="Put steps back first that a recording's index has lost.")  # fmt: skip
+@click.option("--model", metavar="MODULE:FUNCTION",
+              help="List every softmax of the model that the function returns, or of the model and "
+              "inputs: what it is taken for, and why or why not.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def doctor(logdir: Path | None, mend: bool, as_json: bool) -> int:
+def doctor(logdir: Path | None, mend: bool, model: str | None, as_json: bool) -> int:
     """Say what works in this environment; with LOGDIR, check its recordings too."""
     from limelight.apps import doctor as app
 
+    if model is not None:
+        if logdir is not None or mend:
+            raise click.UsageError("--model looks at a model alone: leave LOGDIR and --mend out.")
+        table = app.live(model)
+        if as_json:
+            _write_json(table.to_dict())
+        else:
+            click.echo(str(table))
+        return 0 if all(row.values is None or row.values.agree is not False for row in table) else 1
     checks = [(finding, "environment") for finding in app.environment()]
     if logdir is not None:
         checks += [(finding, "recording") for finding in app.recordings(logdir, mend=mend)]

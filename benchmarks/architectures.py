@@ -37,7 +37,7 @@ RIGHT = _listed("""
     gemma gemma2 gemma3_text glm glm4 glm4_moe glmasr_encoder gpt-sw3 gpt2 gpt_bigcode gpt_neox
     gpt_neox_japanese gpt_oss granite granite_docling_text granite_swa granitemoe granitemoe_swa
     granitemoeshared gte helium higgs_audio_v2 hrm_text hunyuan_v1_dense hunyuan_v1_moe hy_v3
-    hyperclovax ibert ijepa imagegpt inkling_text internlm3 iquestcoder jais2 jetmoe
+    hyperclovax ibert ijepa imagegpt inkling_text internlm3 inkling2_text iquestcoder jais2 jetmoe
     jina_embeddings_v3 kolibri1 laguna layoutlm lfm2 llama llama4_text marian markuplm mbart
     megatron-bert mellum mimo_v2_flash minimax_m2 minimax_m3_vl_text ministral3 mistral mixtral
     mlcd mlcd_vision_model mobilebert modernbert modernbert-decoder molmo2_text moshi

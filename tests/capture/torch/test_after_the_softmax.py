@@ -51,6 +51,30 @@ def best(self, w):
     return w / w.sum(-1, keepdim=True)
 
 
+def put_back(self, w):
+    best = w.topk(2, -1)
+    w = torch.zeros_like(w).scatter(-1, best.indices, best.values)
+    return w / w.sum(-1, keepdim=True)
+
+
+def put_back_in_place(self, w):
+    """Of keys before queries, into zeros that are made of nothing."""
+    w, order = w.mT.sort(dim=-2, descending=True)
+    zeros = torch.zeros(w.shape)
+    return zeros.scatter_(-2, order[:, :, :3], w[:, :, :3]).mT
+
+
+def subtracted(self, w):
+    """The second half of the heads from the first."""
+    first, second = w.chunk(2, 1)
+    return first - 0.3 * second
+
+
+def alternating(self, w):
+    w = w.view(len(w), -1, 2, *w.shape[-2:])
+    return w[:, :, 0] + w[:, :, 1]
+
+
 def turned(self, w):
     """In another order of axes, and back."""
     w = w.permute(2, 0, 3, 1).reshape(w.shape[2] * B, w.shape[3], H) ** 2
@@ -63,6 +87,8 @@ WAYS = {
     "some overwritten": (overwritten, "after mask"),
     "masked in place": (in_place, "after mask"),
     "the best two": (best, "after mask and renormalisation"),
+    "the best two, put back among zeros": (put_back, "after top-k and renormalisation"),
+    "the best three of all by size, put back": (put_back_in_place, "after top-k"),
     "power, turned meanwhile": (turned, "after power and renormalisation"),
     "clamped": (lambda self, w: w.clamp(min=0.1), "after clamp"),
     "scaled": (lambda self, w: 0.5 * w, "after scaling"),
@@ -83,6 +109,8 @@ MIXED = {
         lambda self, w: (self.matrix @ w.flatten(2)).view_as(w), "after mixing of heads"),
     "layer norm over heads": (
         lambda self, w: self.layer(w.movedim(1, -1)).movedim(-1, 1), "after layer norm"),
+    "halves of the heads": (subtracted, "after scaling and subtraction of heads"),
+    "heads by pairs": (alternating, "after addition of heads"),
     "mean of heads": (lambda self, w: w.mean(1, keepdim=True), "after mixing of heads"),
 }  # fmt: skip
 
@@ -135,12 +163,15 @@ def test_what_is_multiplied_with_the_values_is_shown(way, x):
     assert weights(site).shape == wanted.shape
     np.testing.assert_allclose(weights(site), wanted, atol=1e-6)
     assert site.attrs["stage"] == stage
-    if "mask" in stage or "threshold" in stage:
+    if any(word in stage for word in ("mask", "threshold", "top-k")):
         assert not np.asarray(site["allowed"].broadcast_like(site["weights"]))[wanted == 0].any()
 
 
 #: What comes in another form than it went, so that no gate can be told where it belongs.
-UNGATED = ("matmul over flat maps", "power, turned meanwhile")
+UNGATED = (
+    "matmul over flat maps", "power, turned meanwhile", "the best two, put back among zeros",
+    "the best three of all by size, put back", "halves of the heads", "heads by pairs",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("way", [*WAYS, *MIXED])
@@ -276,3 +307,47 @@ def test_logarithms_that_nobody_weighs_with_are_no_attention(x):
     model = Made(lambda self, x: functional.log_softmax(self.q(x), -1), q=nn.Linear(D, 4))
     with pytest.raises(UnsupportedModelError, match="outputs of a linear layer"):
         ll.capture(model, x)
+
+
+def test_the_best_keys_weigh_values_that_were_gathered(x):
+    """Zeros are shown for the others, though the model never forms them."""
+
+    def forward(self, x):
+        scores = self.q(x) @ self.k(x).mT
+        best = scores.softmax(-1).topk(3, -1)
+        rows = self.v(x)[torch.arange(B)[:, None, None], best.indices]
+        return (best.values[..., None] * rows).sum(2)
+
+    model = Made(forward, **{name: nn.Linear(D, D) for name in ("q", "k", "v")}).eval()
+    site = only(ll.capture(model, x))
+    with torch.no_grad():
+        shares = (model.q(x) @ model.k(x).mT).softmax(-1)
+        best = shares.topk(3, -1)
+        wanted = torch.zeros_like(shares).scatter(-1, best.indices, best.values)
+    np.testing.assert_allclose(weights(site)[:, 0], wanted.numpy(), atol=1e-6)
+    assert site.attrs["stage"] == "after top-k"
+
+
+def test_symmetric_weights_are_shown_where_the_sum_of_all_cells_is_used(x):
+    def forward(self, x):
+        w = (self.q(x) @ self.k(x).mT).softmax(-1)
+        return ((w + w.mT) / 2) @ self.v(x)
+
+    model = Made(forward, **{name: nn.Linear(D, D) for name in ("q", "k", "v")}).eval()
+    site = only(ll.capture(model, x))
+    with torch.no_grad():
+        shares = (model.q(x) @ model.k(x).mT).softmax(-1)
+    np.testing.assert_allclose(weights(site)[:, 0], ((shares + shares.mT) / 2).numpy(), atol=1e-6)
+
+
+def test_rows_of_some_queries_taken_from_those_of_others_are_not_shown_as_heads(x):
+    def forward(self, x):
+        w = (self.q(x) @ self.k(x).mT).softmax(-1)
+        return (w[:, 3:] - w[:, :3]) @ self.v(x)
+
+    model = Made(forward, **{name: nn.Linear(D, D) for name in ("q", "k", "v")}).eval()
+    site = only(ll.capture(model, x))
+    with torch.no_grad():
+        shares = (model.q(x) @ model.k(x).mT).softmax(-1)
+    np.testing.assert_allclose(weights(site)[:, 0], shares.numpy(), atol=1e-6)
+    assert site.attrs["stage"].startswith("before it is changed by subtraction")

@@ -404,3 +404,25 @@ def test_windows_count_as_heads(x):
     q = x.view(B, 2, 3, H, -1).transpose(2, 3)
     wanted = softmax((q @ q.transpose(-1, -2)).numpy()).reshape(B, 2 * H, 3, 3)
     close(only(ll.capture(Made(forward), x)), wanted)
+
+
+@pytest.mark.parametrize("queries", ["one for all", "the words"])
+def test_what_layers_made_of_the_same_words_are_branches_unless_they_ask_one_another(queries):
+    """A residual that weighs earlier layers looks at no other word."""
+
+    def forward(self, x):
+        states = torch.stack([x, self.k(x).relu(), self.v(x).relu()], 2)  # [example, word, layer]
+        asked = self.latent.expand(*x.shape[:2], 1, D) if queries == "one for all" else states
+        out = functional.scaled_dot_product_attention(asked, states, states)
+        return out.sum(2)
+
+    parts = {name: nn.Linear(D, D) for name in ("q", "k", "v")}
+    model = Made(forward, **parts, latent=nn.Parameter(torch.randn(D))).eval()
+    rows = ll.sites(model, torch.randn(2, T, D))
+    (row,) = rows
+    if queries == "one for all":
+        assert row.kind is None
+        assert "branches" in row.reason
+    else:
+        assert row.kind == "self"
+        assert "query" in row.axes

@@ -110,7 +110,10 @@ def _laid_out(
     values = final.laid_out()
     if values is None:
         return None
-    after = np.ascontiguousarray(ordered(replace(softmax_call, logits=values)), np.float32)
+    try:
+        after = np.ascontiguousarray(ordered(replace(softmax_call, logits=values)), np.float32)
+    except ValueError:
+        return None  # what was combined were no heads
     heads_aside = (after.shape[0], *after.shape[2:]) == (shape[0], *shape[2:])
     return after if heads_aside else None
 

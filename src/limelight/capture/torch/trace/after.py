@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from limelight.capture.torch.trace import functions as kinds
-from limelight.capture.torch.trace.mixing import mixing
 
 #: Give the same values in another precision, or on another device: nothing moves.
 CASTS = kinds.listed(
@@ -55,8 +54,8 @@ class After:
     key : int
         The axis it ran over.
     index : callable, optional
-        Returns where in that shape each value of a tensor lies, as a tensor of whole numbers; None
-        where that cannot be told any more.
+        Returns where in that shape each value of a tensor lies, as a tensor of whole numbers, -1
+        where it is none of the softmax's; None where that cannot be told any more.
     stages : tuple of str
         What was done to the values, if anything.
     lost : str
@@ -116,6 +115,10 @@ class Final:
             return None  # rearranged in a way nobody thought of
         if len(index) != len(values):
             return None
+        written = (index >= 0).to(values.device)
+        if not bool((values[~written] == 0).all()):
+            return None  # written among other values than zeros
+        index, values = index[written.to(index.device)], values[written]
         whole = values.new_zeros(math.prod(self.after.shape))
         whole[index.to(values.device)] = values
         if not bool((whole[index.to(values.device)] == values).logical_or(values != values).all()):
@@ -177,87 +180,10 @@ def carried(
         return after if step.name in CASTS else _moved(step, after, tensor, which)
     if several:
         return replace(after, lost="combined with another softmax")
-    word = _word(step, at)
+    word = word_of(step, at)
     if out is not tensor and _same(out, tensor):
-        return _as(after, out, tensor)
-    return _as(after.done(word), out, tensor)
-
-
-def mixed(step: kinds.Step, after: After, tensor: Any, out: Any) -> After | None:
-    """Follow a softmax's values through a function that mixes them along one axis.
-
-    Parameters
-    ----------
-    step : Step
-    after : After
-        Of the tensor.
-    tensor : tensor
-        One of the function's arguments.
-    out : tensor
-        What it returned.
-
-    Returns
-    -------
-    After or None
-        None where it mixes none, or the keys.
-    """
-    change = mixing(step.name, step.args, step.kwargs, tensor, out)
-    if change is None or after.index is None or not tensor.numel():
-        return None
-    try:
-        index = after.index()
-    except (IndexError, RuntimeError, TypeError, ValueError):
-        return None  # rearranged in a way nobody thought of
-    if tuple(index.shape) != tuple(tensor.shape):
-        return None
-    stride = _stride(index, change.axis)
-    axis = next((a for a, unit in enumerate(_units(after.shape)) if unit == stride), None)
-    if axis is None or axis == after.key or index.shape[change.axis] != after.shape[axis]:
-        return None
-    size = out.shape[change.order.index(None)] if None in change.order else 1
-    shape = (*after.shape[:axis], int(size), *after.shape[axis + 1 :])
-    rows = index.select(change.axis, 0)
-    placed = _replaced(rows, after.shape, shape, axis, change.axis, change.order, int(size))
-    return replace(
-        after.done("mixing of heads"), shape=shape, index=lambda: placed,
-        mixed=after.mixed | {axis},
-    )  # fmt: skip
-
-
-def _replaced(
-    rows: Any, before: tuple[int, ...], shape: tuple[int, ...], axis: int, gone: int,
-    order: tuple[int | None, ...], size: int,
-) -> Any:  # fmt: skip
-    """Return where values lie once an axis has been mixed into another number of rows."""
-    import torch
-
-    units = _units(before)
-    inner = units[axis]
-    # The first head of each cell; heads more or fewer move what lies before them.
-    outer, rest = rows // (inner * before[axis]), rows % inner
-    base = outer * (inner * shape[axis]) + rest
-    left = [a for a in range(rows.dim() + 1) if a != gone]
-    if None not in order:
-        return base.permute([left.index(a) for a in order if a is not None])
-    wide = base.unsqueeze(-1) + torch.arange(size) * inner
-    source = [*left, None]
-    return wide.permute([source.index(a) for a in order])
-
-
-def _units(shape: Sequence[int]) -> list[int]:
-    """Return how far apart neighbours along each axis are, 0 where there is only one."""
-    return [
-        math.prod(shape[axis + 1 :]) if size > 1 else 0 for axis, size in enumerate(shape)
-    ]  # fmt: skip
-
-
-def _stride(index: Any, axis: int) -> int:
-    """Return how far neighbours along an axis are apart everywhere; -1 where it differs."""
-    if index.shape[axis] < 2:
-        return -1
-    steps = index.diff(dim=axis)
-    first = int(steps.reshape(-1)[0])
-    return first if bool((steps == first).all()) and first > 0 else -1
+        return under(after, out, tensor)
+    return under(after.done(word), out, tensor)
 
 
 def _moved(step: kinds.Step, after: After, tensor: Any, which: int) -> After:
@@ -277,8 +203,20 @@ def _moved(step: kinds.Step, after: After, tensor: Any, which: int) -> After:
     return replace(after, index=index)
 
 
-def _as(after: After, out: Any, tensor: Any) -> After:
-    """Follow values that stay where they are, perhaps under a shape with axes of one more."""
+def under(after: After, out: Any, tensor: Any) -> After:
+    """Follow values that stay where they are, perhaps under a shape with axes of one more.
+
+    Parameters
+    ----------
+    after : After
+        Of what a function took.
+    out, tensor : tensor
+        What it returned, and what it took.
+
+    Returns
+    -------
+    After
+    """
     shape, before = tuple(out.shape), after.index
     if shape == tuple(tensor.shape) or before is None:
         return after
@@ -292,8 +230,19 @@ def _same(out: Any, tensor: Any) -> bool:
     return shaped and bool(torch.equal(out, tensor))
 
 
-def _word(step: kinds.Step, at: int) -> str:
-    """Say what a function does to values, in a word."""
+def word_of(step: kinds.Step, at: int) -> str:
+    """Say what a function does to values, in a word.
+
+    Parameters
+    ----------
+    step : Step
+    at : int
+        Which of its tensors holds them.
+
+    Returns
+    -------
+    str
+    """
     if step.name in {"mul", "multiply", "div", "divide", "truediv", "true_divide"}:
         others = [tensor for index, tensor in enumerate(step.fed) if index != at]
         if not others:

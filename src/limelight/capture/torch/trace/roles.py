@@ -361,5 +361,10 @@ def over_channels(axes: Axes, at: int, use: Any) -> bool:
         if any(kind_of(f) in _SEQUENCES for f in values):
             return False
         return kinds <= {"feature", "branch"}
+    if kinds == {"branch"}:
+        # One question at every position, put to its branches: nothing looks at another position.
+        others = [f for i, axis in enumerate(axes) for f in axis if i != at]
+        asked = {kind_of(f) for f in others if f[0].product is product}
+        return asked <= {"learned"} and any(kind_of(f) in _SEQUENCES for f in others)
     summed = {kind_of(factor) for factor in product.contracted}
     return kinds == {"feature"} and bool(summed & _SEQUENCES) and not summed & {"feature"}

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from limelight.capture.torch.trace import functions as kinds
-from limelight.capture.torch.trace.after import IN_PLACE, After, Final, carried, mixed
+from limelight.capture.torch.trace.after import IN_PLACE, After, Final, carried
+from limelight.capture.torch.trace.heads import combined, mixed
+from limelight.capture.torch.trace.picking import picked
 
 if TYPE_CHECKING:
     from limelight.capture.torch.trace.provenance import Provenance, SoftmaxUse
@@ -66,7 +68,7 @@ def followed(
         return _summed(step, fed, made) if any(known.weighing for known in fed) else made
     source, tensor = fed[at], step.fed[at]
     held = tuple(dict.fromkeys(use for known in fed for use in known.weights))
-    again = _mixed(step, fed, at, out)
+    again = picked(step, source.after, at, out, which) or _mixed(step, fed, at, out)
     if again is not None:
         _took_back(held, step.name)
         return replace(made, weights=held, sums=(), terms=(), features=False, after=again)
@@ -85,7 +87,9 @@ def followed(
     if not made.weights:
         return replace(made, weighing=weighing)
     afters = [known.after if known.weights else None for known in fed]
-    after = carried(step, afters, len(held) > 1, out, which)
+    several = len(held) > 1
+    heads = None if several or step.rearranges or len(fed) != 2 else combined(step, afters, out)
+    after = heads or carried(step, afters, several, out, which)
     return replace(made, after=after, weighing=weighing)
 
 

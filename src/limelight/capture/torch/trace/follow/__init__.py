@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from limelight.capture.torch.trace import functions as torch_functions
-from limelight.capture.torch.trace.follow import joins, layers, pointwise, products, sums, views
+from limelight.capture.torch.trace.follow import (
+    joins,
+    layers,
+    pointwise,
+    products,
+    sums,
+    views,
+    writes,
+)
 from limelight.capture.torch.trace.functions import Step
 from limelight.capture.torch.trace.labels import Axes, fit, fresh, kind_of, unknown
 
@@ -18,7 +26,8 @@ from limelight.capture.torch.trace.labels import Axes, fit, fresh, kind_of, unkn
 Rule = Callable[[Step, Sequence[Any], Any, int], Axes]
 
 RULES: dict[str, Rule] = {
-    **views.RULES, **joins.RULES, **layers.RULES, **sums.RULES, **products.RULES, **pointwise.RULES
+    **views.RULES, **joins.RULES, **layers.RULES, **sums.RULES, **products.RULES, **pointwise.RULES,
+    **writes.RULES,
 }  # fmt: skip
 
 

@@ -61,7 +61,14 @@ def _beside(fed: Sequence[Any], size: int) -> Axis:
     if size > 1 and all(p.learned for p in fed):
         return fresh(size, "learned")
     makers = {id(p.maker) for p in fed if p.maker is not None}
-    return fresh(size, "position" if len(makers) == 1 else "branch")
+    # What a layer made, beside what went into it: stages of the same positions.
+    stages = all(map(_placed, fed)) and any(p.maker is None and not p.learned for p in fed)
+    return fresh(size, "position" if len(makers) == 1 and not stages else "branch")
+
+
+def _placed(known: Any) -> bool:
+    """Say whether a part holds positions of its own."""
+    return any(kind_of(factor) in {"input", "position"} for axis in known.axes for factor in axis)
 
 
 def _whole(parts: Sequence[Any], size: int) -> Axis | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from limelight.capture.torch.trace.follow.views import argument
 from limelight.capture.torch.trace.functions import Step
-from limelight.capture.torch.trace.labels import Axes, Axis, kind_of
+from limelight.capture.torch.trace.labels import Axes, Axis, kind_of, size_of
 
 
 def written(step: Step, fed: Sequence[Any]) -> Axes:
@@ -47,5 +48,25 @@ def written(step: Step, fed: Sequence[Any]) -> Axes:
     return tuple(axes)
 
 
+def _scattered(step: Step, fed: Sequence[Any], out: Any, _: int) -> Axes:
+    """Follow values that were put where a tensor says, such as back where they were taken from."""
+    target, value, incoming = fed[0].axes, fed[-1].axes, step.fed[-1].shape
+    at = int(argument(step, "dim", 1)) % out.dim()
+    axes = list(target)
+    for axis, size in enumerate(out.shape):
+        if axis == at:
+            whole = value[axis]
+            while len(whole) == 1 and size_of(whole) != size:
+                whole = whole[0][0].source
+            if whole and size_of(whole) == size:
+                axes[axis] = whole
+        elif incoming[axis] == size and _says(value[axis]):
+            axes[axis] = value[axis]
+    return tuple(axes)
+
+
 def _says(axis: Axis) -> bool:
     return bool(axis) and all(kind_of(factor) != "unknown" for factor in axis)
+
+
+RULES = dict.fromkeys(("scatter", "scatter_add"), _scattered)

@@ -53,7 +53,7 @@ def run(request, tmp_path_factory):
 
 
 def whole(run, example, head):
-    site = run.site("a").isel(example=example)
+    site = run.stored("a").isel(example=example)
     allowed = site["allowed"]
     allowed = allowed.isel(head=head) if "head" in allowed.dims else allowed
     return site["weights"].isel(head=head).values, allowed.values

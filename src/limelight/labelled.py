@@ -152,6 +152,64 @@ def checked(result: Any, weights: xr.DataArray, function: Callable[..., Any]) ->
     )
 
 
+def counting(result: xr.DataArray, weights: xr.DataArray) -> xr.DataArray:
+    """Make a measure NaN for queries that do not count, where weights say which those are.
+
+    Parameters
+    ----------
+    result : DataArray
+        What a measure gave.
+    weights : DataArray [..., query, key]
+        Those of a site carry ``query_valid``; in these a row without any weight is one of a head
+        that allows its query no key.
+
+    Returns
+    -------
+    DataArray
+        The same object where every query counts, or nothing says so.
+    """
+    valid = _valid(weights)
+    if valid is None or "query" not in result.dims:
+        return result
+    left_out = ~valid.broadcast_like(result).transpose(*result.dims).values.astype(np.bool_)
+    nothing = (result.values == 0) & ~left_out
+    if nothing.any() and {*result.dims, "key"} == set(weights.dims):
+        rows = weights.transpose(*result.dims, "key").values[nothing]
+        left_out[nothing] = ~rows.any(axis=-1)
+    if not left_out.any():
+        return result
+    kind = np.result_type(result.dtype, np.float32)
+    return result.copy(data=np.where(left_out, np.nan, result.values).astype(kind))
+
+
+def emptied(weights: xr.DataArray) -> xr.DataArray:
+    """Make rows of queries that do not count 0, for a measure that sums queries up.
+
+    Parameters
+    ----------
+    weights : DataArray [..., query, key]
+
+    Returns
+    -------
+    DataArray
+        The same object where every query counts, or nothing says so.
+    """
+    valid = _valid(weights)
+    if valid is None or bool(valid.all()):
+        return weights
+    return weights.where(valid, 0).transpose(*weights.dims)
+
+
+def _valid(weights: xr.DataArray) -> xr.DataArray | None:
+    """Return which queries count, of weights that say so."""
+    if "query_valid" not in weights.coords:
+        return None
+    valid: xr.DataArray = weights.coords["query_valid"]
+    if "query" not in valid.dims or not set(valid.dims) <= set(weights.dims):
+        return None
+    return valid
+
+
 def with_dims(values: Any, name: str, needs: tuple[str, ...]) -> xr.DataArray:
     """Return weights with dims, which they must have or can be given.
 

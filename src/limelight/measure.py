@@ -17,7 +17,7 @@ import xarray as xr
 from limelight import renamed
 from limelight.errors import CatalogueError, LimelightError
 from limelight.labelled import POSITION as POSITION
-from limelight.labelled import allowed_of, by_rows, checked, waits, with_dims
+from limelight.labelled import allowed_of, by_rows, checked, counting, emptied, waits, with_dims
 from limelight.labelled import positions as positions
 
 #: What is recorded beside measures: how many rows hold a NaN, and, under a measure's name that ends
@@ -164,7 +164,8 @@ def analysis(
 
     The function is given ``weights`` and ``allowed``: a labelled bool array, or None where every
     key may be attended to. It then also takes plain arrays whose last dims are ``needs``, refuses
-    arrays that lack them, and names its units on the result.
+    arrays that lack them, and names its units on the result. Where weights say which queries are
+    valid, in a coordinate, the result is NaN for the others, and for rows without any weight.
 
     Parameters
     ----------
@@ -207,7 +208,8 @@ def analysis(
 
             def measure(rows: xr.DataArray, mask: xr.DataArray | None) -> xr.DataArray:
                 given = (mask,) if takes_allowed else ()
-                return checked(function(rows, *given, **options), rows, function)
+                rows = emptied(rows) if "query" in over else rows
+                return counting(checked(function(rows, *given, **options), rows, function), rows)
 
             whole = "query" in over or not waits(labelled)
             result = measure(labelled, mask) if whole else by_rows(measure, labelled, mask)

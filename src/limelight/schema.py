@@ -21,6 +21,10 @@ variable           dims                            law
 ``key_token``      example, key                    text; optional
 =================  ==============================  =================================================
 
+``query_valid``, ``key_valid`` and tokens are coordinates, so that ``weights`` and what is computed
+from them say which queries count: measures are NaN for the others, and means leave them out. What
+``capture`` returns holds in those rows what the model computed; what is read from a run, NaN.
+
 and the attributes ``module`` (path of the module in its model), ``kind`` (``self``, ``cross`` or
 ``pooling``: a softmax over positions with a single query), ``module_class``, ``framework``,
 ``mode`` (always ``inference``) and ``dropout`` (always ``before``: weights are taken before
@@ -36,6 +40,7 @@ from typing import Final, get_args
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from limelight.errors import DimensionError
 from limelight.facts import Kind
@@ -61,6 +66,39 @@ ROW_SUM_TOLERANCE: Final = 1e-4
 #: The same where the model itself computed the softmax in half precision (``attrs["dtype"]``): its
 #: weights are kept as they are. Up to 4096 keys 0.0016 and 0.003 were seen.
 HALF_TOLERANCES: Final = {"float16": 4e-3, "bfloat16": 1e-2}
+
+
+#: What says of a site's positions whether they count and what they are: coordinates of its weights.
+POSITIONS: Final = ("query_valid", "key_valid", "query_token", "key_token")
+
+
+def valid_rows(site: xr.Dataset) -> NDArray[np.bool_] | None:
+    """Tell which rows of a site's weights count.
+
+    Parameters
+    ----------
+    site : Dataset
+
+    Returns
+    -------
+    array [example, head or 1, query], optional
+        bool; False where the query is not valid, or its head allows it no key. None if nothing says
+        so: all count.
+
+    Examples
+    --------
+    >>> weights = xr.DataArray(np.full((1, 2, 1, 4), 0.25), dims=SITE_DIMS)
+    >>> site = xr.Dataset({"weights": weights, "query_valid": ((EXAMPLE, QUERY), [[False]])})
+    >>> valid_rows(site)
+    array([[[False]]])
+    """
+    rows = None
+    if "allowed" in site and HEAD in site["allowed"].dims:
+        rows = np.asarray(site["allowed"].any(KEY).transpose(EXAMPLE, HEAD, QUERY).values)
+    if "query_valid" in site:
+        valid = np.asarray(site["query_valid"].transpose(EXAMPLE, QUERY).values, np.bool_)[:, None]
+        rows = valid if rows is None else rows & valid
+    return rows
 
 
 def check(site: xr.Dataset) -> xr.Dataset:

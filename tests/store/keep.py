@@ -116,7 +116,7 @@ def contents(folder: Path) -> dict[str, np.ndarray]:
                 if cells is not None:
                     held[f"barred/{step}/{example}/{name}"] = ~cells
         for name in run.sites_at(step):
-            part = run.site(name, step)
+            part = run.stored(name, step)
             if part.sizes["query"] == LONG:
                 part = part.isel(query=slice(None, None, 400), key=slice(None, None, 50))
                 large = run.pooled(name, step, 0, 0)

@@ -132,7 +132,9 @@ class TestComeAndGo:
             sites, numbers = made(step)
             assert set(run.sites_at(step)) == set(sites)
             for name, dataset in sites.items():
-                np.testing.assert_allclose(run.weights(name, step), dataset["weights"], atol=1e-3)
+                np.testing.assert_allclose(
+                    run.stored(name, step)["weights"], dataset["weights"], atol=1e-3
+                )
                 grid = answer(run, Query("grid", step=step))
                 shown = [grid[f"cells_{at}"].attrs["site"] for at in range(len(sites))]
                 assert shown == list(run.sites_at(step))
@@ -189,7 +191,7 @@ class TestComeAndGo:
         with Writer(tmp_path, precision="compact") as writer:
             writer.append(0, tree=_tree(a=made))
         run = open_run(tmp_path)
-        read = run.site("a")
+        read = run.stored("a")
         assert (read.attrs["stage"], run.sites["a"].reading) == (
             "after mixing heads", "or heads as queries",
         )  # fmt: skip

@@ -125,7 +125,9 @@ class TestVisibility:
         assert run.steps.tolist() == [0, 10, 20, 30, 40]
         np.testing.assert_array_equal(run.epochs, [0, 1, 2, 9, 4])
         wanted = two_sites(99)["encoder/attention"]["weights"]
-        np.testing.assert_allclose(run.weights("encoder/attention", 30), wanted, atol=2**-12)
+        np.testing.assert_allclose(
+            run.stored("encoder/attention", 30)["weights"], wanted, atol=2**-12
+        )
 
     def test_an_open_run_shows_new_steps_when_it_looks_again(self, run_dir):
         run = open_run(run_dir)

@@ -42,7 +42,7 @@ class TestMaps:
         with Writer(folder, precision=form) as writer:
             record(writer, 7, {"a/b": made})
         run = open_run(folder)
-        read = run.site("a/b", 7)
+        read = run.stored("a/b", 7)
         wanted, got = made["weights"].values, read["weights"].values
         assert got.dtype == np.float32
         if form == "float16":
@@ -101,7 +101,7 @@ class TestMaps:
         run = open_run(tmp_path)
         assert list(run.sites) == ["c", "a", "b"]
         for name, dataset in made.items():
-            np.testing.assert_allclose(run.weights(name), dataset["weights"], atol=2**-12)
+            np.testing.assert_allclose(run.stored(name)["weights"], dataset["weights"], atol=2**-12)
 
     def test_any_reader_of_zarr_understands_it(self, run_dir):
         run = open_run(run_dir)
@@ -110,7 +110,7 @@ class TestMaps:
         assert weights.shape == (64, 1, 2, 3, 6, 6)  # room for the next ones too
         assert weights.metadata.dimension_names[-2:] == ("query", "key")
         np.testing.assert_array_equal(
-            weights[1, 0].astype("f4"), run.weights("encoder/attention", 10).values
+            weights[1, 0].astype("f4"), run.stored("encoder/attention", 10)["weights"].values
         )
         (sealed,) = (sidecar(run_dir) / "rows").iterdir()
         with zarr.storage.ZipStore(sealed, mode="r") as store:

@@ -79,11 +79,11 @@ def test_it_says_them_and_is_read_with_them(changed):
     assert facts["sizes"]["bins"] == run.sizes.bins == bins
     for step in (0, 1):
         for name, made in sites(step).items():
-            error = run.site(name, step)["weights"].attrs.get("max_error", 2**-12)
+            error = run.stored(name, step)["weights"].attrs.get("max_error", 2**-12)
             wanted = made.load()
             for variable in ("allowed", "query_valid", "key_valid"):
                 np.testing.assert_array_equal(run.site(name, step)[variable], wanted[variable])
-            weights = run.weights(name, step)
+            weights = run.stored(name, step)["weights"]
             np.testing.assert_allclose(weights, wanted["weights"], rtol=0, atol=error)
             part = {"example": 1, "head": 1, "query": slice(14, 40), "key": slice(15, 33)}
             np.testing.assert_array_equal(weights.isel(part), weights.values[1, 1, 14:40, 15:33])
@@ -113,7 +113,10 @@ def test_overviews_have_its_sides_and_cover_the_whole_map(changed):
     edges = np.arange(side + 1) * POSITIONS // side
     grid = answer(run, Query("grid", step=1, example=1))
     for at, name in enumerate(run.sites):
-        maps, allowed = run.weights(name, 1).values[1], run.site(name, 1)["allowed"].values[1]
+        maps, allowed = (
+            run.stored(name, 1)["weights"].values[1],
+            run.site(name, 1)["allowed"].values[1],
+        )
         cells, covered = grid[f"cells_{at}"].values, grid[f"allowed_{at}"].values
         assert cells.shape == (2, side, side)
         for row, column in np.ndindex(side, side):
@@ -133,7 +136,7 @@ def test_large_maps_are_pooled_with_its_strides(changed):
     if strides is None:
         assert pooled is None
         return
-    weights = run.weights("vectors", 1).values[1, 0]
+    weights = run.stored("vectors", 1)["weights"].values[1, 0]
     allowed = run.site("vectors", 1)["allowed"].values[1]
     count = -(-POSITIONS // strides[0]), -(-POSITIONS // strides[1])
     every = slice(0, count[0]), slice(0, count[1])

@@ -54,7 +54,7 @@ def test_what_is_read_is_what_was_written_within_the_stated_error(
     )  # fmt: skip
     run = written(tmp_path_factory.mktemp("run"), made, precision=form)
     assert run.sites["a"].features == 2
-    read, wanted = run.site("a"), site_of(made)
+    read, wanted = run.stored("a"), site_of(made)
     error = read["weights"].attrs["max_error"]
     assert error == run.vectors("a").precision.max_error <= 1.1e-2
     np.testing.assert_allclose(read["weights"].values, made.dense(), rtol=0, atol=error)
@@ -204,7 +204,9 @@ class TestPictures:
                 )
         run, dense = open_run(tmp_path / "vectors"), open_run(tmp_path / "maps")
         for kind, factors in made.items():
-            np.testing.assert_allclose(run.weights(kind).values, factors.dense(), rtol=0, atol=1e-3)
+            np.testing.assert_allclose(
+                run.stored(kind)["weights"].values, factors.dense(), rtol=0, atol=1e-3
+            )
             for example in range(2):
                 wanted = dense.overview(0, example)[kind][0].astype(int)
                 assert np.abs(run.overview(0, example)[kind][0].astype(int) - wanted).max() <= 1
@@ -229,7 +231,7 @@ class TestPictures:
     def test_a_large_map_is_pooled_too(self, tmp_path, kind):
         made = vectors(positions=75, examples=2, heads=2, kind=kind)
         run = written(tmp_path, made, sizes=POOLED)
-        whole, allowed = run.weights("a").values, run.site("a")["allowed"]
+        whole, allowed = run.stored("a")["weights"].values, run.site("a")["allowed"]
         allowed = allowed.broadcast_like(run.weights("a")).values
         for example, head in np.ndindex(2, 2):
             pooled = run.pooled("a", 0, example, head)

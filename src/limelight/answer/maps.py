@@ -118,7 +118,7 @@ def _whole(run: Run, heads: list[Head], query: Query) -> dict[str, xr.Variable]:
     choice: dict[str, Any] = {"head": first.head}
     if query.example is not None:
         choice["example"] = first.example
-    recorded = run.site(first.site, first.step)
+    recorded = run.stored(first.site, first.step)
     chosen = recorded.isel({key: at for key, at in choice.items() if key in recorded.dims}).load()
     names = ("weights", "allowed", "query_valid", "key_valid")
     variables = {name: xr.Variable(chosen[name].dims, chosen[name].values) for name in names}

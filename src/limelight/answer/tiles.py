@@ -91,7 +91,7 @@ class Head:
         """Walk over a part, some rows at a time: where they start, weights, what is allowed."""
         factors = self.factors(rows, columns)
         if factors is None:
-            site = self.run.site(self.site, self.step).isel(example=self.example)
+            site = self.run.stored(self.site, self.step).isel(example=self.example)
             site = site.isel(head=self.head, key=slice(*columns))
             for start in range(rows[0], rows[1], _STRIP):
                 part = site.isel(query=slice(start, min(start + _STRIP, rows[1])))

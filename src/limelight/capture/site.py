@@ -129,7 +129,9 @@ def label(captured: CapturedAttention, probe: Probe) -> xr.Dataset:
     key_valid = ~padding & (np.arange(keys) < end)
     variables["query_valid"] = ((schema.EXAMPLE, schema.QUERY), query_valid)
     variables["key_valid"] = ((schema.EXAMPLE, schema.KEY), key_valid)
-    return schema.check(xr.Dataset(variables, attrs=_facts(captured, probe)))
+    site = schema.check(xr.Dataset(variables, attrs=_facts(captured, probe)))
+    # Weights stay what the model computed; what they carry tells measures which rows to leave out.
+    return site.set_coords([name for name in schema.POSITIONS if name in site])
 
 
 def _cells(

@@ -46,7 +46,9 @@ def stack(tree: xr.DataTree) -> xr.Dataset:
     >>> dict(stack(xr.DataTree.from_dict({"a": site, "b": site})).sizes)["layer"]
     2
     """
-    sites = [node.to_dataset(inherit=False) for node in tree.subtree if "weights" in node.data_vars]
+    nodes = [node.to_dataset(inherit=False) for node in tree.subtree if "weights" in node.data_vars]
+    marks = [name for name in schema.POSITIONS if any(name in site.coords for site in nodes)]
+    sites = [site.reset_coords([name for name in marks if name in site]) for site in nodes]
     sites.sort(key=lambda site: int(site.attrs.get("order", 0)))
     if not sites:
         raise UnequalSitesError(
@@ -76,6 +78,7 @@ def stack(tree: xr.DataTree) -> xr.Dataset:
             "module": (schema.LAYER, np.array(names, dtype=np.str_)),
         }
     )
+    joined = joined.set_coords([name for name in marks if name in joined])
     return joined.transpose(
         schema.EXAMPLE, schema.LAYER, schema.HEAD, schema.QUERY, schema.KEY, missing_dims="ignore"
     )

@@ -8,6 +8,7 @@ O(T²). May import NumPy and xarray only.
 from limelight.factors.lazy import factors_of as factors_of
 from limelight.factors.lazy import lazy_allowed as lazy_allowed
 from limelight.factors.lazy import lazy_weights as lazy_weights
+from limelight.factors.lazy import without_padding as without_padding
 from limelight.factors.vectors import BLOCK as BLOCK
 from limelight.factors.vectors import Factors as Factors
 from limelight.factors.vectors import blocks as blocks

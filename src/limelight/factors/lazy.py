@@ -7,6 +7,8 @@ variables; and, of whole ones, the factors again.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,31 @@ def lazy_allowed(rule: Rule, shape: tuple[int, int, int, int]) -> xr.Variable:
     array = _Allowed(rule, shape)
     dims = schema.SITE_DIMS if rule.by_head else (schema.EXAMPLE, schema.QUERY, schema.KEY)
     return xr.Variable(dims, indexing.LazilyIndexedArray(array))
+
+
+def without_padding(weights: xr.Variable, rows: Callable[[], NDArray[np.bool_]]) -> xr.Variable:
+    """Return weights whose rows that do not count are NaN.
+
+    Parameters
+    ----------
+    weights : Variable [example, head, query, key]
+        In memory or not.
+    rows : callable
+        Returns which rows count [example, head or 1, query]; asked when values are looked at.
+
+    Returns
+    -------
+    Variable
+        In memory if ``weights`` are.
+    """
+    if not weights._in_memory:  # xarray keeps no public door to it
+        lazily = indexing.LazilyIndexedArray(_Rows(weights, rows))
+        return xr.Variable(weights.dims, lazily, weights.attrs)
+    counting = rows()
+    if counting.all():
+        return weights
+    values = np.where(counting[..., None], weights.values, np.float32(np.nan))
+    return xr.Variable(weights.dims, values, weights.attrs)
 
 
 def factors_of(weights: xr.DataArray) -> Factors | None:
@@ -101,6 +128,35 @@ class _Weights(BackendArray):
             for ordinal, head in enumerate(ranges[1]):
                 weights[at, ordinal] = self.factors.weights(example, head, index[2], index[3])
         return weights[tuple(0 if isinstance(i, (int, np.integer)) else slice(None) for i in key)]
+
+
+class _Rows(BackendArray):
+    """Weights that are computed or read, NaN in rows that do not count."""
+
+    def __init__(self, weights: xr.Variable, rows: Callable[[], NDArray[np.bool_]]) -> None:
+        self.weights = weights
+        self.shape = weights.shape
+        self.dtype = np.dtype(np.float32)
+        self._rows = cache(rows)
+
+    @property
+    def factors(self) -> Factors | None:
+        """What the weights are computed from."""
+        return getattr(getattr(self.weights._data, "array", None), "factors", None)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        support = indexing.IndexingSupport.OUTER
+        return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[np.float32]:
+        values = np.asarray(self.weights[key].values, np.float32)
+        counting = np.broadcast_to(self._rows(), self.shape[:3])
+        for axis, part in reversed(list(enumerate(key[:3]))):
+            counting = counting[(slice(None),) * axis + (part,)]
+        if counting.all():
+            return values
+        by_key = not isinstance(key[3], int | np.integer)
+        return np.where(counting[..., None] if by_key else counting, values, np.float32(np.nan))
 
 
 class _Allowed(BackendArray):

@@ -278,7 +278,7 @@ class AdapterConformance:
         assert set(run.sites) == set(wanted)
         assert set(run.parameter_names) == set(_named_parameters(model))
         for name, site in wanted.items():
-            _close(run.weights(name, step=7).values, site["weights"].values, 2**-11, name)
+            _close(run.stored(name, step=7)["weights"].values, site["weights"].values, 2**-11, name)
 
 
 @contextmanager

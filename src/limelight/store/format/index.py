@@ -69,6 +69,8 @@ class Line:
         Whether an overview cell holds a NaN.
     wide : tuple of str
         Sites whose vectors are stored in single precision.
+    padded : tuple of str, optional
+        Sites of which not every row counts; None where an earlier limelight did not say.
     """
 
     step: int
@@ -84,6 +86,7 @@ class Line:
     by_head: tuple[str, ...] = ()
     nan: bool = False
     wide: tuple[str, ...] = ()
+    padded: tuple[str, ...] | None = None
 
     @property
     def parameters(self) -> bool:
@@ -261,7 +264,7 @@ def _line(facts: dict[str, Any]) -> Line:
         raise ValueError("no whole numbers")
     if min(given["step"], given["row"], given.get("layout", 0)) < 0:
         raise ValueError("a number below 0")
-    epoch, tables = facts["epoch"], facts.get("tables")
+    epoch, tables, padded = facts["epoch"], facts.get("tables"), facts.get("padded")
     if tables is None:  # an earlier limelight: parameters, or none
         tables = [PARAMETER] if facts["parameters"] else []
     return Line(
@@ -274,4 +277,5 @@ def _line(facts: dict[str, Any]) -> Line:
         by_head=tuple(map(str, facts["by_head"])),
         nan=bool(facts["nan"]),
         wide=tuple(map(str, facts.get("wide", ()))),
+        padded=None if padded is None else tuple(map(str, padded)),
     )

@@ -31,8 +31,13 @@ class _Maps(BackendArray):
         )
 
 
-def lazy(shape: tuple[int, ...], read: Read, dtype: Any = np.float32) -> xr.Variable:
-    """Return a variable [example, head, query, key] whose values are read when needed.
+def lazy(
+    shape: tuple[int, ...],
+    read: Read,
+    dtype: Any = np.float32,
+    dims: tuple[str, ...] = schema.SITE_DIMS,
+) -> xr.Variable:
+    """Return a variable, [example, head, query, key] if not said else, read when it is needed.
 
     Parameters
     ----------
@@ -41,9 +46,10 @@ def lazy(shape: tuple[int, ...], read: Read, dtype: Any = np.float32) -> xr.Vari
         Takes one index per dim (an int, a slice, or an array of ints) and returns the values.
     dtype : dtype
         Of the values.
+    dims : tuple of str
 
     Returns
     -------
     Variable
     """
-    return xr.Variable(schema.SITE_DIMS, indexing.LazilyIndexedArray(_Maps(shape, read, dtype)))
+    return xr.Variable(dims, indexing.LazilyIndexedArray(_Maps(shape, read, dtype)))

@@ -6,6 +6,7 @@ sites, small pictures.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import xarray as xr
 
 from limelight import schema
 from limelight.errors import NotRecordedError
+from limelight.factors import without_padding
 from limelight.store.format import overview as pictures
 from limelight.store.format.description import NOTES, ONE_LAYOUT, Site
 from limelight.store.format.index import Line
@@ -26,7 +28,26 @@ Picture = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]
 
 
 def weights(opened: Opened, at: Located, line: Line) -> xr.DataArray:
-    """Return a site's maps, to be read when they are looked at."""
+    """Return a site's maps, to be read when they are looked at; NaN in rows that do not count."""
+    return _counting(_site(opened, at, line, _lazy_valid), at, line)["weights"]
+
+
+def site(opened: Opened, at: Located, line: Line) -> xr.Dataset:
+    """Return a site as :mod:`limelight.schema` describes it."""
+    return _counting(whole_site(opened, at, line), at, line)
+
+
+def _counting(whole: xr.Dataset, at: Located, line: Line) -> xr.Dataset:
+    """Make rows that do not count NaN, and what says so coordinates."""
+    counting = whole["weights"].variable
+    if line.padded is None or at.site.name in line.padded:
+        counting = without_padding(counting, lambda: np.asarray(schema.valid_rows(whole)))
+    marks = [name for name in schema.POSITIONS if name in whole]
+    return whole.assign(weights=counting).set_coords(marks)
+
+
+def _weights(opened: Opened, at: Located, line: Line) -> xr.DataArray:
+    """Return a site's maps as they are on disk."""
     attrs = _attrs(at.site)
     if (stored := vectors(opened, at, line)) is None:
         variable = _whole_weights(opened, at, line)
@@ -56,14 +77,18 @@ def pooled(opened: Opened, at: Located, line: Line, example: int, head: int) -> 
 
 
 def whole_site(opened: Opened, at: Located, line: Line) -> xr.Dataset:
-    """Return a site's maps and what belongs to them."""
+    """Return a site's maps as they are on disk, and what belongs to them."""
+    return _site(opened, at, line, _read_valid)
+
+
+def _site(opened: Opened, at: Located, line: Line, valid: Callable[..., Any]) -> xr.Dataset:
     site, stored = at.site, vectors(opened, at, line)
     variables: dict[str, Any] = {
-        "weights": weights(opened, at, line).variable,
+        "weights": _weights(opened, at, line).variable,
         "allowed": _whole_allowed(opened, at, line) if stored is None else stored.allowed(),
     }
-    for dim, flags in zip((schema.QUERY, schema.KEY), valid(opened, at, line), strict=True):
-        variables[f"{dim}_valid"] = ((schema.EXAMPLE, dim), flags)
+    for dim in (schema.QUERY, schema.KEY):
+        variables[f"{dim}_valid"] = valid(opened, at, line, dim)
     if stored is not None and (share := stored.sink_weights()) is not None:
         variables["sink_weight"] = (schema.SITE_DIMS[:3], share)
     for token, dim, table in (
@@ -80,11 +105,29 @@ def valid(
     opened: Opened, at: Located, line: Line
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return which of a site's queries and keys are valid [example, position]."""
-    queries, keys = (
-        opened.arrays.keep(at.specs[f"{dim}_valid"], line.masks, line.step, at.ordinal)
-        for dim in (schema.QUERY, schema.KEY)
-    )
+    queries, keys = (_valid(opened, at, line, dim) for dim in (schema.QUERY, schema.KEY))
     return queries, keys
+
+
+def _valid(opened: Opened, at: Located, line: Line, dim: str) -> np.ndarray[Any, Any]:
+    return opened.arrays.keep(at.specs[f"{dim}_valid"], line.masks, line.step, at.ordinal)
+
+
+def _read_valid(opened: Opened, at: Located, line: Line, dim: str) -> xr.Variable:
+    return xr.Variable((schema.EXAMPLE, dim), _valid(opened, at, line, dim))
+
+
+def _lazy_valid(opened: Opened, at: Located, line: Line, dim: str) -> xr.Variable:
+    """Return a variable [example, position] of what is valid, to be read when it is looked at."""
+
+    def read(key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
+        flags = _valid(opened, at, line, dim)
+        for axis, part in reversed(list(enumerate(key))):
+            flags = flags[(slice(None),) * axis + (part,)]
+        return flags
+
+    spec = at.specs[f"{dim}_valid"]
+    return lazy(spec.tail[1:], read, bool, (schema.EXAMPLE, dim))
 
 
 def images(opened: Opened) -> np.ndarray[Any, Any] | None:

@@ -83,9 +83,11 @@ class Run(Recorded):
         Returns
         -------
         DataArray [example, head, query, key]
-            float32. Taking one example and head reads that head only; where vectors are stored, a
-            part of it is computed from the part of them it needs, and ``attrs["max_error"]`` says
-            how far a weight may be off.
+            float32. Rows that do not count are NaN: of padding, or of a head that allows a query no
+            key; so ``ll.entropy(weights).mean("query")`` is what the tab shows. Coordinates say
+            which queries and keys are valid, and their tokens, if recorded. Taking one example and
+            head reads that head only; where vectors are stored, a part of it is computed from the
+            part of them it needs, and ``attrs["max_error"]`` says how far a weight may be off.
 
         Raises
         ------
@@ -109,7 +111,32 @@ class Run(Recorded):
         Returns
         -------
         Dataset
-            ``weights`` and ``allowed`` lazy; ``query_valid``, ``key_valid``; tokens if recorded.
+            ``weights`` and ``allowed`` lazy, rows that do not count NaN; ``query_valid``,
+            ``key_valid`` and, if recorded, tokens are coordinates.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such site or step.
+        StoreError
+            If a file is damaged.
+        """
+        return maps.site(self._opened, *self._attended(site, step))
+
+    def stored(self, site: str, step: int = -1) -> xr.Dataset:
+        """Return one site as it lies on disk: rows that do not count hold what the model computed.
+
+        Parameters
+        ----------
+        site : str
+            A name in :attr:`sites`.
+        step : int
+            A recorded step; negative counts from the newest.
+
+        Returns
+        -------
+        Dataset
+            As :meth:`site`, for screens, which draw padding apart; measures want :meth:`site`.
 
         Raises
         ------

@@ -96,6 +96,10 @@ def _stored(
 
     def make(site: xr.Dataset) -> tuple[np.ndarray[Any, Any], Pictures]:
         maps = np.asarray(site["weights"].transpose(*schema.SITE_DIMS).values, np.float32)
+        rows = schema.valid_rows(site)
+        if rows is not None and not rows.all():
+            # A NaN on disk is a diverged model's; what does not count is empty there.
+            maps = np.where(np.isnan(maps) & ~rows[..., None], np.float32(0), maps)
         return form.encode(maps), pictures(maps, sides)
 
     cores = os.cpu_count() or 1

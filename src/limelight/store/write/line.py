@@ -56,4 +56,5 @@ def begin(
         images=images,
         digest="" if pattern is None else pattern.digest,
         by_head=() if pattern is None else pattern.by_head,
+        padded=() if pattern is None else pattern.padded,
     )

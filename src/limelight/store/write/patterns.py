@@ -52,6 +52,14 @@ class Pattern:
     valid: dict[str, Masks]
     uniform: np.ndarray[Any, Any] | None
 
+    @property
+    def padded(self) -> tuple[str, ...]:
+        """Sites of which perhaps not every row counts."""
+        return tuple(
+            name for name, (queries, _) in self.valid.items()
+            if name in self.by_head or not queries.all()
+        )  # fmt: skip
+
 
 def pattern_of(step: Step, settled: Settled) -> Pattern:
     """Return what may be attended to in a step.

@@ -22,7 +22,8 @@ STUB = Path(limelight.__file__).with_suffix(".pyi")
 def stub() -> str:
     """Return the text of ``limelight/__init__.pyi``: every public name, and where it lies."""
     imports = ["from limelight import errors as errors"]
-    homes, called = (vars(limelight)[name] for name in ("_HOMES", "_CALLED"))
+    homes, called = vars(limelight)["_homes"](), vars(limelight)["_CALLED"]
+    homes.pop("errors")
     for name, home in sorted(homes.items(), key=lambda item: item[::-1]):
         imports.append(f"from {home} import {called.get(name, name)} as {name}")
     names = [f'    "{name}",' for name in limelight.__all__]

@@ -2,16 +2,15 @@
 
 ``import limelight as ll`` is light: what a name needs is loaded when the name is first used, and
 no framework is loaded before a model of its own comes in. Measures are there under the names of
-their files, such as ``ll.entropy``; those of other packages are in ``ll.catalogue()``.
+their files, such as ``ll.entropy``; those of other packages are in ``ll.catalogue()``. Nothing of
+limelight is imported here: TensorBoard loads this file to find the tab, which says so where another
+is missing or broken.
 """
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
-
-from limelight import errors as errors
-from limelight import renamed, rooms
 
 __version__ = "0.1.0"
 
@@ -24,6 +23,7 @@ _HOMES = {
     "TrainerCallback": "limelight.apps.transformers",
     "capture": "limelight.capture",
     "catalogue": "limelight.catalogue",
+    "errors": "limelight.errors",
     "gate": "limelight.capture",
     "open_run": "limelight.store",
     "sites": "limelight.capture",
@@ -33,30 +33,40 @@ _HOMES = {
 # Modules that can be called, and the function that is then called.
 _CALLED = {"capture": "capture", "catalogue": "analyses"}
 
+# Public names that are modules.
+_MODULES = {*_CALLED, "errors"}
+
 # Names of the release before; they go with the next one.
 _RENAMED = {"sink": "first_key_share"}
 
-_HOMES |= rooms.homes("analyses", beside=_HOMES)
 
-# Type checkers read it in the stub beside this file.
-__all__ = sorted([*_HOMES, "errors"])  # noqa: PLE0605  # sorted returns a list
+def _homes() -> dict[str, str]:
+    """Return every public name, and the module that holds it."""
+    # Not by `from limelight import`, which would ask for the name here.
+    measures: dict[str, str] = importlib.import_module("limelight.rooms").homes(
+        "analyses", beside=_HOMES
+    )
+    return {**_HOMES, **measures}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # type checkers read it in the stub beside this file
+        return sorted(_homes())
     if name in _RENAMED:
+        renamed = importlib.import_module("limelight.renamed")
         renamed.warn(f"limelight.{name}", f"limelight.{_RENAMED[name]}")
         return __getattr__(_RENAMED[name])
-    home = _HOMES.get(name)
+    home = _HOMES.get(name) or (None if name.startswith("_") else _homes().get(name))
     if home is None:
         raise AttributeError(
             f"module 'limelight' has no attribute {name!r}. "
             f"A measure of another package is limelight.catalogue()[{name!r}]."
         )
     module = importlib.import_module(home)
-    value = module if name in _CALLED else getattr(module, name)
+    value = module if name in _MODULES else getattr(module, name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__getattr__("__all__")})

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from limelight.apps.answer_pool import AnswerPool
+from limelight.apps.answer_pool import AnswerPool, Unwanted
+from limelight.errors import UnavailableError
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="others give threads no priority")
 
@@ -67,3 +68,40 @@ def test_products_stay_on_the_thread_that_asks():
     pools = AnswerPool().do(act)
     threads = {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
     assert threads <= {1}
+
+
+def test_only_so_much_may_wait_and_what_nobody_waits_for_is_dropped(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    pool, busy, free = AnswerPool(most=2), threading.Event(), threading.Event()
+    done, outcomes = [], []
+
+    def hold():
+        busy.set()
+        free.wait(30)
+
+    def ask(number, wanted):
+        try:
+            outcomes.append(pool.do(lambda: done.append(number), wanted))
+        except Unwanted:
+            outcomes.append("unwanted")
+
+    threads = [threading.Thread(target=pool.do, args=(hold,))]
+    threads[0].start()
+    assert busy.wait(30)
+    gone = threading.Thread(target=ask, args=(1, lambda: False))
+    gone.start()
+    gone.join(30)  # comes back although nothing is free, and makes room
+    assert outcomes == ["unwanted"]
+    for number in (2, 3):
+        threads.append(threading.Thread(target=ask, args=(number, lambda: True)))
+        threads[-1].start()
+    while pool._waiting < 2:
+        pass
+    with pytest.raises(UnavailableError, match="while 2 others wait"):
+        pool.do(lambda: done.append(4))
+    free.set()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(done) == [2, 3]
+    assert pool.do(lambda: 5) == 5
+    assert pool._waiting == 0

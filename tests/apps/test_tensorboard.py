@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import types
@@ -27,9 +29,12 @@ with warnings.catch_warnings():
 from werkzeug.test import Client
 
 from limelight import facts
+from limelight.apps import desk
 from limelight.apps import tensorboard as plugin_module
 from limelight.apps.tensorboard import LimelightPlugin
+from limelight.budget import Budget
 from limelight.errors import LimelightWarning, StoreError
+from limelight.store.format.checked import signed
 from limelight.wire import decode
 
 ODD_NAMES = ["a/train", "日本語 モデル", "b&c=d#e", "<img src=x onerror=alert(1)>", "50%25 'off'"]
@@ -160,8 +165,13 @@ class TestCatalogue:
         from limelight.apps import runs
 
         opened = []
-        real = runs.open_run
-        monkeypatch.setattr(runs, "open_run", lambda path: opened.append(path) or real(path))
+
+        class Counted(runs.Run):
+            def __init__(self, path, **more):
+                opened.append(path)
+                super().__init__(path, **more)
+
+        monkeypatch.setattr(runs, "Run", Counted)
         tab = Tab(logs)
         for _ in range(3):
             tab.catalogue()
@@ -285,10 +295,8 @@ class TestAnswer:
             tab.refused(404, what="run", run=run.run_name)
 
     def test_an_answer_too_large_is_refused_before_it_is_read(self, tab, monkeypatch):
-        import limelight.answer
-
-        monkeypatch.setattr(plugin_module, "MOST_BYTES", 100)
-        monkeypatch.setattr(limelight.answer, "answer", lambda run, query: pytest.fail("was read"))
+        monkeypatch.setattr(desk, "MOST_BYTES", 100)
+        monkeypatch.setattr(desk, "answer", lambda run, query: pytest.fail("was read"))
         error = tab.refused(400, what="map", run="b&c=d#e", site="encoder/attention", head=0)
         assert error["came"].startswith("Got a question whose answer takes")
 
@@ -422,13 +430,12 @@ class TestAlive:
 
     def test_a_run_deleted_in_mid_answer_says_so(self, logs, monkeypatch):
         tab = Tab(logs)
-        import limelight.answer
 
         def vanish(run, query):
             shutil.rmtree(logs / "run")
             raise StoreError("A shard is gone.", "Wanted it.", "Check the disk.")
 
-        monkeypatch.setattr(limelight.answer, "answer", vanish)
+        monkeypatch.setattr(desk, "answer", vanish)
         assert tab.refused(404, what="grid", run="run")["code"] == "not-recorded"
 
     def test_a_newer_store_says_to_upgrade_and_hides_no_other_run(self, recorded, tmp_path):
@@ -456,12 +463,245 @@ class TestAlive:
         assert str(logs) not in error["came"] or "limelight" in error["came"]
 
     def test_an_unforeseen_failure_shows_no_trace(self, logs, monkeypatch, caplog):
-        import limelight.answer
-
-        monkeypatch.setattr(limelight.answer, "answer", lambda run, query: 1 / 0)
+        monkeypatch.setattr(desk, "answer", lambda run, query: 1 / 0)
         error = Tab(logs).refused(500, what="run", run="run")
         assert "division" not in str(error)
         assert "ZeroDivisionError" in caplog.text
+
+
+def a_line(change):
+    """Return what puts one line into an index, whole and signed, that says something absurd."""
+
+    def act(folder):
+        described = json.loads((folder / "limelight.json").read_text("utf-8"))
+        index = folder / "index.jsonl"
+        facts = json.loads(index.read_text().splitlines()[-1])
+        facts.pop("crc")
+        index.write_bytes(
+            index.read_bytes() + signed(json.dumps({**facts, **change}), described["run"]) + b"\n"
+        )
+
+    return act
+
+
+def in_its_place(name, make):
+    """Return what puts something else in the place of a file."""
+
+    def act(folder):
+        path = folder / name
+        path.unlink()
+        make(path)
+
+    return act
+
+
+def unreadable(folder):
+    """Make opening the run fail in a way that nobody foresaw, by its very name."""
+    (folder / "limelight.json").write_text('{"schema": ' + "[" * 100_000)
+
+
+BAD = {
+    "a step of 2^63": a_line({"step": 2**63}),
+    "a time of 400 digits": a_line({"time": 10**400}),
+    "a row of 2^63": a_line({"row": 2**63}),
+    "a folder for an index": in_its_place("index.jsonl", Path.mkdir),
+    "a loop for an index": in_its_place("index.jsonl", lambda path: path.symlink_to(path)),
+    "a pipe for an index": in_its_place("index.jsonl", os.mkfifo),
+    "a device for an index": in_its_place("index.jsonl", lambda p: p.symlink_to("/dev/zero")),
+    "a folder for a description": in_its_place("limelight.json", Path.mkdir),
+    "a loop for a description": in_its_place("limelight.json", lambda p: p.symlink_to(p)),
+    "a pipe for a description": in_its_place("limelight.json", os.mkfifo),
+    "a link into nothing": in_its_place("limelight.json", lambda p: p.symlink_to(p / "no")),
+    "depth": unreadable,
+}
+
+
+class TestOneBadRun:
+    @pytest.mark.parametrize("what", BAD)
+    def test_the_others_answer(self, logs, what):
+        shutil.copytree(logs / "run", logs / "bad")
+        BAD[what](logs / "bad" / "plugins" / "limelight")
+        tab = Tab(logs)
+        cards = {card["name"]: card for card in tab.catalogue()["runs"]}
+        assert set(cards) == {"run", "bad"}
+        assert (cards["run"]["steps"], cards["run"]["problem"]) == (3, None)
+        assert tab.answer(what="run", run="run").sizes["step"] == 3
+        response = tab.get("/answer", what="run", run="bad")
+        if response.status_code == 200:  # the rest of it is readable, and says what is not
+            assert decode(response.get_data()).attrs["problems"]
+        else:
+            assert response.status_code == 409
+            assert response.get_json()["error"] == cards["bad"]["problem"]
+
+    def test_what_nobody_foresaw_is_the_problem_of_its_run(self, logs, monkeypatch):
+        from limelight.apps import runs
+
+        shutil.copytree(logs / "run", logs / "bad")
+
+        class Odd(runs.Run):
+            @property
+            def sites(self):
+                if self.path.name == "bad":
+                    raise MemoryError("of all things")
+                return super().sites
+
+        monkeypatch.setattr(runs, "Run", Odd)
+        tab = Tab(logs)
+        cards = {card["name"]: card for card in tab.catalogue()["runs"]}
+        assert cards["run"]["problem"] is None
+        assert "MemoryError" in cards["bad"]["problem"]["came"]
+        tab.refused(409, what="run", run="bad")
+
+    @pytest.mark.parametrize("name", ["limelight.json", "index.jsonl", "rows", "data.zarr"])
+    def test_a_link_in_it_that_leads_out_of_the_log_folder_is_not_served(
+        self, logs, tmp_path, name
+    ):
+        path = logs / "run" / "plugins" / "limelight" / name
+        shutil.move(path, tmp_path / "secret")
+        path.symlink_to(tmp_path / "secret")
+        tab = Tab(logs)
+        (card,) = tab.catalogue()["runs"]
+        answers = [tab.get("/answer", run="run", **query) for query in (
+            {"what": "grid"}, {"what": "map", "site": "encoder/attention", "head": 0},
+            {"what": "parameters", "parameter": "dense/kernel"}, {"what": "summary"})]  # fmt: skip
+        assert {answer.status_code for answer in answers} <= {200, 404, 409}
+        assert card["problem"] or any(answer.status_code != 200 for answer in answers)
+
+    def test_a_link_to_another_folder_of_the_log_directory_is_served(self, logs):
+        path = logs / "run" / "plugins" / "limelight" / "data.zarr"
+        shutil.move(path, logs / "maps")
+        path.symlink_to(logs / "maps")
+        tab = Tab(logs)
+        assert tab.answer(what="map", run="run", site="encoder/attention", head=0)["weights"].size
+
+
+class TestManyRuns:
+    def test_cards_of_all_are_kept_and_what_is_open_has_one_budget(self, logs, monkeypatch):
+        from limelight.apps import runs
+
+        opened = []
+
+        class Counted(runs.Run):
+            def __init__(self, path, **more):
+                opened.append(path)
+                super().__init__(path, **more)
+
+        monkeypatch.setattr(runs, "Run", Counted)
+        small = Budget(60_000)  # room for one or two
+        monkeypatch.setattr(runs, "BUDGET", small)
+        folders = {}
+        for number in range(12):
+            shutil.copytree(logs / "run", logs / "copies" / str(number))
+            folders[str(number)] = str(logs / "copies" / str(number))
+        many = runs.Runs()
+        for _ in range(3):
+            assert len(many.catalogue(folders)["runs"]) == 12
+        assert len(opened) == 12
+        assert 0 < small.size <= 60_000
+        assert many.open("0", folders["0"]).steps.size == 3
+        many.catalogue({"0": folders["0"]})
+        assert list(many._known) == [folders["0"]]
+
+
+class TestCompression:
+    def ask(self, tab, encoding, **query):
+        headers = {"Accept-Encoding": encoding}
+        url = f"{ROUTES}/answer?{urlencode(query, doseq=True)}"
+        return tab.client.get(url, headers=headers)
+
+    def test_where_the_browser_asks_and_it_is_worth_it(self, tab, monkeypatch):
+        monkeypatch.setattr(plugin_module, "_TINY", 100)
+        query = {"what": "run", "run": "b&c=d#e"}
+        plain, packed = (self.ask(tab, asked, **query) for asked in ("identity", "br, gzip"))
+        assert "Content-Encoding" not in plain.headers
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert packed.headers["Vary"] == "Accept-Encoding"
+        assert gzip.decompress(packed.get_data()) == plain.get_data()
+        assert len(packed.get_data()) < len(plain.get_data()) / 2
+        assert "Content-Encoding" not in self.ask(tab, "gzip;q=0", **query).headers
+
+    def test_not_what_is_small_or_noise(self, tab):
+        noise = np.random.default_rng(0).bytes(1 << 20)
+        assert plugin_module._compressed(noise) == (noise, None)
+        assert plugin_module._compressed(b"0" * 100) == (b"0" * 100, None)
+        assert plugin_module._compressed(b"0" * 10_000)[1] == "gzip"
+
+
+def test_a_client_that_has_gone_is_noticed():
+    ours, theirs = socket.socketpair()
+    assert plugin_module._is_there(ours)
+    theirs.send(b"GET /")
+    assert plugin_module._is_there(ours)
+    ours.recv(5)
+    theirs.close()
+    assert not plugin_module._is_there(ours)
+    ours.close()
+    assert not plugin_module._is_there(ours)
+    assert plugin_module._is_there(None)
+
+
+BROKEN = {
+    "errors.py": None,
+    "facts.py": None,
+    "rooms.py": "import sys; sys.exit(1)",
+    "budget.py": "raise RuntimeError('half a download')",
+    "apps/desk.py": None,
+    "apps/runs.py": "def",
+    "apps/answer_pool.py": "raise OSError(5, 'Input/output error')",
+    "store/__init__.py": "raise ValueError('bad')",
+    "store/format/guarded.py": None,
+    "analyses/entropy.py": "raise KeyError('x')",
+    "wire.py": "import no_such_module",
+}
+
+
+def test_any_part_of_ours_may_be_broken(root, tmp_path):
+    """TensorBoard starts, the tab's page is served, and says what cannot be loaded."""
+    script = """
+import json, pathlib, sys, warnings
+warnings.simplefilter("ignore")
+package, broken = pathlib.Path(sys.argv[1]) / "limelight", json.loads(sys.argv[2])
+sys.path.insert(0, sys.argv[1])
+from tensorboard.plugins import base_plugin
+from werkzeug.test import Client
+from tensorboard.backend import application
+class Provider:
+    def list_runs(self, *_, **__): return []
+    def list_plugins(self, *_, **__): return []
+for name, text in broken.items():
+    path = package / name
+    before = path.read_bytes()
+    path.unlink() if text is None else path.write_text(text)
+    for module in [module for module in sys.modules if module.partition(".")[0] == "limelight"]:
+        del sys.modules[module]
+    from limelight.apps.tensorboard import LimelightPlugin
+    context = base_plugin.TBContext(logdir="/nowhere", data_provider=Provider())
+    client = Client(application.TensorBoardWSGI([LimelightPlugin(context)], "", Provider()))
+    replies = [client.get("/data/plugin/limelight/" + route)
+               for route in ("web/index.js", "catalogue", "answer?what=run&run=a", "catalogue")]
+    path.write_bytes(before)
+    print(json.dumps([name, replies[0].status_code] + [
+        [reply.status_code, reply.get_json().get("error")] for reply in replies[1:]]))
+"""
+    shutil.copytree(root / "src" / "limelight", tmp_path / "limelight",
+                    ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path), json.dumps(BROKEN)],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line[0] for line in lines] == list(BROKEN)
+    for name, page, *replies in lines:
+        assert page == 200, name
+        for status, error in replies:
+            assert status in (404, 500), name
+            assert error["came"], name
+        status, error = replies[0]
+        assert (status, error["code"] in ("unavailable", "error")) == (500, True), name
+        if not name.startswith("analyses"):  # read one by one, where they are asked for
+            assert error["came"].startswith("Limelight could not load "), name
 
 
 def test_a_broken_installation_leaves_tensorboard_alive(recorded):

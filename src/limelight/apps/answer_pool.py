@@ -1,7 +1,8 @@
 """Where a server computes its answers: a few at a time, and behind whatever draws them.
 
 Room: apps. A browser on the same machine asks for several tiles at once while it draws, and what
-computes them on every core, with threads of its own for each product, keeps frames waiting.
+computes them on every core, with threads of its own for each product, keeps frames waiting. What
+nobody waits for any more is not computed, and only so much may wait.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
+
+from limelight.errors import UnavailableError
 
 _T = TypeVar("_T")
 
@@ -18,11 +21,26 @@ _T = TypeVar("_T")
 #: cores a view takes 30 ms instead of 10, and at 10 steps it would take 80.
 _BELOW: Final = 5
 
+#: Questions that may wait: more than ten browsers ask at a time.
+_MOST_WAITING: Final = 64
+
+#: Seconds after which a waiting question is looked at again: does anybody wait for it?
+_PATIENCE: Final = 0.25
+
+
+class Unwanted(Exception):  # noqa: N818  # no error: nobody is there to be told one
+    """Nobody waits for an answer any more."""
+
 
 class AnswerPool:
     """Computes on all cores but one, at a low priority where the system can give one to threads.
 
     From the first act on, linear algebra of the whole process stays on the thread that asks for it.
+
+    Parameters
+    ----------
+    most : int
+        Acts that may wait for a core.
 
     Examples
     --------
@@ -30,27 +48,74 @@ class AnswerPool:
     2
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST_WAITING) -> None:
         self._pool: ThreadPoolExecutor | None = None
+        self._most = most
+        self._waiting = 0
         self._lock = threading.Lock()
 
-    def do(self, act: Callable[[], _T]) -> _T:
+    def do(self, act: Callable[[], _T], wanted: Callable[[], bool] = lambda: True) -> _T:
         """Do something when a core is free for it, and wait for that.
 
         Parameters
         ----------
         act : callable
             Of no arguments; must not use this pool itself.
+        wanted : callable
+            Says whether anybody still waits for it. It is asked when a core is free, and while none
+            is.
 
         Returns
         -------
         object
             What it returns; what it raises is raised here.
+
+        Raises
+        ------
+        UnavailableError
+            If too much is waiting already.
+        Unwanted
+            If nobody waits for it any more; it was not begun then, or goes on unheard.
         """
         with self._lock:
+            if self._waiting >= self._most:
+                raise UnavailableError(
+                    f"Got a question while {self._waiting} others wait for their answers.",
+                    f"Wanted at most {self._most}.",
+                    "Ask again in a moment.",
+                )
+            self._waiting += 1
             if self._pool is None:
                 self._pool = _opened()
-        return self._pool.submit(act).result()
+
+        def begin() -> _T:
+            with self._lock:
+                self._waiting -= 1
+            if not wanted():
+                raise Unwanted
+            return act()
+
+        future = self._pool.submit(begin)
+        future.add_done_callback(self._dropped)
+        return _result(future, wanted)
+
+    def _dropped(self, future: Future[_T]) -> None:
+        """Count one that was given up before it began."""
+        if future.cancelled():
+            with self._lock:
+                self._waiting -= 1
+
+
+def _result(future: Future[_T], wanted: Callable[[], bool]) -> _T:
+    while True:
+        try:
+            return future.result(_PATIENCE)
+        except TimeoutError:
+            if future.done():  # it raised that itself
+                return future.result()
+            if not wanted():
+                future.cancel()
+                raise Unwanted from None
 
 
 def _opened() -> ThreadPoolExecutor:

@@ -2,14 +2,18 @@
 
 Room: apps. Comes in: HTTP requests TensorBoard passes on. Goes out: the catalogue as JSON, answers
 as safetensors bytes, static files. TensorBoard loads this module unguarded, so that an import that
-fails here would end TensorBoard itself: whatever may fail is imported when first asked for.
+fails here would end TensorBoard itself: nothing of ours is imported before it is asked for, and
+what cannot be loaded then is told in the tab.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import select
+import socket
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,26 +24,19 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from limelight.apps.answer_pool import AnswerPool
-from limelight.errors import (
-    LimelightError,
-    NotRecordedError,
-    QueryError,
-    StoreError,
-    UnavailableError,
-)
-
 if TYPE_CHECKING:
-    from limelight.apps.runs import Runs
+    from limelight.apps.desk import Desk
 
 logger = logging.getLogger(__name__)
 
-#: No answer is larger: what a browser draws is far smaller, and a server must not be drained.
-MOST_BYTES = 128 * 2**20
-
 _BUILT = Path(__file__).parents[1] / "web"
 
-_STATUS = {QueryError: 400, NotRecordedError: 404, StoreError: 409}
+#: Status by an error's code; others are bad requests.
+_STATUS = {"not-recorded": 404, "store": 409, "unavailable": 503}
+
+#: Bytes below which an answer is not compressed, and of the piece that shows whether it pays.
+_TINY = 1 << 12
+_PIECE = 1 << 16
 
 _TYPES = {
     ".css": "text/css",
@@ -78,9 +75,8 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
     def __init__(self, context: Any) -> None:
         self._context = context
         self._static = _static_files(_BUILT)
-        self._runs: Runs | None = None
+        self._opened: Desk | None = None
         self._lock = threading.Lock()
-        self._answers = AnswerPool()
 
     def get_plugin_apps(self) -> dict[str, Any]:
         """Return the routes under ``/data/plugin/limelight``."""
@@ -106,59 +102,35 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
         @wrappers.Request.application
         def serve(request: wrappers.Request) -> wrappers.Response:
             if request.method not in ("GET", "HEAD"):
-                error = LimelightError(
-                    f"Got a {request.method} request.", "Wanted GET.", "Limelight only reads."
-                )
-                return _refuse(request, error, 405, [("Allow", "GET, HEAD")])
+                return _refuse(request, 405, "error", f"Got a {request.method} request.",
+                               "Wanted GET.", "Limelight only reads.",
+                               headers=[("Allow", "GET, HEAD")])  # fmt: skip
             try:
                 return route(self, request)
             except tensorboard_errors.PublicError:
                 raise  # TensorBoard's own words, which it sends itself
-            except LimelightError as error:
-                return _refuse(request, error, _STATUS.get(type(error), 400))
-            except ImportError as cause:
-                logger.exception("limelight is not whole")
-                return _refuse(request, _not_whole(cause), 500)
-            except Exception:  # the browser gets no trace, the log does
-                logger.exception("limelight failed on %r", request.path)
-                return _refuse(request, _failed(), 500)
+            except Exception as cause:  # noqa: BLE001  # the browser gets no trace, the log does
+                return _refused(request, cause)
 
         return serve
 
     def _catalogue(self, request: wrappers.Request) -> wrappers.Response:
-        folders = {name: self._folder(name, path) for name, path in self._listed(request).items()}
-        listed = {name: folder for name, folder in folders.items() if folder is not None}
-        return _respond(request, self._open().catalogue(listed), "application/json")
+        desk = self._desk()
+        return _respond(request, desk.catalogue(self._listed(request)), "application/json")
 
     def _answer(self, request: wrappers.Request) -> wrappers.Response:
-        from limelight.answer import answer, extent
-        from limelight.query import Query
-        from limelight.wire import encode
+        accepted = request.accept_encodings.quality("gzip") > 0
 
-        query = Query.parse(dict(request.args.lists()))
-        folder = self._run(query.run, self._listed(request))
-        if folder is None:
-            raise NotRecordedError(
-                f"Got run {query.run!r}.",
-                "Wanted one that TensorBoard lists and that lies under its log directory.",
-                "Choose a listed run; a new one is listed after TensorBoard's next reload.",
-            )
-        run = self._open().open(query.run, folder)
-        _within(extent(run, query))
+        def pack(data: bytes) -> tuple[bytes, str | None]:
+            return _compressed(data) if accepted else (data, None)
 
-        def compute() -> bytes:
-            answered = answer(run, query)
-            if query.what == "run":
-                answered.attrs["run"] = query.run
-            return encode(answered)
-
-        try:
-            data = self._answers.do(compute)
-        except (LimelightError, OSError):
-            self._open().open(query.run, folder)  # says so if the run was deleted meanwhile
-            raise
-        _within(len(data))
-        return _respond(request, data, "application/octet-stream")
+        fields = dict(request.args.lists())
+        connection = request.environ.get("werkzeug.socket")
+        data, encoding = self._desk().answer(
+            fields, self._listed(request), wanted=lambda: _is_there(connection), pack=pack
+        )
+        return _respond(request, data, "application/octet-stream", content_encoding=encoding,
+                        headers=[("Vary", "Accept-Encoding")])  # fmt: skip
 
     def _web(self, request: wrappers.Request) -> wrappers.Response:
         if os.environ.get("LIMELIGHT_LIVE_WEB"):  # `make dev` builds again on every save
@@ -166,21 +138,22 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
         # A key of a dictionary made at start, never a path: nothing else can be reached.
         name = request.path.partition(f"/plugin/{self.plugin_name}/web/")[2]
         if name not in self._static:
-            raise NotRecordedError(
-                f"Got a request for file {name!r}.",
-                "Wanted one of limelight's own.",
-                "Reload the page; if it persists, reinstall limelight.",
-            )
+            return _refuse(request, 404, "not-recorded", f"Got a request for file {name!r}.",
+                           "Wanted one of limelight's own.",
+                           "Reload the page; if it persists, install limelight again.")  # fmt: skip
         kind = _TYPES.get(Path(name).suffix, "application/octet-stream")
         return _respond(request, self._static[name], kind)
 
-    def _open(self) -> Runs:
-        from limelight.apps.runs import Runs
-
+    def _desk(self) -> Desk:
         with self._lock:
-            if self._runs is None:
-                self._runs = Runs()
-            return self._runs
+            if self._opened is None:
+                try:
+                    from limelight.apps.desk import Desk
+
+                    self._opened = Desk(self._roots())
+                except (Exception, SystemExit) as cause:  # whatever a broken file of ours does
+                    raise _NotWhole(cause) from cause
+            return self._opened
 
     def _listed(self, request: wrappers.Request) -> dict[str, str]:
         """Return the runs TensorBoard lists, by name, and where each is said to lie."""
@@ -198,24 +171,6 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
         paths = {} if multiplexer is None else multiplexer.RunPaths()
         return {name: paths[name] for name in names if name in paths}
 
-    def _folder(self, name: str, path: str) -> str | None:
-        from limelight.apps.runs import allowed_folder
-
-        try:
-            return allowed_folder(path, self._roots())
-        except (OSError, ValueError):  # a name no file system takes: NUL, too long, a loop of links
-            logger.warning("limelight cannot look at run %r", name)
-            return None
-
-    def _run(self, name: str, listed: dict[str, str]) -> str | None:
-        """Return the allowed folder of a listed run, or of an earlier history of one."""
-        from limelight.apps.runs import historical, history
-
-        earlier = None if name in listed else historical(name)
-        run = name if earlier is None else earlier[0]
-        folder = self._folder(run, listed[run]) if run in listed else None
-        return folder if folder is None or earlier is None else history(folder, earlier[1])
-
     def _roots(self) -> list[str]:
         if self._context.logdir:
             return [str(Path(self._context.logdir).expanduser())]
@@ -227,6 +182,10 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
         return [str(Path(path).expanduser()) for path in paths]
 
 
+class _NotWhole(Exception):  # noqa: N818  # what it says is told in words
+    """A part of limelight could not be loaded."""
+
+
 def _started(run: Any) -> tuple[float, str]:
     """Order runs by their start; those that have not begun come last."""
     start = getattr(run, "start_time", None)
@@ -235,21 +194,39 @@ def _started(run: Any) -> tuple[float, str]:
 
 def _static_files(folder: Path) -> dict[str, bytes]:
     """Read the built front end: path below its folder to content."""
-    files = {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
-    }
+    try:
+        files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and not path.name.startswith(".")
+        }
+    except OSError:
+        logger.exception("limelight cannot read its front end")
+        files = {}
     return files if "index.js" in files else {"index.js": _UNBUILT}
 
 
-def _within(size: int) -> None:
-    if size > MOST_BYTES:
-        raise QueryError(
-            f"Got a question whose answer takes {size / 2**20:.0f} MiB.",
-            f"At most {MOST_BYTES // 2**20} MiB are sent.",
-            "Ask for one example, fewer parameters, or fewer steps.",
-        )
+def _compressed(data: bytes) -> tuple[bytes, str | None]:
+    """Return an answer as gzip if that makes it clearly smaller, and what was done to it."""
+    if len(data) < _TINY or len(_gzip(data[:_PIECE])) > 0.8 * min(len(data), _PIECE):
+        return data, None  # the numbers of a map are noise in their lower bytes
+    return _gzip(data), "gzip"
+
+
+def _gzip(data: bytes) -> bytes:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)  # 31: with the header of gzip
+    return packer.compress(data) + packer.flush()
+
+
+def _is_there(connection: socket.socket | None) -> bool:
+    """Say whether a client still waits at the other end; True where that cannot be told."""
+    if connection is None:
+        return True
+    try:
+        ready, _, _ = select.select([connection], [], [], 0)
+        return not ready or connection.recv(1, socket.MSG_PEEK) != b""
+    except (OSError, ValueError):  # reset, or closed here
+        return False
 
 
 def _respond(
@@ -262,25 +239,39 @@ def _respond(
 
 def _refuse(
     request: wrappers.Request,
-    error: LimelightError,
     status: int,
+    code: str,
+    came: str,
+    wanted: str,
+    fix: str,
     headers: list[tuple[str, str]] | None = None,
 ) -> wrappers.Response:
-    body = {"error": error.facts()}
+    body = {"error": {"code": code, "came": came, "wanted": wanted, "fix": fix}}
     return _respond(request, body, "application/json", status, headers=headers)
 
 
-def _not_whole(cause: ImportError) -> LimelightError:
-    return UnavailableError(
-        f"Limelight could not load {cause.name or 'one of its parts'!r}.",
-        "Wanted a whole installation.",
-        "Install it again from where it came, then restart TensorBoard: limelight doctor says how.",
-    )
+def _refused(request: wrappers.Request, cause: Exception) -> wrappers.Response:
+    """Say why there is no answer; looks at errors of ours without importing them."""
+    kinds = {f"{kind.__module__}.{kind.__name__}" for kind in type(cause).__mro__}
+    if "limelight.errors.LimelightError" in kinds:
+        facts = cause.facts()  # type: ignore[attr-defined]  # that is what such an error has
+        return _refuse(request, _STATUS.get(facts["code"], 400), **facts)
+    if "limelight.apps.answer_pool.Unwanted" in kinds:  # nobody reads this
+        return _refuse(request, 503, "unavailable", "You are gone.", "Wanted you.", "Come back.")
+    if isinstance(cause, _NotWhole | ImportError | SyntaxError):
+        logger.error("limelight is not whole", exc_info=cause)
+        return _refuse(request, 500, "unavailable", _missing(cause), "Wanted a whole installation.",
+                       "Install it again from where it came, then restart TensorBoard: "
+                       "limelight doctor says how.")  # fmt: skip
+    logger.error("limelight failed on %r", request.path, exc_info=cause)
+    return _refuse(request, 500, "error", "Limelight failed on this question.",
+                   "Wanted an answer.",
+                   "TensorBoard's log on the server says why; please report it.")  # fmt: skip
 
 
-def _failed() -> LimelightError:
-    return LimelightError(
-        "Limelight failed on this question.",
-        "Wanted an answer.",
-        "TensorBoard's log on the server says why; please report it.",
-    )
+def _missing(cause: BaseException) -> str:
+    cause = cause.__cause__ or cause
+    if isinstance(cause, ImportError):
+        return f"Limelight could not load {cause.name or 'one of its parts'!r}."
+    what = f"{type(cause).__name__}: {str(cause)[:160]}"
+    return f"Limelight could not load one of its parts ({what})."

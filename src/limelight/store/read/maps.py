@@ -136,7 +136,7 @@ def images(opened: Opened) -> np.ndarray[Any, Any] | None:
         layout = opened.layout(line)
         spec = layout.specs.shared.get("images")
         if spec is not None and (line.images >= 0 or layout.version <= ONE_LAYOUT):
-            return opened.arrays.read(spec, max(line.images, 0), None)
+            return opened.arrays.keep(spec, max(line.images, 0), None)
     return None
 
 

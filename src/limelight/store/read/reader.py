@@ -401,9 +401,8 @@ class Run(Recorded):
         """
         if not 0 <= example < len(self.examples):
             return None
-        if self._images is None:
-            self._images = maps.images(self._opened)
-        return None if self._images is None else np.asarray(self._images[example])
+        images = maps.images(self._opened)
+        return None if images is None else np.array(images[example])
 
     # -------------------------------------------------------------------- the model's parameters
 

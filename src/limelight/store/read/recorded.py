@@ -66,7 +66,6 @@ class Recorded:
             If it is damaged.
         """
         self._opened = opened(self.path, self.name, self._within)
-        self._images: np.ndarray[Any, Any] | None = None
         return self
 
     @property

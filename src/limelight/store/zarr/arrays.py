@@ -8,12 +8,11 @@ before it was compared with what the description allows.
 from __future__ import annotations
 
 import json
-import threading
-from collections import OrderedDict
 from typing import Any
 
 import numpy as np
 
+from limelight.budget import BUDGET
 from limelight.errors import LimelightError, NotRecordedError, StoreError
 from limelight.store.format.files import Files
 from limelight.store.format.layout import ArraySpec
@@ -23,9 +22,6 @@ from limelight.store.zarr.unpacking import Held, most_bytes, unpacked
 
 #: A longer ``zarr.json`` is none of ours.
 _LONGEST = 1 << 16
-
-#: Bytes of what was read that are kept for the next question.
-_KEPT = 1 << 26
 
 
 class Arrays:
@@ -43,8 +39,7 @@ class Arrays:
         self._run = run
         self._bundles = Bundles(files, run)
         self._checked: dict[str, int] = {}  # how many rows an array said that it has
-        self._held: OrderedDict[tuple[Any, ...], np.ndarray[Any, Any]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._owner = BUDGET.owner(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Arrays, (self._files, self._run)  # a copy, in another process too, reads for itself
@@ -71,20 +66,12 @@ class Arrays:
             As in :meth:`read`; also when the file is gone.
         """
         key = (spec.name, row, *at)
-        with self._lock:
-            values = self._held.get(key)
-            if values is not None:
-                self._held.move_to_end(key)
-        if values is not None and self.holds(spec, row):
-            return values
+        known: np.ndarray[Any, Any] | None = BUDGET.get(self._owner, key)
+        if known is not None and self.holds(spec, row):
+            return known
         values = self.read(spec, row, step, *at)
         values.flags.writeable = False
-        with self._lock:
-            self._held[key] = values
-            while (
-                len(self._held) > 1 and sum(array.nbytes for array in self._held.values()) > _KEPT
-            ):
-                self._held.popitem(last=False)
+        BUDGET.put(self._owner, key, values, values.nbytes)
         return values
 
     def read(self, spec: ArraySpec, row: int, step: int | None, *at: Any) -> np.ndarray[Any, Any]:

@@ -11,10 +11,8 @@ import io
 import os
 import re
 import struct
-import threading
 import zipfile
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import IO, Final
 
 import google_crc32c
 
+from limelight.budget import BUDGET
 from limelight.store.format.files import Files
 from limelight.store.format.guarded import Source
 
@@ -31,8 +30,8 @@ _Members = dict[str, tuple[int, int, int]]
 _TAIL: Final = re.compile(r"r\.([0-9]{1,18})\.zip")
 _SEALED: Final = re.compile(r"s\.([0-9]{1,18})-([0-9]{1,18})\.([0-9]{1,9})\.zip")
 
-#: Lists of members that are kept for the next question.
-_HELD: Final = 16
+#: Bytes that a member takes in a list that is kept for the next question.
+_LISTED: Final = 300
 
 #: A larger bundle is none of ours, nor is a longer list of members, nor a longer line.
 _LONGEST: Final = 1 << 31
@@ -148,9 +147,8 @@ class Bundles:
     def __init__(self, files: Files, run: str) -> None:
         self._files = files
         self._run = run
-        self._lists: OrderedDict[Path, tuple[tuple[int, ...], _Members]] = OrderedDict()
+        self._owner = BUDGET.owner(self)
         self._known: list[Bundle] = []
-        self._lock = threading.Lock()
 
     def read(self, name: str, row: int, most: int = _LONGEST) -> bytes | None:
         """Return a member of a row's bundle; None if it has no such member.
@@ -228,18 +226,13 @@ class Bundles:
 
     def _members(self, path: Path, source: Source) -> _Members:
         """Return what a bundle lists, from the disk if it has changed."""
-        with self._lock:
-            held = self._lists.get(path)
-            if held is not None and held[0] == source.stamp:
-                self._lists.move_to_end(path)
-                return held[1]
+        held: tuple[tuple[int, ...], _Members] | None = BUDGET.get(self._owner, path)
+        if held is not None and held[0] == source.stamp:
+            return held[1]
         if source.size > _LONGEST:
             raise ValueError(f"{path.name} is no file of ours")
         members = self._list(path, source)
-        with self._lock:
-            self._lists[path] = (source.stamp, members)
-            while len(self._lists) > _HELD:
-                self._lists.popitem(last=False)
+        BUDGET.put(self._owner, path, (source.stamp, members), _LISTED * len(members))
         return members
 
     def _list(self, path: Path, source: Source) -> _Members:

@@ -1,10 +1,11 @@
-"""Architectures of transformers, tiny and random: each is captured and held against its own maps.
+"""Architectures, tiny and random: each is captured and held against its own maps.
 
 A row is the name of an architecture, as ``transformers.AutoConfig.for_model`` knows it. Its config
 is the default with small sizes; what its model returns for ``output_attentions`` under eager
 attention is the truth, and every map and every site must find its like. ``REFUSED`` have no map to
-give, and must be refused in words. A test runs them all; so does
-``python -m benchmarks --only architectures``, which counts them.
+give, and must be refused in words. Models written by hand say themselves what is right
+(:mod:`benchmarks.written`). A test runs them all; so does ``python -m benchmarks --only
+architectures``, which counts them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 import transformers
 
 import limelight as ll
+from benchmarks import written
 from benchmarks.figure import Figure
 from limelight.errors import UnsupportedModelError
 
@@ -76,20 +78,28 @@ _SIZES = {
 def measure(tiny: bool = False) -> list[Figure]:
     """Count the rows that come out right, and those refused that should be."""
     names = [*RIGHT[:4], *REFUSED[:2]] if tiny else [*RIGHT, *REFUSED]
-    verdicts = {name: verdict(name) for name in names}
-    wrong = [f"{name}: {said}" for name, said in verdicts.items() if said]
+    rows = list(written.ROWS)[:4] if tiny else list(written.ROWS)
     return [
-        Figure(
-            "architectures of transformers whose maps are not their own, of all that were tried",
-            0.0,
-            True,
-            float(len(wrong)),
-            "",
-            f"{len(names)} tried, {len(names) - len(wrong)} right or refused by name"
-            + "".join(f"; {each}" for each in wrong),
-            "tiny random models; each map beside that of output_attentions with eager attention",
-        )
-    ]
+        _counted("transformers", {name: verdict(name) for name in names},
+                 "tiny random models; each map beside that of output_attentions with eager "
+                 "attention"),
+        _counted("PyTorch by hand", {name: written.verdict(name) for name in rows},
+                 "tiny random models; each map beside the one that the model itself noted"),
+    ]  # fmt: skip
+
+
+def _counted(whose: str, verdicts: Mapping[str, str], how: str) -> Figure:
+    wrong = [f"{name}: {said}" for name, said in verdicts.items() if said]
+    return Figure(
+        f"architectures of {whose} whose maps are not their own, of all that were tried",
+        0.0,
+        True,
+        float(len(wrong)),
+        "",
+        f"{len(verdicts)} tried, {len(verdicts) - len(wrong)} right or refused by name"
+        + "".join(f"; {each}" for each in wrong),
+        how,
+    )
 
 
 def verdict(name: str) -> str:

@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 import transformers
+from benchmarks import written
 from benchmarks.architectures import REFUSED, RIGHT, verdict
 
 
@@ -15,3 +16,8 @@ def test_an_architecture_gives_its_own_maps_or_is_refused(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert verdict(name) == ""
+
+
+@pytest.mark.parametrize("name", written.ROWS)
+def test_attention_written_by_hand_is_the_map_that_the_model_notes_and_nothing_else_is(name):
+    assert written.verdict(name) == ""

@@ -73,7 +73,8 @@ def related(
     pair = (origins[0], origins[1] if len(origins) > 1 else origins[0]) if origins else None
     query, key = sides or pair or (frozenset(), frozenset())
     # Inside torch's own attention function, projections cannot be followed.
-    met = bool(query & key) or (pair is not None and _composite(call) and bool(pair[0] & pair[1]))
+    given_both = pair is not None and bool(pair[0] & pair[1]) and (_composite(call) or square)
+    met = given_both or (sides is not None and bool(query & key))
     if pair is not None and _composite(call):
         query, key = pair
     alone = len({id(tensor) for tensor in given}) == 1

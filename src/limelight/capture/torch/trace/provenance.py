@@ -358,7 +358,10 @@ class ProvenanceTracker:
                 if last
                 else _new()
             )
-            return Provenance(origin, weights=held)
+            # Scores with learned ones beside them, such as a sink, compare what they compared.
+            asked = [known for known in provenances if not known.learned]
+            streams = asked[0].streams if len(asked) == 1 else None
+            return Provenance(origin, streams=streams, weights=held)
         if step.keeps_shape(out):
             return Provenance(first.origin)
         return _fresh()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -90,6 +90,10 @@ class Case:
     train : callable
         ``train(folder, size=1.0, progress=...)`` trains every run into ``folder`` and returns
         its results. ``size`` is the share of the training steps to do, above 0 and at most 1.
+    question : str
+        What it is trained to answer, as one sentence.
+    answer : callable, optional
+        Takes the results, and answers the question in one sentence.
     """
 
     name: str
@@ -101,6 +105,8 @@ class Case:
     runs: tuple[str, ...]
     prepare: Callable[[], Any]
     train: Callable[..., tuple[Result, ...]]
+    question: str = ""
+    answer: Callable[[Sequence[Result]], str] | None = None
 
 
 def analyses() -> dict[str, Analysis]:

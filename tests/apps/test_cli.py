@@ -230,7 +230,11 @@ def test_demo_records_and_reports(demonstrated):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # no bars in a pipe, nothing of TensorFlow's
     assert "right digit (1,000 digits)" in done.stdout
-    assert f"Recorded in {logdir}" in done.stdout
+    question, answer, where = done.stdout.splitlines()[:3]
+    assert question == "weights: Do the parameters of a classifier concentrate while it learns?"
+    assert re.search(r"near 0 in its hidden layers goes from \d+% to \d+%", answer)
+    assert where.strip() == f"Recorded in {logdir / 'weights'}"
+    assert "Do the parameters of a classifier" in done.stdout.partition("Measured")[2]
     assert "http" not in done.stdout
     assert ll.open_run(logdir / "weights").steps[0] == 0
 
@@ -240,6 +244,8 @@ def test_demo_again_keeps_what_is_there(demonstrated):
     logdir, (_, again) = demonstrated
     assert again.returncode == 0, again.stderr
     assert sorted(path.name for path in logdir.iterdir()) == ["weights", "weights-2"]
+    assert f"Recorded in {logdir / 'weights-2'}\n" in again.stdout
+    assert "weights-2 " in again.stdout.partition("Measured")[2]
     first, second = (ll.open_run(logdir / name).steps for name in ("weights", "weights-2"))
     assert first.tolist() == second.tolist()
 
@@ -262,6 +268,7 @@ def test_demo_shows_bars_on_a_terminal(environment, tmp_path):
     os.close(ours)
     assert process.wait() == 0
     assert "━━" in seen.decode(errors="replace")
+    assert "loading TensorFlow" in seen.decode(errors="replace")
     assert re.search(r"\d+/16 steps", seen.decode(errors="replace"))
 
 
@@ -368,6 +375,7 @@ def test_demo_serves_until_ctrl_c(tmp_path, environment):
         assert wait_for(lambda: served_runs(port), "the run") == ["weights"]
         output = tmp_path / "out.txt"
         wait_for(lambda: "Ctrl-C ends it" in output.read_text(), "the end of training")
+        assert f"http://127.0.0.1:{port}/#limelight&p.limelight.run=weights\n" in output.read_text()
         assert is_listening(port)
         if sys.platform == "linux":
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()

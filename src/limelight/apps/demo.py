@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
+from limelight.apps import demo_screen as screen
 from limelight.apps.serve import Server, serving
-from limelight.catalogue import Case, Result
+from limelight.catalogue import Case
 from limelight.errors import LimelightError, LimelightWarning, StoreError
 
 
@@ -56,35 +54,43 @@ def demo(cases: Sequence[Case], logdir: Path, *, port: int | None, serve: bool, 
     with ExitStack() as stack:
         stack.enter_context(_ended_by_signal())
         complaints = stack.enter_context(_complaints())
+        console = stack.enter_context(screen.terminal())
         # Started first: it comes up while data arrives.
         server = stack.enter_context(serving(logdir, port)) if serve else None
-        cases[0].prepare()
+        with screen.busy(console, f"fetching the data of {cases[0].name}, unless it is here"):
+            cases[0].prepare()
         folders = [_new_folder(logdir, case.name) for case in cases]
         threading.Thread(target=_prepare, args=(cases[1:],), daemon=True).start()
         if server is not None:
-            server.wait_until_up()
+            with screen.busy(console, "starting TensorBoard"):
+                server.wait_until_up()
             click.echo(f"Limelight is at {server.address}")
-        _train_all(cases, folders, logdir, size)
-        click.echo(f"Recorded in {logdir}")
+        address = None if server is None else server.address
+        _train_all(console, cases, folders, size, address)
         if server is not None:
             _stay(server)
         return 1 if complaints else 0
 
 
-def _train_all(cases: Sequence[Case], folders: Sequence[Path], logdir: Path, size: float) -> None:
+def _train_all(
+    console: Console, cases: Sequence[Case], folders: Sequence[Path], size: float,
+    address: str | None,
+) -> None:  # fmt: skip
     """Train each case into its folder, and show the table of what was measured, also of a part."""
-    results: list[Result] = []
+    outcomes: list[screen.Outcome] = []
     try:
         for case, folder in zip(cases, folders, strict=True):
-            results += _train(case, folder, size)
+            outcomes.append(screen.train(console, case, folder, size))
+            screen.tell(outcomes[-1], address)
     except KeyboardInterrupt:
         # What was recorded stays, and so does its table; the caller says that we stopped.
-        click.echo(f"Stopped. What was recorded stays in {logdir}", err=True)
+        recorded = ", ".join(str(folder) for folder in folders if any(folder.iterdir()))
+        click.echo(f"Stopped. What was recorded stays in {recorded or 'no folder'}", err=True)
         raise
     finally:
         _remove_empty(folders)
-        if results:
-            _show(results)
+        if any(outcome.results for outcome in outcomes):
+            screen.show(outcomes)
 
 
 def _prepare(cases: Sequence[Case]) -> None:
@@ -124,45 +130,6 @@ def _remove_empty(folders: Sequence[Path]) -> None:
     for folder in folders:
         with suppress(OSError):  # not empty, as it should be
             folder.rmdir()
-
-
-def _train(case: Case, folder: Path, size: float) -> tuple[Result, ...]:
-    error_console = Console(stderr=True)
-    if not error_console.is_terminal:
-        return case.train(folder, size=size)
-    columns = (
-        TextColumn("{task.description:<20}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=error_console) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def told(run: str, done: int, steps: int) -> None:
-            if run not in tasks:
-                tasks[run] = bars.add_task(run, total=steps)
-            bars.update(tasks[run], completed=done)
-
-        return case.train(folder, size=size, progress=told)
-
-
-def _show(results: Sequence[Result]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)
-    table = Table(title="Measured after training", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("run", no_wrap=True)
-    table.add_column("what")
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("beside it", justify="right", no_wrap=True)
-    table.add_column("which is")
-    for result in results:
-        what = f"{result.measure} ({result.n:,} {result.of})"
-        table.add_row(
-            result.run, what, f"{result.value:.3g}", f"{result.beside:.3g}", result.beside_name
-        )
-    console.print(table)
 
 
 def _stay(server: Server) -> None:

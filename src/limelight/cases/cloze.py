@@ -286,6 +286,20 @@ def ends(weights: npt.NDArray[Any], real: npt.NDArray[np.bool_]) -> tuple[float,
     return float(np.mean(shares)), float(np.mean(uniforms))
 
 
+def answer(results: Sequence[Result]) -> str:
+    """Answer the case's question in a sentence."""
+    parts = [
+        f"{right.run.rpartition('/')[2]} finds {right.value:.0%} of the words and gives "
+        f"{share.value:.0%} of its attention to the first and the last token"
+        for right, share in zip(results[::2], results[1::2], strict=True)
+    ]
+    right, share = results[:2]
+    return (
+        f"{'; '.join(parts)} ({right.beside_name} is right in {right.beside:.0%}; the same for "
+        f"every token would be {share.beside:.0%})."
+    )
+
+
 CASE = Case(
     name="cloze",
     title="A missing word",
@@ -297,4 +311,6 @@ CASE = Case(
     runs=("cloze/one-layer", "cloze/transformer"),
     prepare=lambda: training.prepare(packages.VERSES),
     train=train,
+    question="Which words does a model look at to fill in a missing one, and do more layers help?",
+    answer=answer,
 )

@@ -6,6 +6,7 @@ import Keras, and of limelight its public names, training and data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,16 @@ def measure(model: Any, checked: Any, truth: Any) -> tuple[Result, ...]:
     )  # fmt: skip
 
 
+def answer(results: Sequence[Result]) -> str:
+    """Answer the case's question in a sentence."""
+    right, padding = results
+    return (
+        f"The layer gives {padding.value:.1%} of its attention to padding, where the same for "
+        f"every position would be {padding.beside:.0%}; with it {right.value:.0%} of the labels "
+        f"are right ({right.beside_name}: {right.beside:.0%})."
+    )
+
+
 CASE = Case(
     name="lstm",
     title="Sentiment with an LSTM",
@@ -142,4 +153,6 @@ CASE = Case(
     runs=("lstm",),
     prepare=lambda: training.prepare(packages.SNIPPETS),
     train=train,
+    question="Which words of a film review count for its label, and does padding?",
+    answer=answer,
 )

@@ -6,6 +6,7 @@ Keras, and of limelight its public names, training and data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,16 @@ def train(
     )  # fmt: skip
 
 
+def answer(results: Sequence[Result]) -> str:
+    """Answer the case's question in a sentence."""
+    right, ink = results
+    return (
+        f"Pixels of ink give {ink.value:.0%} of their attention to ink, which is "
+        f"{ink.beside:.0%} of all pixels; {right.value:.0%} of the digits are named right "
+        f"({right.beside_name}: {right.beside:.0%})."
+    )
+
+
 CASE = Case(
     name="mnist",
     title="Digits, pixel by pixel",
@@ -106,4 +117,6 @@ CASE = Case(
     runs=("mnist",),
     prepare=lambda: training.prepare(packages.DIGITS),
     train=train,
+    question="Which pixels does each pixel of a handwritten digit attend to: ink, or paper?",
+    answer=answer,
 )

@@ -6,6 +6,7 @@ Keras, and of limelight its public names, training and data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,18 @@ def spread(kernel: Kernel, near: float) -> dict[str, float]:
     }
 
 
+def answer(results: Sequence[Result]) -> str:
+    """Answer the case's question in a sentence."""
+    right, *spreads = results
+    near = [result for result in spreads if result.measure.endswith("share near 0")]
+    changes = " and ".join(f"from {result.beside:.0%} to {result.value:.0%}" for result in near)
+    return (
+        f"The share of parameters near 0 in its hidden layers goes {changes}, while the share of "
+        f"digits that it names right grows to {right.value:.0%} ({right.beside_name}: "
+        f"{right.beside:.0%})."
+    )
+
+
 CASE = Case(
     name="weights",
     title="Weights of a dense classifier",
@@ -152,4 +165,6 @@ CASE = Case(
     runs=("weights",),
     prepare=lambda: training.prepare(packages.DIGITS),
     train=train,
+    question="Do the parameters of a classifier concentrate while it learns?",
+    answer=answer,
 )

@@ -105,6 +105,31 @@ def test_padding_examples_do_not_spoil_a_mean_and_nan_does(tmp_path):
     )
     assert np.isfinite(first["attention/encoder/attention/entropy"])
     assert np.isnan(second["attention/encoder/attention/entropy"])
+    assert "attention/encoder/attention/nan_rows" not in first
+
+
+def test_one_row_that_is_nan_leaves_a_mean_of_the_others_and_is_counted(tmp_path):
+    sites = two_sites()
+    with Writer(tmp_path) as writer:
+        record(writer, 0, sites)
+        sites["encoder/attention"]["weights"][0, 0, 1] = np.nan  # one row of a head
+        record(writer, 1, sites)
+        sites["encoder/attention"]["weights"][:, 0] = np.nan  # one head, everywhere
+        record(writer, 2, sites)
+    *means, last = (
+        {value.tag: tensor_util.make_ndarray(value.tensor) for value in event.summary.value}
+        for event in events(tmp_path)[1:]
+    )
+    run, tag = open_run(tmp_path), "attention/encoder/attention/"
+    for step, scalars in enumerate([*means, last]):
+        measured = run.measures(step).sel(step=step, site="encoder/attention")
+        np.testing.assert_allclose(
+            scalars[f"{tag}entropy"], measured["entropy"].mean(skipna=True), rtol=1e-5
+        )
+    assert [scalars.get(f"{tag}nan_rows") for scalars in means] == [None, 1]
+    valid = sites["encoder/attention"].get("query_valid")
+    rows = sites["encoder/attention"].sizes["example"] * sites["encoder/attention"].sizes["query"]
+    assert last[f"{tag}nan_rows"] == (rows if valid is None else valid.sum().item())
 
 
 def test_two_files_of_one_second_do_not_meet(tmp_path):

@@ -29,8 +29,9 @@ def scalars(
     Returns
     -------
     dict of str to float
-        Means over heads and over the examples that have a valid query. NaN where a row is NaN: that
-        is what a diverged model should look like. No scalar where a measure is not defined at all.
+        Means over heads and over the examples that have a valid query, as far as they have a row
+        without a NaN; NaN where none has. ``nan_rows`` beside them, the sum of how many rows hold a
+        NaN, only where one does. No scalar where a measure is not defined at all.
     """
     means: dict[str, float] = {}
     for name, measured in measures.items():
@@ -38,15 +39,17 @@ def scalars(
         used: Any = slice(None)
         if "query_valid" in site:
             used = site["query_valid"].transpose(schema.EXAMPLE, ...).values.any(axis=-1)
-        diverged = measured[NAN_ROWS].values[used].any() if NAN_ROWS in measured else False
+        broken = measured[NAN_ROWS].values[used].sum() if NAN_ROWS in measured else 0
+        if broken:
+            means[f"attention/{name}/{NAN_ROWS}"] = float(broken)
         for measure, values in measured.data_vars.items():
             if counts_rows(str(measure)):
                 continue
             numbers = values.transpose(schema.EXAMPLE, schema.HEAD).values[used]
-            if f"{measure}{LEFT_OUT}" in measured and not diverged:
-                numbers = numbers[~np.isnan(numbers)]
-            if diverged:
-                numbers = np.full_like(numbers, np.nan)
+            # Left out is only what is known to have no number: any other NaN is to be seen.
+            if broken or f"{measure}{LEFT_OUT}" in measured:
+                defined = numbers[~np.isnan(numbers)]
+                numbers = defined if defined.size or not broken else numbers
             if numbers.size:
                 means[f"attention/{name}/{measure}"] = float(numbers.mean(dtype=np.float64))
     return means

@@ -234,7 +234,7 @@ def test_demo_records_and_reports(demonstrated):
     assert question == "weights: Do the parameters of a classifier concentrate while it learns?"
     assert re.search(r"near 0 in its hidden layers goes from \d+% to \d+%", answer)
     assert where.strip() == f"Recorded in {logdir / 'weights'}"
-    assert "Do the parameters of a classifier" in done.stdout.partition("Measured")[2]
+    assert "Do the parameters of a " in done.stdout.partition("Measured")[2]
     assert "http" not in done.stdout
     assert ll.open_run(logdir / "weights").steps[0] == 0
 

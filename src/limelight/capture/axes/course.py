@@ -33,7 +33,7 @@ class Carry:
     shared : frozenset of int
         Factors of the weights along which the values differ.
     learned : bool
-        Whether the values are parameters only.
+        Whether the values are parameters and constants only.
     whole : (tensor, tuple of Axis, tuple of str), optional
         The weights, their axes and stages before heads that share their values were summed.
     """
@@ -65,7 +65,7 @@ class Use:
         Factors along which the values differ.
     stages : tuple of str
     learned : bool
-        Whether the values are parameters only.
+        Whether the values are parameters and constants only.
     """
 
     weights: Any

@@ -12,7 +12,7 @@ from typing import Any
 
 from limelight.capture.axes.computing import Computing
 from limelight.capture.axes.course import Carry, Course, Use
-from limelight.capture.axes.known import DATA, PARAMETER, Known
+from limelight.capture.axes.known import DATA, Known
 from limelight.capture.axes.labels import (
     Atom,
     Axis,
@@ -127,7 +127,7 @@ class Flow(Computing):
             used=True, queries=frozenset(queries),
         )  # fmt: skip
         shared = frozenset(range(len(factors))) - keys - queries
-        learned = sides[2].origin == {PARAMETER}
+        learned = sides[2].fixed
         course.uses.append(Use(None, logits, value, keys, shared, (), learned))
         self.courses.append(course)
         return course

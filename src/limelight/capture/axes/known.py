@@ -37,6 +37,11 @@ class Known:
     carries: dict[int, Carry] = field(default_factory=dict)
     picks: frozenset[tuple[Atom, int]] = frozenset()
 
+    @property
+    def fixed(self) -> bool:
+        """Whether nothing of it was computed from the model's inputs."""
+        return DATA not in self.origin
+
 
 class Tensors:
     """What is known of tensors, while they live."""

@@ -87,7 +87,7 @@ def _product(
 ) -> Carry | None:  # fmt: skip
     """Read a product of weights with something else."""
     number = course.number
-    learned = theirs.known.origin == {PARAMETER}
+    learned = theirs.known.fixed
     shared = frozenset(
         mark
         for letter in ours.letters

@@ -29,7 +29,7 @@ _EXAMPLES = (
 )
 _LINEAR = "its sums are spread over positions again: linear attention"
 _FACTOR = "its weights are multiplied with another softmax's: neither is a map of what is weighed"
-_CONSTANTS = "its values weigh learned vectors only"
+_CONSTANTS = "its values weigh learned vectors or constants only"
 _UNFOLLOWED = "where its keys come from could not be followed; they are read as positions"
 _PARTS = "parts of a feature axis ask the same keys; they are read as heads, not as queries"
 _WINDOWS = "each query has keys of its own; the axis before the keys is read as queries"
@@ -149,7 +149,8 @@ def _refusal(course: Course, use: Use | None) -> str | None:
         return _UNSUMMED if course.unsummed else UNUSED
     if use is None:
         return None
-    if (kinds == {"learned"} and not met) or use.learned:
+    # Keys that are constants are a memory, whose values are constants too.
+    if (kinds == {"learned"} and not met) or (use.learned and kinds != {"constant"}):
         queries = {atom for mark, factor in enumerate(course.factors) if mark not in course.keys
                    for atom in factor.atoms}  # fmt: skip
         keys = {atom for mark in course.keys for atom in course.factors[mark].atoms}

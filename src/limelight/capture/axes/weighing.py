@@ -7,7 +7,7 @@ that hold weights. Goes out: what their outputs hold, and the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +21,30 @@ MASKED, RENORMALISED, CHANGED = "mask", "renormalisation", "arithmetic"
 SCALED = "scaling"
 MIXED, COMBINED = "mixing of heads", "combination with another softmax"
 
+#: What leaves a sum of weighed values one, when it is done to each of them before.
+_LINEAR = frozenset({"mul", "div", "add", "shift", "same", "where", "neg", "Neg"})
+#: Numbers up to this only keep a division from failing.
+_TINY = 1e-4
+
 _COMPARISONS = frozenset(
     {"less", "lessequal", "greater", "greaterequal", "equal", "notequal", "lt", "le", "gt", "ge",
      "eq", "ne", "isnan", "isinf", "isfinite", "is_finite"}
 )  # fmt: skip
+
+
+def added(numbers: Iterable[float]) -> str:
+    """Return the name of an addition: of numbers that count, or none.
+
+    Parameters
+    ----------
+    numbers : iterable of float
+        Those that are added to all entries alike.
+
+    Returns
+    -------
+    str
+    """
+    return "shift" if any(abs(number) > _TINY for number in numbers) else "add"
 
 
 def combined(
@@ -75,8 +95,10 @@ def _combined(
     others = [i for i in range(len(known)) if i != main]
     if name.lower() in _COMPARISONS or (name == "div" and main != 0):
         return None
-    if name == "same" or carry.form in {"total", "weighed"}:
+    if name == "same" or carry.form == "total":
         return carry
+    if carry.form == "weighed":
+        return carry if name in _LINEAR else None
     if carry.form == "log":
         return replace(carry, form="weights") if name == "exp" else None
     if any(_has_weights(known[i], number) for i in others):
@@ -87,6 +109,8 @@ def _combined(
         return replace(carry, stages=staged(carry, RENORMALISED))
     if name == "mul" and others and others[0] not in holders:
         return _times(number, (inputs[main], known[main]), (inputs[others[0]], known[others[0]]))
+    if name == "shift":
+        return replace(carry, stages=staged(carry, "addition"), values=None)
     if name == "add":
         new = any(_beside(number, known[main], known[i], len(axes))[0] for i in others)
         return None if new else _changed(carry, "addition", others, known)
@@ -113,12 +137,12 @@ def _times(number: int, weights: tuple[Any, Known], values: tuple[Any, Known]) -
     new, shared = _beside(number, known, values[1], rank)
     if not new and not any(varies(axis) for axis in values[1].axes):
         return carry  # a number for all: what it changes, a row's sum says
-    learned = values[1].origin == {PARAMETER}
-    stages = carry.stages if new else staged(carry, SCALED if learned else MASKED)
+    scaled = values[1].origin == {PARAMETER}
+    stages = carry.stages if new else staged(carry, SCALED if scaled else MASKED)
     return replace(
         carry, form="weighed" if new else "weights", stages=stages, weights=tensor,
         weights_axes=known.axes, values=values[0], shared=shared,
-        learned=learned,
+        learned=values[1].fixed,
     )  # fmt: skip
 
 

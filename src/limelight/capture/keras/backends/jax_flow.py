@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from limelight.capture.axes.flow import Flow
+from limelight.capture.axes.weighing import added
 
 Parameters = dict[str, Any]
 
@@ -54,7 +55,10 @@ def note(flow: Flow, name: str, args: Sequence[Any], params: Parameters, outputs
     elif name == "select_n":
         flow.elementwise("where", [*inputs[1:], inputs[0]], output)
     elif len(outputs) == 1 and _is_elementwise(inputs, output):
-        flow.elementwise(_NAMES.get(name, name), inputs, output)
+        known = _NAMES.get(name, name)
+        if known == "add":
+            known = added(float(np.asarray(t).flat[0]) for t in inputs if np.prod(t.shape) == 1)
+        flow.elementwise(known, inputs, output)
     else:
         for each in outputs:
             flow.unknown(inputs, each)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from limelight.capture.axes.flow import Flow
+from limelight.capture.axes.weighing import added
 
 Attributes = dict[str, Any]
 
@@ -56,7 +57,10 @@ def note(flow: Flow, op: str, inputs: Sequence[Any], attrs: Any, outputs: Sequen
     if op in _SAME:
         flow.elementwise("same", inputs[:1], outputs[0])
     elif op in _NAMES or op in _ELEMENTWISE:
-        flow.elementwise(_NAMES.get(op, op), inputs, outputs[0])
+        name = _NAMES.get(op, op)
+        if name == "add":
+            name = added(float(_number(t).flat[0]) for t in inputs if t.shape.num_elements() == 1)
+        flow.elementwise(name, inputs, outputs[0])
     elif op in _REDUCTIONS:
         axes = np.atleast_1d(_number(inputs[1]))
         flow.reduce(_REDUCTIONS[op], inputs[0], outputs[0], [int(axis) for axis in axes])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from limelight.capture.axes.flow import Flow
+from limelight.capture.axes.weighing import added
 
 _SAME: Final = frozenset(
     {"_to_copy", "clone", "alias", "detach", "lift_fresh", "contiguous", "copy_", "native_dropout"}
@@ -103,10 +104,16 @@ def _note(
     elif rule is not None:
         rule(flow, _Operator(args, kwargs, inputs, outputs))
     elif _is_elementwise(inputs, first) and len(outputs) == 1:
-        flow.elementwise(_NAMES.get(name, name), inputs, first)
+        known = _NAMES.get(name, name)
+        flow.elementwise(added(_numbers(args)) if known == "add" else known, inputs, first)
     else:
         for tensor in outputs:
             flow.unknown(inputs, tensor)
+
+
+def _numbers(args: Any) -> list[float]:
+    """Return the numbers among an addition's two operands."""
+    return [float(a) for a in args[:2] if not hasattr(a, "numel") or a.numel() == 1]
 
 
 def _is_reduction(name: str, inputs: Any, output: Any) -> bool:

@@ -70,7 +70,9 @@ def layouts(
         Paths of layers, to their softmaxes in the order they ran.
     """
     sites = {
-        id(s.softmax_call): (name, s, group.how) for name, group in groups for s in group.sites
+        id(s.softmax_call): (name, s, group.how)
+        for name, group in groups
+        for s in (*group.earlier, *group.sites)
     }
     rows: dict[str, list[Layout]] = {}
     for softmax_call in trace.softmaxes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from limelight.capture.axes.roles import SINGLE
 from limelight.capture.keras import names as keras_names
 from limelight.capture.keras.recognise.attention import Recogniser, Site
 from limelight.capture.keras.recognise.maps import mapped
@@ -53,11 +54,14 @@ def recognised(
     sites: list[tuple[str, Site]] = []
     softmaxes: list[Softmax] = []
     seen: list[str] = []
+    single_values = []
     for softmax_call in trace.softmaxes:
         call, operation = recogniser.owner(softmax_call)
         path = _path(call, operation, names, model)
         seen.append(path)
         verdict = recogniser(softmax_call, choice.includes(path), choice.axes_of(path))
+        if verdict == SINGLE and not choice.excludes(path):
+            single_values.append(softmax_call)
         if not isinstance(verdict, str):
             if choice.excludes(path):
                 verdict = "exclude names it"
@@ -69,7 +73,7 @@ def recognised(
         softmaxes.append(_record(Softmax(path, kind, shape), verdict, classifies))
     numbered: list[tuple[str, Group]] = []
     count: dict[str, int] = {}
-    for path, group in grouped(sites, recogniser.examples):
+    for path, group in grouped(sites, recogniser.examples, single_values):
         number = count.get(path, 0)
         count[path] = number + 1
         numbered.append((f"{path}:{number}" if number else path, group))
@@ -140,15 +144,17 @@ def _named(
     softmaxes: list[Softmax], trace: Trace, numbered: list[tuple[str, Group]]
 ) -> list[Softmax]:
     """Give the softmaxes that were taken the names of their sites."""
-    names = {id(site.softmax_call): path for path, group in numbered
+    names = {id(site.softmax_call): (path, site) for path, group in numbered
              for site in (*group.earlier, *group.sites, *group.trials)}  # fmt: skip
     pairs = zip(softmaxes, trace.softmaxes, strict=True)
     rows = []
     for softmax, softmax_call in pairs:
-        name = names.get(id(softmax_call))
-        if name is None and softmax.kind is not None:
+        named = names.get(id(softmax_call))
+        if named is not None:
+            softmax = replace(_record(replace(softmax, reason=""), named[1], False), path=named[0])
+        elif softmax.kind is not None:
             softmax = replace(softmax, kind=None, source=None, reason=_SOME, argument="axes")
-        rows.append(replace(softmax, path=name or softmax.path))
+        rows.append(softmax)
     return rows
 
 

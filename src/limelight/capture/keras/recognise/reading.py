@@ -63,6 +63,9 @@ class Reader:
             return _stacked(captures)
         if group.how == "alike":
             return _repeated(captures[0], self._examples)
+        if group.how == "growing":
+            captures[0] = replace(captures[0], stage=captures[-1].stage)
+            return join(captures, crossing=False)
         return join(captures)
 
     def _captured(self, path: str, site: Site) -> CapturedAttention:

@@ -3,13 +3,14 @@
 Room: capture, Keras. Comes in: softmaxes that are attention, with their paths, in the order they
 ran. Goes out: groups of them. The steps of a loop over time are one site: each asks the same memory
 once more. So are the calls of a layer for each example by itself. A layer that is used again and
-again on the same positions has a site for each use.
+again on the same positions has a site for each use. Where a decoder remembers what it has been
+shown, each step asks what the step before asked and what is new: that is self-attention.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Literal
 
@@ -18,10 +19,11 @@ import numpy as np
 from limelight.capture.keras.backends.backend import backend, single
 from limelight.capture.keras.listen.arguments import loop_around
 from limelight.capture.keras.recognise.attention import Site
+from limelight.capture.keras.trace import Softmax
 
 #: What several softmaxes of a site are: queries, one step after another, or examples; ``alike`` is
-#: a single one that all examples share.
-How = Literal["steps", "examples", "alike"]
+#: a single one that all examples share; ``growing`` are steps, each with more keys than the last.
+How = Literal["steps", "examples", "alike", "growing"]
 
 
 @dataclass(eq=False)
@@ -44,7 +46,9 @@ class Group:
     trials: list[Site] = field(default_factory=list)
 
 
-def grouped(sites: Sequence[tuple[str, Site]], examples: int) -> list[tuple[str, Group]]:
+def grouped(
+    sites: Sequence[tuple[str, Site]], examples: int, single_values: Sequence[Softmax] = ()
+) -> list[tuple[str, Group]]:
     """Join softmaxes that are one site.
 
     Parameters
@@ -52,6 +56,8 @@ def grouped(sites: Sequence[tuple[str, Site]], examples: int) -> list[tuple[str,
     sites : sequence of (str, Site)
     examples : int
         How many ran.
+    single_values : sequence of Softmax
+        Those over a single value: a decoder's first step, if it remembers what it was shown.
 
     Returns
     -------
@@ -72,7 +78,9 @@ def grouped(sites: Sequence[tuple[str, Site]], examples: int) -> list[tuple[str,
             group = Group([], how)
             groups.append((path, group))
             open_groups.setdefault(key, []).append(group)
-        if group.sites and group.how == "steps" and _queries(site) > _queries(group.sites[-1]):
+        if group.sites and _grows(group.sites[-1], site):
+            group.how = "growing"
+        elif group.sites and group.how == "steps" and _queries(site) > _queries(group.sites[-1]):
             group.earlier += group.sites
             group.sites.clear()
         group.sites.append(site)
@@ -80,6 +88,8 @@ def grouped(sites: Sequence[tuple[str, Site]], examples: int) -> list[tuple[str,
         _drop_trial(group)
         if group.how == "examples":
             group.sites.sort(key=_example)
+        elif group.how == "growing":
+            _begin(group, single_values)
     return [(path, g) for path, g in groups if g.how != "examples" or len(g.sites) == examples]
 
 
@@ -94,6 +104,8 @@ def _goes_on(group: Group, site: Site) -> bool:
     last = group.sites[-1]
     if group.how == "alike" or last.softmax_call is site.softmax_call:
         return False
+    if _grows(last, site) or group.how == "growing":
+        return _grows(last, site)
     if group.how == "examples":
         numbers = {_example(member) for member in group.sites}
         return _example(site) not in numbers and _form(last) == _form(site)
@@ -106,6 +118,40 @@ def _goes_on(group: Group, site: Site) -> bool:
     grown = len(group.sites) == 1 and _queries(site) > _queries(last)
     itself = _queries(site) == _keys(site) and _queries(last) == _keys(last)
     return grown and (itself or _same_memory(last, site))
+
+
+def _grows(first: Site, second: Site) -> bool:
+    """Say whether a softmax asks what another asked, and its own queries after that."""
+    queries, keys = _queries(second), _keys(first)
+    if not keys or _keys(second) != keys + queries:
+        return False
+    rest = [prod(_form(site)) // (_queries(site) * _keys(site)) for site in (first, second)]
+    before, after = _values(first), _values(second)
+    if before is None or after is None or rest[0] != rest[1]:
+        return False
+    if len(before.shape) != len(after.shape):
+        return False
+    grown = [a for a, pair in enumerate(zip(before.shape, after.shape, strict=True))
+             if pair[0] != pair[1]]  # fmt: skip
+    if len(grown) != 1 or after.shape[grown[0]] - before.shape[grown[0]] != queries:
+        return False
+    known = single(after).take(range(int(before.shape[grown[0]])), axis=grown[0])
+    return bool(np.allclose(known, single(before), rtol=1e-3, atol=1e-5))
+
+
+def _begin(group: Group, single_values: Sequence[Softmax]) -> None:
+    """Read growing steps as self-attention, beginning with one that has itself to ask alone."""
+    group.sites[:] = [replace(site, kind="self") for site in group.sites]
+    first = group.sites[0]
+    if first.reading is None or _queries(first) != 1 or _keys(first) != 2:
+        return
+    roles = tuple(role for role in first.reading.roles if role != "key")
+    for softmax in single_values:
+        fits = softmax.course is not None and len(softmax.course.factors) == len(roles)
+        if fits and softmax.line == first.softmax_call.line:
+            reading = replace(first.reading, roles=roles, use=None)
+            group.sites.insert(0, replace(first, softmax_call=softmax, reading=reading))
+            return
 
 
 def _form(site: Site) -> tuple[int, ...]:

@@ -23,7 +23,9 @@ from click.testing import CliRunner
 import limelight as ll
 from limelight import __version__, catalogue, installation
 from limelight.apps.cli import main
+from limelight.apps.doctor import recordings
 from limelight.store import Writer
+from limelight.store.format.checked import signed
 
 COMMAND = [sys.executable, "-m", "limelight.apps.cli"]
 
@@ -175,6 +177,35 @@ def test_ls_shows_a_run_that_cannot_be_opened(tmp_path):
     }
     assert by_name["broken"]["problems"]
     assert "steps" not in by_name["broken"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path)])
+@pytest.mark.parametrize("name", ["limelight.json", "index.jsonl"])
+def test_ls_shows_a_run_whose_file_is_none(tmp_path, name, make):
+    record(tmp_path / "good")
+    path = record(tmp_path / "odd") / "plugins" / "limelight" / name
+    path.unlink()
+    make(path)
+    by_name = {
+        run["name"]: run for run in json.loads(call("ls", tmp_path, "--json").stdout)["runs"]
+    }
+    assert set(by_name) == {"good", "odd"}
+    assert by_name["odd"]["problems"]
+    assert by_name["good"]["problems"] == []
+    assert next(finding.ok for finding in recordings(tmp_path) if "odd" in finding.what) is False
+
+
+def test_what_a_file_says_commands_no_terminal(tmp_path):
+    meta = record(tmp_path / "odd") / "plugins" / "limelight" / "limelight.json"
+    facts = json.loads(meta.read_text("utf-8"))
+    del facts["crc"]
+    facts["sites"][0][0]["module_class"] = "\x1b[2JAtt\ud83dention"
+    meta.write_bytes(signed(json.dumps(facts)))
+    done = call("ls", tmp_path)
+    assert done.exit_code == 0
+    assert "\\x1b[2JAtt\\ud83dention" in done.stdout
+    done = call("ls", tmp_path, "--json")
+    assert json.loads(done.stdout)["runs"][0]["sites"][0]["name"] == "attention"
 
 
 def test_ls_of_nothing_answers_no(tmp_path):

@@ -134,14 +134,14 @@ def _write_run(run: dict[str, Any]) -> None:
         span = f" ({run['first_step']} to {run['last_step']})" if run["steps"] else ""
         counts = [_count(run[f"{thing}s"], thing) for thing in ("step", "example", "parameter")]
         counts[0] += span
-        click.echo(f"{run['name']}: {', '.join(counts)}, {size}")
+        _say(f"{run['name']}: {', '.join(counts)}, {size}")
         for site in run["sites"]:
             shape = f"{_count(site['heads'], 'head')}, {site['queries']} x {site['keys']}"
-            click.echo(f"    {site['name']}: {site['module_class']}, {site['kind']}, {shape}")
+            _say(f"    {site['name']}: {site['module_class']}, {site['kind']}, {shape}")
     else:
-        click.echo(f"{run['name']}: {size}")
+        _say(f"{run['name']}: {size}")
     for problem in run["problems"]:
-        click.echo(f"    problem: {problem}")
+        _say(f"    problem: {problem}")
 
 
 @main.command()
@@ -191,7 +191,14 @@ def _check(finding: Any, of: str) -> dict[str, Any]:
 
 
 def _write_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    click.echo(text.encode("utf-8", "backslashreplace"))  # half an emoji is no UTF-8; \\ud83d is
+
+
+def _say(line: str) -> None:
+    """Write a line that holds what a file says: none of it commands the terminal."""
+    line = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+    click.echo(line.encode("utf-8", "backslashreplace").decode())
 
 
 def _count(number: int, thing: str) -> str:

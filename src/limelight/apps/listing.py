@@ -6,13 +6,14 @@ Room: apps. Comes in: a log directory. Goes out: plain facts, as dicts that JSON
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from limelight.errors import LimelightError, NotRecordedError
 from limelight.log_folder import log_folder
-from limelight.store import Run, open_run
+from limelight.store import Run
 from limelight.store.format.files import INDEX, META, Files, sidecar
 
 
@@ -44,7 +45,7 @@ def run_folders(logdir: Path) -> Iterator[tuple[str, Path]]:
     for parent, folders, _ in os.walk(logdir):
         folders.sort()
         folder = sidecar(parent)
-        if (folder / META).is_file() or (folder / INDEX).is_file():
+        if _is_there(folder / META) or _is_there(folder / INDEX):
             yield Path(parent).relative_to(logdir).as_posix(), Path(parent)
         files = Files(folder)
         for number in sorted({*files.histories(), *files.moved()}):  # set aside, not deleted
@@ -77,11 +78,25 @@ def list_runs(logdir: Path) -> list[dict[str, Any]]:
     for name, folder in run_folders(logdir):
         size = _size(Files.of(folder))
         try:
-            facts = _facts(open_run(folder))
+            # As the tab does it, so that what it would refuse is seen here.
+            facts = _facts(Run(folder, within=[str(log_folder(logdir))]))
         except LimelightError as error:
             facts = {"problems": [str(error)]}
+        except Exception as error:  # noqa: BLE001  # one run's problem, and no other's
+            facts = {"problems": [f"It cannot be read ({type(error).__name__}: {error})."]}
         runs.append({"name": name, "bytes": size, **facts})
     return runs
+
+
+def _is_there(path: Path) -> bool:
+    """Say whether anything has a name: a pipe or a link into nothing is a run with a problem."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -113,7 +128,8 @@ def _size(files: Files) -> int:
     total = 0
     for path in [files.index] if files.history else files.root.rglob("*"):
         try:
-            total += path.stat().st_size if path.is_file() else 0
+            status = path.lstat()  # what a link leads to is not ours
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
         except OSError:  # a run that is being written may rename a file meanwhile
             continue
     return total

@@ -301,3 +301,24 @@ def test_a_row_that_may_attend_to_nothing(x):
     site = only(ll.capture(Fused(attn_mask=mask), x))
     assert not weights(site)[:, :, 2].any()
     assert not site["query_valid"].values[:, 2].any()
+
+
+def test_under_nested_vmap_and_over_heads_as_many_as_examples(x):
+    """The order of hidden axes is kept; what cannot be known of them is said."""
+
+    def attended(q, k):
+        return (q @ k.T).softmax(-1) @ k
+
+    y = torch.randn(2, T, 3 * 4)
+    parts = three_heads(y)
+    nested = Made(lambda self, x: torch.vmap(torch.vmap(attended))(*[three_heads(x)] * 2))
+    close(only(ll.capture(nested, y)), softmax((parts @ parts.mT).numpy()))
+    z = torch.randn(3, T, 3 * 4)
+    folded = Made(
+        lambda self, x: torch.vmap(torch.vmap(attended), in_dims=1)(*[three_heads(x)] * 2)
+    )
+    assert "could not be followed" in only(ll.capture(folded, z)).attrs["reading"]
+
+
+def three_heads(x):
+    return x.unflatten(-1, (3, 4)).transpose(1, 2)

@@ -123,6 +123,7 @@ def _read(
         factors=factors,
         sink_weight=sink_weight,
         stage=stage,
+        reading="" if softmax_call.roles is None else softmax_call.roles.reading,
         query_tokens=softmax_call.query_worded,
         key_tokens=softmax_call.key_worded,
         masked_by=masked_by(softmax_call, stage),

@@ -133,7 +133,7 @@ def solid(tensor: Any) -> tuple[Any, int]:
     levels = 0
     while _functorch.is_batchedtensor(tensor):
         axis = _functorch.maybe_get_bdim(tensor)
-        tensor = _functorch.get_unwrapped(tensor).movedim(axis + levels, 0)
+        tensor = _functorch.get_unwrapped(tensor).movedim(axis, 0)
         levels += 1
     return tensor, levels
 

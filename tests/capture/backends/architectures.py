@@ -11,6 +11,8 @@ import numpy as np
 from keras import layers, ops
 
 B, T, D = 3, 6, 8
+ROWS: dict[str, Row] = {}
+CROSS, POOLING = {"layer": "cross"}, {"layer": "pooling"}
 
 
 class Written(layers.Layer):
@@ -60,6 +62,17 @@ class Row:
     shape: tuple[int, ...] | None = None
     stage: str = ""
     reason: str = ""
+
+
+def row(name: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a function into the table."""
+
+    def enter(function: Callable[..., Any]) -> Callable[..., Any]:
+        assert name not in ROWS
+        ROWS[name] = Row(function, **options)
+        return function
+
+    return enter
 
 
 def split(x: Any, heads: int) -> Any:
@@ -574,9 +587,7 @@ def dynamic_taps(s: Any, x: Any) -> Any:
     return ops.sum(taps * ops.reshape(views, (-1, 3, D)), axis=1)
 
 
-CROSS, POOLING = {"layer": "cross"}, {"layer": "pooling"}
-
-ROWS: dict[str, Row] = {
+ROWS |= {
     **{f"{h} heads, {q} latents": Row(latents(h, q), CROSS)
        for h in (1, 2, 4) for q in (2, 3, 4, 5)},
     "6 latents over 6": Row(latents(2, 6), CROSS),

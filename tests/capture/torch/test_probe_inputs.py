@@ -227,3 +227,44 @@ def test_what_is_given_twice_is_one(x):
         "self", "self",
     ]  # fmt: skip
     assert only(ll.capture(layer, (x, x.clone(), x.clone()))).attrs["kind"] == "cross"
+
+
+class Compared(nn.Module):
+    """One text beside several images, which it may ask too."""
+
+    def __init__(self, asks=False):
+        super().__init__()
+        self.text, self.image, self.asks = Written(), Written(), asks
+
+    def forward(self, text, image):
+        words, parts = self.text(text), self.image(image)
+        if self.asks:
+            scores = words @ parts.reshape(1, -1, D).mT
+            return scores.softmax(-1) @ parts.reshape(1, -1, D)
+        return words.mean(1) @ parts.mean(1).T
+
+
+@pytest.mark.parametrize("images", [2, 3])
+def test_several_images_of_one_text_are_no_heads_of_one(images):
+    given = {"text": torch.randn(1, T, D), "image": torch.randn(images, 4, D)}
+    assert list(sites(ll.capture(Compared(), given))) == ["text"]
+    reason = next(row.reason for row in ll.sites(Compared(), given) if row.path == "image")
+    assert f"{images} rows of one input" in reason
+    shared = sites(ll.capture(Compared(), ll.Probe(given, shared=["image"])))
+    assert list(shared) == ["text", "image"]
+
+
+def test_a_text_asks_the_words_of_all_its_images():
+    given = (torch.randn(1, T, D), torch.randn(3, 4, D))
+    assert weights(sites(ll.capture(Compared(asks=True), given))["compared"]).shape == (1, 1, T, 12)
+
+
+def test_a_bias_for_each_head_is_no_row(x):
+    model = Made(lambda self, x, bias: biased(self.mix, x, bias), mix=Written())
+    site = only(ll.capture(model, (x[:1], torch.randn(2, T, T))))
+    assert weights(site).shape == (1, 2, T, T)
+
+
+def biased(mix, x, bias):
+    q, k, v = mix.pairs(x)
+    return (q @ k.mT + bias).softmax(-1) @ v

@@ -43,12 +43,16 @@ class Inputs(NamedTuple):
     dtypes : tuple of (str or None)
         For each array, the precision it came in, where NumPy has none of that name.
     examples : int
+    rows : tuple of bool
+        For each array, whether its first axis seems to count rows of its own beside a single
+        example, such as several images of one text.
     """
 
     values: Any
     axes: tuple[int | None, ...]
     dtypes: tuple[str | None, ...]
     examples: int
+    rows: tuple[bool, ...]
 
 
 def read(inputs: Any, shared: Collection[Any], where: InputAxes) -> Inputs:
@@ -98,9 +102,17 @@ def read(inputs: Any, shared: Collection[Any], where: InputAxes) -> Inputs:
     laid: Any = values
     if not isinstance(inputs, Mapping):
         laid = tuple(values.values()) if several else next(iter(values.values()))
+    said = where.keys() if isinstance(where, Mapping) else ()
+    counted = several and count == 1 and where is not None
+    rows = (
+        counted and axes[name] is None and name not in (*shared, *said)
+        and _has_rows(name, values[name])
+        for name in arrays
+    )  # fmt: skip
     return Inputs(
-        laid, tuple(axes[name] for name in arrays), tuple(dtypes[name] for name in arrays), count
-    )
+        laid, tuple(axes[name] for name in arrays), tuple(dtypes[name] for name in arrays), count,
+        tuple(rows),
+    )  # fmt: skip
 
 
 def leaves(values: Any) -> Iterator[Any]:
@@ -256,6 +268,12 @@ def _main(names: Sequence[Any]) -> Any:
             return known
     plain = (n for n in names if not any(part in str(n).lower() for part in _ASIDE))
     return next(plain, names[0])
+
+
+def _has_rows(name: Any, array: NDArray[Any]) -> bool:
+    """Say whether an array's first axis may count things, each with features or words."""
+    aside = any(part in str(name).lower() for part in _ASIDE)
+    return not aside and array.ndim > (1 if array.dtype.kind in "iu" else 2)
 
 
 def _length(name: Any, array: NDArray[Any], axis: int) -> int:

@@ -70,6 +70,10 @@ class Probe:
         How many examples there are.
     example_axes : tuple of (int or None)
         For each of ``arrays``, the axis of the examples; None where all share it.
+    own_rows : tuple of bool
+        For each of ``arrays``, whether its first axis seems to count rows of its own beside a
+        single example, such as several images of one text. What attends within each of these has no
+        map, unless ``shared`` names the input.
     precisions : tuple of (str or None)
         For each of ``arrays``, the precision it came in where NumPy has none of that name, such as
         ``bfloat16``; it is kept as float32.
@@ -110,6 +114,7 @@ class Probe:
     texts: tuple[tuple[str, ...], ...] | None = field(default=None, init=False, repr=False)
     examples: int = field(default=0, init=False, repr=False)
     example_axes: tuple[int | None, ...] = field(default=(), init=False, repr=False)
+    own_rows: tuple[bool, ...] = field(default=(), init=False, repr=False)
     precisions: tuple[str | None, ...] = field(default=(), init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -128,6 +133,7 @@ class Probe:
         given = probe_inputs.read(self.inputs, shared, where)  # type: ignore[arg-type]
         self._set("inputs", given.values)
         self._set("example_axes", given.axes)
+        self._set("own_rows", given.rows)
         self._set("precisions", given.dtypes)
         self._set("examples", given.examples)
         self._label()
@@ -242,7 +248,7 @@ class Probe:
         """
         made = replace(self, **changes)
         # What these say cannot be told again from copies of some examples.
-        for name in ("example_axes", "precisions"):
+        for name in ("example_axes", "own_rows", "precisions"):
             made._set(name, getattr(self, name))
         examples = changes.get("inputs")
         if examples is not None:

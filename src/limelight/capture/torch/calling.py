@@ -98,10 +98,10 @@ def example_axes(probe: Probe) -> list[int | None]:
     Returns
     -------
     list of (int or None)
-        Texts are no tensors.
+        Texts are no tensors. The first, where an input has rows of its own beside one example.
     """
-    pairs = zip(probe.arrays, probe.example_axes, strict=True)
-    return [axis for array, axis in pairs if array.dtype.kind not in "USO"]
+    parts = zip(probe.arrays, probe.example_axes, probe.own_rows, strict=True)
+    return [0 if rows else axis for array, axis, rows in parts if array.dtype.kind not in "USO"]
 
 
 def _dtype_of(model: Any) -> Any:

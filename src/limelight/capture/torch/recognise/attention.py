@@ -114,6 +114,8 @@ def _argument(softmax_call: SoftmaxCall, reason: str | None) -> str:
         return "exclude"
     if "not begin with" in reason:
         return "axes"
+    if "rows of one input" in reason:
+        return ""
     use = softmax_call.use
     classifies = use is not None and use.features and not (use.used or use.goes)
     return "" if classifies else "include"

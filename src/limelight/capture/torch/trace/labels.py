@@ -13,8 +13,11 @@ from collections.abc import Iterable, Sequence
 
 #: What a label can be. ``input`` is an axis of an input of which nothing is proved yet, ``learned``
 #: one of a parameter or constant, ``branch`` counts parts that different parameters computed,
-#: ``repeat`` copies, and ``unknown`` came out of a function that cannot be followed.
-KINDS = ("example", "position", "feature", "input", "learned", "branch", "repeat", "unknown")
+#: ``row`` what an input has several of for one example, ``repeat`` copies, and ``unknown`` came out
+#: of a function that cannot be followed.
+KINDS = (
+    "example", "position", "feature", "input", "learned", "branch", "row", "repeat", "unknown"
+)  # fmt: skip
 
 
 class Label:
@@ -357,7 +360,9 @@ def pooled(axes: Sequence[Axis], size: int) -> Axis:
 
 
 #: What an axis of several kinds counts.
-_STRONGEST = ("position", "input", "unknown", "branch", "feature", "learned", "repeat", "example")
+_STRONGEST = (
+    "position", "input", "unknown", "branch", "feature", "row", "learned", "repeat", "example"
+)  # fmt: skip
 
 
 def sources(axis: Iterable[Factor]) -> list[Factor]:

@@ -256,7 +256,9 @@ class ProvenanceTracker:
         mask = masks.arrived(tensor) & ~(masks.GIVEN if axis is None else 0)
         axes = [fresh(int(size), "input") for size in tensor.shape]
         if known and first is not None:
-            axes[first.axis] = self._examples_of(int(tensor.shape[first.axis]))
+            size = int(tensor.shape[first.axis])
+            rows = self._examples == 1 < size  # such as several images of one text
+            axes[first.axis] = fresh(size, "row") if rows else self._examples_of(size)
         return self.put(tensor, _fresh(axes=tuple(axes), mask=mask))
 
     def _constant(self, tensor: Any) -> Axes:

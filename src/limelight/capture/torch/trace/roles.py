@@ -166,7 +166,13 @@ def roles_of(call: Any, examples: int, said: Sequence[str | None] | None = None)
         shape = [math.prod(axis) for axis in sizes]
         return Roles(sizes, names, reason=f"its shape is {shape}, which does not begin with the "
                      f"{examples} examples: its keys lie along their axis")  # fmt: skip
+    rows = {f[2] for i, axis in enumerate(axes) for f in axis
+            if kind_of(f) == "row" and parts[f, i] == HEAD}  # fmt: skip
     made = Roles(sizes, names, reading, features)
+    if rows:
+        shape = [math.prod(axis) for axis in sizes]
+        return replace(made, reason=f"its shape is {shape}, with {max(rows)} rows of one input for "
+                                    "a single example; shared= makes them heads")  # fmt: skip
     return _with_examples(made, call, axes, at, example, examples)
 
 

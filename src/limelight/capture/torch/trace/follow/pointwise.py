@@ -21,7 +21,7 @@ from limelight.capture.torch.trace.labels import (
 
 #: How much an axis's label says, by kind; the more, the rather it stays where two meet.
 _RANK = {"example": 6, "position": 5, "input": 5, "branch": 4, "feature": 4, "unknown": 3,
-         "learned": 2, "repeat": 1}  # fmt: skip
+         "row": 3, "learned": 2, "repeat": 1}  # fmt: skip
 
 
 def merged(step: Step, fed: Sequence[Any], out: Any, _: int) -> Axes:

@@ -54,8 +54,9 @@ class FirstStep:
         size = max(_size(self._folder) - self._size, 0)
         _log(
             f"limelight: the first step took {_seconds(seconds)} to record and {_bytes(size)} of "
-            f"disk, for {sites} sites and {parameters} parameters; 100 such steps take about "
-            f"{_bytes(100 * size)}. every=, sites= and precision='compact' record less."
+            f"disk, for {_count(sites, 'site')} and {_count(parameters, 'parameter')}; 100 such "
+            f"steps take about {_bytes(100 * size)}. every=, sites= and precision='compact' "
+            "record less."
         )
 
 
@@ -68,6 +69,10 @@ def _log(line: str) -> None:
     elif logger.isEnabledFor(logging.INFO):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _size(folder: Path) -> int:

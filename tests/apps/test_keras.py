@@ -406,7 +406,7 @@ def test_what_the_first_step_cost_is_told_once(tmp_path, capfd, caplog, monkeypa
 
     fit(build(), ll.KerasCallback(tmp_path / "a", PROBE))
     (line,) = [record.message for record in caplog.records if record.name == "limelight"]
-    assert "1 sites and" in line
+    assert "1 site and" in line
     assert "100 such steps" in line
     monkeypatch.setattr(logging.getLogger("limelight"), "hasHandlers", lambda: False)
     fit(build(), ll.KerasCallback(tmp_path / "b", PROBE))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from limelight.capture.probe import inputs as probe_inputs
 from limelight.capture.probe.axes import INPUTS, Axes, checked
 from limelight.capture.probe.images import pair, patch_layout, pictures
-from limelight.capture.probe.tokens import Tokens, spelled
+from limelight.capture.probe.tokens import Texts, Tokens, Words, some, spelled
 from limelight.errors import ProbeError
 
 
@@ -34,9 +34,12 @@ class Probe:
         else of the first input that is not called a mask, a bias or the like. What has another
         number on its first axis, and what is no array (a flag, a text, None), all examples share.
     tokens : optional
-        Text for each position: a list of texts per example, or a vocabulary (a sequence, a dict or
-        a function from id to text) that reads the first whole-number input. ``None`` and ``""``
-        are padding. Examples may be shorter than the model's positions.
+        Text for each position: a list of texts per example; or a vocabulary (a sequence, a dict or
+        a function from id to text) or a tokenizer, of any library, which reads ``input_ids`` and
+        ``decoder_input_ids``, else the first whole-number input; or either for each input, such as
+        ``{"source": words, "target": [["le", "chat"]]}``, by position in a tuple. ``None``, ``""``
+        and a tokenizer's padding are padding. Examples may be shorter than the model's positions.
+        A vocabulary reads the ids that a torch model makes itself too, such as those it generates.
     labels, groups : sequence, optional
         The class and the group of each example.
     layout : (int, int), optional
@@ -64,8 +67,8 @@ class Probe:
 
     Attributes
     ----------
-    texts : tuple of tuple of str, or None
-        ``tokens`` spelled out, ``""`` where padding.
+    words : Words, optional
+        ``tokens`` spelled out, by input; ``""`` where padding.
     examples : int
         How many examples there are.
     example_axes : tuple of (int or None)
@@ -111,7 +114,7 @@ class Probe:
     exclude: Sequence[str] | str | None = field(default=(), kw_only=True)
     axes: Axes | None = field(default=None, kw_only=True)
     call: Callable[[Any, Any], Any] | None = field(default=None, kw_only=True)
-    texts: tuple[tuple[str, ...], ...] | None = field(default=None, init=False, repr=False)
+    words: Words | None = field(default=None, init=False, repr=False)
     examples: int = field(default=0, init=False, repr=False)
     example_axes: tuple[int | None, ...] = field(default=(), init=False, repr=False)
     own_rows: tuple[bool, ...] = field(default=(), init=False, repr=False)
@@ -139,7 +142,7 @@ class Probe:
         self._label()
         self._lay_out()
         if self.tokens is not None:
-            self._set("texts", spelled(self.tokens, self.by_example, self.examples))
+            self._set("words", spelled(self.tokens, self._named, self.examples))
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -230,7 +233,7 @@ class Probe:
         parts = {(id(array), axis): probe_inputs.cut(array, axis, indices) for array, axis in pairs}
         cut = [parts[id(array), axis] for array, axis in pairs]
         return self.changed(
-            inputs=self.filled(cut), tokens=chosen(self.texts),
+            inputs=self.filled(cut), tokens=some(self.tokens, indices),
             labels=chosen(self.labels), groups=chosen(self.groups),
         )  # fmt: skip
 
@@ -256,6 +259,83 @@ class Probe:
             counts = [array.shape[axis] for array, axis in pairs if axis is not None]
             made._set("examples", counts[0] if counts else 1)
         return made
+
+    @property
+    def _inputs(self) -> dict[str | int, NDArray[Any]]:
+        """Every input array by name, or by position."""
+        named: dict[Any, Any] = (
+            self.inputs if isinstance(self.inputs, dict)
+            else dict(enumerate(probe_inputs.leaves(self.inputs)))
+        )  # fmt: skip
+        return {name: value for name, value in named.items() if isinstance(value, np.ndarray)}
+
+    @property
+    def _named(self) -> dict[str | int, NDArray[Any]]:
+        """The arrays that differ from example to example, the examples on their first axis."""
+        names = self._inputs
+        several = [n for n, axis in zip(names, self.example_axes, strict=True) if axis is not None]
+        return dict(zip(several or names, self.by_example, strict=True))
+
+    @property
+    def _tensors(self) -> list[str | int]:
+        """Names of what a model gets as tensors: texts are none."""
+        return [name for name, array in self._inputs.items() if array.dtype.kind not in "USO"]
+
+    @property
+    def worded(self) -> tuple[int, ...]:
+        """Which of the tensors that a model is called with bear words, the main one first."""
+        numbers = self._tensors
+        texts = () if self.words is None else self.words.texts
+        return tuple(numbers.index(name) for name in texts if name in numbers)
+
+    @property
+    def texts(self) -> Texts | None:
+        """Texts of the examples: of the first input that bears words."""
+        return None if self.words is None else next(iter(self.words.texts.values()), None)
+
+    def texts_of(self, number: int) -> Texts | None:
+        """Return the texts of one of the tensors that a model is called with.
+
+        Parameters
+        ----------
+        number : int
+            -1 for the first that has any.
+
+        Returns
+        -------
+        tuple of tuple of str, or None
+        """
+        if number < 0 or self.words is None:
+            return self.texts
+        return self.words.texts.get(self._tensors[number])
+
+    def holds(self, ids: NDArray[Any]) -> bool:
+        """Tell whether ids are one of the inputs.
+
+        Parameters
+        ----------
+        ids : array [example, position]
+
+        Returns
+        -------
+        bool
+        """
+        return any(np.array_equal(array, ids) for array in self._named.values())
+
+    def read(self, name: str, ids: NDArray[Any]) -> Texts | None:
+        """Return the texts of ids that a module was called with, None where nothing says them.
+
+        Parameters
+        ----------
+        name : str
+            Of the argument that held them.
+        ids : array [example, position]
+
+        Returns
+        -------
+        tuple of tuple of str, or None
+        """
+        return None if self.words is None else self.words.read(name, ids, self._named)
 
     def tokens_of(self, example: int) -> tuple[str, ...] | None:
         """Return one example's text, ``""`` where padding; None without tokens.

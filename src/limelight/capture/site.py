@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from limelight import schema
 from limelight.capture.probe import Probe
 from limelight.capture.validity import MaskedBy, Reach, filled, padded_keys, padded_queries
+from limelight.capture.wording import Ids, texts_of
 from limelight.errors import DimensionError
 from limelight.factors import Factors, lazy_allowed, lazy_weights
 
@@ -45,8 +46,11 @@ class CapturedAttention:
         What a sink logit takes of each row; with dense weights, which then sum to less than 1.
     query_valid, key_valid : array [example, query] or [example, key], optional
         False where the model itself says a position is padding.
-    query_tokens, key_tokens : bool
-        Whether the probe's tokens may name these positions.
+    query_words, key_words : int, optional
+        Number of the input, among the tensors that the model is called with, whose words may name
+        these positions; -1 for the first that has any, None if none may.
+    ids : Ids, optional
+        That queries stand for, and keys of their own sequence: those a module was called with.
     query_layout, key_layout : (int, int), optional
         Rows and columns, where the module's own axes form an image.
     reading : str
@@ -72,8 +76,9 @@ class CapturedAttention:
     sink_weight: NDArray[np.float32] | None = None
     query_valid: NDArray[np.bool_] | None = None
     key_valid: NDArray[np.bool_] | None = None
-    query_tokens: bool = True
-    key_tokens: bool = True
+    query_words: int | None = -1
+    key_words: int | None = -1
+    ids: Ids | None = None
     query_layout: tuple[int, int] | None = None
     key_layout: tuple[int, int] | None = None
     reading: str = ""
@@ -105,9 +110,9 @@ def label(captured: CapturedAttention, probe: Probe) -> xr.Dataset:
     """
     variables, attends, reached = _cells(captured)
     _, _, queries, keys = captured.shape
-    query_text = _text(probe, queries) if captured.query_tokens else None
-    key_text = _text(probe, keys) if captured.key_tokens else None
     itself = captured.kind == "self"
+    query_text = texts_of(probe, queries, captured.query_words, captured.ids)
+    key_text = texts_of(probe, keys, captured.key_words, captured.ids if itself else None)
     vectors = None if captured.factors is None else captured.factors.key
     end = filled(reached, queries, vectors) if itself else keys
     reach = Reach(attends, reached, captured.masked_by, end)
@@ -237,18 +242,6 @@ def assemble(sites: Sequence[xr.Dataset]) -> xr.DataTree:
         # One by one: all at once they would be sorted by depth.
         tree[node] = xr.DataTree(site.assign_attrs(module=node, order=order))
     return tree
-
-
-def _text(probe: Probe, length: int) -> NDArray[np.str_] | None:
-    """Return the probe's text [example, position], padded; None where lengths differ."""
-    if probe.texts is None or max(map(len, probe.texts), default=0) > length:
-        return None
-    positions = {array.shape[1] for array in probe.arrays if array.ndim >= 2}
-    longest = max(map(len, probe.texts), default=0)
-    if length != longest and length not in positions:
-        return None
-    rows = [[*row, *[""] * (length - len(row))] for row in probe.texts]
-    return np.array(rows, dtype=np.str_)
 
 
 def _without_heads(allowed: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray[np.bool_]]:

@@ -87,7 +87,7 @@ def laid_out(
     groups, softmaxes = recognised(model, trace, recogniser, Choice.of(probe))
     if not groups:
         raise nothing(model, trace, softmaxes)
-    read = Reader(tracker, probe, inputs)
+    read = Reader(tracker, probe)
     sites = [label(read(path, group), probe) for path, group in groups]
     if examples is not None:
         sites = [site.isel(example=list(examples)) for site in sites]

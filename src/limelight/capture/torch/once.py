@@ -63,7 +63,8 @@ def watch(
         with untouched(model):
             run = forward(model, inputs, probe.call)
             axes = example_axes(probe)
-            return watched(model, run, tensors(inputs), probe.examples, examples, axes)[0]
+            given = tensors(inputs)
+            return watched(model, run, given, probe.examples, examples, axes, probe.worded)[0]
 
     trace = accepted(model, probe, observed)
     sites, softmaxes = recognised(model, trace, probe.examples, Choice.of(probe))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from limelight.capture.axes.labels import Factor
 from limelight.capture.generation.joining import in_full, join
 from limelight.capture.keras.backends.backend import backend, dtype_of, single, weights_of
-from limelight.capture.keras.listen.arguments import arguments, is_whole
+from limelight.capture.keras.listen.arguments import arguments
 from limelight.capture.keras.listen.provenance import ProvenanceTracker
 from limelight.capture.keras.recognise.attention import Site
 from limelight.capture.keras.recognise.maps import Map, mapped
@@ -31,18 +31,15 @@ class Reader:
     ----------
     tracker : ProvenanceTracker
     probe : Probe
-    inputs : list of tensor
-        What the model was called with.
     """
 
-    def __init__(self, tracker: ProvenanceTracker, probe: Probe, inputs: list[Any]) -> None:
+    def __init__(self, tracker: ProvenanceTracker, probe: Probe) -> None:
         import keras
 
         self._tracker = tracker
         self._several = len(probe.arrays) > 1
         self._examples = probe.examples
-        ids = [i for i, t in enumerate(inputs) if len(t.shape) == 2 and is_whole(t)]
-        self._worded = ids[0] if ids else 0
+        self._spoken = probe.worded
         self._framework = f"keras {keras.__version__}, {backend().version()}"
 
     def __call__(self, path: str, group: Group) -> CapturedAttention:
@@ -84,8 +81,8 @@ class Reader:
             factors=made.factors,
             query_valid=query_valid,
             key_valid=key_valid,
-            query_tokens=self._worded_by(site, site.query, "query"),
-            key_tokens=self._worded_by(site, site.key, "key"),
+            query_words=self._worded_by(site, site.query, "query"),
+            key_words=self._worded_by(site, site.key, "key"),
             query_layout=query_layout,
             key_layout=key_layout,
             masked_by="both",  # who decided in a layer's own code is not followed
@@ -94,22 +91,26 @@ class Reader:
             stage=made.stage,
         )
 
-    def _worded_by(self, site: Site, tensor: Any, side: Literal["query", "key"]) -> bool:
-        """Say whether positions may bear the probe's words: they are made of that input alone."""
+    def _worded_by(self, site: Site, tensor: Any, side: Literal["query", "key"]) -> int | None:
+        """Return the input whose words positions may bear: they are made of that one alone."""
         if site.kind == "feature":
-            return False
+            return None
         reading = site.reading
         inputs = None if reading is None else getattr(reading, f"{side}_inputs")
-        if inputs is not None and inputs:
-            return self._worded in inputs
+        if inputs:
+            return self._spoken_of(inputs)
         if not self._several:
-            return True
+            return -1
         if tensor is None:
-            return site.kind != "cross"
+            return -1 if site.kind != "cross" else None
         sources, known = self._tracker.sources(tensor)
         if site.kind != "cross" and not known:
-            return True
-        return self._worded in sources and (len(sources) == 1 or site.kind != "cross")
+            return -1
+        alone = len(sources) == 1 or site.kind != "cross"
+        return self._spoken_of(sources) if alone else None
+
+    def _spoken_of(self, inputs: Any) -> int | None:
+        return next((number for number in self._spoken if number in inputs), None)
 
 
 def map_of(site: Site) -> Map:

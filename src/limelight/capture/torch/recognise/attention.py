@@ -13,6 +13,7 @@ from limelight.capture.recognition import Choice, Softmax
 from limelight.capture.torch.names import name_of
 from limelight.capture.torch.recognise.shown import stage_of
 from limelight.capture.torch.recognise.steps import Site, Sites
+from limelight.capture.torch.recognise.wording import worded
 from limelight.capture.torch.trace.recorder import SoftmaxCall, Trace
 from limelight.capture.torch.trace.roles import roles_of
 
@@ -59,6 +60,8 @@ def recognised(
             None if choice.includes(path) else no_attention(softmax_call)
         )
         if reason is None and not choice.excludes(path):
+            if trace.worded:
+                worded(softmax_call, trace)
             site = sites.add(softmax_call, path)
             softmaxes.append(record_of(softmax_call, site.path, None))
         elif not sites.leave_out(softmax_call, path):

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.capture.generation.joining import in_full, join, unjoinable
+from limelight.capture.generation.words import sequence
 from limelight.capture.site import CapturedAttention
 from limelight.capture.torch.recognise.shown import masked_by, shown
 from limelight.capture.torch.recognise.steps import Site
 from limelight.capture.torch.trace.recorder import SoftmaxCall
 from limelight.capture.torch.trace.roles import roles_of
 from limelight.capture.torch.trace.vectors import array
+from limelight.capture.wording import Ids
 
 
 def captured(site: Site, examples: int, rows: Sequence[int] | None = None) -> CapturedAttention:
@@ -52,7 +54,10 @@ def captured(site: Site, examples: int, rows: Sequence[int] | None = None) -> Ca
     _, _, queries, keys = whole.shape
     last = site.softmax_calls[-1]
     kind = "pooling" if queries == 1 and keys > 1 else whole.kind
-    return replace(whole, kind=_featured(last) or kind, key_tokens=last.key_worded)
+    ids = sequence([call.ids for call in calls])
+    if ids is not None and rows is not None:
+        ids = Ids(ids.name, ids.numbers[list(rows)])
+    return replace(whole, kind=_featured(last) or kind, key_words=last.key_words, ids=ids)
 
 
 def _featured(softmax_call: SoftmaxCall) -> str:
@@ -124,8 +129,8 @@ def _read(
         sink_weight=sink_weight,
         stage=stage,
         reading="" if softmax_call.roles is None else softmax_call.roles.reading,
-        query_tokens=softmax_call.query_worded,
-        key_tokens=softmax_call.key_worded,
+        query_words=softmax_call.query_words,
+        key_words=softmax_call.key_words,
         masked_by=masked_by(softmax_call, stage),
     )
 

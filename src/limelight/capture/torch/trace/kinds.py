@@ -7,7 +7,7 @@ Goes out: ``self`` or ``cross``, and which of the model's inputs the positions o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,28 +82,30 @@ def related(
     return Relation("self" if met or single else "cross", query, key, lengths)
 
 
-def worded(inputs: list[Any], roots: list[Provenance]) -> Callable[[Origin, str], bool]:
-    """Return what says whether positions may bear the probe's words.
+def worded(roots: list[Provenance], spoken: Sequence[int]) -> Callable[[Origin, str], int | None]:
+    """Return what says which input's words positions may bear.
 
     Parameters
     ----------
-    inputs : list of tensor
     roots : list of Provenance
-        Theirs.
+        Of the inputs.
+    spoken : sequence of int
+        Which of them bear words.
 
     Returns
     -------
     callable
-        Takes an origin and a kind.
+        Takes an origin and a kind; returns the number of an input, -1 where positions may be those
+        of any, None where they are of another.
     """
-    ids = [t.dim() == 2 and not t.is_floating_point() for t in inputs]
-    spoken = roots[ids.index(True) if True in ids else 0].origin
     every: Origin = frozenset().union(*(root.origin for root in roots))
 
-    def says(origin: Origin, kind: str) -> bool:
-        if len(roots) == 1:
-            return True
-        return bool(origin & spoken) if origin & every else kind == "self"
+    def says(origin: Origin, kind: str) -> int | None:
+        for number in spoken:
+            if origin & roots[number].origin:
+                return number
+        known = bool(origin & every)
+        return -1 if len(roots) == 1 or (kind == "self" and not known) else None
 
     return says
 

@@ -38,8 +38,10 @@ from limelight.capture.torch.trace.scores import (
     over_features,
     scored,
 )
+from limelight.capture.torch.trace.spoken import SpokenIds
 from limelight.capture.torch.trace.vectors import Rules, Vectors, vectors_of
 from limelight.capture.validity import MaskedBy, joint
+from limelight.capture.wording import Ids
 
 #: Sum over groups that an index names, as over the edges that end in one node of a graph.
 _GROUPED = frozenset(("scatter_add", "scatter_reduce", "index_add", "index_reduce",
@@ -118,8 +120,11 @@ class SoftmaxCall:
     kind : str
         ``self`` or ``cross``, by what its queries and keys are made of.
     dtype : str
-    query_worded, key_worded : bool
-        Whether the probe's words may name its positions.
+    query_words, key_words : int, optional
+        Which of the model's inputs its positions are those of; -1 where it is not known that they
+        are of another.
+    ids : Ids, optional
+        That its queries stand for, where a module around it was called with them.
     lengths : frozenset of int
         How long the sequences are that its module was given.
     batch : int, optional
@@ -153,8 +158,9 @@ class SoftmaxCall:
     module: Any
     kind: str
     dtype: str
-    query_worded: bool = True
-    key_worded: bool = True
+    query_words: int | None = -1
+    key_words: int | None = -1
+    ids: Ids | None = None
     lengths: frozenset[int] = frozenset()
     batch: int | None = None
     vectors: Vectors | None = None
@@ -189,12 +195,18 @@ class Trace:
         Kernels that compute attention but show none, and the module each ran in.
     grouped : dict of str to str
         Functions that sum over groups which an index names, and the module each ran in.
+    inputs : list of tuple of Axis
+        What the axes of each input count.
+    worded : tuple of int
+        Which inputs bear words.
     """
 
     softmax_calls: list[SoftmaxCall] = field(default_factory=list)
     stack: Stack = field(default_factory=Stack)
     opaque: dict[str, str] = field(default_factory=dict)
     grouped: dict[str, str] = field(default_factory=dict)
+    inputs: list[Axes] = field(default_factory=list)
+    worded: tuple[int, ...] = ()
 
 
 def watched(
@@ -204,6 +216,7 @@ def watched(
     examples: int,
     rows: Sequence[int] | None = None,
     axes: Sequence[int | None] | None = None,
+    worded: Sequence[int] = (),
 ) -> tuple[Trace, Any]:
     """Run a model and record every attention and softmax.
 
@@ -213,13 +226,15 @@ def watched(
     forward : callable
         Runs it; decides about gradients and training mode itself.
     inputs : iterable of tensor
-        What it is run on; the first whole numbers among them are the words.
+        What it is run on.
     examples : int
         How many examples they hold.
     rows : sequence of int, optional
         Which of them are wanted.
     axes : sequence of (int or None), optional
         On which axis of each input the examples lie, None where all share it; by default the first.
+    worded : sequence of int
+        Which inputs bear words; none, and nothing is asked of them.
 
     Returns
     -------
@@ -227,7 +242,7 @@ def watched(
     object
         What ``forward`` returned.
     """
-    interceptor = _Recorder(list(inputs), examples, rows, axes, list(model.buffers()))
+    interceptor = _Recorder(list(inputs), examples, rows, axes, list(model.buffers()), worded)
     with intercepted(model, interceptor) as stack:
         interceptor.trace.stack = stack
         result = forward()
@@ -244,6 +259,7 @@ class _Recorder:
         rows: Sequence[int] | None,
         axes: Sequence[int | None] | None = None,
         buffers: Sequence[Any] = (),
+        spoken: Sequence[int] = (),
     ) -> None:
         self._rows = rows
         self._rules: Rules = {}
@@ -251,7 +267,11 @@ class _Recorder:
         self._tracker = ProvenanceTracker(examples, buffers)
         pairs = zip(inputs, [0] * len(inputs) if axes is None else axes, strict=True)
         self._roots = [self._tracker.root(tensor, axis) for tensor, axis in pairs]
+        self.trace.inputs = [provenance.axes for provenance in self._roots]
+        self.trace.worded = tuple(spoken)
         self._inputs = inputs
+        self._worded = worded(self._roots, spoken)
+        self._spoken = SpokenIds(self._tracker, examples) if spoken else None
         self._examples = examples
         self._call_sites = CallSites()
         self._busy = False
@@ -302,15 +322,15 @@ class _Recorder:
         axes, part, learned = self._labels(event)
         square = shape[0] == shape[1] and not apart(axes, self._axis(event))
         relation = related(call, sides, square, self._tracker)
-        words = worded(self._inputs, self._roots)
         return SoftmaxCall(
             call_site,
             self.trace.stack.number if call is None else call.number,
             None if call is None else call.module,
             relation.kind,
             str(first.dtype)[6:],
-            words(relation.query, relation.kind),
-            words(relation.key, relation.kind),
+            self._worded(relation.query, relation.kind),
+            self._worded(relation.key, relation.kind),
+            None if self._spoken is None else self._spoken.of(call, relation.query),
             relation.lengths | torch_lengths(self._inputs),
             int(first.shape[0]) if first.dim() == 4 else None,
             memory=memory,

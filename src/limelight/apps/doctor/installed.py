@@ -22,8 +22,6 @@ from limelight.apps.doctor.finding import Finding
 from limelight.catalogue import modules
 from limelight.errors import UnavailableError
 
-_NEEDED: Final = ("numpy", "xarray", "zarr", "safetensors", "tensorboard")
-
 #: What is there or not: names of its packages, the extra that brings it, and what it is for.
 _OPTIONAL: Final = {
     "keras": (("keras",), "tensorflow", "Keras models"),
@@ -48,7 +46,7 @@ def environment() -> Iterator[Finding]:
     """
     yield Finding("Python", sys.version_info >= (3, 11), platform.python_version())
     yield Finding("limelight", True, __version__)
-    for name in _NEEDED:
+    for name in _needed():
         yield _package(name, (name,), f"Run: pip install -U {name}")
     for name, (packages, extra, purpose) in _OPTIONAL.items():
         fix = f"For {purpose}, run: {installation.command(extra)}"
@@ -59,6 +57,13 @@ def environment() -> Iterator[Finding]:
     yield _plugin()
     yield _front_end()
     yield from _adapters()
+
+
+def _needed() -> list[str]:
+    """Name the packages that limelight's own metadata asks for, whatever the extras."""
+    lines = metadata.requires("limelight") or []
+    always = [line for line in lines if "extra ==" not in line]
+    return sorted(match[0] for line in always if (match := re.match(r"[\w.-]+", line)))
 
 
 def _package(name: str, packages: tuple[str, ...], fix: str) -> Finding:

@@ -1,5 +1,6 @@
 /** The runs by name, in TensorBoard's colours; one is in view. */
 import { signal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import { t } from "../state/language.ts";
 import { isLive } from "../state/life.ts";
 import { accepts, runName, runs } from "../state/run.ts";
@@ -10,6 +11,7 @@ import { Cut } from "./cut.tsx";
 import { useInSight } from "./in_sight.ts";
 import { rove } from "./roving.ts";
 import { colourOf, filtered } from "./run_list.ts";
+import { runNames } from "./run_names.ts";
 
 /** Runs from which on there is a box to filter them. */
 const MANY = 8;
@@ -19,6 +21,7 @@ const wanted = signal("");
 export function Runs() {
   const words = t.value.shell;
   const list = useInSight<HTMLUListElement>(runName.value);
+  const names = useMemo(() => runNames(runs.value.map(({ name }) => name)), [runs.value]);
   const shown = filtered(runs.value, wanted.value, runName.value);
   const focus = shown.some(({ name }) => name === runName.value) ? runName.value : shown[0]?.name;
   return (
@@ -41,14 +44,19 @@ export function Runs() {
       )}
       <ul ref={list} class="list runs" aria-labelledby="runs" onKeyDown={rove}>
         {shown.map((run) => (
-          <Row key={run.name} run={run} focus={run.name === focus} />
+          <Row
+            key={run.name}
+            run={run}
+            name={names.get(run.name) ?? run.name}
+            focus={run.name === focus}
+          />
         ))}
       </ul>
     </section>
   );
 }
 
-function Row({ run, focus }: { run: RunCard; focus: boolean }) {
+function Row({ run, name, focus }: { run: RunCard; name: string; focus: boolean }) {
   const words = t.value.shell;
   const live = isLive(run.written);
   const said = [
@@ -64,6 +72,7 @@ function Row({ run, focus }: { run: RunCard; focus: boolean }) {
         tabIndex={focus ? 0 : -1}
         aria-pressed={run.name === runName.value}
         title={said.join(" · ")}
+        aria-label={name === run.name ? undefined : said.join(" · ")}
         onClick={() => pick(run.name)}
       >
         <i
@@ -71,7 +80,7 @@ function Row({ run, focus }: { run: RunCard; focus: boolean }) {
           style={{ "--run": colourOf(run, theme.value) }}
           aria-hidden="true"
         />
-        <Cut text={run.name} />
+        <Cut text={name} />
         {live && <i class="live-mark" data-mark={words.live} aria-hidden="true" />}
         {run.problem && <span class="mark">!</span>}
       </button>

@@ -122,7 +122,7 @@ test("labels never touch, at any zoom, and lie on round positions", () => {
       if (at) assert.ok((position - (positions[at - 1] as number)) * unit >= 15);
     }
   }
-  assert.equal(number(131_072), "131 072");
+  assert.equal(number(131_072), "131,072");
 });
 
 test("the logarithm reaches down to even attention over all keys", () => {

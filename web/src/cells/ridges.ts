@@ -148,7 +148,7 @@ function reach(fitting: readonly Domain[], most: number): [number, number] {
   return [Math.min(...near.map(({ low }) => low)), Math.max(...near.map(({ high }) => high))];
 }
 
-/** The edges of the bins that hold all but a thousandth of the values at each end. */
+/** From where to where a ridge is drawn, half a bin beyond those that hold all but a thousandth at each end. */
 function central(ridge: Ridge): Domain | null {
   if (ridge.total === 0) return null;
   // Of some hundred values a lone one is no more than a tail, either.
@@ -163,7 +163,7 @@ function central(ridge: Ridge): Domain | null {
     return bin;
   });
   const [first = 0, last = 0] = ends;
-  return { low: ridge.low + first * ridge.bin, high: ridge.low + (last + 1) * ridge.bin };
+  return { low: ridge.low + (first - 0.5) * ridge.bin, high: ridge.low + (last + 1.5) * ridge.bin };
 }
 
 /** What of some ridges lies outside an axis. */

@@ -258,5 +258,5 @@ export function framePoint(
 
 /** A position's number, thousands set apart. */
 export function number(index: number): string {
-  return String(index).replace(/\B(?=(\d{3})+$)/g, " ");
+  return String(index).replace(/\B(?=(\d{3})+$)/g, ",");
 }

@@ -55,6 +55,7 @@ export function writeLabels(
   const down = every(plot.cellHeight, LABEL_ROOM);
   for (let row = firstOf(window.row, down); row < window.row + window.rows; row += down) {
     const y = box.y + (row - window.row + 0.5) * plot.cellHeight;
+    if (down > 1 && y + LABEL_ROOM / 2 > plot.height) break; // It would be cut in half.
     context.textAlign = "right";
     context.fillText(fitted(context, queryName(map, row), LONGEST), box.x - 8, y);
   }
@@ -100,9 +101,21 @@ export function keyName(map: HeadMap, key: number): string {
   return visible(nameOf(map.keyTokens, map.keyLayout, key, map.keys));
 }
 
-/** Tokens that would be seen as nothing, made visible. */
+/** What is not seen: blanks, controls, and letters that are drawn as nothing. */
+const UNSEEN = /^[\s\p{Cc}\p{Cf}\p{Cs}\p{DI}\u2800]+$/u;
+/** Within a word: what moves or turns round the letters beside it. Joiners stay: they make letters. */
+const MOVES = /[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu;
+const SIGNS: Readonly<Record<string, string>> = { " ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍" };
+
+/** Tokens that would be seen as nothing, or would change what stands beside them, made visible. */
 export function visible(token: string): string {
-  return token.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll("\r", "␍");
+  if (UNSEEN.test(token)) return [...token].map(sign).join("");
+  return token.replace(MOVES, sign);
+}
+
+function sign(letter: string): string {
+  const code = (letter.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+  return SIGNS[letter] ?? `U+${code}`;
 }
 
 function firstOf(from: number, stride: number): number {

@@ -97,16 +97,18 @@ function HeatMap({ map }: { map: HeadMap }) {
           </div>
         )}
       </div>
-      <Readout map={map} spot={pointed.value} hint={words.hoverRow} />
-      <WeightLegend
-        colour={(shade) => css(at(viridis, shade))}
-        scale={scale}
-        recorded={map.range}
-        {...marks}
-      >
-        {pooled && <span class="key">{words.joined[reduce]}</span>}
-        {zoom.zoomable(plot) && <span class="key">{words.zoomHow}</span>}
-      </WeightLegend>
+      <div class="below" style={px({ top: Math.min(0, plot.height - room.height) })}>
+        <Readout map={map} spot={pointed.value} hint={words.hoverRow} />
+        <WeightLegend
+          colour={(shade) => css(at(viridis, shade))}
+          scale={scale}
+          recorded={map.range}
+          {...marks}
+        >
+          {pooled && <span class="key">{words.joined[reduce]}</span>}
+          {zoom.zoomable(plot) && <span class="key">{words.zoomHow}</span>}
+        </WeightLegend>
+      </div>
     </>
   );
 }

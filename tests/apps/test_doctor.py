@@ -113,7 +113,8 @@ def test_versions_are_held_against_the_floors(root, answer):
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     lines = [line for extra in lists for line in extra]
-    for name in ("numpy", "numcodecs", "keras", "jax", "torch", "transformers", "numba"):
+    names = ("numpy", "numcodecs", "keras", "jax", "torch", "transformers", "lightning", "numba")
+    for name in names:
         assert packages[name]["ok"] is True
         assert f"{name}>={packages[name]['floor']}" in lines
 

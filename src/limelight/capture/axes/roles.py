@@ -15,6 +15,7 @@ from limelight.capture.axes.weighing import RENORMALISED
 
 UNUSED = "nothing is computed from it: it is an output"
 SINGLE = "it runs over a single value"
+WINDOWS = "each query has keys of its own; the axis before the keys is read as queries"
 
 _FEATURE_KINDS = {"channel", "feature"}
 
@@ -31,8 +32,11 @@ _LINEAR = "its sums are spread over positions again: linear attention"
 _FACTOR = "its weights are multiplied with another softmax's: neither is a map of what is weighed"
 _CONSTANTS = "its values weigh learned vectors or constants only"
 _UNFOLLOWED = "where its keys come from could not be followed; they are read as positions"
+_LOST = (
+    "what its values weigh could not be followed; heads and queries are told apart by how the "
+    "scores were made"
+)
 _PARTS = "parts of a feature axis ask the same keys; they are read as heads, not as queries"
-_WINDOWS = "each query has keys of its own; the axis before the keys is read as queries"
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,24 @@ def read(
         # Shares of another axis were made of them, as slots' of what they compete for.
         course = replace(course, keys=use.summed)
     if use is None or not use.summed & course.keys:
-        return None
+        return _by_scores(course, examples)
     return _read(course, use, examples)
+
+
+def _by_scores(course: Course, examples: int) -> Reading | str | None:
+    """Read a softmax whose values are not followed into a sum: how its scores were made tells."""
+    kinds = {mark: role(factor.atoms) for mark, factor in enumerate(course.factors)}
+    if any(not kinds[mark] for mark in kinds):
+        return None
+    rest = set(kinds) - course.keys
+    met = {mark for mark in rest if are_compared(course.factors[mark].atoms)}
+    # Beside what was compared with the keys, positions have keys of their own: windows.
+    shared = frozenset(rest - met) if met else frozenset()
+    use = Use(None, (), None, course.keys, shared, (), False)
+    reading = _read(course, use, examples)
+    if not isinstance(reading, Reading):
+        return reading
+    return replace(reading, use=None, note=reading.note or _LOST)
 
 
 def over_features(course: Course) -> bool:
@@ -148,7 +168,7 @@ def _refusal(course: Course, use: Use | None) -> str | None:
     if use is None and not course.lost:
         return _UNSUMMED if course.unsummed else UNUSED
     if use is None:
-        return None
+        return _LEARNED if kinds == {"learned"} and not met else None
     # Keys that are constants are a memory, whose values are constants too.
     if (kinds == {"learned"} and not met) or (use.learned and kinds != {"constant"}):
         queries = {atom for mark, factor in enumerate(course.factors) if mark not in course.keys
@@ -242,7 +262,7 @@ def _queries(course: Course, use: Use, left: list[int]) -> tuple[list[int], str]
         return unknown[-1:], _UNFOLLOWED.replace("keys", "queries") if len(left) > 1 else ""
     windows = [mark for mark in left if mark in use.shared and kinds[mark] == "position"]
     if windows:
-        return windows[-1:], _WINDOWS
+        return windows[-1:], WINDOWS
     return [], ""
 
 

@@ -184,5 +184,6 @@ _RULES: Final[dict[str, Callable[[Flow, Any, Parameters, Any], None]]] = {
     "split": _split, "gather": _gather, "dot_general": _dot, "concatenate": _concatenate,
     "stack": _stack, "unstack": _unstack, "tile": _resized,
     "conv_general_dilated": _convolution, "pad": _resized, "rev": _resized,
-    "reduce_window_max": _resized, "reduce_window_sum": _resized,
+    "reduce_window_max": _resized, "reduce_window_sum": _resized, "reduce_window_min": _resized,
+    "reduce_window": _resized,
 }  # fmt: skip

@@ -28,10 +28,20 @@ _ELEMENTWISE: Final = frozenset(
      "Expm1", "Sin", "Cos", "Sign", "Floor", "Round", "Reciprocal", "Inv", "SquaredDifference",
      "Greater", "GreaterEqual", "Less", "LessEqual", "Equal", "NotEqual", "LogicalAnd", "LogicalOr",
      "LogicalNot", "IsNan", "IsInf", "IsFinite", "ClipByValue", "FloorDiv", "FloorMod", "ZerosLike",
-     "OnesLike"}
+     "OnesLike", "Tan", "Sinh", "Cosh", "Asin", "Acos", "Atan", "Asinh", "Acosh", "Atanh", "Atan2",
+     "Ceil", "Rint", "Erfinv", "Ndtri", "Lgamma", "Digamma", "Xlogy", "Xlog1py", "Mod",
+     "TruncateDiv", "TruncateMod", "Cumsum", "Cumprod", "CumulativeLogsumexp", "Roll", "ReverseV2",
+     "MatrixBandPart", "Bucketize", "LRN"}
 )  # fmt: skip
+#: Entries come from those around them, along the same axes.
+_AROUND: Final = frozenset(
+    {"MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D", "Pad", "PadV2", "MirrorPad", "ResizeBilinear",
+     "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"}
+)  # fmt: skip
+
 _REDUCTIONS: Final = {"Sum": "sum", "Mean": "mean", "Max": "max", "Min": "min", "Prod": "prod",
-                      "All": "all", "Any": "any"}  # fmt: skip
+                      "All": "all", "Any": "any", "EuclideanNorm": "other", "ArgMax": "other",
+                      "ArgMin": "other", "Multinomial": "other"}  # fmt: skip
 _VARIABLES: Final = frozenset({"ReadVariableOp", "ResourceGather"})
 
 
@@ -62,8 +72,10 @@ def note(flow: Flow, op: str, inputs: Sequence[Any], attrs: Any, outputs: Sequen
             name = added(float(_number(t).flat[0]) for t in inputs if t.shape.num_elements() == 1)
         flow.elementwise(name, inputs, outputs[0])
     elif op in _REDUCTIONS:
-        axes = np.atleast_1d(_number(inputs[1]))
+        axes = [-1] if op == "Multinomial" else np.atleast_1d(_number(inputs[1]))
         flow.reduce(_REDUCTIONS[op], inputs[0], outputs[0], [int(axis) for axis in axes])
+    elif op in _AROUND:
+        flow.spread(inputs[0], outputs[0], list(range(len(outputs[0].shape))))
     elif rule is not None:
         rule(flow, inputs, named, outputs)
     else:

@@ -26,7 +26,15 @@ _VIEWS: Final = frozenset(
 )
 _REDUCTIONS: Final = {"sum": "sum", "mean": "mean", "amax": "max", "amin": "min", "max": "max",
                       "min": "min", "prod": "prod", "all": "all", "any": "any",
-                      "argmax": "other", "argmin": "other", "logsumexp": "other"}  # fmt: skip
+                      "argmax": "other", "argmin": "other", "logsumexp": "other",
+                      "var": "other", "std": "other", "linalg_vector_norm": "other"}  # fmt: skip
+#: Entries come from those around them, along the same axes.
+_AROUND: Final = frozenset(
+    {"max_pool2d_with_indices", "max_pool3d_with_indices", "avg_pool2d", "avg_pool3d",
+     "_adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample_nearest1d", "upsample_nearest2d",
+     "upsample_bilinear2d", "upsample_bicubic2d", "_upsample_bilinear2d_aa", "constant_pad_nd",
+     "reflection_pad1d", "reflection_pad2d", "replication_pad1d", "replication_pad2d"}
+)  # fmt: skip
 _KERNELS: Final = frozenset(
     {"_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention",
      "_scaled_dot_product_efficient_attention", "_scaled_dot_product_attention_math",
@@ -98,6 +106,8 @@ def _note(
         flow.reshape(inputs[0], first)
     elif name in _REDUCTIONS and _is_reduction(name, inputs, first):
         flow.reduce(_REDUCTIONS[name], inputs[0], first, _axes(inputs[0], args, kwargs))
+    elif name in _AROUND:
+        flow.spread(inputs[0], first, list(range(len(first.shape))))
     elif name in _KERNELS:
         query, _, value = inputs[:3]
         flow.attend(query, value, first)
@@ -250,7 +260,7 @@ _RULES: Final[dict[str, Callable[[Flow, _Operator], None]]] = {
     "index": _index, "convolution": _convolution, "repeat": _repeat,
     "native_layer_norm": _normalised, "native_batch_norm": _normalised,
     "native_group_norm": _normalised, "_native_batch_norm_legit_no_training": _normalised,
-    "_softmax": _normalised, "_log_softmax": _normalised, "constant_pad_nd": _expand,
+    "_softmax": _normalised, "_log_softmax": _normalised,
 }  # fmt: skip
 
 

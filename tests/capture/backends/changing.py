@@ -124,3 +124,19 @@ def identity_added(s: Any, x: Any) -> Any:
     w = w / ops.sum(w, -1, keepdims=True)
     s.note(w[:, None])
     return w @ x
+
+
+@row("halves of the heads", stage="after combination of heads")
+def halves_of_the_heads(s: Any, x: Any) -> Any:
+    q, k = qk(s, x)
+    first, second = ops.split(ops.softmax(split(q, 4) @ turned(split(k, 4))), 2, axis=1)
+    w = s.note(first - ops.exp(ops.sum(s.learned("share", 4))) * second)
+    return merged(w @ split(x, 2))
+
+
+@row("heads in pairs", stage="after combination of heads")
+def heads_in_pairs(s: Any, x: Any) -> Any:
+    q, k = qk(s, x)
+    pairs = ops.reshape(ops.softmax(split(q, 4) @ turned(split(k, 4))), (-1, 2, 2, T, T))
+    w = s.note(pairs[:, :, 0] - 0.5 * pairs[:, :, 1])
+    return merged(w @ split(x, 2))

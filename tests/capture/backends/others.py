@@ -172,3 +172,14 @@ def points_of_an_image(s: Any, x: Any) -> Any:
     w = ops.softmax(ops.reshape(a, (-1, 16, 5)), axis=1)
     g = ops.convert_to_tensor(np.random.default_rng(0).random((16, 2)).astype("float32"))
     return ops.einsum("bnk,nc->bkc", w, g)
+
+
+@row("pointers that are only compared", sites=None)
+def pointers_that_are_only_compared(s: Any, x: Any) -> Any:
+    h, pointers = ops.mean(x, axis=1), []
+    for _ in range(3):
+        w = ops.softmax(ops.einsum("bd,btd->bt", s.dense("q", D)(h), x))
+        pointers.append(w)
+        best = ops.argmax(w, axis=-1)
+        h = h + ops.take_along_axis(x, best[:, None, None], axis=1)[:, 0]
+    return ops.stack(pointers, axis=1)

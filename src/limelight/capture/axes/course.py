@@ -12,8 +12,8 @@ from typing import Any, Literal
 from limelight.capture.axes.labels import Atom, Axis, Factor
 
 #: What a tensor holds of a softmax: its weights, perhaps changed; values times weights, not summed
-#: yet; sums of weights; the logarithm of weights.
-Form = Literal["weights", "weighed", "total", "log"]
+#: yet; sums of weights; the logarithm of weights; some heads' weights; weights laid beside others.
+Form = Literal["weights", "weighed", "total", "log", "part", "laid"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ with, and what nobody can follow. A tensor is whatever has a shape and an identi
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -185,6 +185,22 @@ class Tensors:
         axes = alike[0].axes if sure else tuple(whole(int(size)) for size in shape)
         axes = tuple(_unmarked(axis) for axis in axes)
         self.put(output, Known(axes, origin, {}, picks))
+
+    def attempt(
+        self, follow: Callable[[], None], inputs: Sequence[Any], outputs: Sequence[Any]
+    ) -> None:
+        """Follow an operation, as one of no known form where that fails.
+
+        Parameters
+        ----------
+        follow : callable
+        inputs, outputs : sequence of tensor
+        """
+        try:
+            follow()
+        except Exception:  # noqa: BLE001  # a form nobody thought of costs its axes, no more
+            for output in outputs:
+                self.unknown(inputs, output)
 
 
 class _Strong:

@@ -60,6 +60,7 @@ def multiplied(
         for number, carry in ours.known.carries.items():
             course = flow.courses[number]
             course.used = True
+            course.lost |= carry.form in {"part", "laid"}
             if carry.form == "total" or number in carries:
                 continue
             over = {letter: marks(every(_axis(ours, letter)), number)

@@ -65,7 +65,7 @@ class Rearranging(Tensors):
             Axes of which one entry is left, to its index; they stay with size 1 or go.
         """
         known = self.of(source)
-        axes, marked = [], False
+        axes = []
         for size, axis in zip(output.shape, mapping, strict=True):
             old = None if axis is None else known.axes[axis]
             if old is None or (not old and size != 1):
@@ -73,22 +73,18 @@ class Rearranging(Tensors):
             else:
                 axes.append(resized(old, int(size)))
         picks = known.picks
+        gone: frozenset[Atom] = frozenset()
         for axis, index in single.items():
             atoms = every(known.axes[axis])
-            marked = marked or any(atom.kind == "weights" for atom in atoms)
+            gone |= atoms
             if role(atoms) in {"example", "position"}:
                 at = index % int(source.shape[axis])
                 picks = picks | {(a, at) for a in atoms if a.kind in {"example", "position"}}
-        shorter = any(
-            axis is not None and 1 < size < source.shape[axis]
-            and any(atom.kind == "weights" for atom in every(known.axes[axis]))
-            for size, axis in zip(output.shape, mapping, strict=True)
-        )  # fmt: skip
-        if (marked or shorter) and known.carries:
-            # A head or a part by itself: the rest is not seen through this tensor.
-            self.lose(known)
-            known = Known(known.axes, known.origin, {}, picks)
-        self.put(output, Known(tuple(axes), known.origin, known.carries, picks))
+        for size, axis in zip(output.shape, mapping, strict=True):
+            if axis is not None and 1 < size < source.shape[axis]:
+                gone |= every(known.axes[axis])
+        carries = weighing.cut_out(self, known, gone) if known.carries else {}
+        self.put(output, Known(tuple(axes), known.origin, carries, picks))
 
     def gather(
         self,
@@ -205,7 +201,7 @@ class Rearranging(Tensors):
         axes = [resized(old, int(n)) if old else old
                 for old, n in zip(axes, output.shape, strict=True)]  # fmt: skip
         origin = frozenset().union(*(known.origin for known in all_known))
-        carries = weighing.laid_together(self, all_known)
+        carries = weighing.laid_together(all_known)
         self.put(output, Known(tuple(axes), origin, carries, picks))
 
     def _stacked(

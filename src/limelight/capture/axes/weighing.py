@@ -20,6 +20,7 @@ Carries = dict[int, Carry]
 MASKED, RENORMALISED, CHANGED = "mask", "renormalisation", "arithmetic"
 SCALED = "scaling"
 MIXED, COMBINED = "mixing of heads", "combination with another softmax"
+PAIRED = "combination of heads"
 
 #: What leaves a sum of weighed values one, when it is done to each of them before.
 _LINEAR = frozenset({"mul", "div", "add", "shift", "same", "where", "neg", "Neg"})
@@ -28,7 +29,8 @@ _TINY = 1e-4
 
 _COMPARISONS = frozenset(
     {"less", "lessequal", "greater", "greaterequal", "equal", "notequal", "lt", "le", "gt", "ge",
-     "eq", "ne", "isnan", "isinf", "isfinite", "is_finite"}
+     "eq", "ne", "isnan", "isinf", "isfinite", "is_finite",
+     "bitcast"}
 )  # fmt: skip
 
 
@@ -71,6 +73,11 @@ def combined(
         if name != "same":
             flow.courses[number].used = True
         before = {entry.carries[number].form for entry in known if number in entry.carries}
+        if before & {"part", "laid"} and name != "same":
+            carry = _of_parts(name, number, known)
+            flow.courses[number].lost |= carry is None
+            carries |= {} if carry is None else {number: carry}
+            continue
         carry = _combined(name, number, inputs, known, axes)
         flow.courses[number].raised |= before == {"log"} and name == "exp"
         if carry is not None:
@@ -120,6 +127,17 @@ def _combined(
         return _changed(carry, CHANGED, others, known)
     word = "power" if name.lower() in {"pow", "integer_pow", "square"} else CHANGED
     return replace(carry, stages=staged(carry, word), values=None)
+
+
+def _of_parts(name: str, number: int, known: Sequence[Known]) -> Carry | None:
+    """Combine some heads of a softmax with other heads of it, entry by entry."""
+    carries = [entry.carries.get(number) for entry in known]
+    parts = [carry for carry in carries if carry is not None and carry.form == "part"]
+    others = [entry for entry, carry in zip(known, carries, strict=True) if carry is None]
+    if name == "add" and len(parts) == len(known) > 1:
+        return replace(parts[0], form="weights", stages=staged(parts[0], PAIRED))
+    scales = name in {"mul", "neg", "Neg"} and all(entry.fixed for entry in others)
+    return parts[0] if scales and len(parts) == 1 and len(others) == len(known) - 1 else None
 
 
 def _has_weights(known: Known, number: int) -> bool:
@@ -206,6 +224,7 @@ def reduced(flow: Tensors, how: str, source: Any, known: Known, gone: set[int]) 
         over = frozenset(m for axis in gone for m in marks(every(known.axes[axis]), number))
         course.used = True
         sums = how in {"sum", "mean"}
+        course.lost |= carry.form in {"part", "laid"} and sums
         if not over:
             carries[number] = carry
         elif carry.form == "weighed":
@@ -300,12 +319,11 @@ def convolved(
     return carries, axes
 
 
-def laid_together(flow: Tensors, known: Sequence[Known]) -> Carries:
-    """Return what tensors laid one after another hold: weights are not followed there.
+def laid_together(known: Sequence[Known]) -> Carries:
+    """Return what tensors laid one after another hold: weights are followed no further.
 
     Parameters
     ----------
-    flow : Tensors
     known : sequence of Known
         Of the tensors.
 
@@ -313,6 +331,33 @@ def laid_together(flow: Tensors, known: Sequence[Known]) -> Carries:
     -------
     dict of int to Carry
     """
-    for entry in known:
-        flow.lose(entry)
-    return {}
+    carries = {number: carry for entry in known for number, carry in entry.carries.items()}
+    return {number: Carry("laid") for number, carry in carries.items() if carry.form != "total"}
+
+
+def cut_out(flow: Tensors, known: Known, gone: frozenset[Atom]) -> Carries:
+    """Return what is held by a part of a tensor: perhaps some heads' weights.
+
+    Parameters
+    ----------
+    flow : Tensors
+    known : Known
+        Of the whole.
+    gone : frozenset of Atom
+        What the axes count of which a part is left.
+
+    Returns
+    -------
+    dict of int to Carry
+    """
+    carries: Carries = {}
+    for number, carry in known.carries.items():
+        course = flow.courses[number]
+        cut = marks(gone, number)
+        if not cut:
+            carries[number] = carry
+        elif carry.form in {"weights", "part"} and not cut & course.keys:
+            carries[number] = replace(carry, form="part", values=None, whole=None)
+        elif carry.form != "total":
+            course.used = course.lost = True
+    return carries

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from limelight.capture.keras.backends import jax_flow
@@ -152,7 +153,10 @@ class _Runner:
         output = primitive.bind(*args, **params)
         if not self._trace.muted:
             outputs = list(output) if primitive.multiple_results else [output]
-            jax_flow.note(self._trace.flow, primitive.name, args, params, outputs)
+            flow = self._trace.flow
+            follow = partial(jax_flow.note, flow, primitive.name, args, params, outputs)
+            shaped = [[t for t in tensors if hasattr(t, "shape")] for tensors in (args, outputs)]
+            flow.attempt(follow, *shaped)
             single = outputs[0] if outputs else None
             self._note(primitive.name, args, params, single)
         return output

@@ -231,7 +231,7 @@ def _observer(trace: Trace, stack: list[Call]) -> Callable[..., Any]:
             trace.chosen(inputs, outputs[0])
         elif op_type not in _FORM_ONLY:
             trace.computed(inputs, outputs[0] if outputs else None)
-        tensorflow_flow.note(trace.flow, op_type, inputs, attrs, outputs)
+        tensorflow_flow.attempt(trace.flow, op_type, inputs, attrs, outputs)
         if op_type == "Softmax":
             trace.add(Softmax(stack[-1] if stack else None, inputs[0], outputs[0]))
         elif op_type == "LogSoftmax":

@@ -7,6 +7,7 @@ callback hands them out. Goes out: calls of :class:`~limelight.capture.axes.flow
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -31,7 +32,7 @@ _ELEMENTWISE: Final = frozenset(
      "OnesLike", "Tan", "Sinh", "Cosh", "Asin", "Acos", "Atan", "Asinh", "Acosh", "Atanh", "Atan2",
      "Ceil", "Rint", "Erfinv", "Ndtri", "Lgamma", "Digamma", "Xlogy", "Xlog1py", "Mod",
      "TruncateDiv", "TruncateMod", "Cumsum", "Cumprod", "CumulativeLogsumexp", "Roll", "ReverseV2",
-     "MatrixBandPart", "Bucketize", "LRN"}
+     "MatrixBandPart", "Bucketize", "LRN", "Bitcast"}
 )  # fmt: skip
 #: Entries come from those around them, along the same axes.
 _AROUND: Final = frozenset(
@@ -45,8 +46,8 @@ _REDUCTIONS: Final = {"Sum": "sum", "Mean": "mean", "Max": "max", "Min": "min", 
 _VARIABLES: Final = frozenset({"ReadVariableOp", "ResourceGather"})
 
 
-def note(flow: Flow, op: str, inputs: Sequence[Any], attrs: Any, outputs: Sequence[Any]) -> None:
-    """Take in one op.
+def attempt(flow: Flow, op: str, inputs: Sequence[Any], attrs: Any, outputs: Sequence[Any]) -> None:
+    """Take in one op, whatever it is.
 
     Parameters
     ----------
@@ -56,11 +57,16 @@ def note(flow: Flow, op: str, inputs: Sequence[Any], attrs: Any, outputs: Sequen
     attrs : tuple
         Names and values by turns.
     """
+    sources = [t for t in inputs if hasattr(t, "dtype") and not _is_handle(t)]
+    results = [t for t in outputs if getattr(getattr(t, "shape", None), "rank", None) is not None]
+    flow.attempt(partial(_note, flow, op, inputs, attrs, results), sources, results)
+
+
+def _note(flow: Flow, op: str, inputs: Sequence[Any], attrs: Any, outputs: Sequence[Any]) -> None:
     if op == "ReadVariableOp":
         flow.parameter(outputs[0], id(inputs[0]))
         return
-    outputs = [output for output in outputs if hasattr(output, "shape")]
-    if not outputs or any(tensor.shape.rank is None for tensor in outputs):
+    if not outputs:
         return
     named = dict(zip(attrs[::2], attrs[1::2], strict=True)) if attrs else {}
     rule = _RULES.get(op)

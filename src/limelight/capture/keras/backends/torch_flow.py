@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from limelight.capture.axes.flow import Flow
@@ -67,7 +68,8 @@ def followed(
         ) -> Any:
             output = function(*args, **(kwargs or {}))
             if not muted():
-                _note(flow, names, function, args, kwargs or {}, output)
+                follow = partial(_note, flow, names, function, args, kwargs or {}, output)
+                flow.attempt(follow, _tensors((args, kwargs)), _tensors(output))
             return output
 
     return Following()
@@ -105,9 +107,8 @@ def _note(
     elif name in _VIEWS:
         flow.reshape(inputs[0], first)
     elif name in _REDUCTIONS and _is_reduction(name, inputs, first):
-        flow.reduce(_REDUCTIONS[name], inputs[0], first, _axes(inputs[0], args, kwargs))
-    elif name in _AROUND:
-        flow.spread(inputs[0], first, list(range(len(first.shape))))
+        axes = _axes(inputs[0], args, kwargs, 2 if name == "linalg_vector_norm" else 1)
+        flow.reduce(_REDUCTIONS[name], inputs[0], first, axes)
     elif name in _KERNELS:
         query, _, value = inputs[:3]
         flow.attend(query, value, first)
@@ -139,8 +140,8 @@ def _is_elementwise(inputs: Any, output: Any) -> bool:
         return False
 
 
-def _axes(source: Any, args: Any, kwargs: Any) -> list[int]:
-    axes = kwargs.get("dim", args[1] if len(args) > 1 else None)
+def _axes(source: Any, args: Any, kwargs: Any, at: int = 1) -> list[int]:
+    axes = kwargs.get("dim", args[at] if len(args) > at else None)
     if axes is None or isinstance(axes, bool) or axes == []:
         return list(range(len(source.shape)))
     return [axes] if isinstance(axes, int) else [int(axis) for axis in axes]
@@ -248,6 +249,10 @@ def _repeat(flow: Flow, op: _Operator) -> None:
     _expand(flow, op)
 
 
+def _around(flow: Flow, op: _Operator) -> None:
+    flow.spread(op.inputs[0], op.outputs[0], list(range(len(op.outputs[0].shape))))
+
+
 def _normalised(flow: Flow, op: _Operator) -> None:
     flow.elementwise("norm", op.inputs[:1], op.outputs[0])
 
@@ -260,7 +265,7 @@ _RULES: Final[dict[str, Callable[[Flow, _Operator], None]]] = {
     "index": _index, "convolution": _convolution, "repeat": _repeat,
     "native_layer_norm": _normalised, "native_batch_norm": _normalised,
     "native_group_norm": _normalised, "_native_batch_norm_legit_no_training": _normalised,
-    "_softmax": _normalised, "_log_softmax": _normalised,
+    "_softmax": _normalised, "_log_softmax": _normalised, **dict.fromkeys(_AROUND, _around),
 }  # fmt: skip
 
 

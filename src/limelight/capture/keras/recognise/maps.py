@@ -67,6 +67,8 @@ def mapped(softmax_call: Softmax, reading: Reading) -> Map:
     assert plain is not None
     assert logits is not None
     use = reading.use
+    if use is None and course.lost:
+        return Map(plain, logits, stage="before an operation that cannot be followed")
     if use is None or use.weights is None or not use.stages:
         return Map(plain, logits)
     if use.stages[-1] == COMBINED:

@@ -14,12 +14,31 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+_ERRORS = (
+    "CatalogueError",
+    "DimensionError",
+    "GateError",
+    "LimelightError",
+    "LimelightWarning",
+    "NoAttentionError",
+    "NotRecordedError",
+    "ProbeError",
+    "QueryError",
+    "StoreError",
+    "UnavailableError",
+    "UnbuiltModelError",
+    "UnequalSitesError",
+    "UnsupportedModelError",
+)
+
 # Name to the module that holds it.
 _HOMES = {
+    **dict.fromkeys(_ERRORS, "limelight.errors"),
     "KerasCallback": "limelight.apps.keras",
     "LightningCallback": "limelight.apps.lightning",
     "Probe": "limelight.capture",
     "Recorder": "limelight.record",
+    "Run": "limelight.store",
     "TrainerCallback": "limelight.apps.transformers",
     "capture": "limelight.capture",
     "catalogue": "limelight.catalogue",
@@ -69,4 +88,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__getattr__("__all__")})
+    return sorted({*__getattr__("__all__"), *(name for name in globals() if name[:2] == "__")})

@@ -17,16 +17,46 @@ from limelight.capture import gate as gate
 from limelight.capture import sites as sites
 from limelight.capture import stack as stack
 from limelight.catalogue import analyses as catalogue
+from limelight.errors import CatalogueError as CatalogueError
+from limelight.errors import DimensionError as DimensionError
+from limelight.errors import GateError as GateError
+from limelight.errors import LimelightError as LimelightError
+from limelight.errors import LimelightWarning as LimelightWarning
+from limelight.errors import NoAttentionError as NoAttentionError
+from limelight.errors import NotRecordedError as NotRecordedError
+from limelight.errors import ProbeError as ProbeError
+from limelight.errors import QueryError as QueryError
+from limelight.errors import StoreError as StoreError
+from limelight.errors import UnavailableError as UnavailableError
+from limelight.errors import UnbuiltModelError as UnbuiltModelError
+from limelight.errors import UnequalSitesError as UnequalSitesError
+from limelight.errors import UnsupportedModelError as UnsupportedModelError
 from limelight.record import Recorder as Recorder
+from limelight.store import Run as Run
 from limelight.store import open_run as open_run
 
 __version__: str
 __all__ = [
+    "CatalogueError",
+    "DimensionError",
+    "GateError",
     "KerasCallback",
     "LightningCallback",
+    "LimelightError",
+    "LimelightWarning",
+    "NoAttentionError",
+    "NotRecordedError",
     "Probe",
+    "ProbeError",
+    "QueryError",
     "Recorder",
+    "Run",
+    "StoreError",
     "TrainerCallback",
+    "UnavailableError",
+    "UnbuiltModelError",
+    "UnequalSitesError",
+    "UnsupportedModelError",
     "capture",
     "catalogue",
     "distance",

@@ -27,7 +27,7 @@ from them say which queries count: measures are NaN for the others, and means le
 
 and the attributes ``module`` (path of the module in its model), ``kind`` (``self``, ``cross`` or
 ``pooling``: a softmax over positions with a single query), ``module_class``, ``framework``,
-``mode`` (always ``inference``) and ``dropout`` (always ``before``: weights are taken before
+``passed`` (always ``inference``) and ``dropout`` (always ``before``: weights are taken before
 dropout). ``query_layout`` / ``key_layout``, a pair of ints, say that positions form an image of
 that many rows and columns. ``stage`` says what is shown where it is not the plain softmax, such as
 ``after mask and renormalisation``: what a model multiplies with the values need not sum to 1, nor

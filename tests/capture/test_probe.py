@@ -57,15 +57,14 @@ def test_several_inputs():
 def test_images(shape):
     pixels = np.arange(np.prod(shape), dtype="float64").reshape(shape)
     probe = Probe(pixels, layout=(2, 3))
-    assert probe.images.shape == (2, 2, 3)
     assert probe.images.dtype == np.float32
-    np.testing.assert_allclose(probe.images, pixels.reshape(2, 2, 3, -1).mean(-1))
+    np.testing.assert_array_equal(probe.images, pixels.reshape(2, 2, 3, -1))
 
 
 def test_patches_give_the_layout():
     probe = Probe(np.zeros((2, 8, 12, 3)), patches=(4, 4))
     assert probe.layout == (2, 3)
-    assert probe.images.shape == (2, 8, 12)
+    assert probe.images.shape == (2, 8, 12, 3)
 
 
 def test_it_cannot_be_changed():
@@ -146,8 +145,8 @@ def test_it_cannot_be_changed():
             {"layout": (2, 2)},
             (
                 "Got layout=(2, 2) for inputs of shape (2, 3). Wanted images of that many rows "
-                "and columns, flat or not. Correct the layout, or leave it out if positions are "
-                "not pixels."
+                "and columns, flat or not, or that divide into as many patches. Correct the "
+                "layout, or leave it out if positions are not pixels."
             ),
         ),
         (
@@ -160,8 +159,8 @@ def test_it_cannot_be_changed():
             {"patches": (3, 3)},
             (
                 "Got patches=(3, 3) for inputs of shape (2, 8, 8, 1). Wanted images [example, "
-                "row, column, channel] that divide into such patches. Correct the patch size, or "
-                "leave it out."
+                "row, column, channel] or [example, channel, row, column] that divide into such "
+                "patches. Correct the patch size, or leave it out."
             ),
         ),
     ],

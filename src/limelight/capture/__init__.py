@@ -33,3 +33,5 @@ class _Room(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Room
+# What help() shows of a module: what this one does when it is called.
+__doc__ = f"capture{_Room.__signature__}\n\n{inspect.getdoc(capture)}".replace("'", "")

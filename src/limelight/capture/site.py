@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from limelight import schema
 from limelight.capture.probe import Probe
+from limelight.capture.special import named
 from limelight.capture.validity import MaskedBy, Reach, filled, padded_keys, padded_queries
 from limelight.capture.wording import Ids, texts_of
 from limelight.errors import DimensionError
@@ -94,7 +95,7 @@ class CapturedAttention:
         return () if self.weights is None else self.weights.shape
 
 
-def label(captured: CapturedAttention, probe: Probe) -> xr.Dataset:
+def label(captured: CapturedAttention, probe: Probe, special: tuple[str, ...] = ()) -> xr.Dataset:
     """Build a site's dataset and check it.
 
     Parameters
@@ -102,6 +103,8 @@ def label(captured: CapturedAttention, probe: Probe) -> xr.Dataset:
     captured : CapturedAttention
     probe : Probe
         Gives tokens, padding and layout where their lengths are the site's.
+    special : tuple of str
+        Names of positions that may stand before an image's.
 
     Returns
     -------
@@ -123,6 +126,10 @@ def label(captured: CapturedAttention, probe: Probe) -> xr.Dataset:
         padding |= ~captured.key_valid
     if captured.query_valid is not None:
         query_valid &= captured.query_valid
+    if query_text is None:
+        query_text = _beside(captured, probe, special, queries)
+    if key_text is None:
+        key_text = _beside(captured, probe, special, keys)
     if query_text is not None and captured.kind != "pooling":
         query_valid &= query_text != ""
         variables["query_token"] = ((schema.EXAMPLE, schema.QUERY), query_text)
@@ -134,7 +141,7 @@ def label(captured: CapturedAttention, probe: Probe) -> xr.Dataset:
     key_valid = ~padding & (np.arange(keys) < end)
     variables["query_valid"] = ((schema.EXAMPLE, schema.QUERY), query_valid)
     variables["key_valid"] = ((schema.EXAMPLE, schema.KEY), key_valid)
-    site = schema.check(xr.Dataset(variables, attrs=_facts(captured, probe)))
+    site = schema.check(xr.Dataset(variables, attrs=_facts(captured, probe, special)))
     # Weights stay what the model computed; what they carry tells measures which rows to leave out.
     return site.set_coords([name for name in schema.POSITIONS if name in site])
 
@@ -250,13 +257,13 @@ def _without_heads(allowed: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray
     return schema.SITE_DIMS, allowed
 
 
-def _facts(captured: CapturedAttention, probe: Probe) -> dict[str, Any]:
+def _facts(captured: CapturedAttention, probe: Probe, special: tuple[str, ...]) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "module": captured.module,
         "kind": captured.kind,
         "module_class": captured.module_class,
         "framework": captured.framework,
-        "mode": "inference",
+        "passed": "inference",
         "dropout": "before",
         "dtype": captured.dtype,
     }
@@ -265,13 +272,26 @@ def _facts(captured: CapturedAttention, probe: Probe) -> dict[str, Any]:
         ("query_layout", captured.query_layout, captured.shape[2]),
         ("key_layout", captured.key_layout, captured.shape[3]),
     ):
-        layout = given or _layout(probe, length)
+        layout = given or _layout(captured, probe, special, length)
         if layout is not None:
             facts[axis] = layout
     return facts
 
 
-def _layout(probe: Probe, length: int) -> tuple[int, int] | None:
-    if probe.layout is None or probe.layout[0] * probe.layout[1] != length:
+def _layout(
+    captured: CapturedAttention, probe: Probe, special: tuple[str, ...], length: int
+) -> tuple[int, int] | None:
+    if probe.layout is None or captured.kind == "feature":
         return None
-    return probe.layout
+    alone = probe.layout[0] * probe.layout[1] == length
+    return probe.layout if alone or named(special, probe.layout, length) else None
+
+
+def _beside(
+    captured: CapturedAttention, probe: Probe, special: tuple[str, ...], length: int
+) -> NDArray[np.str_] | None:
+    """Return the names of an image's positions where others stand before them."""
+    if probe.layout is None or captured.kind == "feature":
+        return None
+    names = named(special, probe.layout, length)
+    return np.array([names] * captured.shape[0], dtype=np.str_) if names else None

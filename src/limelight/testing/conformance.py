@@ -158,7 +158,7 @@ class AdapterConformance:
             schema.check(site.load())
             assert site["weights"].dtype == np.float32, name
             assert site.attrs["kind"] in schema.KINDS, name
-            assert (site.attrs["mode"], site.attrs["dropout"]) == ("inference", "before"), name
+            assert (site.attrs["passed"], site.attrs["dropout"]) == ("inference", "before"), name
             assert site.attrs["module_class"], f"{name} has no module_class"
             assert site.attrs["framework"], f"{name} has no framework"
             assert bool(site["query_valid"].any()), f"{name} has no valid query"

@@ -292,6 +292,6 @@ def test_every_site_keeps_the_laws(sequence):
     model = keras.Model(inputs, heads()(inputs, inputs))
     dataset = capture(model, Probe(sequence))["attention"].to_dataset()
     assert schema.check(dataset) is dataset
-    assert dataset.attrs["mode"] == "inference"
+    assert dataset.attrs["passed"] == "inference"
     assert dataset.attrs["dropout"] == "before"
     assert dataset.attrs["module_class"] == "MultiHeadAttention"

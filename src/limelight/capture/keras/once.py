@@ -17,6 +17,7 @@ from limelight.capture.keras.backends.backend import backend
 from limelight.capture.keras.listen.arguments import is_whole
 from limelight.capture.keras.listen.listening import listening
 from limelight.capture.keras.listen.provenance import ProvenanceTracker
+from limelight.capture.keras.names import every_parameter
 from limelight.capture.keras.recognise.attention import Recogniser
 from limelight.capture.keras.recognise.layouts import Layout, layouts
 from limelight.capture.keras.recognise.naming import COMPILED, nothing, recognised
@@ -27,6 +28,7 @@ from limelight.capture.keras.trace import Trace
 from limelight.capture.probe import Probe
 from limelight.capture.recognition import Choice, Softmax
 from limelight.capture.site import assemble, label
+from limelight.capture.special import special
 from limelight.errors import UnsupportedModelError
 
 
@@ -88,7 +90,10 @@ def laid_out(
     if not groups:
         raise nothing(model, trace, softmaxes)
     read = Reader(tracker, probe)
-    sites = [label(read(path, group), probe) for path, group in groups]
+    before: tuple[str, ...] = ()
+    if probe.layout is not None:
+        before = special((name, variable.shape) for name, variable, _ in every_parameter(model))
+    sites = [label(read(path, group), probe, before) for path, group in groups]
     if examples is not None:
         sites = [site.isel(example=list(examples)) for site in sites]
     return assemble(sites), layouts(model, trace, recogniser, groups)

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from limelight.capture.probe import inputs as probe_inputs
 from limelight.capture.probe.axes import INPUTS, Axes, checked
-from limelight.capture.probe.images import pair, patch_layout, pictures
-from limelight.capture.probe.tokens import Texts, Tokens, Words, some, spelled
+from limelight.capture.probe.images import laid_out
+from limelight.capture.probe.tokens import Tokens, Words, some, spelled
+from limelight.capture.probe.worded import Worded
 from limelight.errors import ProbeError
 
 
 @dataclass(frozen=True, eq=False)
-class Probe:
+class Probe(Worded):
     """A few fixed examples that a model is run on again and again while it learns.
 
     Parameters
@@ -43,10 +44,17 @@ class Probe:
     labels, groups : sequence, optional
         The class and the group of each example.
     layout : (int, int), optional
-        Rows and columns, when positions are the pixels or patches of an image.
+        Rows and columns, when positions are the pixels or patches of an image. Positions before
+        them, such as a class token and registers, are shown beside it.
     patches : (int, int), optional
         Height and width of a patch in pixels, when each position is a patch of an image input
-        [example, row, column, channel]. ``layout`` then follows from the image.
+        [example, row, column, channel] or [example, channel, row, column]. ``layout`` then follows
+        from the image.
+    images : array [example, row, column, channel], optional
+        Shown instead of the input, such as the photographs before they were normalised, in any
+        resolution; channels may come first, or be left out. As an attribute, what is shown: the
+        input itself at its own resolution and colours if nothing was given, thinned to 1024 pixels
+        a side, uint8 where it came in bytes, else float32; None without a layout.
     shared : str, int, or sequence of them, optional
         Names, or positions in the tuple, of inputs that all examples share although they have as
         many rows as there are examples: a mask [T, T] of T examples.
@@ -67,6 +75,8 @@ class Probe:
 
     Attributes
     ----------
+    drawn : bool
+        Whether ``images`` were given.
     words : Words, optional
         ``tokens`` spelled out, by input; ``""`` where padding.
     examples : int
@@ -109,12 +119,14 @@ class Probe:
     groups: Sequence[Any] | None = field(default=None, kw_only=True)
     layout: tuple[int, int] | None = field(default=None, kw_only=True)
     patches: tuple[int, int] | None = field(default=None, kw_only=True)
+    images: Any = field(default=None, kw_only=True, repr=False)
     shared: Collection[str | int] | str | int = field(default=(), kw_only=True)
     include: Sequence[str] | str | None = field(default=(), kw_only=True)
     exclude: Sequence[str] | str | None = field(default=(), kw_only=True)
     axes: Axes | None = field(default=None, kw_only=True)
     call: Callable[[Any, Any], Any] | None = field(default=None, kw_only=True)
     words: Words | None = field(default=None, init=False, repr=False)
+    drawn: bool = field(default=False, init=False, repr=False)
     examples: int = field(default=0, init=False, repr=False)
     example_axes: tuple[int | None, ...] = field(default=(), init=False, repr=False)
     own_rows: tuple[bool, ...] = field(default=(), init=False, repr=False)
@@ -140,7 +152,10 @@ class Probe:
         self._set("precisions", given.dtypes)
         self._set("examples", given.examples)
         self._label()
-        self._lay_out()
+        self._set("drawn", self.images is not None)
+        layout, images = laid_out(self._named, self.layout, self.patches, self.images)
+        self._set("layout", layout)
+        self._set("images", images)
         if self.tokens is not None:
             self._set("words", spelled(self.tokens, self._named, self.examples))
 
@@ -160,19 +175,6 @@ class Probe:
                         f"Cut 'inputs' and {name!r} alike.",
                     )
                 self._set(name, values)
-
-    def _lay_out(self) -> None:
-        """Make sure that the layout is that of an image."""
-        if self.patches is not None and self.layout is None:
-            self._set("layout", patch_layout(self.by_example[0], self.patches))
-        if self.layout is not None:
-            self._set("layout", pair("layout", self.layout))
-            if self.images is None:
-                raise ProbeError(
-                    f"Got layout={self.layout} for inputs of shape {self.arrays[0].shape}.",
-                    "Wanted images of that many rows and columns, flat or not.",
-                    "Correct the layout, or leave it out if positions are not pixels.",
-                )
 
     @property
     def arrays(self) -> list[NDArray[Any]]:
@@ -202,16 +204,6 @@ class Probe:
         """
         return probe_inputs.filled(self.inputs, tensors)
 
-    @property
-    def images(self) -> NDArray[np.float32] | None:
-        """The inputs as grey pictures, float32 [example, row, column]; None without a layout.
-
-        Colour channels are averaged. Values are the model's own inputs, not rescaled.
-        """
-        if self.layout is None:
-            return None
-        return pictures(self.by_example[0], self.layout, self.patches)
-
     def some(self, rows: Sequence[int]) -> Probe:
         """Return a probe of some of the examples.
 
@@ -235,6 +227,7 @@ class Probe:
         return self.changed(
             inputs=self.filled(cut), tokens=some(self.tokens, indices),
             labels=chosen(self.labels), groups=chosen(self.groups),
+            images=self.images[indices] if self.drawn else None,
         )  # fmt: skip
 
     def changed(self, **changes: Any) -> Probe:
@@ -249,6 +242,7 @@ class Probe:
         -------
         Probe
         """
+        changes = {"images": self.images if self.drawn else None} | changes
         made = replace(self, **changes)
         # What these say cannot be told again from copies of some examples.
         for name in ("example_axes", "own_rows", "precisions"):
@@ -259,97 +253,6 @@ class Probe:
             counts = [array.shape[axis] for array, axis in pairs if axis is not None]
             made._set("examples", counts[0] if counts else 1)
         return made
-
-    @property
-    def _inputs(self) -> dict[str | int, NDArray[Any]]:
-        """Every input array by name, or by position."""
-        named: dict[Any, Any] = (
-            self.inputs if isinstance(self.inputs, dict)
-            else dict(enumerate(probe_inputs.leaves(self.inputs)))
-        )  # fmt: skip
-        return {name: value for name, value in named.items() if isinstance(value, np.ndarray)}
-
-    @property
-    def _named(self) -> dict[str | int, NDArray[Any]]:
-        """The arrays that differ from example to example, the examples on their first axis."""
-        names = self._inputs
-        several = [n for n, axis in zip(names, self.example_axes, strict=True) if axis is not None]
-        return dict(zip(several or names, self.by_example, strict=True))
-
-    @property
-    def _tensors(self) -> list[str | int]:
-        """Names of what a model gets as tensors: texts are none."""
-        return [name for name, array in self._inputs.items() if array.dtype.kind not in "USO"]
-
-    @property
-    def worded(self) -> tuple[int, ...]:
-        """Which of the tensors that a model is called with bear words, the main one first."""
-        numbers = self._tensors
-        texts = () if self.words is None else self.words.texts
-        return tuple(numbers.index(name) for name in texts if name in numbers)
-
-    @property
-    def texts(self) -> Texts | None:
-        """Texts of the examples: of the first input that bears words."""
-        return None if self.words is None else next(iter(self.words.texts.values()), None)
-
-    def texts_of(self, number: int) -> Texts | None:
-        """Return the texts of one of the tensors that a model is called with.
-
-        Parameters
-        ----------
-        number : int
-            -1 for the first that has any.
-
-        Returns
-        -------
-        tuple of tuple of str, or None
-        """
-        if number < 0 or self.words is None:
-            return self.texts
-        return self.words.texts.get(self._tensors[number])
-
-    def holds(self, ids: NDArray[Any]) -> bool:
-        """Tell whether ids are one of the inputs.
-
-        Parameters
-        ----------
-        ids : array [example, position]
-
-        Returns
-        -------
-        bool
-        """
-        return any(np.array_equal(array, ids) for array in self._named.values())
-
-    def read(self, name: str, ids: NDArray[Any]) -> Texts | None:
-        """Return the texts of ids that a module was called with, None where nothing says them.
-
-        Parameters
-        ----------
-        name : str
-            Of the argument that held them.
-        ids : array [example, position]
-
-        Returns
-        -------
-        tuple of tuple of str, or None
-        """
-        return None if self.words is None else self.words.read(name, ids, self._named)
-
-    def tokens_of(self, example: int) -> tuple[str, ...] | None:
-        """Return one example's text, ``""`` where padding; None without tokens.
-
-        Parameters
-        ----------
-        example : int
-            Index of the example.
-
-        Returns
-        -------
-        tuple of str or None
-        """
-        return None if self.texts is None else self.texts[example]
 
 
 def listed(name: str, paths: Any) -> tuple[str, ...]:

@@ -15,8 +15,9 @@ import xarray as xr
 from limelight.capture.probe import Probe
 from limelight.capture.recognition import Choice, Softmax
 from limelight.capture.site import assemble, label
+from limelight.capture.special import special
 from limelight.capture.torch.calling import accepted, example_axes, forward
-from limelight.capture.torch.names import name_of
+from limelight.capture.torch.names import every_parameter, name_of
 from limelight.capture.torch.recognise.attention import recognised
 from limelight.capture.torch.recognise.reading import captured
 from limelight.capture.torch.recognise.refusing import check, notes, nothing
@@ -71,7 +72,12 @@ def watch(
     if not sites:
         raise nothing(model, trace, [softmax for softmax in softmaxes if softmax.kind is None])
     part = probe if examples is None else probe.some(examples)
-    return assemble([label(captured(site, probe.examples, examples), part) for site in sites])
+    before: tuple[str, ...] = ()
+    if probe.layout is not None:
+        before = special((name, value.shape) for name, value in every_parameter(model))
+    return assemble(
+        [label(captured(site, probe.examples, examples), part, before) for site in sites]
+    )
 
 
 def softmaxes(

@@ -56,7 +56,7 @@ class Published:
         NotRecordedError
             If there is no such step; says which come near.
         """
-        step, count = int(step), self.steps.size
+        step, count = _whole(step, self._run), self.steps.size
         if step in self._lines:
             return self._lines[step]
         if -count <= step < 0:
@@ -100,8 +100,23 @@ class Published:
         list of Line
         """
         if not isinstance(step, slice):
-            return [self.line(int(number)) for number in np.atleast_1d(np.asarray(step)).tolist()]
+            several: list[Any] = list(step) if np.ndim(step) else [step]  # type: ignore[arg-type]
+            return [self.line(number) for number in several]
         low = -np.inf if step.start is None else step.start
         high = np.inf if step.stop is None else step.stop
         within = [line for line in self.lines if low <= line.step <= high]
         return within[:: step.step]
+
+
+def _whole(step: Any, run: str) -> int:
+    """Return a step as a whole number; NumPy's, and arrays of one, will do."""
+    try:
+        if not isinstance(step, str | bytes) and float(step) == int(step):
+            return int(step)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise NotRecordedError(
+        f"Got step {step!r} of run {run!r}.",
+        "Wanted a recorded step, a whole number; negative ones count from the newest.",
+        "Ask for a step of run.steps, or -1 for the newest.",
+    )

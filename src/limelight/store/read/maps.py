@@ -221,7 +221,7 @@ def _attrs(site: Site) -> dict[str, Any]:
         "module_class": site.module_class,
         "framework": site.framework,
         "dtype": site.dtype,
-        "mode": "inference",
+        "passed": "inference",
         "dropout": "before",
     }
     for name in ("query_layout", "key_layout"):

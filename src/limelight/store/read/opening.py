@@ -6,16 +6,17 @@ Room: store. Comes in: a run's folder. Goes out: :class:`Opened`, which never ch
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from limelight.errors import LimelightError, NotRecordedError, StoreError
 from limelight.store.format import index
 from limelight.store.format.description import Description, Parameter, Site
-from limelight.store.format.files import META, Files
+from limelight.store.format.files import META, Files, sidecar
 from limelight.store.format.index import Line
 from limelight.store.format.layout import ArraySpec, Layout
 from limelight.store.format.loading import LONGEST, Described, loads
@@ -236,11 +237,7 @@ def _described(files: Files, path: Path) -> Described:
                 return _described(files, path)
             what = f"{meta} is missing; the recording beside it says nothing without it."
             raise StoreError(what, *restore) from cause
-        raise NotRecordedError(
-            f"{path} holds no limelight recording.",
-            f"Wanted {META} in {files.root}.",
-            "Correct the path, or record a run there; if it was deleted, open another.",
-        ) from cause
+        raise _none(path, files) from cause
     except OSError as cause:
         raise StoreError(
             f"{meta} cannot be read ({cause.strerror or cause}).",
@@ -250,3 +247,34 @@ def _described(files: Files, path: Path) -> Described:
     except ValueError as cause:
         raise StoreError(f"{meta} cannot be read ({cause}).", *restore) from cause
     return loads(text, str(meta))
+
+
+#: How many folders below one without a recording are looked into for runs, and how many are named.
+_FOLDERS, _RUNS = 2000, 8
+
+
+def _none(path: Path, files: Files) -> NotRecordedError:
+    """Return the error for a folder without a recording; it lists the runs below it."""
+    runs = list(islice(_below(path), _RUNS + 1))
+    if not runs:
+        return NotRecordedError(
+            f"{path} holds no limelight recording.",
+            f"Wanted {META} in {files.root}.",
+            "Correct the path, or record a run there; if it was deleted, open another.",
+        )
+    names = ", ".join(map(repr, runs[:_RUNS])) + (" and more" if runs[_RUNS:] else "")
+    return NotRecordedError(
+        f"{path} is no run, but holds some: {names}.",
+        "Wanted the folder of one run.",
+        f"Open one of them: ll.open_run({str(path / runs[0])!r}).",
+    )
+
+
+def _below(path: Path) -> Iterator[str]:
+    """Return the runs in the folders below one, by name."""
+    for parent, folders, _ in islice(os.walk(path), _FOLDERS):
+        folders.sort()
+        if (sidecar(parent) / META).is_file():
+            yield Path(parent).relative_to(path).as_posix()
+        if "plugins" in folders:
+            folders.remove("plugins")

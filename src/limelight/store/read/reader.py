@@ -6,18 +6,19 @@ Room: store. Comes in: a run's folder. Goes out: :class:`Run`.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from limelight import renamed, schema
+from limelight.errors import NotRecordedError
 from limelight.store.format.description import Example, Site
 from limelight.store.format.index import Line
 from limelight.store.format.published import Steps
 from limelight.store.read import maps, tables
-from limelight.store.read.opening import Located, absent
+from limelight.store.read.opening import Located, Opened, absent
 from limelight.store.read.pooled import Pooled
 from limelight.store.read.recorded import Recorded
 from limelight.store.read.vectors import Vectors
@@ -70,58 +71,68 @@ class Run(Recorded):
         Version of the data model.
     """
 
-    def weights(self, site: str, step: int = -1) -> xr.DataArray:
+    def weights(self, site: str, step: Steps = -1) -> xr.DataArray:
         """Return one site's maps at one step; values are read when they are looked at.
 
         Parameters
         ----------
         site : str
             A name in :attr:`sites`.
-        step : int
-            A recorded step; negative counts from the newest.
+        step : int, slice, or sequence of int
+            A recorded step; negative counts from the newest. Of several, as in :meth:`measures`,
+            the maps are read at once; a slice takes the steps that have the site.
 
         Returns
         -------
         DataArray [example, head, query, key]
-            float32. Rows that do not count are NaN: of padding, or of a head that allows a query no
-            key; so ``ll.entropy(weights).mean("query")`` is what the tab shows. Coordinates say
-            which queries and keys are valid, and their tokens, if recorded. Taking one example and
-            head reads that head only; where vectors are stored, a part of it is computed from the
-            part of them it needs, and ``attrs["max_error"]`` says how far a weight may be off.
+            float32; with a leading ``step`` where several were asked for. Rows that do not count
+            are NaN: of padding, or of a head that allows a query no key; so
+            ``ll.entropy(weights).mean("query")`` is what the tab shows. Coordinates say which
+            queries and keys are valid, and their tokens, if recorded. Taking one example and head
+            of one step reads that head only; where vectors are stored, a part of it is computed
+            from the part of them it needs, and ``attrs["max_error"]`` says how far a weight may be
+            off.
 
         Raises
         ------
         NotRecordedError
-            If there is no such site or step.
+            If there is no such site or step, or the site has other sizes at some of several.
         StoreError
             When values are read from a damaged file.
         """
-        return maps.weights(self._opened, *self._attended(site, step))
+        if np.ndim(step) == 0 and not isinstance(step, slice):  # type: ignore[arg-type]
+            return maps.weights(self._opened, *self._attended(site, step))
+        weights: xr.DataArray = self._beside(site, step, maps.weights)
+        return weights
 
-    def site(self, site: str, step: int = -1) -> xr.Dataset:
+    def site(self, site: str, step: Steps = -1) -> xr.Dataset:
         """Return one site at one step, as :mod:`limelight.schema` describes it.
 
         Parameters
         ----------
         site : str
             A name in :attr:`sites`.
-        step : int
-            A recorded step; negative counts from the newest.
+        step : int, slice, or sequence of int
+            As in :meth:`weights`.
 
         Returns
         -------
         Dataset
             ``weights`` and ``allowed`` lazy, rows that do not count NaN; ``query_valid``,
-            ``key_valid`` and, if recorded, tokens are coordinates.
+            ``key_valid`` and, if recorded, tokens are coordinates. Of several steps, with a leading
+            ``step``, and read.
 
         Raises
         ------
         NotRecordedError
-            If there is no such site or step.
+            If there is no such site or step, or the site has other sizes at some of several.
         StoreError
             If a file is damaged.
         """
-        return maps.site(self._opened, *self._attended(site, step))
+        if np.ndim(step) == 0 and not isinstance(step, slice):  # type: ignore[arg-type]
+            return maps.site(self._opened, *self._attended(site, step))
+        several: xr.Dataset = self._beside(site, step, maps.site)
+        return several
 
     def stored(self, site: str, step: int = -1) -> xr.Dataset:
         """Return one site as it lies on disk: rows that do not count hold what the model computed.
@@ -421,7 +432,8 @@ class Run(Recorded):
         Returns
         -------
         Dataset [step, parameter]
-            ``count`` [step, parameter, bin] int64, edges ``linspace(low, high, bins + 1)``;
+            ``count`` [step, parameter, bin] int64, ``edge`` [step, parameter, bin_edge] the ends of
+            those bins;
             ``low``, ``high``, ``mean``, ``std``, ``min``, ``max``, ``norm``, ``near_zero``,
             ``nonfinite`` float64.
 
@@ -436,7 +448,25 @@ class Run(Recorded):
         chosen = list(self.parameter_names if chosen is None else chosen)
         return tables.parameters(self._opened, chosen, self._opened.published.several(step))
 
-    def _attended(self, site: str, step: int) -> tuple[Located, Line]:
+    def _beside(self, site: str, step: Steps, read: Callable[[Opened, Located, Line], Any]) -> Any:
+        """Return what several steps hold of a site, one after the other."""
+        lines = self._opened.published.several(step)
+        if isinstance(step, slice):
+            having = {line.step for line in self._opened.having(site)}
+            lines = [line for line in lines if line.step in having]
+        each = [read(self._opened, *self._attended(site, line.step)) for line in lines]
+        sizes = {tuple(sorted(part.sizes.items())) for part in each}
+        if len(sizes) != 1:
+            raise NotRecordedError(
+                f"Got {len(each)} steps of {site!r}, which has {len(sizes)} sizes there.",
+                "Wanted steps at which it has one size.",
+                f"Ask for others: run.steps_of({site!r}) lists them, run.site_changes() the sizes.",
+            )
+        steps = xr.Variable(("step",), np.array([line.step for line in lines], np.int64))
+        return xr.concat([part.load() for part in each], steps, coords="minimal", compat="override",
+                         join="override", combine_attrs="drop_conflicts")  # fmt: skip
+
+    def _attended(self, site: str, step: Any) -> tuple[Located, Line]:
         """Return where a site lies, and a step's line; of two that are wrong, the site's name."""
         if site not in self._opened.sites:
             raise absent("site", site, self._opened.run, list(self._opened.sites))

@@ -21,6 +21,24 @@ from limelight.store.format.precision import Precision
 from limelight.store.format.sizes import Sizes
 from limelight.store.read.opening import opened
 
+#: How many sites a run's own line names.
+_SITES_SHOWN = 12
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    Parameters
+    ----------
+    number : int
+    noun : str
+
+    Returns
+    -------
+    str
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
 
 class Recorded:
     """What one run recorded, as it was when it was looked at.
@@ -50,10 +68,20 @@ class Recorded:
         self.refresh()
 
     def __repr__(self) -> str:
-        return (
-            f"<Run {self.name!r}: {self.steps.size} steps, {len(self.sites)} sites, "
-            f"{len(self.parameter_names)} parameters>"
-        )
+        steps = self.steps
+        counts = [
+            counted(steps.size, "step")
+            + (f" from {steps[0]} to {steps[-1]}" if steps.size else ""),
+            counted(len(self.sites), "site"),
+            counted(len(self.parameter_names), "parameter"),
+        ]
+        lines = [f"<Run {self.name!r}: {', '.join(counts)}>"]
+        for site in list(self.sites.values())[:_SITES_SHOWN]:
+            size = f"{site.heads} × {site.queries} × {site.keys}"
+            lines.append(f"  {site.name}  {site.kind}, head × query × key: {size}")
+        if len(self.sites) > _SITES_SHOWN:
+            lines.append(f"  … and {len(self.sites) - _SITES_SHOWN} more: run.sites")
+        return "\n".join(lines)
 
     def refresh(self) -> Self:
         """Look again at what is published, and return the run itself.

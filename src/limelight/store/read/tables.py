@@ -34,7 +34,9 @@ def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
             if role == "uniform" and counts_rows(name):
                 continue
             card = cards.get(name)
-            attrs = {"units": card.units, "bounds": list(card.bounds)} if card else {}
+            # `bounds` would name a variable, by the conventions of netCDF files.
+            least, most = card.bounds if card else (0.0, 0.0)
+            attrs = {"units": card.units, "least": least, "most": most} if card else {}
             variables[name + suffix] = (("step", *dims), table[..., number], attrs)
     return xr.Dataset(variables, {**_coords(lines), "site": list(opened.sites)})
 
@@ -105,6 +107,10 @@ def parameters(
     variables: dict[str, Any] = {"count": (("step", "parameter", "bin"), counts)}
     for number, name in enumerate(columns):
         variables[name] = (("step", "parameter"), numbers[..., number])
+    low, high = (numbers[..., columns.index(name)] for name in ("low", "high"))
+    with np.errstate(invalid="ignore"):  # of parameters that are infinite
+        edges = np.linspace(low, high, counts.shape[-1] + 1, axis=-1)
+    variables["edge"] = (("step", "parameter", "bin_edge"), edges)
     return xr.Dataset(variables, {**_coords(lines), "parameter": np.array(names, np.str_)})
 
 

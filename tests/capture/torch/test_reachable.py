@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
+import io
 import itertools
 import random
 import tempfile
 import threading
 import warnings
+from array import array
 from collections import defaultdict, deque
+from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
@@ -182,8 +188,119 @@ class Counters(Kind):
                 [row.__reduce__()[0] for row in self.rows])  # fmt: skip
 
 
+COUNTS = {"calls": 0, "rows": []}
+MEAN, DRAWN = torch.zeros(D), np.random.default_rng(0)
+
+
+class Registry:
+    """Belongs to no model, and is named by one."""
+
+    calls, seen, mean = 0, [], torch.zeros(D)
+
+
+def counted(x, calls=[0]):  # noqa: B006  # it is what is tested
+    calls[0] += 1
+    counted.total = getattr(counted, "total", 0) + 1
+    COUNTS["calls"] += 1
+    COUNTS["rows"].append(calls[0])
+    MEAN.add_(1)
+    return x + DRAWN.random() * 0
+
+
+class Elsewhere(Kind):
+    """Counts in globals, in classes and functions that it names, and in what these enclose."""
+
+    def begin(self):
+        COUNTS.update(calls=0, rows=[])
+        Registry.calls, Registry.seen = 0, []
+        for mean in (MEAN, Registry.mean):
+            mean.zero_()
+        counted.__defaults__[0][0], counted.total = 0, 0
+        DRAWN.bit_generator.state = np.random.PCG64(0).state
+        turns, norm = [0], nn.BatchNorm1d(D)
+
+        def normed(x):
+            turns[0] += 1
+            return norm(x.mT).mT
+
+        self.normed, self.turns = normed, lambda: (turns, norm.train().running_mean.tolist())
+        self.used = nn.Identity()
+        before = {"value": 1.0}
+
+        def hook(module, args, out):
+            before["value"] *= 0.9
+            return out * before["value"]
+
+        self.used.register_forward_hook(hook)
+        self.before = lambda: before["value"]
+
+    @property
+    def counter(self):
+        Registry.seen.append(len(Registry.seen))
+        return Registry
+
+    def write(self, x):
+        self.counter.calls += 1
+        Registry.mean += 1
+        return self.used(self.normed(counted(x)))
+
+    def state(self):
+        return (COUNTS["calls"], list(COUNTS["rows"]), MEAN.tolist(), Registry.calls,
+                list(Registry.seen), Registry.mean.tolist(), counted.__defaults__[0][0],
+                counted.total, DRAWN.bit_generator.state["state"], str(self.turns()),
+                self.before())  # fmt: skip
+
+
+class Script(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+        self.total = torch.zeros(1)
+
+    def forward(self, x):
+        self.calls += 1
+        self.total += 1
+        return x + self.total
+
+
+class Unusual(Kind):
+    """Counts in what is no list, dict or array."""
+
+    def begin(self):
+        self.text, self.row, self.raw = io.BytesIO(), array("d", [0.0]), (ctypes.c_int * 2)()
+        self.view, self.local = memoryview(bytearray(1)), threading.local()
+        self.weak = WeakKeyDictionary({self.local: 0})
+        self.read_only = MappingProxyType({"calls": [0]})
+        self.sparse = torch.eye(2).to_sparse()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.script = torch.jit.script(Script())
+        self.seeds, self.local.calls = np.random.SeedSequence(0), 0
+        self.ids = itertools.chain([7], itertools.count())
+        self.current = ContextVar("current", default=0)
+
+    def write(self, x):
+        self.text.write(b"x")
+        self.row[0] += 1
+        self.raw[1] += 1
+        self.view[0] += 1
+        self.local.calls += 1
+        self.weak[self.local] += 1
+        self.read_only["calls"][0] += 1
+        with torch.no_grad():
+            self.sparse.mul_(0.5)
+        self.current.set(self.current.get() + 1)
+        return self.script(x) + len(self.seeds.spawn(1)) * 0 + next(self.ids) * 0
+
+    def state(self):
+        return (self.text.tell(), self.row[0], self.raw[1], self.view[0], self.local.calls,
+                self.weak[self.local], self.read_only["calls"][0], self.sparse.to_dense().tolist(),
+                self.script.calls, self.script.total.item(), self.seeds.n_children_spawned,
+                self.current.get())  # fmt: skip
+
+
 KINDS = [OnASphere, WrittenThroughAView, ShortenedRows, StatisticsOfTheBatch, Generators, Helpers,
-         Counters]  # fmt: skip
+         Counters, Elsewhere, Unusual]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -200,6 +317,30 @@ def test_it_is_as_it_was(kind):
     with torch.no_grad():
         model.eval()(x)
     assert model.state() != before  # a pass of its own does leave a trace
+
+
+def test_who_looks_on_keeps_what_was_seen():
+    model, seen = Counters(), []
+    model.attention.register_forward_hook(lambda module, args, out: seen.append(len(out)))
+    ll.capture(model, torch.randn(B, T, D))
+    assert seen == [2]
+
+
+def test_iterators_that_share_another_share_its_copy():
+    model = Counters()
+    numbers = itertools.count()
+    model.rows = [zip(numbers, numbers, strict=False), itertools.chain([5], numbers)]
+    ll.capture(model, torch.randn(B, T, D))
+    assert [next(row) for row in model.rows] == [(0, 1), 5]
+    assert next(numbers) == 2
+
+
+def test_an_iterator_that_a_library_made_is_refused_before_it_is_drawn_from():
+    model = Counters()
+    model.rows = [np.arange(3.0).flat]
+    with pytest.raises(UnsupportedModelError, match=r"'rows/0', a flatiter"):
+        ll.capture(model, torch.randn(B, T, D))
+    assert next(model.rows[0]) == 0
 
 
 def test_iterators_go_on_from_where_they_were():

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from limelight.capture.reachable.iterators import refusal
+from limelight.capture.reachable.paths import spelled
+
 if TYPE_CHECKING:
     from limelight.capture.reachable.memory import Memory
 
@@ -42,11 +45,29 @@ def note_array(memory: Memory, value: Any, path: Any) -> None:
         memory.follow(value.reshape(-1).tolist(), path)
 
 
-def note_numpy_generator(memory: Memory, value: Any, path: Any) -> None:  # noqa: ARG001
-    """Remember where a generator of NumPy's is."""
+def note_numpy_generator(memory: Memory, value: Any, path: Any) -> None:
+    """Remember where a generator of NumPy's is, and how many it has spawned."""
     bits = value if isinstance(value, np.random.BitGenerator) else value.bit_generator
     before = bits.state
     memory.undo(lambda: setattr(bits, "state", before))
+    memory.follow([getattr(bits, "seed_seq", None)], path, [""])
+
+
+def note_seeds(memory: Memory, value: Any, path: Any) -> None:
+    """Remember how many seeds were spawned from a sequence of them."""
+    *_, state = value.__reduce__()
+    before = state if isinstance(state, tuple) else value.__reduce_cython__()[1][2]
+    count = value.n_children_spawned
+
+    def undo() -> None:
+        if value.n_children_spawned == count:
+            return
+        if isinstance(before, tuple):
+            value.__setstate_cython__(before)
+        if value.n_children_spawned != count:
+            raise refusal(spelled(path), type(value).__name__)
+
+    memory.undo(undo)
 
 
 def note_numpy_state(memory: Memory, value: Any, path: Any) -> None:  # noqa: ARG001

@@ -6,13 +6,14 @@ Room: capture, reachable. Comes in: a value and its path. Goes out, into a
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from limelight.capture.reachable.iterators import ITERATORS, position, refusal
+from limelight.capture.reachable.iterators import is_iterator, position, refusal
 from limelight.capture.reachable.paths import spelled
 
 if TYPE_CHECKING:
@@ -52,6 +53,27 @@ def note_dict(memory: Memory, value: Any, path: Any) -> None:
     memory.follow(before.values(), path, before)
 
 
+def note_grown(memory: Memory, value: Any, path: Any) -> None:
+    """Remember what a list or dict holds that may be filled by who looks on: additions stay."""
+    if not memory.first(value):
+        return
+    before = dict(value) if isinstance(value, dict) else list(value)
+    held = before.items() if isinstance(before, dict) else enumerate(before)
+    members = dict(held)
+
+    def undo() -> None:
+        now = value if isinstance(value, dict) else dict(enumerate(value))
+        if any(now.get(key, undo) is not member for key, member in members.items()):
+            value.clear()
+            (value.update if isinstance(value, dict) else value.extend)(before)
+
+    memory.undo(undo)
+    for key, member in members.items():
+        if type(member) in (list, dict):
+            note_grown(memory, member, (path, key))
+    memory.follow(members.values(), path, members)
+
+
 def _same(now: Any, before: dict[Any, Any], base: Any) -> bool:
     return (
         len(now) == len(before)
@@ -69,9 +91,9 @@ def iterators_copied(
 ) -> None:
     """Let a pass draw from copies of iterators, or, where there are none, from none at all."""
     members = list(values)
-    if not ITERATORS.isdisjoint(map(type, members)):
+    if any(map(is_iterator, set(map(type, members)))):
         for index, member in enumerate(members):
-            if type(member) in ITERATORS:
+            if is_iterator(type(member)):
                 key = index if keys is None else keys[index]
                 put(key, memory.stand_in(member, (path, key)))
 
@@ -92,7 +114,7 @@ def note_set(memory: Memory, value: Any, path: Any) -> None:
 def note_tuple(memory: Memory, value: Any, path: Any) -> None:
     """Look into a tuple, which cannot change itself."""
     for index, member in enumerate(tuple.__iter__(value)):
-        if type(member) in ITERATORS:
+        if is_iterator(type(member)):
             _watched(memory, member, (path, index))
     memory.follow(tuple.__iter__(value), path)
 
@@ -106,6 +128,16 @@ def _watched(memory: Memory, iterator: Any, path: Any) -> None:
             raise refusal(spelled(path), type(iterator).__name__)
 
     memory.undo(undo)
+
+
+def note_frozen(memory: Memory, value: Any, path: Any) -> None:
+    """Look into a frozen set."""
+    memory.follow(frozenset.__iter__(value), path)
+
+
+def note_proxy(memory: Memory, value: Any, path: Any) -> None:
+    """Look at the dict that a read-only view shows."""
+    memory.follow([held for held in gc.get_referents(value) if isinstance(held, dict)], path)
 
 
 def note_bytes(memory: Memory, value: Any, path: Any) -> None:  # noqa: ARG001

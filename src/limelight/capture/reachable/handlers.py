@@ -5,18 +5,22 @@ Room: capture, reachable. Comes in: a class. Goes out: the function that remembe
 
 from __future__ import annotations
 
+import functools
 import io
 import random
+import threading
 import types
+from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from limelight.capture.reachable import arrays, containers, objects
-from limelight.capture.reachable.iterators import ITERATORS
+from limelight.capture.reachable import arrays, buffers, containers, objects, references
+from limelight.capture.reachable.iterators import is_iterator
 
 if TYPE_CHECKING:
     from limelight.capture.reachable.memory import Memory
@@ -27,8 +31,8 @@ Note = Callable[["Memory", Any, Any], None]
 ATOMS: Final = frozenset(
     {int, float, complex, bool, str, bytes, range, slice, type(None), type(...),
      types.ModuleType, types.CodeType, types.BuiltinFunctionType, types.MethodWrapperType,
-     types.GetSetDescriptorType, types.MemberDescriptorType, types.MappingProxyType, property,
-     staticmethod, classmethod, frozenset, memoryview}
+     types.GetSetDescriptorType, types.MemberDescriptorType, property,
+     staticmethod, classmethod}
 )  # fmt: skip
 
 # Packages whose objects are no part of what a model computes with (who trains it, who reads its
@@ -41,7 +45,7 @@ _OPAQUE: Final = (
     "wandb", "mlflow", "pandas", "pyarrow", "matplotlib", "PIL", "datasets", "numpy", "numba",
     "torch._dynamo", "torch._inductor", "torch._C", "torch.fx", "torch.export", "torch.jit",
     "torch.utils.data", "torch.distributed", "torch.cuda", "torch.autograd", "torch._ops", "jax",
-    "jaxlib", "keras.src.optimizers", "keras.src.trainers", "keras.src.ops.node",
+    "jaxlib", "limelight", "keras.src.optimizers", "keras.src.trainers", "keras.src.ops.node",
     "keras.src.dtype_policies",
     "keras.src.backend.common.keras_tensor", "keras.src.callbacks", "keras.src.losses",
 )  # fmt: skip
@@ -53,6 +57,9 @@ def _leaf_only(memory: Memory, value: Any, path: Any) -> None:
         wrapped = getattr(value, "__wrapped__", None)
         if isinstance(wrapped, (dict, list, tuple)):
             memory.follow([wrapped], path, [""])
+        shared = getattr(value, "_obj", None)  # of a value that processes share
+        if isinstance(shared, buffers.CTYPES):
+            memory.follow([shared], path, [""])
 
 
 _KINDS: Final[tuple[tuple[Any, Note | None], ...]] = (
@@ -60,15 +67,26 @@ _KINDS: Final[tuple[tuple[Any, Note | None], ...]] = (
     (np.random.Generator, arrays.note_numpy_generator),
     (np.random.BitGenerator, arrays.note_numpy_generator),
     (np.random.RandomState, arrays.note_numpy_state),
+    (np.random.SeedSequence, arrays.note_seeds),
     (np.ndarray, arrays.note_array),
     (np.generic, None),
     (random.Random, arrays.note_random),
+    ((io.BytesIO, io.StringIO), buffers.note_text),
     (io.IOBase, arrays.note_file),
     (bytearray, containers.note_bytes),
+    (array, buffers.note_numbers),
+    (memoryview, buffers.note_view),
+    (buffers.CTYPES, buffers.note_ctypes),
+    (frozenset, containers.note_frozen),
+    (types.MappingProxyType, containers.note_proxy),
+    (references.CONTAINERS, references.note_container),
+    (references.REFERENCES, references.note_reference),
+    (threading.local, references.note_local),
+    (ContextVar, references.note_context),
     (types.FunctionType, objects.note_function),
+    (functools._lru_cache_wrapper, objects.note_cached),
     (types.MethodType, objects.note_method),
     (partial, objects.note_partial),
-    (tuple(ITERATORS), None),
 )
 
 #: What remembers values of each class met so far; None leaves them alone.
@@ -100,10 +118,13 @@ def handler_of(kind: type) -> Note | None:
 
 
 def _note_of(kind: type) -> Note | None:
+    if is_iterator(kind):
+        return None  # whoever holds it has seen to it
     for base, note in _KINDS:
         if issubclass(kind, base):
             return note
-    module = kind.__module__ or ""
+    said: object = kind.__module__  # a class may have another attribute of that name
+    module = said if isinstance(said, str) else ""
     opaque = any(module == name or module.startswith(f"{name}.") for name in _OPAQUE)
     entered = issubclass(kind, (list, dict, set, tuple, deque)) or (
         hasattr(kind, "named_parameters") and not module.startswith("torch.jit")

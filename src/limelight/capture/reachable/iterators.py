@@ -7,6 +7,7 @@ and says its name.
 
 from __future__ import annotations
 
+import io
 import itertools
 import types
 import warnings
@@ -27,13 +28,44 @@ ITERATORS: Final[frozenset[type]] = frozenset(
 )  # fmt: skip
 
 
-def copied(iterator: Iterator[Any]) -> Iterator[Any] | None:
+#: The flag of classes that a program defines, which are not Python's own or a library's in C.
+_HEAP: Final = 1 << 9
+
+# Classes met so far, by whether their values only go forward and are not written in Python.
+_others: dict[type, bool] = dict.fromkeys(ITERATORS, True)
+
+
+def is_iterator(kind: type) -> bool:
+    """Say whether values of a class only go forward, and hide where they are.
+
+    What a class of the user's remembers is in its attributes, and a file can go back.
+
+    Parameters
+    ----------
+    kind : type
+
+    Returns
+    -------
+    bool
+    """
+    if kind not in _others:
+        package = (kind.__module__ or "").partition(".")[0]
+        hidden = not kind.__flags__ & _HEAP or package in ("torch", "tensorflow", "jax", "_csv")
+        goes = hasattr(kind, "__next__") and not issubclass(kind, io.IOBase)
+        _others[kind] = hidden and goes
+    return _others[kind]
+
+
+def copied(iterator: Iterator[Any], copies: dict[int, Any] | None = None) -> Iterator[Any] | None:
     """Return an iterator that yields what another one will yield; None where there can be none.
 
     Parameters
     ----------
     iterator : iterator
         Is not drawn from.
+    copies : dict of int to iterator, optional
+        Copies that were made already, by the id of what they are of; filled. Two iterators that
+        draw from a third do so when they are copied, too.
 
     Returns
     -------
@@ -45,7 +77,19 @@ def copied(iterator: Iterator[Any]) -> Iterator[Any] | None:
     >>> next(copied(counter)), next(counter)
     (3, 3)
     """
-    if type(iterator) is types.GeneratorType:
+    if copies is None:
+        copies = {}
+    if id(iterator) in copies:
+        return copies[id(iterator)]  # type: ignore[no-any-return]
+    copy = _copied(iterator, copies)
+    if copy is not None:
+        copies[id(iterator)] = copy
+    return copy
+
+
+def _copied(iterator: Iterator[Any], copies: dict[int, Any]) -> Iterator[Any] | None:
+    """Make a copy by what Python says of an iterator to whoever pickles it."""
+    if type(iterator) not in ITERATORS or type(iterator) is types.GeneratorType:
         return None
     try:
         with warnings.catch_warnings():
@@ -56,9 +100,9 @@ def copied(iterator: Iterator[Any]) -> Iterator[Any] | None:
     function, args, *rest = parts
     state = rest[0] if rest else None
     try:
-        copy = function(*_each_copied(args))
+        copy = function(*_each_copied(args, copies))
         if state is not None:
-            copy.__setstate__(_each_copied(state) if isinstance(state, tuple) else state)
+            copy.__setstate__(_each_copied(state, copies) if type(state) is tuple else state)
     except _NoCopyError:
         return None
     return copy  # type: ignore[no-any-return]
@@ -68,11 +112,21 @@ class _NoCopyError(Exception):
     """Something that an iterator draws from has no copy."""
 
 
-def _each_copied(parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    copies = [copied(part) if type(part) in ITERATORS else part for part in parts]
-    if any(copy is None and part is not None for copy, part in zip(copies, parts, strict=True)):
+def _each_copied(parts: tuple[Any, ...], copies: dict[int, Any]) -> tuple[Any, ...]:
+    return tuple(_part_copied(part, copies) for part in parts)
+
+
+def _part_copied(part: Any, copies: dict[int, Any]) -> Any:
+    """Copy what an iterator draws from, where that goes forward itself or holds what does."""
+    kind = type(part)
+    if kind in (tuple, list) and any(is_iterator(type(member)) for member in part):
+        return kind(_each_copied(tuple(part), copies))
+    if not is_iterator(kind):
+        return part
+    copy = copied(part, copies)
+    if copy is None:
         raise _NoCopyError
-    return tuple(copies)
+    return copy
 
 
 def position(iterator: Iterator[Any]) -> Any:

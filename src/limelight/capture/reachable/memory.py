@@ -120,8 +120,8 @@ class Memory:
     def stand_in(self, iterator: Any, path: Any) -> Any:
         """Return what a pass draws from instead of an iterator."""
         if id(iterator) not in self._copies:
-            copy = copied(iterator)
-            self._copies[id(iterator)] = self._guarded(iterator, path) if copy is None else copy
+            if copied(iterator, self._copies) is None:
+                self._copies[id(iterator)] = self._guarded(iterator, path)
             self._alive.append(iterator)
         return self._copies[id(iterator)]
 

@@ -7,7 +7,6 @@ Room: capture, reachable. Comes in: a value and its path. Goes out, into a
 from __future__ import annotations
 
 import dis
-import random
 import sys
 import types
 from collections import deque
@@ -15,22 +14,26 @@ from enum import EnumMeta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from limelight.capture.reachable.containers import (
     iterators_copied,
     note_dict,
+    note_grown,
     note_list,
     note_set,
     note_tuple,
 )
-from limelight.capture.reachable.iterators import ITERATORS
 
 if TYPE_CHECKING:
     from limelight.capture.reachable.memory import Memory
 
-# What an attribute of a class counts with; other attributes of it may be there to look on.
-_COUNTING: Final = ITERATORS | {int, float}
+# What Python itself keeps in a class.
+_NO_STATE: Final = {"__dict__", "__weakref__", "__doc__", "__module__", "__qualname__",
+                    "__annotations__", "__annotate__", "__abstractmethods__", "_abc_impl",
+                    "__static_attributes__", "__firstlineno__", "__slots__"}  # fmt: skip
+
+_HOOKS: Final = {"_forward_hooks", "_forward_pre_hooks"}
+
+_MISSING: Final = object()
 
 # Packages whose classes and functions hold no state of the user's.
 _PACKAGES: Final = frozenset(
@@ -39,6 +42,27 @@ _PACKAGES: Final = frozenset(
      "limelight", "builtins", "einops", "scipy", "torchmetrics", "pytest", "_pytest",
      *sys.stdlib_module_names} - {"__main__"}
 )  # fmt: skip
+
+
+def _package(module: Any) -> str:
+    return module.partition(".")[0] if isinstance(module, str) else ""
+
+
+@cache
+def _is_installed(package: str) -> bool:
+    """Say whether a package was installed, so that its globals are no state of the user's."""
+    file = getattr(sys.modules.get(package), "__file__", None) or ""
+    return "site-packages" in file or "dist-packages" in file
+
+
+def _is_library(part: Any) -> bool:
+    """Say whether a class or module holds no state of the user's; models of any package may."""
+    if isinstance(part, types.ModuleType):
+        package = _package(part.__name__)
+        return package in _PACKAGES or _is_installed(package)
+    package = _package(part.__module__)
+    trained = hasattr(part, "named_parameters") or hasattr(part, "add_weight")
+    return package in _PACKAGES or (_is_installed(package) and not trained)
 
 
 def note_object(memory: Memory, value: Any, path: Any) -> None:
@@ -59,8 +83,7 @@ def note_object(memory: Memory, value: Any, path: Any) -> None:
     kind: Any = type(value)
     for slot in _slots(kind):
         _slot(memory, value, slot, path)
-    if kind.__module__.partition(".")[0] not in _PACKAGES:
-        memory.follow([kind], path, ["class"])
+    memory.follow([kind], path, ["class"])
 
 
 def _slot(memory: Memory, value: Any, slot: Any, path: Any) -> None:
@@ -98,43 +121,97 @@ def _slots(kind: Any) -> list[Any]:
     return [member for member in members if member.__name__ != "__weakref__"]
 
 
-def _class(memory: Memory, value: Any, path: Any) -> None:
-    """Remember counters, arrays and generators of a class of the user's, and of its functions."""
-    for kind in value.__mro__:
-        if kind.__module__.partition(".")[0] in _PACKAGES or isinstance(kind, EnumMeta):
+def note_class(memory: Memory, value: Any, path: Any) -> None:
+    """Remember what a class of the user's holds, and look into its functions."""
+    for kind in (*value.__mro__, *type(value).__mro__):
+        if _is_library(kind) or isinstance(kind, EnumMeta):
             continue
-        before = {n: held for n, held in vars(kind).items() if type(held) in _COUNTING}
-
-        def undo(kind: Any = kind, before: dict[str, Any] = before) -> None:
-            for name, held in before.items():
-                if vars(kind).get(name) is not held:
-                    setattr(kind, name, held)
-
-        memory.undo(undo)
+        if not memory.first(kind) and kind is not value:
+            continue
+        before = {name: held for name, held in vars(kind).items() if name not in _NO_STATE}
+        memory.undo(partial(_class_as_before, kind, before))
         iterators_copied(memory, before.values(), path, partial(setattr, kind), list(before))
-        for name, held in vars(kind).items():
-            if type(held) is types.FunctionType:
-                memory.follow([held], path, [name])
-            else:
-                _numbers(memory, held, (path, name))
+        memory.follow(map(_inside, before.values()), path, before)
+
+
+def _class_as_before(kind: Any, before: dict[str, Any]) -> None:
+    now = vars(kind)
+    for name in [name for name in now if name not in before and name not in _NO_STATE]:
+        type.__delattr__(kind, name)
+    for name, held in before.items():
+        if now.get(name) is not held:
+            type.__setattr__(kind, name, held)
+
+
+def _inside(held: Any) -> Any:
+    """Return the functions of what a class wraps them in."""
+    if isinstance(held, property):
+        return (held.fget, held.fset, held.fdel)
+    if isinstance(held, (staticmethod, classmethod)):
+        return held.__func__
+    return held
 
 
 def note_function(memory: Memory, value: Any, path: Any) -> None:
-    """Remember what a function of the user's encloses, its defaults, and globals it works on."""
-    if (value.__module__ or "").partition(".")[0] in _PACKAGES:
+    """Remember what a function of the user's encloses, defaults to, and reads of its module."""
+    package = _package(value.__module__)
+    if package in _PACKAGES:
         return
     for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
         _cell(memory, cell, (path, name))
-    for name in _assigned(value.__code__):
-        if name in value.__globals__:
-            _global(memory, value.__globals__, name, (path, name))
+    defaults = value.__defaults__ or ()
+    iterators_copied(memory, defaults, path, partial(_default, memory, value))
+    memory.follow([*defaults, value.__kwdefaults__, vars(value)], path)
+    if not _is_installed(package):
+        _names(memory, value.__globals__, value.__code__, path)
+
+
+def _default(memory: Memory, function: Any, index: int, stand_in: Any) -> None:
+    """Let a function take another value where it is called without one, until all is put back."""
+    before = function.__defaults__
+    memory.undo(lambda: setattr(function, "__defaults__", before))
+    function.__defaults__ = (*before[:index], stand_in, *before[index + 1 :])
+
+
+def _names(memory: Memory, names: dict[str, Any], code: types.CodeType, path: Any) -> None:
+    """Remember globals that code names, and what it names of the user's modules among them."""
+    spaces, met = [(names, path)], set()
+    globals_named, every = _named(code)
+    while spaces:
+        space, where = spaces.pop()
+        met.add(id(space))
+        named = globals_named if space is names else every
+        before = {name: space.get(name, _MISSING) for name in named}
+        modules = [held for held in before.values() if type(held) is types.ModuleType]
+        spaces += [
+            (vars(module), (where, module.__name__))
+            for module in modules
+            if id(vars(module)) not in met and not _is_library(module)
+        ]
+        memory.undo(partial(_names_as_before, space, before))
+        iterators_copied(memory, before.values(), where, space.__setitem__, list(before))
+        _enclosed(memory, before, where)
+
+
+def _names_as_before(space: dict[str, Any], before: dict[str, Any]) -> None:
+    for name, held in before.items():
+        if space.get(name, _MISSING) is not held:
+            if held is _MISSING:
+                del space[name]
+            else:
+                space[name] = held
 
 
 @cache
-def _assigned(code: types.CodeType) -> tuple[str, ...]:
-    """Return the globals that a function assigns."""
+def _named(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the globals that code names, and all names in it, those of code inside it too."""
+    inside = [_named(part) for part in code.co_consts if isinstance(part, types.CodeType)]
     steps = dis.get_instructions(code)
-    return tuple({str(step.argval) for step in steps if step.opname == "STORE_GLOBAL"})
+    own_names = frozenset(str(step.argval) for step in steps if step.opname.endswith("_GLOBAL"))
+    return (
+        own_names.union(*(part[0] for part in inside)),
+        frozenset(code.co_names).union(*(part[1] for part in inside)),
+    )
 
 
 def _cell(memory: Memory, cell: Any, path: Any) -> None:
@@ -151,27 +228,31 @@ def _cell(memory: Memory, cell: Any, path: Any) -> None:
 
     memory.undo(undo)
     iterators_copied(memory, [before], path, lambda _, new: setattr(cell, "cell_contents", new))
-    _numbers(memory, before, path)
+    _enclosed(memory, {"": before}, path)
 
 
-def _global(memory: Memory, names: dict[str, Any], name: str, path: Any) -> None:
-    before = names[name]
-
-    def undo() -> None:
-        if names.get(name) is not before:
-            names[name] = before
-
-    memory.undo(undo)
-    iterators_copied(memory, [before], path, lambda _, new: names.__setitem__(name, new))
-    _numbers(memory, before, path)
+def _enclosed(memory: Memory, values: dict[str, Any], path: Any) -> None:
+    """Look into what a function works on; a hook may be there to look on, and fill a list."""
+    if _of_hook(path):
+        for name, held in values.items():
+            if type(held) in (list, dict):
+                note_grown(memory, held, (path, name))
+    memory.follow(values.values(), path, values)
 
 
-def _numbers(memory: Memory, value: Any, path: Any) -> None:
-    """Remember arrays and generators of random numbers; who looks on may enclose a list to fill."""
-    if isinstance(value, (np.ndarray, np.random.Generator, np.random.RandomState, random.Random)):
-        memory.follow([value], path, [""])
-    else:
-        memory.leaf(value, path)
+def _of_hook(path: Any) -> bool:
+    while path is not None:
+        path, part = path
+        if part in _HOOKS:
+            return True
+    return False
+
+
+def note_cached(memory: Memory, value: Any, path: Any) -> None:
+    """Empty what remembers a function's results, if it was empty; look into the function."""
+    if not value.cache_info().currsize:
+        memory.undo(lambda: value.cache_info().misses and value.cache_clear())
+    memory.follow([value.__dict__], path, [""])
 
 
 def note_method(memory: Memory, value: Any, path: Any) -> None:
@@ -182,9 +263,3 @@ def note_method(memory: Memory, value: Any, path: Any) -> None:
 def note_partial(memory: Memory, value: Any, path: Any) -> None:
     """Look into what a function is called with."""
     memory.follow([value.func, value.args, value.keywords, value.__dict__], path)
-
-
-def note_class(memory: Memory, value: Any, path: Any) -> None:
-    """Remember a class of the user's."""
-    if value.__module__.partition(".")[0] not in _PACKAGES:
-        _class(memory, value, path)

@@ -62,15 +62,17 @@ def _randomness() -> tuple[Any, ...]:
     import torch
 
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-    return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda  # noqa: NPY002
+    numbers = torch.get_rng_state(), cuda, torch.get_default_dtype()
+    return random.getstate(), np.random.get_state(), *numbers  # noqa: NPY002
 
 
 def _restore_randomness(state: tuple[Any, ...]) -> None:
     import torch
 
-    python, numpy, cpu, cuda = state
+    python, numpy, cpu, cuda, default = state
     random.setstate(python)
     np.random.set_state(numpy)  # noqa: NPY002
     torch.set_rng_state(cpu)
+    torch.set_default_dtype(default)
     if cuda is not None:
         torch.cuda.set_rng_state_all(cuda)

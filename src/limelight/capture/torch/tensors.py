@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from limelight.capture.reachable import spelled
 from limelight.capture.torch.guarding import guard
+from limelight.capture.torch.scripts import scripted
 from limelight.errors import UnsupportedModelError
 
 #: Tensors of at most so many bytes are copied before the pass.
@@ -65,9 +66,15 @@ class Tensors:
         if isinstance(value, torch.Generator):
             before = value.get_state()
             return lambda: value.set_state(before)
+        if isinstance(value, torch.jit.ScriptModule):
+            return scripted(value, path, self._tensor)
         return None
 
     def _tensor(self, tensor: Any, path: Any) -> Callable[[], object]:
+        import torch
+
+        if tensor.is_nested or tensor.layout != torch.strided:
+            return _whole(tensor, path)
         if tensor.is_meta or "Uninitialized" in type(tensor).__name__:
             return _nothing
         try:
@@ -149,12 +156,20 @@ def _version(tensor: Any) -> int | None:
 
 
 def _whole(tensor: Any, path: Any) -> Callable[[], object]:
-    """Remember a tensor that has no plain memory: how often it was written to."""
+    """Remember a tensor that has no plain memory: its values, and how often it was written to."""
     before = _version(tensor)
+    try:
+        copy = tensor.detach().clone()
+    except (RuntimeError, NotImplementedError):  # a tensor of a package's, or without values
+        copy = None
 
     def undo() -> None:
-        if _version(tensor) != before:
-            raise _unseen(path)
+        if _version(tensor) == before:
+            return
+        try:
+            tensor.copy_(copy)  # what detach() returns has indices of its own
+        except (RuntimeError, NotImplementedError, TypeError):
+            raise _unseen(path) from None
 
     return undo
 

@@ -41,7 +41,11 @@ class Relation:
 
 
 def related(
-    call: Call | None, sides: tuple[Origin, Origin] | None, square: bool, tracker: ProvenanceTracker
+    call: Call | None,
+    sides: tuple[Origin, Origin] | None,
+    square: bool,
+    tracker: ProvenanceTracker,
+    alike: bool = False,
 ) -> Relation:
     """Say whether queries and keys are of one sequence.
 
@@ -58,6 +62,8 @@ def related(
     square : bool
         Whether they are equally many.
     tracker : ProvenanceTracker
+    alike : bool
+        Whether their axes count the same positions.
 
     Returns
     -------
@@ -74,7 +80,7 @@ def related(
     query, key = sides or pair or (frozenset(), frozenset())
     # Inside torch's own attention function, projections cannot be followed.
     given_both = pair is not None and bool(pair[0] & pair[1]) and (_composite(call) or square)
-    met = given_both or (sides is not None and bool(query & key))
+    met = alike or given_both or (sides is not None and bool(query & key))
     if pair is not None and _composite(call):
         query, key = pair
     alone = len({id(tensor) for tensor in given}) == 1

@@ -29,6 +29,7 @@ from limelight.capture.torch.trace.labels import (
     fresh,
     kind_of,
     met,
+    size_of,
     sources,
     unknown,
 )
@@ -55,6 +56,8 @@ class SoftmaxUse:
         Whether it is one half of linear attention.
     span : (int, int), optional
         First and last but one of the values that were used, where a sink logit's were cut off.
+    cuts : set of (int, int)
+        All the parts that were taken of its values.
     streams : pair of frozenset, optional
         Origins of its queries and keys, where known.
     shared : bool
@@ -78,6 +81,7 @@ class SoftmaxUse:
     goes: list[str] = field(default_factory=list)
     linear: bool = False
     span: tuple[int, int] | None = None
+    cuts: set[tuple[int, int]] = field(default_factory=set)
     streams: tuple[frozenset[object], frozenset[object]] | None = None
     shared: bool = False
     factor: bool = False
@@ -409,8 +413,9 @@ def _cut(step: Step, provenance: Provenance, out: Any) -> None:
         return
     start, stop, stride = last.indices(width)
     for use in provenance.weights:
-        if use.width == width > out.shape[-1] and stride == 1:
-            use.span = (start, stop)
+        if use.width == width > out.shape[-1] and stride == 1 and not use.used:
+            use.cuts.add((start, stop))
+            use.span = (start, stop) if len(use.cuts) == 1 else None  # else each weighs its own
 
 
 def _join_halves(left: Provenance, right: Provenance, pair: tuple[Any, Any], out: Any) -> None:
@@ -439,6 +444,9 @@ def _settled(
     uses: tuple[SoftmaxUse, ...], memory: frozenset[object], how: Sharing | None
 ) -> tuple[SoftmaxUse, ...]:
     for use in uses:
+        if how is not None and size_of(how.summed) == use.width:
+            use.span = None  # what was cut off weighs as well
+            use.cuts.add((0, use.width))
         use.used, use.memory = True, use.memory or memory
         use.sharing = use.sharing or how
     return uses

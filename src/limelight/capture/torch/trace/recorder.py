@@ -31,6 +31,7 @@ from limelight.capture.torch.trace.masks import handed
 from limelight.capture.torch.trace.provenance import Provenance, ProvenanceTracker, SoftmaxUse
 from limelight.capture.torch.trace.roles import Roles, roles_of
 from limelight.capture.torch.trace.scores import (
+    alike,
     apart,
     attended,
     labelled,
@@ -321,7 +322,8 @@ class _Recorder:
         first = event.query if isinstance(event, Attend) else event.logits
         axes, part, learned = self._labels(event)
         square = shape[0] == shape[1] and not apart(axes, self._axis(event))
-        relation = related(call, sides, square, self._tracker)
+        same = alike(axes, self._axis(event))
+        relation = related(call, sides, square, self._tracker, same)
         return SoftmaxCall(
             call_site,
             self.trace.stack.number if call is None else call.number,

@@ -13,6 +13,7 @@ from limelight.capture.torch.trace.follow.products import multiplied, together
 from limelight.capture.torch.trace.labels import (
     Axes,
     Axis,
+    Factor,
     fit,
     fresh,
     kind_of,
@@ -135,20 +136,51 @@ def apart(axes: Axes | None, axis: int) -> bool:
     -------
     bool
     """
-    keys = axes[axis] if axes else ()
-    product = next((f[0].product for f in keys if f[0].product is not None), None)
-    if not axes or product is None:
-        return False
-    queries = [
-        factor
-        for other in axes
-        for factor in other
-        if factor[0].product is product and factor[0].side != keys[0][0].side
-    ]
+    queries, keys = _compared(axes, axis)
     theirs = {root(factor)[0] for factor in keys}
     mine = {root(factor)[0] for factor in queries}
     known = all(label.kind in {"position", "input", "learned"} for label in mine | theirs)
     return bool(mine) and known and not mine & theirs
+
+
+def alike(axes: Axes | None, axis: int) -> bool:
+    """Say whether queries and keys are surely the same positions, but for a single key more.
+
+    Parameters
+    ----------
+    axes : tuple of Axis, optional
+        Of scores.
+    axis : int
+        Of the keys.
+
+    Returns
+    -------
+    bool
+    """
+    queries, keys = _compared(axes, axis)
+    mine = {root(factor) for factor in queries}
+    theirs = {part for factor in keys for part in _beside(root(factor))}
+    if not mine or not all(factor[0].kind in {"position", "input", "learned"} for factor in mine):
+        return False
+    return mine == theirs
+
+
+def _compared(axes: Axes | None, axis: int) -> tuple[list[Factor], Axis]:
+    """Return what counts queries on scores' axes, and what counts keys."""
+    keys = axes[axis] if axes else ()
+    product = next((f[0].product for f in keys if f[0].product is not None), None)
+    if not axes or product is None:
+        return [], ()
+    side = next(f[0].side for f in keys if f[0].product is product)
+    apart_from = [factor for other in axes for factor in other if factor[0].product is product]
+    return [factor for factor in apart_from if factor[0].side != side], keys
+
+
+def _beside(factor: Factor) -> list[Factor]:
+    """Return what lies end to end on an axis; one that is missing has a single position."""
+    parts = [root(part) for part in factor[0].source]
+    missing = factor[2] - sum(part[2] for part in parts)
+    return parts if parts and 0 <= missing <= 1 else [factor]
 
 
 def over_features(known: Any, axis: Axis, last: bool) -> bool:

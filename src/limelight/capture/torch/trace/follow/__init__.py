@@ -59,7 +59,7 @@ def axes_after(step: Step, fed: Sequence[Any], out: Any, index: int) -> Axes:
             axes = rule(step, fed, out, index)
             if fit(axes, shape):
                 return axes
-        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
             pass  # called in a way nobody thought of
     for tensor, known in zip(step.fed, fed, strict=True):
         if not tensor.is_nested and tuple(tensor.shape) == shape and len(known.axes) == len(shape):

@@ -20,6 +20,7 @@ from limelight.capture.torch.trace.labels import (
     fresh,
     kind_of,
     pooled,
+    root,
     size_of,
 )
 
@@ -42,7 +43,25 @@ def _chained(step: Step, fed: Sequence[Any], out: Any, _: int) -> Axes:
         return filled[0].axes  # type: ignore[no-any-return]
     if all(length == 1 for length in sizes):
         return (*axes[:at], _beside(parts, size), *axes[at + 1 :])
-    return (*axes[:at], _end_to_end([p.axes[at] for p in parts], parts, size), *axes[at + 1 :])
+    whole = _end_to_end([p.axes[at] for p in parts], parts, size)
+    scores = [p.axes for p in parts if _product(p.axes[at]) is not None]
+    if scores:  # put end to end; what any of them shares with its keys, all do
+        axes = min(scores, key=lambda axes: _sided(axes, at))
+        if len(scores) > 1 and len(whole) == 1 and whole[0][0].source and not whole[0][0].base:
+            compared = next(f[0] for f in axes[at] if f[0].product is not None)
+            whole[0][0].product, whole[0][0].side = compared.product, compared.side
+    return (*axes[:at], whole, *axes[at + 1 :])
+
+
+def _product(axis: Axis) -> Any:
+    """Return the product that an axis is one side of, if any."""
+    return next((factor[0].product for factor in axis if factor[0].product is not None), None)
+
+
+def _sided(axes: Axes, at: int) -> int:
+    """Count what only one side has of the product whose keys lie on one of the axes."""
+    product = _product(axes[at])
+    return sum(factor[0].product is product for axis in axes for factor in axis)
 
 
 def _common(fed: Sequence[Any]) -> Axes:
@@ -93,12 +112,20 @@ def _end_to_end(axes: list[Axis], parts: Sequence[Any], size: int) -> Axis:
             return whole
     if len({*axes}) == 1 and axes[0] and any(kind_of(f) == "example" for f in axes[0]):
         return (*fresh(len(axes), _alike(parts)), *axes[0])  # such as heads, one after the other
+    return _again(axes, parts, size) or pooled(axes, size)
+
+
+def _again(axes: list[Axis], parts: Sequence[Any], size: int) -> Axis:
+    """Return the axis whose parts these are, such as halves that were turned; () if none."""
     first: list[Factor] = [axis[0] for axis in axes if len(axis) == 1]
-    if len(first) == len(axes) and len({f[0].source for f in first}) == 1 and first[0][0].source:
-        source = first[0][0].source
-        if len(source) == 1 and source[0][2] == size and not any(f[0].base for f in first):
-            return source  # the parts of one axis again, such as halves that were turned
-    return pooled(axes, size)
+    if not first or any(f[0].base for f in first) or len({f[0].source for f in first}) > 1:
+        return ()
+    source = first[0][0].source
+    if len(source) != 1 or source[0][2] != size:
+        return ()
+    label = root(source[0])[0]  # a part of a single position has no axis, but a number
+    picks = [p.pick for axis, p in zip(axes, parts, strict=True) if len(axis) != 1]
+    return source if all(pick is not None and pick[0] is label for pick in picks) else ()
 
 
 def _alike(parts: Sequence[Any]) -> str:

@@ -114,11 +114,14 @@ def _sliced(step: Step, axes: Axes) -> list[tuple[Axis, int, int]]:
     given = step.args[1]
     index = list(given) if isinstance(given, tuple) else [given]
     spans, source = [], 0
-    for part in index:
+    for at, part in enumerate(index):
         if part is None:
             continue
+        if part is Ellipsis:
+            source = len(axes) - sum(later is not None for later in index[at + 1 :])
+            continue
         if not isinstance(part, (int, slice)):
-            break  # only what comes before an ellipsis or a tensor
+            break  # only what comes before a tensor
         size = int(step.fed[0].shape[source])
         start, stop, stride = (
             (part % size, part % size + 1, 1) if isinstance(part, int) else part.indices(size)

@@ -117,7 +117,9 @@ def _sliced(step: Step, axes: Axes) -> list[tuple[Axis, int, int]]:
     for at, part in enumerate(index):
         if part is None:
             continue
-        if part is Ellipsis:
+        if part is Ellipsis and all(
+            isinstance(x, (int, slice, type(None))) for x in index[at + 1 :]
+        ):
             source = len(axes) - sum(later is not None for later in index[at + 1 :])
             continue
         if not isinstance(part, (int, slice)):

@@ -61,6 +61,9 @@ class Run(Recorded):
     ----------
     path : str or path
         The run's folder.
+    within : sequence of str
+        Folders that its files must really lie in, such as the log folders that are served; if none
+        is given, the run's own.
 
     Attributes
     ----------

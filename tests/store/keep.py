@@ -98,7 +98,7 @@ def contents(folder: Path) -> dict[str, np.ndarray]:
     measures = run.measures() if run.sites else xr.Dataset()
     held |= {f"measures/{name}": values.values for name, values in measures.data_vars.items()}
     if run.parameter_names:
-        parameters = run.parameters()
+        parameters = run.parameters().drop_vars("edge")  # follows from the others
         held |= {
             f"parameters/{name}": numbers.values for name, numbers in parameters.data_vars.items()
         }

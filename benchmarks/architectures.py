@@ -2,7 +2,8 @@
 
 A row is the name of an architecture, as ``transformers.AutoConfig.for_model`` knows it. Its config
 is the default with small sizes; what its model returns for ``output_attentions`` under eager
-attention is the truth, and every map and every site must find its like. ``REFUSED`` have no map to
+attention is the truth: every map and every site must find its like, axis by axis, under the name of
+the layer, and be called ``self`` or ``cross`` as the model lists it. ``REFUSED`` have no map to
 give, and must be refused in words. Models written by hand say themselves what is right
 (:mod:`benchmarks.written`). A test runs them all; so does ``python -m benchmarks --only
 architectures``, which counts them.
@@ -10,8 +11,13 @@ architectures``, which counts them.
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +32,8 @@ from limelight.errors import UnsupportedModelError
 def _listed(names: str) -> list[str]:
     return names.split()
 
+
+_ROOT = Path(__file__).resolve().parent.parent
 
 #: Two ways to compute a tiny map in single precision differ by less.
 CLOSE = 1e-4
@@ -57,6 +65,9 @@ REFUSED = _listed("""
     falcon_mamba fnet focalnet longformer mamba mobilenet_v2 mra pixtral rwkv yoso
 """)  # fmt: skip
 
+#: Their maps are not one of each layer, in order.
+_COUNTED_OTHERWISE = frozenset(("albert", "hrm_text", "olmo_hybrid", "segformer"))
+
 #: Small sizes, by the names that configs have for them; later ones win.
 _SIZES = {
     "hidden_size d_model n_embd dim embed_dim hidden_dim word_embed_proj_dim embedding_size "
@@ -79,13 +90,36 @@ def measure(tiny: bool = False) -> list[Figure]:
     """Count the rows that come out right, and those refused that should be."""
     names = [*RIGHT[:4], *REFUSED[:2]] if tiny else [*RIGHT, *REFUSED]
     rows = list(written.ROWS)[:4] if tiny else list(written.ROWS)
+    backends = ("torch", "tensorflow", "jax")[: 0 if tiny else None]
     return [
         _counted("transformers", {name: verdict(name) for name in names},
                  "tiny random models; each map beside that of output_attentions with eager "
                  "attention"),
         _counted("PyTorch by hand", {name: written.verdict(name) for name in rows},
                  "tiny random models; each map beside the one that the model itself noted"),
+        *map(_keras, backends),
     ]  # fmt: skip
+
+
+def _keras(backend: str) -> Figure:
+    """Count the rows of the tests' table of Keras models, in a process with that backend."""
+    command = [sys.executable, "-m", "pytest", "-q", "-rf", "-k", "written_by_hand",
+               "tests/capture/backends/test_axes.py"]  # fmt: skip
+    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(_ROOT / "src")}
+    run = subprocess.run(
+        command, cwd=_ROOT, env=environment, check=False, capture_output=True, text=True
+    )
+    counts = {
+        word: int(number) for number, word in re.findall(r"(\d+) (passed|failed)", run.stdout)
+    }
+    if not counts:
+        raise RuntimeError(run.stdout + run.stderr)
+    names = [f"row {number + 1}" for number in range(sum(counts.values()))]
+    wrong = re.findall(r"^FAILED .*\[(.*)\]", run.stdout, flags=re.MULTILINE)
+    verdicts = dict.fromkeys(names[len(wrong) :], "") | dict.fromkeys(wrong, "wrong")
+    return _counted(f"Keras by hand, on {backend}", verdicts,
+                    "small random models; each map beside the one that the layer itself noted"
+                    + ("; every sixth row" if backend == "jax" else ""))  # fmt: skip
 
 
 def _counted(whose: str, verdicts: Mapping[str, str], how: str) -> Figure:
@@ -121,13 +155,42 @@ def verdict(name: str) -> str:
     if name in REFUSED:
         return "taken, though it has no map"
     wanted = maps_of(model, inputs)
-    sites = [(node.path, node["weights"].values) for node in tree.leaves]
+    sites = [_Site(node.path.strip("/"), node["weights"].values, node.attrs["kind"])
+             for node in tree.leaves]  # fmt: skip
+    layers: dict[str, int] = {}
     for label, values in wanted:
-        like = [site for site in sites if _alike(site[1], values)]
+        layer = layers[label] = layers.get(label, -1) + 1
+        like = [site for site in sites if _alike(site.weights, values)]
         if not like:
             return f"no site is like {label} {values.shape}"
+        wrong = _misnamed(model, name, like[0], label, layer, values)
+        if wrong:
+            return wrong
         sites.remove(like[0])
-    return f"{sites[0][0]} is no map of the model's" if sites else "" if wanted else "no maps"
+    return f"{sites[0].path} is no map of the model's" if sites else "" if wanted else "no maps"
+
+
+class _Site(NamedTuple):
+    path: str
+    weights: Any
+    kind: str
+
+
+def _misnamed(model: Any, name: str, site: _Site, label: str, layer: int, values: Any) -> str:
+    """Say what is wrong with a site's name or kind, by what the model calls the map."""
+    crosses = "cross" in label or values.shape[-2] != values.shape[-1]
+    if site.kind != ("cross" if crosses else "self"):
+        return f"{site.path} is called {site.kind}, and is one of {label}"
+    module, _, _ = site.path.partition(":")
+    if module.replace("/", ".") not in dict(model.named_modules()):
+        return f"{site.path} is the name of no module"
+    side = "decoder" if "decoder" in label or "cross" in label else "encoder"
+    if model.config.is_encoder_decoder and not site.path.startswith(side):
+        return f"{site.path} is one of {label}"
+    numbers = [int(part) for part in module.split("/") if part.isdigit()]
+    if layer not in numbers and name not in _COUNTED_OTHERWISE:
+        return f"{site.path} is map {layer} of {label}"
+    return ""
 
 
 def built(name: str) -> tuple[Any, dict[str, Any]]:
@@ -203,9 +266,7 @@ def _inputs(model: Any, config: Any) -> dict[str, Any]:
 
 
 def _alike(weights: Any, values: Any) -> bool:
-    if weights.size != values.size or weights.shape[-2:] != values.shape[-2:]:
-        return False
-    return bool(np.abs(weights - values.reshape(weights.shape)).max() < CLOSE)
+    return weights.shape == values.shape and bool(np.abs(weights - values).max() < CLOSE)
 
 
 def _tensors(value: Any, name: str) -> Iterator[tuple[str, Any]]:

@@ -191,3 +191,78 @@ def rotary(s: Written, x: Any) -> Any:
         for t in (q, k)
     )
     return merged(attend(s, q, k, v))
+
+
+def rotary_stacked(s: Written, x: Any, y: Any) -> Any:
+    """Pairs of features are turned, and stacked anew."""
+    q, k, v = s.qkv(x, heads=4)
+    return merged(attend(s, _turned(q), _turned(k), v)) + y.mean(1, keepdim=True)
+
+
+def rotary_behind(s: Written, x: Any, y: Any) -> Any:
+    """All but the first position are turned."""
+    q, k, v = s.qkv(x, heads=4)
+    q, k = (
+        torch.cat([first, _turned(rest)], -2)
+        for first, rest in (t.split((1, T - 1), -2) for t in (q, k))
+    )
+    return merged(attend(s, q, k, v)) + y.mean(1, keepdim=True)
+
+
+def _turned(t: Any) -> Any:
+    angle = torch.arange(t.shape[-2])[:, None] / 10.0 ** torch.arange(t.shape[-1] // 2)
+    even, odd = t[..., ::2], t[..., 1::2]
+    pairs = (even * angle.cos() - odd * angle.sin(), odd * angle.cos() + even * angle.sin())
+    return torch.stack(pairs, -1).flatten(-2)
+
+
+def empty_cache(s: Written, x: Any, y: Any) -> Any:
+    """Keys are put behind those of a cache, which holds none yet."""
+    q, k, v = s.qkv(x, heads=4)
+    k, v = (torch.cat([t[:, :, :0], t], -2) for t in (k, v))
+    return merged(attend(s, q, k, v)) + y.mean(1, keepdim=True)
+
+
+def scored_together(count: int | None) -> Callable[..., Any]:
+    """A layer scores each query beside each key; queries are learned, or positions."""
+
+    def run(s: Written, x: Any) -> Any:
+        latents = None if count is None else s.weight("latents", count, D)
+        asked = x if latents is None else latents.expand(len(x), -1, -1)
+        q, k, v = s.qkv(asked, x, 4)
+        shape = (*q.shape[:3], k.shape[2], q.shape[3])
+        pairs = torch.cat([q[:, :, :, None].expand(shape), k[:, :, None].expand(shape)], -1)
+        w = s.dense("score", torch.tanh(pairs), 1).squeeze(-1).softmax(-1)
+        return merged(s.note(w) @ v)
+
+    return run
+
+
+def scored_in_one_list(s: Written, x: Any) -> Any:
+    """Each learned query beside each key, all pairs on one axis."""
+    q = s.dense("q", s.weight("latents", 3, D)).expand(len(x), -1, -1)
+    k = s.dense("k", x)
+    pairs = torch.tanh(q.repeat_interleave(T, 1) + k.repeat(1, 3, 1))
+    w = s.dense("score", pairs, 2).unflatten(1, (3, T)).softmax(2)
+    s.note(w.movedim(-1, 1))
+    return torch.einsum("bqkh,bkhd->bqhd", w, x.unflatten(-1, (2, -1)))
+
+
+def keys_first(s: Written, x: Any) -> Any:
+    """Learned queries come after the keys."""
+    q, k, v = s.qkv(s.weight("latents", T, D).expand(len(x), -1, -1), x, 4)
+    w = (k @ q.mT).softmax(-2)
+    s.note(w.mT)
+    return merged(w.mT @ v)
+
+
+def in_parts(length: int) -> Callable[..., Any]:
+    """Queries ask a few at a time, as where memory is short."""
+
+    def run(s: Written, x: Any, y: Any) -> Any:
+        q, k, v = s.qkv(x, y, 4)
+        rows = [(part @ k.mT).softmax(-1) for part in q.split(length, 2)]
+        s.note(torch.cat(rows, 2))
+        return merged(torch.cat([w @ v for w in rows], 2))
+
+    return run

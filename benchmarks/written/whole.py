@@ -154,6 +154,22 @@ def best_two(s: Written, x: Any) -> Any:
     return merged(s.note(w) @ v)
 
 
+def best_two_added(s: Written, x: Any) -> Any:
+    q, k, v = s.qkv(x, heads=4)
+    best = (q @ k.mT).softmax(-1).topk(2, -1)
+    w = torch.zeros(*q.shape[:3], T).scatter_add(-1, best.indices, best.values)
+    return merged(s.note(w) @ v)
+
+
+def best_two_written(s: Written, x: Any) -> Any:
+    q, k, v = s.qkv(x, heads=4)
+    best = (q @ k.mT).softmax(-1).topk(2, -1)
+    w = torch.zeros(*q.shape[:3], T)
+    spots = torch.meshgrid(*(torch.arange(size) for size in w.shape[:3]), indexing="ij")
+    w[(*(spot[..., None] for spot in spots), best.indices)] = best.values
+    return merged(s.note(w) @ v)
+
+
 def differential(s: Written, x: Any) -> Any:
     q, k = (split(s.dense(n, x, 2 * D), 8) for n in "qk")
     pairs = (q @ k.mT).softmax(-1).unflatten(1, (4, 2))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from limelight.capture.torch.trace.labels import Factor, root
 from limelight.capture.torch.trace.recorder import CallSite, SoftmaxCall
 from limelight.capture.torch.trace.roles import KEY, QUERY
 
@@ -172,9 +173,33 @@ def _with_examples(softmax_call: SoftmaxCall) -> bool:
 
 
 def _asks_again(last: SoftmaxCall, softmax_call: SoftmaxCall) -> bool:
-    """Say whether one query follows another, both of the same memory."""
+    """Say whether one query follows another, or some follow others, all of the same memory."""
     before, now = sizes_of(last), sizes_of(softmax_call)
-    return before == now and now[0] == 1 and bool(memory_of(last) & memory_of(softmax_call))
+    if before[1] != now[1] or not memory_of(last) & memory_of(softmax_call):
+        return False
+    if before[0] == now[0] == 1:
+        return True
+    return last.line == softmax_call.line and _next_part(last, softmax_call)
+
+
+def _next_part(last: SoftmaxCall, softmax_call: SoftmaxCall) -> bool:
+    """Say whether queries are the next part of a sequence that is asked in parts."""
+    before, now = (
+        [root(f)[0] for f, role in _factors(call) if role == QUERY] for call in (last, softmax_call)
+    )
+    if len(before) != 1 or not before[0].source or len(now) > 1:
+        return False
+    # A last part of one position has no label.
+    return not now or (now[0] is not before[0] and now[0].source == before[0].source)
+
+
+def _factors(softmax_call: SoftmaxCall) -> list[tuple[Factor, str]]:
+    """Return the factors of all axes, with their roles."""
+    axes, roles = softmax_call.axes or (), softmax_call.roles
+    if roles is None or len(roles.roles) != len(axes):
+        return []
+    return [pair for axis, names in zip(axes, roles.roles, strict=True)
+            for pair in zip(axis, names, strict=False)]  # fmt: skip
 
 
 def _grew(last: SoftmaxCall, softmax_call: SoftmaxCall) -> bool:

@@ -196,9 +196,11 @@ class Step:
         return self.name in LOCAL and tuple(out.shape[2:]) == tuple(self.fed[0].shape[2:])
 
     def joins_last(self, out: Any) -> bool:
-        """Say whether it puts tensors beside one another along their features."""
+        """Say whether it puts tensors beside one another along their features, or behind them."""
         axis = self.kwargs.get("dim", self.args[1] if len(self.args) > 1 else 0)
-        return self.name.startswith("c") and axis in {-1, out.dim() - 1}
+        return self.name in {"cat", "concat", "concatenate", "stack"} and axis in {
+            -1, out.dim() - 1
+        }  # fmt: skip
 
     def features(self, out: Any) -> bool:
         """Say whether the last axis of the result counts learned vectors."""

@@ -359,6 +359,31 @@ def pooled(axes: Sequence[Axis], size: int) -> Axis:
     return ((label, 1, size),)
 
 
+def woven(axis: Axis, others: Sequence[Axis]) -> Axis:
+    """Return an axis where copies gave way to what other tensors have there.
+
+    Parameters
+    ----------
+    axis : tuple of Factor
+    others : sequence of Axis
+        As long, of tensors that are combined with its own cell by cell.
+
+    Returns
+    -------
+    tuple of Factor
+    """
+    if all(factor[0].kind != "repeat" for factor in axis):
+        return axis
+    sizes = [factor[2] for factor in axis]
+    fitting = [other for other in others if [factor[2] for factor in other] == sizes]
+    return tuple(
+        next((other[at] for other in fitting if other[at][0].kind != "repeat"), factor)
+        if factor[0].kind == "repeat"
+        else factor
+        for at, factor in enumerate(axis)
+    )
+
+
 #: What an axis of several kinds counts.
 _STRONGEST = (
     "position", "input", "unknown", "branch", "feature", "row", "learned", "repeat", "example"

@@ -44,9 +44,46 @@ def picked(step: Step, after: After | None, at: int, out: Any, which: int) -> Af
         return None
     if step.name in RANKED and at == 0 and which == 0:
         return _ranked(step, after, out)
-    if step.name == "scatter" and at == len(step.fed) - 1 and len(step.fed) == 3:
+    if step.name in {"scatter", "scatter_add"} and at == len(step.fed) - 1 and len(step.fed) == 3:
         return _put_back(step, after, out)
     return None
+
+
+def written_back(step: Step, after: After | None) -> After | None:
+    """Follow a softmax's values that were written into another tensor, ``zeros[index] = values``.
+
+    Parameters
+    ----------
+    step : Step
+    after : After, optional
+        Of the values.
+
+    Returns
+    -------
+    After or None
+        None where that is not what was done.
+    """
+    target, cells = step.args[0], step.args[1]
+    shape = tuple(target.shape)
+    if after is None or after.index is None or after.lost:
+        return None
+    if math.prod(shape) != math.prod(after.shape) or step.fed[-1] is target:
+        return None
+    before = after.index
+
+    def index() -> Any:
+        values = before()
+        filled = values.new_full(shape, _NOWHERE)
+        filled[_on_cpu(cells)] = values
+        return filled
+
+    return replace(after, index=index)
+
+
+def _on_cpu(cells: Any) -> Any:
+    if isinstance(cells, tuple):
+        return tuple(map(_on_cpu, cells))
+    return cells.to("cpu") if hasattr(cells, "to") else cells
 
 
 def _ranked(step: Step, after: After, out: Any) -> After | None:

@@ -17,6 +17,7 @@ from limelight.capture.torch.trace import masks
 from limelight.capture.torch.trace.after import After, Final
 from limelight.capture.torch.trace.axes import BatchAxis, fits
 from limelight.capture.torch.trace.follow import axes_after
+from limelight.capture.torch.trace.follow.joins import put_together
 from limelight.capture.torch.trace.follow.sharing import Sharing, sharing, spread_out
 from limelight.capture.torch.trace.follow.sums import gone
 from limelight.capture.torch.trace.follow.threads import Part, Pick, threads
@@ -300,7 +301,7 @@ class ProvenanceTracker:
             learned, mask = all(constant), masks.flowed(step, flags, constant, fed[0])
             axes = provenances[0].axes if learned else written(step, provenances)
             known = replace(provenances[0], learned=learned, mask=mask, axes=axes)
-            self.put(fed[0], overwritten(known))
+            self.put(fed[0], overwritten(step, provenances, known))
             return
         for index, out in enumerate(kinds.tensors(result)):
             axes = axes_after(step, provenances, out, index)
@@ -309,6 +310,8 @@ class ProvenanceTracker:
             if step.name in kinds.ELEMENTWISE:
                 _unite(provenances, axes)
             made = self._made(step, provenances, out)
+            if step.name in kinds.JOINS and put_together(step, provenances, out, axes):
+                made.origin = provenances[0].origin
             made = followed(step, provenances, out, index, made)
             # Made just now, so nobody else has it: copies are dear where every function has one.
             made.axes, made.part, made.pick, made.maker = axes, part, pick, maker
@@ -358,12 +361,9 @@ class ProvenanceTracker:
                 provenances[min(index, len(provenances) - 1)].origin, features=step.features(out)
             )
         if step.name in kinds.JOINS:
-            last = step.joins_last(out)
-            origin = (
-                frozenset().union(*(provenance.origin for provenance in provenances))
-                if last
-                else _new()
-            )
+            filled = [k for k, t in zip(provenances, step.fed, strict=True) if t.numel()]
+            stays = step.joins_last(out) or len(filled) == 1  # what is empty moves nothing
+            origin = frozenset().union(*(k.origin for k in filled)) if stays else _new()
             # Scores with learned ones beside them, such as a sink, compare what they compared.
             asked = [known for known in provenances if not known.learned]
             streams = asked[0].streams if len(asked) == 1 else None

@@ -38,6 +38,7 @@ from limelight.capture.torch.trace.scores import (
     mapped,
     over_features,
     scored,
+    square,
 )
 from limelight.capture.torch.trace.spoken import SpokenIds
 from limelight.capture.torch.trace.vectors import Rules, Vectors, vectors_of
@@ -317,13 +318,12 @@ class _Recorder:
             memory = self._tracker.of(event.value).origin
         else:
             sides, memory = self._tracker.of(event.logits).streams, frozenset()
-            shape = (event.logits.shape[-2] if event.logits.dim() > 1 else 1,
-                     event.logits.shape[event.axis])  # fmt: skip
+            shape = tuple(event.logits.shape)
         first = event.query if isinstance(event, Attend) else event.logits
         axes, part, learned = self._labels(event)
-        square = shape[0] == shape[1] and not apart(axes, self._axis(event))
+        equal = square(axes, self._axis(event), shape) and not apart(axes, self._axis(event))
         same = alike(axes, self._axis(event))
-        relation = related(call, sides, square, self._tracker, same)
+        relation = related(call, sides, equal, self._tracker, same)
         return SoftmaxCall(
             call_site,
             self.trace.stack.number if call is None else call.number,

@@ -22,6 +22,8 @@ from limelight.capture.torch.trace.labels import (
     unknown,
 )
 
+_POSITIONS = frozenset(("position", "input"))
+
 
 def scored(query: Any, key: Any) -> Axes | None:
     """Return the labels of the scores of queries and keys.
@@ -137,10 +139,40 @@ def apart(axes: Axes | None, axis: int) -> bool:
     bool
     """
     queries, keys = _compared(axes, axis)
+    if axes and not keys:  # learned queries make the scores as a layer does
+        rest = [f for at, other in enumerate(axes) if at != axis % len(axes) for f in other]
+        asked = {root(factor)[0] for factor in axes[axis]}
+        learned = any(kind_of(factor) == "learned" for factor in rest)
+        same = any(root(factor)[0] in asked for factor in rest)
+        return learned and not same and any(label.kind in _POSITIONS for label in asked)
     theirs = {root(factor)[0] for factor in keys}
     mine = {root(factor)[0] for factor in queries}
     known = all(label.kind in {"position", "input", "learned"} for label in mine | theirs)
     return bool(mine) and known and not mine & theirs
+
+
+def square(axes: Axes | None, axis: int, shape: Sequence[int]) -> bool:
+    """Say whether there are as many queries as keys.
+
+    Parameters
+    ----------
+    axes : tuple of Axis, optional
+        Of scores.
+    axis : int
+        Of the keys.
+    shape : sequence of int
+        Of the scores, whose last axis beside the keys' counts queries where nothing else is known.
+
+    Returns
+    -------
+    bool
+    """
+    queries = 0
+    for factor in _compared(axes, axis)[0]:
+        if kind_of(factor) in {"position", "input", "learned"}:
+            queries = max(queries, 1) * factor[2]
+    others = [size for at, size in enumerate(shape) if at != axis % len(shape)]
+    return (queries or (others[-1] if others else 1)) == shape[axis]
 
 
 def alike(axes: Axes | None, axis: int) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from limelight.capture.torch.trace import functions as kinds
 from limelight.capture.torch.trace.after import IN_PLACE, After, Final, carried
 from limelight.capture.torch.trace.heads import combined, mixed
-from limelight.capture.torch.trace.picking import picked
+from limelight.capture.torch.trace.picking import picked, written_back
 
 if TYPE_CHECKING:
     from limelight.capture.torch.trace.provenance import Provenance, SoftmaxUse
@@ -93,17 +93,31 @@ def followed(
     return replace(made, after=after, weighing=weighing)
 
 
-def overwritten(known: Provenance) -> Provenance:
-    """Return the provenance of a softmax's values of which some were set to something else.
+def overwritten(step: kinds.Step, fed: Sequence[Provenance], known: Provenance) -> Provenance:
+    """Return the provenance of a tensor of which some cells were set to something else.
 
     Parameters
     ----------
+    step : Step
+    fed : sequence of Provenance
+        Of its tensors.
     known : Provenance
+        What is known of the tensor otherwise.
 
     Returns
     -------
     Provenance
     """
+    values = fed[-1]
+    if values.weights and not known.weights:
+        after = written_back(step, values.after)
+        if after is None:
+            return known
+        axes = known.axes
+        if tuple(step.args[0].shape) == after.shape and len(values.axes) == len(after.shape):
+            axes = (*values.axes[: after.key], values.weights[0].axis,
+                    *values.axes[after.key + 1 :])  # fmt: skip
+        return replace(known, weights=values.weights, after=after, axes=axes, learned=False)
     if not known.weights or known.after is None:
         return known
     return replace(known, after=known.after.done("mask"))

@@ -22,6 +22,7 @@ from limelight.capture.torch.trace.labels import (
     pooled,
     root,
     size_of,
+    woven,
 )
 
 
@@ -64,9 +65,36 @@ def _sided(axes: Axes, at: int) -> int:
     return sum(factor[0].product is product for axis in axes for factor in axis)
 
 
+def put_together(step: Step, fed: Sequence[Any], out: Any, axes: Axes) -> bool:
+    """Say whether parts of one tensor's axis are put back together, each in its place.
+
+    Parameters
+    ----------
+    step : Step
+    fed : sequence of Provenance
+    out : tensor
+    axes : tuple of Axis
+        Of what it returned.
+
+    Returns
+    -------
+    bool
+    """
+    if len({known.origin for known in fed}) > 1 or not axes:
+        return False
+    name = "axis" if "axis" in step.kwargs else "dim"
+    at = int(argument(step, name, 1, 0)) % out.dim()
+    parts = [known.axes[at] for known in fed if len(known.axes) == len(axes)]
+    return any(parts) and all(part[0][0].source == axes[at] for part in parts if part)
+
+
 def _common(fed: Sequence[Any]) -> Axes:
-    """Return the axes of one of the parts, rather of one that was computed from the inputs."""
-    return next((p.axes for p in fed if not p.learned), fed[0].axes)
+    """Return, axis by axis, what says most of the parts, rather what was computed from inputs."""
+    ranks = {len(p.axes) for p in fed}
+    first: Axes = next((p.axes for p in fed if not p.learned), fed[0].axes)
+    if len(fed) == 1 or len(ranks) > 1:
+        return first
+    return tuple(woven(axis, [p.axes[at] for p in fed]) for at, axis in enumerate(first))
 
 
 def _beside(fed: Sequence[Any], size: int) -> Axis:

@@ -17,6 +17,7 @@ from limelight.capture.torch.trace.labels import (
     fresh,
     kind_of,
     sided,
+    woven,
 )
 
 #: How much an axis's label says, by kind; the more, the rather it stays where two meet.
@@ -63,21 +64,33 @@ def broadcast(step: Step, fed: Sequence[Any], shape: Sequence[int]) -> Axes:
     axes = []
     for at in range(-rank, 0):
         size = int(shape[at])
-        best, rank_of_best = None, -1
+        best, rank_of_best, every = None, -1, []
         if size > 1:
             for tensor, known in zip(step.fed, fed, strict=True):
                 if tensor.dim() >= -at and tensor.shape[at] == size:
-                    worth = _worth(known, known.axes[at])
-                    if worth > rank_of_best:
-                        best, rank_of_best = known.axes[at], worth
-            axes.append(best if best is not None else fresh(size, "unknown"))
+                    every.append(known.axes[at])
+                    rank_of_this = worth(known, known.axes[at])
+                    if rank_of_this > rank_of_best:
+                        best, rank_of_best = known.axes[at], rank_of_this
+            axes.append(woven(best, every) if best is not None else fresh(size, "unknown"))
         else:
             axes.append(())
     return tuple(axes)
 
 
-def _worth(known: Any, axis: Axis) -> int:
-    """Say how much the labels of an axis tell."""
+def worth(known: Any, axis: Axis) -> int:
+    """Say how much the labels of an axis tell.
+
+    Parameters
+    ----------
+    known : Provenance
+        Of the tensor.
+    axis : tuple of Factor
+
+    Returns
+    -------
+    int
+    """
     worth = 0
     for factor in axis:
         worth += _RANK[kind_of(factor)]
@@ -111,7 +124,7 @@ def _sides(step: Step, fed: Sequence[Any], rank: int) -> Axes | None:
         if at in alone[0] or at in alone[1]:
             axes.append(sided(first[at] or second[at], product, int(at in alone[1])))
         elif first[at] and second[at]:
-            axes.append(max((fed[0], first[at]), (fed[1], second[at]), key=lambda x: _worth(*x))[1])
+            axes.append(max((fed[0], first[at]), (fed[1], second[at]), key=lambda x: worth(*x))[1])
         else:
             axes.append(first[at] or second[at])
     return tuple(axes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from limelight.capture.torch.trace.follow.pointwise import _worth
+from limelight.capture.torch.trace.follow.pointwise import worth
 from limelight.capture.torch.trace.functions import Step
 from limelight.capture.torch.trace.labels import (
     Axes,
@@ -65,7 +65,7 @@ def together(left: Any, mine: Axis, right: Any, theirs: Axis) -> Axis:
     """
     if not mine or not theirs:
         return mine or theirs
-    return mine if _worth(left, mine) >= _worth(right, theirs) else theirs
+    return mine if worth(left, mine) >= worth(right, theirs) else theirs
 
 
 def _sides(
@@ -165,9 +165,7 @@ def _einsum(step: Step, fed: Sequence[Any], out: Any, _: int) -> Axes:  # noqa: 
     def best(letter: str) -> Axis:
         # An axis of size one has no factors, and is repeated.
         holding = [at for at in holders[letter] if of(letter, at)]
-        at = max(
-            holding, key=lambda at: _worth(fed[at], of(letter, at)), default=holders[letter][0]
-        )
+        at = max(holding, key=lambda at: worth(fed[at], of(letter, at)), default=holders[letter][0])
         return of(letter, at)
 
     summed = tuple(f for letter in holders if letter not in output for f in best(letter))

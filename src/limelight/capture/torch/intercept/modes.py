@@ -60,8 +60,8 @@ def intercepted(model: Any, interceptor: Interceptor) -> Iterator[Stack]:
         undo.enter_context(modules_followed(model, stack))
         ask = undo.enter_context(taken_over())
         interception = Interception(model, interceptor, stack, ask)
-        undo.enter_context(interception.mode)
         undo.enter_context(interception.names_replaced())
+        undo.enter_context(interception.mode)
         yield stack
 
 
@@ -149,8 +149,11 @@ class Interception:
     Attributes
     ----------
     mode : torch.overrides.TorchFunctionMode
-        Hands over torch's functions while it is entered, again and again.
+        Hands over torch's functions while it is entered, again and again; within
+        :meth:`names_replaced`, which looks for what there is to hand over.
     """
+
+    _kernels: Kernels
 
     def __init__(
         self, model: Any, interceptor: Interceptor, stack: Stack, ask: Ask | None = None
@@ -158,7 +161,6 @@ class Interception:
         self._model = model
         self._interceptor = interceptor
         self._stack = stack
-        self._kernels = Kernels()
         self._thread = threading.get_ident()
         self.mode = _mode(self._seen, ask)
 

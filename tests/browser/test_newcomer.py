@@ -229,7 +229,7 @@ class TestKeys:
 
     def test_back_leads_to_the_view_before_and_stays_on_the_page(self, tab, planted):
         tab.open(run="stacks")
-        places = [tab.fragment]
+        addresses = [tab.fragment]
         for deed in (
             lambda: tab.press("ArrowRight"),
             lambda: tab.click("links"),
@@ -237,14 +237,14 @@ class TestKeys:
         ):
             tab.page.wait_for_timeout(750)  # a walk by keys counts as one deed
             deed()
-            places.append(tab.fragment)
-        for place in places[-2::-1]:
+            addresses.append(tab.fragment)
+        for address in addresses[-2::-1]:
             tab.page.go_back()
             tab.ready()
             expect(tab.page).to_have_url(re.compile("#limelight"))
-            assert tab.fragment.get("lens") == place.get("lens")
-            assert tab.fragment.get("page") == place.get("page")
-            assert tab.fragment.get("head", "0") == place.get("head", "0")
+            assert tab.fragment.get("lens") == address.get("lens")
+            assert tab.fragment.get("page") == address.get("page")
+            assert tab.fragment.get("head", "0") == address.get("head", "0")
 
     def test_tab_stops_at_each_control_once(self, tab, planted):
         """A list is one stop, whatever its length; arrow keys lead on within it."""

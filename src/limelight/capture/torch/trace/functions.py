@@ -27,6 +27,8 @@ REARRANGES = listed(
 )
 #: Those that may put another axis last.
 TURNS = listed("moveaxis movedim permute swapaxes swapdims T H mT mH t transpose")
+#: Bring a tensor to the form of another, whose values do not matter.
+AS_ANOTHER = frozenset(("to", "type_as", "view_as", "reshape_as", "expand_as"))
 #: Work on each value by itself, or on values at the same position.
 ELEMENTWISE = listed(
     "abs add addcmul clamp clip div divide exp gelu leaky_relu lerp masked_fill mul multiply "
@@ -37,6 +39,8 @@ ELEMENTWISE = listed(
 TIMES = frozenset(("mul", "multiply"))
 #: Sum products of two tensors over an axis.
 PRODUCTS = listed("matmul rmatmul mm bmm baddbmm einsum tensordot inner mv bilinear")
+#: Invert matrices.
+INVERSES = frozenset(("linalg_pinv", "pinverse", "linalg_inv", "inverse", "linalg_inv_ex"))
 #: Sum over an axis.
 SUMS = frozenset(("sum", "nansum", "mean"))
 #: Work on each position's features by learned parameters.

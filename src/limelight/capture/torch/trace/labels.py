@@ -13,10 +13,11 @@ from collections.abc import Iterable, Sequence
 
 #: What a label can be. ``input`` is an axis of an input of which nothing is proved yet, ``learned``
 #: one of a parameter or constant, ``branch`` counts parts that different parameters computed,
-#: ``row`` what an input has several of for one example, ``repeat`` copies, and ``unknown`` came out
-#: of a function that cannot be followed.
+#: ``row`` what an input has several of for one example, ``tap`` what lies in a window, ``repeat``
+#: copies, and ``unknown`` came out of a function that cannot be followed.
 KINDS = (
-    "example", "position", "feature", "input", "learned", "branch", "row", "repeat", "unknown"
+    "example", "position", "feature", "input", "learned", "branch", "row", "tap", "repeat",
+    "unknown",
 )  # fmt: skip
 
 
@@ -386,7 +387,8 @@ def woven(axis: Axis, others: Sequence[Axis]) -> Axis:
 
 #: What an axis of several kinds counts.
 _STRONGEST = (
-    "position", "input", "unknown", "branch", "feature", "row", "learned", "repeat", "example"
+    "position", "input", "unknown", "branch", "tap", "feature", "row", "learned", "repeat",
+    "example",
 )  # fmt: skip
 
 
@@ -443,7 +445,7 @@ def prove(stay: Iterable[Axis], contracted: Axis) -> None:
     for axis in stay:
         for factor in axis:
             label = root(factor)[0]
-            if label.kind == "input" or (
+            if label.kind in {"input", "tap"} or (
                 label.kind == "feature" and features and summed and label not in summed
             ):
                 label.kind = "position"

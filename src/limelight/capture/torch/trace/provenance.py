@@ -30,6 +30,7 @@ from limelight.capture.torch.trace.labels import (
     fresh,
     kind_of,
     met,
+    root,
     size_of,
     sources,
     unknown,
@@ -125,6 +126,8 @@ class Provenance:
         Two tensors share a member where they speak of the same positions.
     learned : bool
         Made of weights and constants alone.
+    fixed : bool
+        Made of weights, constants and the model's buffers alone: no input is in it.
     features : bool
         Its last axis counts the outputs of a linear layer.
     streams : pair of frozenset, optional
@@ -166,6 +169,7 @@ class Provenance:
     after: After | None = None
     logs: tuple[SoftmaxUse, ...] = ()
     weighing: Weighing | None = None
+    fixed: bool = False
 
 
 class ProvenanceTracker:
@@ -186,7 +190,7 @@ class ProvenanceTracker:
         self._provenances: dict[int, tuple[Any, Provenance]] = {}
         for buffer in buffers:
             axes = () if buffer.is_nested else _learned(buffer)
-            self.put(buffer, _fresh(learned=not buffer.is_floating_point(), axes=axes))
+            self.put(buffer, _fresh(learned=not buffer.is_floating_point(), axes=axes, fixed=True))
 
     def knows(self, tensor: Any) -> bool:
         """Say whether a tensor has been seen before.
@@ -225,7 +229,7 @@ class ProvenanceTracker:
         if tensor.is_nested:  # its sizes are no numbers
             return self.put(tensor, _fresh(learned=learned, mask=mask))
         axes = _learned(tensor) if learned else unknown(tensor.shape)
-        return self.put(tensor, _fresh(learned=learned, mask=mask, axes=axes))
+        return self.put(tensor, _fresh(learned=learned, mask=mask, axes=axes, fixed=weight))
 
     def put(self, tensor: Any, provenance: Provenance) -> Provenance:
         """Keep the provenance of a tensor, and return it.
@@ -291,16 +295,18 @@ class ProvenanceTracker:
         fed = list(kinds.tensors((args, kwargs)))
         if not fed:
             for out in kinds.tensors(result):
-                self.put(out, _fresh(learned=True, axes=self._constant(out)))
+                self.put(out, _fresh(learned=True, fixed=True, axes=self._constant(out)))
             return
         provenances = [self.of(tensor) for tensor in fed]
         step = Step(kinds.name_of(function), args, kwargs, fed, function)
         flags = [provenance.mask for provenance in provenances]
         constant = [provenance.learned for provenance in provenances]
+        counted = provenances[:1] if step.name in kinds.AS_ANOTHER else provenances
+        fixed = all(provenance.fixed or provenance.learned for provenance in counted)
         if step.name == "__setitem__":
             learned, mask = all(constant), masks.flowed(step, flags, constant, fed[0])
             axes = provenances[0].axes if learned else written(step, provenances)
-            known = replace(provenances[0], learned=learned, mask=mask, axes=axes)
+            known = replace(provenances[0], learned=learned, mask=mask, axes=axes, fixed=fixed)
             self.put(fed[0], overwritten(step, provenances, known))
             return
         for index, out in enumerate(kinds.tensors(result)):
@@ -312,10 +318,12 @@ class ProvenanceTracker:
             made = self._made(step, provenances, out)
             if step.name in kinds.JOINS and put_together(step, provenances, out, axes):
                 made.origin = provenances[0].origin
+            if made.origin and step.name in _LAYERS and _lost(step, provenances, axes):
+                made.origin = _new()
             made = followed(step, provenances, out, index, made)
             # Made just now, so nobody else has it: copies are dear where every function has one.
             made.axes, made.part, made.pick, made.maker = axes, part, pick, maker
-            made.mask = mask
+            made.mask, made.fixed = mask, fixed
             self.put(out, made)
 
     def _made(self, step: Step, provenances: list[Provenance], out: Any) -> Provenance:
@@ -353,6 +361,8 @@ class ProvenanceTracker:
             sums = tuple(use for provenance in provenances for use in provenance.sums)
             same = any(provenance.weights for provenance in full)
             return Provenance(origin, False, features, streams, held if same else (), terms, sums)
+        if held and step.name in kinds.INVERSES:
+            return _fresh(weights=held)
         for use in held:
             use.goes.append(step.name)
         if step.name in kinds.LINEAR:
@@ -413,9 +423,10 @@ def _cut(step: Step, provenance: Provenance, out: Any) -> None:
         return
     start, stop, stride = last.indices(width)
     for use in provenance.weights:
-        if use.width == width > out.shape[-1] and stride == 1 and not use.used:
+        if use.width == width > out.shape[-1] and stride == 1:
             use.cuts.add((start, stop))
-            use.span = (start, stop) if len(use.cuts) == 1 else None  # else each weighs its own
+            if not use.used:  # else it may only be handed out
+                use.span = (start, stop) if len(use.cuts) == 1 else None  # each weighs its own
 
 
 def _join_halves(left: Provenance, right: Provenance, pair: tuple[Any, Any], out: Any) -> None:
@@ -444,12 +455,23 @@ def _settled(
     uses: tuple[SoftmaxUse, ...], memory: frozenset[object], how: Sharing | None
 ) -> tuple[SoftmaxUse, ...]:
     for use in uses:
-        if how is not None and size_of(how.summed) == use.width:
+        if how is not None and (size_of(how.summed) == use.width or _weighs_rest(use, how)):
             use.span = None  # what was cut off weighs as well
             use.cuts.add((0, use.width))
         use.used, use.memory = True, use.memory or memory
         use.sharing = use.sharing or how
     return uses
+
+
+def _weighs_rest(use: SoftmaxUse, how: Sharing) -> bool:
+    """Say whether a second sum is over a part of the values that the first left out."""
+    if not use.used or use.span is None:
+        return False
+    first, last = use.span
+    return any(
+        stop - start == size_of(how.summed) and (stop <= first or start >= last)
+        for start, stop in use.cuts
+    )
 
 
 def _unite(provenances: list[Provenance], axes: Axes) -> None:
@@ -478,6 +500,20 @@ def _weighs_others(step: Step, provenances: list[Provenance], held: tuple[Softma
                 shared, alone = spread_out(weights, other.axes)
                 use.sharing = use.sharing or Sharing(weights[-at], other.axes[-at], shared, alone)
     return weighs
+
+
+#: May sum over positions, by learned numbers.
+_LAYERS = kinds.LINEAR | kinds.PRODUCTS
+
+
+def _lost(step: Step, provenances: list[Provenance], axes: Axes) -> bool:
+    """Say whether a layer mixed positions: there are others then, be they as many."""
+    data = [known for known in provenances if not known.learned]
+    if len(data) != 1 or data[0].weights or step.name == "embedding":
+        return False
+    gone = data[0].axes[-1:] if step.name == "linear" else data[0].axes
+    factors = [root(f) for axis in gone for f in axis if kind_of(f) == "position"]
+    return bool(factors) and not met(factors, [root(f) for axis in axes for f in axis])
 
 
 def _learned(tensor: Any) -> Axes:

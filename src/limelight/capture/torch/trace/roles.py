@@ -283,10 +283,15 @@ def _parted(
             else:
                 roles[f, i] = HEAD
     product = None if marked is None else marked[0].product
-    reading = _queries(far, roles, () if product is None else product.contracted)
+    reading = _queries(far, roles, () if product is None else product.contracted, keys)
     if attends:
         roles.update(dict.fromkeys(rest, HEAD))
         return roles, reading
+    if product is not None:
+        reading = _of_their_own(keys, roles) or reading
+    elif keys and all(kind_of(f) == "tap" for f in keys):
+        reading = _others(rest, roles, use)
+        return roles, _of_their_own(keys, roles) or reading
     return roles, _others(rest, roles, use) or reading
 
 
@@ -294,11 +299,15 @@ _SEQUENCES = frozenset(("position", "input"))
 
 
 def _queries(
-    far: list[tuple[Factor, int]], roles: dict[tuple[Factor, int], str], contracted: Axis
+    far: list[tuple[Factor, int]],
+    roles: dict[tuple[Factor, int], str],
+    contracted: Axis,
+    keys: Axis,
 ) -> str:
     """Tell queries from heads among what the queries' side has alone."""
     split = {root(factor)[0] for factor in contracted}
-    sequences = [pair for pair in far if kind_of(pair[0]) in _SEQUENCES]
+    asked = {root(factor) for factor in keys}  # what is a key is no head where it asks
+    sequences = [pair for pair in far if kind_of(pair[0]) in _SEQUENCES or root(pair[0]) in asked]
     loose = [
         pair for pair in far
         if pair not in sequences
@@ -319,8 +328,23 @@ def _queries(
     if loose:
         roles[loose[-1]] = QUERY
     if len(loose) > 1:
+        beside = [pair for pair in loose if pair[1] == loose[-1][1]]
+        if [f[2] for f, _ in beside] == [f[2] for f in keys]:  # a grid, and asked by itself
+            roles.update(dict.fromkeys(beside, QUERY))
         return "the last of several axes that only the queries have was taken for the queries"
     return ""
+
+
+def _of_their_own(keys: Axis, roles: dict[tuple[Factor, int], str]) -> str:
+    """Let positions be queries that have keys of their own, as where windows slide over them."""
+    several = len({f[0].product for f in sources(keys) if f[0].product is not None}) > 1
+    if QUERY in roles.values() and not several:
+        return ""
+    apart = [
+        pair for pair, role in roles.items() if role == HEAD and kind_of(pair[0]) in _SEQUENCES
+    ]
+    roles.update(dict.fromkeys(apart, QUERY))
+    return "each query has keys of its own; they were laid on one axis" if apart else ""
 
 
 def _others(rest: list[tuple[Factor, int]], roles: dict[tuple[Factor, int], str], use: Any) -> str:
@@ -366,6 +390,8 @@ def over_channels(axes: Axes, at: int, use: Any) -> bool:
         values = use.sharing.values if use is not None and use.sharing is not None else ()
         if any(kind_of(f) in _SEQUENCES for f in values):
             return False
+        if values and "tap" not in kinds and all(kind_of(f) == "tap" for f in values):
+            return True  # of a convolution
         return kinds <= {"feature", "branch"}
     if kinds == {"branch"}:
         # One question at every position, put to its branches: nothing looks at another position.
@@ -373,4 +399,8 @@ def over_channels(axes: Axes, at: int, use: Any) -> bool:
         asked = {kind_of(f) for f in others if f[0].product is product}
         return asked <= {"learned"} and any(kind_of(f) in _SEQUENCES for f in others)
     summed = {kind_of(factor) for factor in product.contracted}
-    return kinds == {"feature"} and bool(summed & _SEQUENCES) and not summed & {"feature"}
+    if kinds == {"feature"}:
+        return bool(summed & _SEQUENCES) and not summed & {"feature"}
+    # An input's channels, where whole pictures were compared as they came.
+    grid = {root(f)[0] for f in product.contracted[: len(product.contracted) // 2]}
+    return kinds | summed == {"input"} and len(grid) > 1

@@ -14,11 +14,13 @@ from limelight.capture.torch.trace.labels import (
     Axes,
     Axis,
     Factor,
+    Label,
     fit,
     fresh,
     kind_of,
     root,
     size_of,
+    sources,
     unknown,
 )
 
@@ -47,7 +49,7 @@ class _Side:
     """A side of a product that is one, whatever it is made of."""
 
     weights: tuple[Any, ...] = ()
-    learned = False
+    learned = fixed = False
 
 
 #: Learned keys are keys here, and no layer.
@@ -139,15 +141,21 @@ def apart(axes: Axes | None, axis: int) -> bool:
     bool
     """
     queries, keys = _compared(axes, axis)
-    if axes and not keys:  # learned queries make the scores as a layer does
+    if axes and not keys:  # learned queries, or a layer, make the scores of each position
         rest = [f for at, other in enumerate(axes) if at != axis % len(axes) for f in other]
         asked = {root(factor)[0] for factor in axes[axis]}
+        counted = [label.kind in _POSITIONS for label in asked]
+        if all(counted) and any(counted) and rest and kind_of(rest[-1]) == "feature":
+            return True
         learned = any(kind_of(factor) == "learned" for factor in rest)
         same = any(root(factor)[0] in asked for factor in rest)
-        return learned and not same and any(label.kind in _POSITIONS for label in asked)
+        return learned and not same and any(counted)
     theirs = {root(factor)[0] for factor in keys}
     mine = {root(factor)[0] for factor in queries}
-    known = all(label.kind in {"position", "input", "learned"} for label in mine | theirs)
+    # Keys may be sums that a layer made of positions, however many.
+    kinds = {"position", "input", "learned"}
+    known = {label.kind for label in mine} <= kinds
+    known &= {label.kind for label in theirs} <= kinds | {"feature"}
     return bool(mine) and known and not mine & theirs
 
 
@@ -178,6 +186,8 @@ def square(axes: Axes | None, axis: int, shape: Sequence[int]) -> bool:
 def alike(axes: Axes | None, axis: int) -> bool:
     """Say whether queries and keys are surely the same positions, but for a single key more.
 
+    A sequence that was taken apart and put together again has as many positions as before.
+
     Parameters
     ----------
     axes : tuple of Axis, optional
@@ -192,9 +202,27 @@ def alike(axes: Axes | None, axis: int) -> bool:
     queries, keys = _compared(axes, axis)
     mine = {root(factor) for factor in queries}
     theirs = {part for factor in keys for part in _beside(root(factor))}
-    if not mine or not all(factor[0].kind in {"position", "input", "learned"} for factor in mine):
+    kinds = {"position", "input", "learned"}
+    if mine == theirs and all(factor[0].kind in kinds for factor in mine):
+        return bool(mine)
+    return _put_together(queries, keys)
+
+
+def _put_together(queries: Sequence[Factor], keys: Axis) -> bool:
+    """Say whether both are made of all parts of one sequence, whatever became of them."""
+    size = size_of(keys)
+    mine, theirs = [root(factor) for factor in queries], [root(factor) for factor in keys]
+    if size_of(tuple(mine)) != size:
         return False
-    return mine == theirs
+    wholes = {f[0] for f in (*sources(mine), *sources(theirs)) if f[2] == size and f[1] == 1}
+    return any(_within(mine, whole) and _within(theirs, whole) for whole in wholes)
+
+
+def _within(axis: Sequence[Factor], whole: Label) -> bool:
+    """Say whether an axis was made of parts of one label alone."""
+    return bool(axis) and all(
+        factor[0] is whole or _within(factor[0].source, whole) for factor in axis
+    )
 
 
 def _compared(axes: Axes | None, axis: int) -> tuple[list[Factor], Axis]:

@@ -84,7 +84,7 @@ def _unfolded(step: Step, fed: Sequence[Any], out: Any, _: int) -> Axes:
         at = int(at) % step.fed[0].dim()
         parts = list(axes)
         parts[at] = fresh(int(out.shape[at]), "position")
-        return (*parts, fresh(int(out.shape[-1]), "position"))
+        return (*parts, fresh(int(out.shape[-1]), "tap"))
     columns = fresh(int(out.shape[-2]), "feature")
     return (*axes[: out.dim() - 2], columns, fresh(int(out.shape[-1]), "position"))
 

@@ -21,8 +21,8 @@ from limelight.capture.torch.trace.labels import (
 )
 
 #: How much an axis's label says, by kind; the more, the rather it stays where two meet.
-_RANK = {"example": 6, "position": 5, "input": 5, "branch": 4, "feature": 4, "unknown": 3,
-         "row": 3, "learned": 2, "repeat": 1}  # fmt: skip
+_RANK = {"example": 6, "position": 5, "input": 5, "branch": 4, "tap": 4, "feature": 4,
+         "unknown": 3, "row": 3, "learned": 2, "repeat": 1}  # fmt: skip
 
 
 def merged(step: Step, fed: Sequence[Any], out: Any, _: int) -> Axes:
@@ -99,7 +99,7 @@ def worth(known: Any, axis: Axis) -> int:
     worth = worth * 2 // max(len(axis), 1)
     if known.weights:
         worth += 200
-    return worth + (0 if known.learned else 100)
+    return worth + (0 if known.learned or known.fixed else 100)
 
 
 def _sides(step: Step, fed: Sequence[Any], rank: int) -> Axes | None:

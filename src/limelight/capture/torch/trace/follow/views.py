@@ -124,6 +124,27 @@ def _cut(step: Step, fed: Sequence[Any], out: Any, _: int) -> Axes:
     )
 
 
+def _dealt(step: Step, fed: Sequence[Any], out: Any, index: int) -> Axes:
+    """Follow one of several equal parts: of heads and examples on one axis, a head's examples."""
+    axes = list(_cut(step, fed, out, index))
+    before = step.fed[0].shape
+    for at, (axis, size) in enumerate(zip(fed[0].axes, out.shape, strict=True)):
+        if size == before[at] or not isinstance(step.args[1] if len(step.args) > 1 else 0, int):
+            continue
+        for first in range(1, len(axis)):
+            if size_of(axis[first:]) == size:
+                axes[at] = axis[first:]
+    return tuple(axes)
+
+
+def _halved(step: Step, fed: Sequence[Any], out: Any, _: int) -> Axes:  # noqa: ARG001
+    return tuple(fed[0].axes[:-1])
+
+
+def _doubled(step: Step, fed: Sequence[Any], out: Any, _: int) -> Axes:  # noqa: ARG001
+    return (*fed[0].axes, fresh(2, "feature"))  # a real and an imaginary part
+
+
 def _selected(step: Step, fed: Sequence[Any], out: Any, _: int) -> Axes:  # noqa: ARG001
     at = int(argument(step, "dim", 1, 0)) % step.fed[0].dim()
     axes = fed[0].axes
@@ -231,10 +252,12 @@ RULES = {
     **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _widened),
     **dict.fromkeys(("repeat", "tile"), _repeated),
     "repeat_interleave": _spread,
-    **dict.fromkeys(("narrow", "chunk", "split", "tensor_split", "slice", "index_select", "topk",
-                     "split_with_sizes", "hsplit", "vsplit", "split_copy", "pad",
-                     "unsafe_chunk", "unsafe_split"), _cut),
+    **dict.fromkeys(("narrow", "slice", "index_select", "topk", "split_with_sizes", "hsplit",
+                     "vsplit", "split_copy", "pad"), _cut),
+    **dict.fromkeys(("chunk", "split", "tensor_split", "unsafe_chunk", "unsafe_split"), _dealt),
     **dict.fromkeys(("select", "unbind"), _selected),
     "gather": _gathered,
     "getitem": _indexed,
+    "view_as_complex": _halved,
+    "view_as_real": _doubled,
 }  # fmt: skip

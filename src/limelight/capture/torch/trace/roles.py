@@ -337,12 +337,15 @@ def _queries(
 
 def _of_their_own(keys: Axis, roles: dict[tuple[Factor, int], str]) -> str:
     """Let positions be queries that have keys of their own, as where windows slide over them."""
-    several = len({f[0].product for f in sources(keys) if f[0].product is not None}) > 1
-    if QUERY in roles.values() and not several:
+    parts = sources(keys)
+    if QUERY in roles.values() and len({f[0].product for f in parts} - {None}) < 2:
         return ""
     apart = [
         pair for pair, role in roles.items() if role == HEAD and kind_of(pair[0]) in _SEQUENCES
     ]
+    if QUERY in roles.values():  # blocks that one product shares are heads, but for its own keys
+        asked = {root(f) for f in parts}
+        apart = [pair for pair in apart if root(pair[0]) in asked]
     roles.update(dict.fromkeys(apart, QUERY))
     return "each query has keys of its own; they were laid on one axis" if apart else ""
 

@@ -213,7 +213,7 @@ def test_a_model_without_attention_gives_one_warning_and_its_parameters(tmp_path
 
 
 def test_a_probe_that_does_not_fit_gives_one_warning(tmp_path):
-    with pytest.warns(LimelightWarning, match=r"refused inputs of shape \(2, 3\)") as caught:
+    with pytest.warns(LimelightWarning, match=r"refused inputs of shape \[2, 3\]") as caught:
         fit(build(), ll.KerasCallback(tmp_path, X[:2, :3]))
     assert len(caught) == 1
     assert ll.open_run(tmp_path).steps.tolist() == [0, 3, 6]

@@ -129,7 +129,9 @@ class SoftmaxTable(Sequence[Softmax]):
         lines = [self._title()]
         if self._rows:
             cells = [_HEADER, *(_cells(row) for row in self._rows)]
-            widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADER))]
+            if not any(row.values for row in self._rows):  # nothing was compared
+                cells = [line[:-1] for line in cells]
+            widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
             for number, line in enumerate(cells):
                 padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
                 lines.append("  ".join(padded).rstrip())

@@ -582,7 +582,7 @@ def test_inputs_that_do_not_fit(sequence):
     with pytest.raises(ProbeError) as caught:
         capture(model, sequence[:, :, :5])
     text = str(caught.value)
-    assert text.startswith("The model 'm' refused inputs of shape (3, 6, 5): ")
+    assert text.startswith("The model 'm' refused inputs of shape [3, 6, 5]: ")
     assert "Wanted 1 input(s) of shape (None, 6, 8)." in text
     assert text.endswith("Pass a few examples prepared as for model.predict, such as x[:8].")
 

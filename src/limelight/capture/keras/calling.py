@@ -12,7 +12,7 @@ from typing import Any
 
 from limelight.capture.keras.backends.backend import backend
 from limelight.capture.probe import Probe
-from limelight.capture.probe.refused import advice
+from limelight.capture.probe.refused import advice, described
 from limelight.errors import LimelightError, ProbeError
 
 _CONTEXT = {"training", "mask", "return_attention_scores", "use_causal_mask"}
@@ -46,9 +46,9 @@ def run(model: Any, probe: Probe, ready: Callable[[list[Any]], None] | None = No
     except LimelightError:
         raise
     except Exception as error:
-        shapes = " and ".join(str(array.shape) for array in probe.arrays)
         raise ProbeError(
-            f"The model {model.name!r} refused inputs of shape {shapes}: {_first_line(error)}",
+            f"The model {model.name!r} refused {described(list(probe.arrays))}: "
+            f"{_first_line(error)}",
             f"Wanted {_wanted(model)}.",
             f"{advice(probe.inputs)}Pass a few examples prepared as for model.predict, "
             "such as x[:8].",

@@ -226,6 +226,33 @@ def advice(inputs: Any) -> str:
     return ""
 
 
+def described(inputs: Any) -> str:
+    """Say what a model was called with, in the words of an error.
+
+    Parameters
+    ----------
+    inputs : object
+        Arrays or tensors, laid out as a probe's; texts may be lists.
+
+    Returns
+    -------
+    str
+        Such as ``inputs of shape [2, 5] and [2]``, ``texts``, or ``the inputs as they came``.
+    """
+    named = inputs.items() if isinstance(inputs, dict) else [
+        ("", leaf) for leaf in (inputs if isinstance(inputs, (tuple, list)) else (inputs,))
+    ]  # fmt: skip
+    shapes = [
+        f"{name}={list(leaf.shape)}" if name else str(list(leaf.shape))
+        for name, leaf in named
+        if hasattr(leaf, "shape") and not _of_text(leaf)
+    ]
+    parts = [f"inputs of shape {' and '.join(shapes)}"] if shapes else []
+    if any(isinstance(leaf, str) or _of_text(leaf) for _, leaf in named):
+        parts.append("texts")
+    return " and ".join(parts) or "the inputs as they came"
+
+
 def _of_text(leaf: Any) -> bool:
     if isinstance(leaf, list):
         return any(isinstance(item, (str, bytes)) or _of_text(item) for item in leaf)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from limelight.capture.probe import Probe
-from limelight.capture.probe.refused import advice
+from limelight.capture.probe.refused import advice, described
 from limelight.capture.torch.names import unwrapped
 from limelight.errors import LimelightError, ProbeError
 
@@ -148,14 +148,8 @@ def forward(model: Any, inputs: Any, call: Way | None) -> Callable[[], Any]:
         except LimelightError:
             raise
         except Exception as error:
-            named = inputs.items() if isinstance(inputs, dict) else enumerate(_listed(inputs))
-            shapes = " and ".join(
-                f"{name}={list(t.shape)}" if isinstance(inputs, dict) else str(list(t.shape))
-                for name, t in named
-                if hasattr(t, "shape")
-            )
             raise ProbeError(
-                f"The model {type(unwrapped(model)).__name__} refused inputs of shape {shapes}: "
+                f"The model {type(unwrapped(model)).__name__} refused {described(inputs)}: "
                 f"{_first_line(error)}",
                 "Wanted what its forward() takes: a tuple holds positional arguments, a mapping "
                 "keyword arguments.",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import ctypes
 import io
 import itertools
+import queue
 import random
 import tempfile
 import threading
 import warnings
+import weakref
+from argparse import Namespace
 from array import array
 from collections import defaultdict, deque
 from contextvars import ContextVar
@@ -23,7 +26,7 @@ from torch import nn
 from torch.nn import functional
 
 import limelight as ll
-from limelight.errors import LimelightWarning, UnsupportedModelError
+from limelight.errors import LimelightWarning, ProbeError, UnsupportedModelError
 
 B, T, D = 2, 5, 8
 
@@ -310,7 +313,7 @@ def test_it_is_as_it_was(kind):
     before = model.state()
     shared = {name: id(value) for name, value in vars(model).items()}
     memory = [tensor.data_ptr() for tensor in model.state_dict().values()]
-    ll.capture(model, x)
+    ll.capture(model, torch.randn(B, T, D))
     assert model.state() == before
     assert [tensor.data_ptr() for tensor in model.state_dict().values()] == memory
     assert {name: id(value) for name, value in vars(model).items()} == shared
@@ -397,6 +400,89 @@ def test_what_cannot_be_put_back_may_be_held():
         assert next(model.noise) == 0
 
 
+class Unready(type):
+    """Of classes that are loaded when they are asked for something, and cannot be."""
+
+    def __getattr__(cls, name):
+        raise ImportError("not installed")
+
+
+class Extra(metaclass=Unready):
+    pass
+
+
+class Awkward(Kind):
+    """Holds what is hard to remember or to put back."""
+
+    def begin(self):
+        self.table = np.zeros((300 << 20) // 8)
+        self.part = self.table[: 290 << 17]
+        self.sealed = np.zeros(3)
+        self.settings = Namespace(scale=1.0)
+        self.owner = weakref.proxy(self.settings)
+        self.queue = queue.Queue()
+        self.queue.put(1)
+
+    def write(self, x):
+        self.sealed[0] += 1
+        self.sealed.setflags(write=False)
+        return x * self.owner.scale
+
+    def extra(self):
+        return Extra
+
+
+def test_what_is_awkward_costs_nothing_else():
+    model = Awkward().train()
+    assert len(ll.capture(model, torch.randn(B, T, D)).leaves) == 1
+    assert all(module.training for module in model.modules())
+    arrays = (model.table, model.part, model.sealed)
+    assert all(array.flags.writeable and not array.any() for array in arrays)
+    assert model.queue.unfinished_tasks == 1
+
+
+def test_one_that_cannot_be_put_back_keeps_no_other():
+    class Stubborn(list):
+        def clear(self):
+            raise RuntimeError("no")
+
+    class Model(Kind):
+        def begin(self):
+            self.count, self.held = 0, {"rows": Stubborn()}
+
+        def write(self, x):
+            self.count += 1
+            self.held["rows"] = None
+            vars(self.attention)["stray"] = 1
+            raise ValueError("after all of that")
+
+    model = Model().train()
+    with pytest.raises(ProbeError, match="after all of that"):
+        ll.capture(model, torch.randn(B, T, D))
+    assert (model.count, model.held, model.training) == (0, {"rows": []}, True)
+    assert not hasattr(model.attention, "stray")
+
+
+def test_other_threads_draw_on_meanwhile():
+    source = (number for number in range(9))
+    drawn = []
+
+    class Model(Kind):
+        def begin(self):
+            self.source = source
+
+        def write(self, x):
+            held = self.source
+            thread = threading.Thread(target=lambda: drawn.append(next(held)))
+            thread.start()
+            thread.join()
+            return x
+
+    ll.capture(Model(), torch.randn(B, T, D))
+    assert drawn == []  # what a forward notes is put back
+    assert next(source) == 1
+
+
 def test_a_file_is_read_on_from_where_it_was():
     class Reading(Kind):
         def write(self, x):
@@ -413,7 +499,7 @@ def test_a_loop_can_ask_between_a_pass_and_its_gradients():
     model, x = StatisticsOfTheBatch(), torch.randn(B, T, D)
     loss = model(x).square().mean()
     wanted = [gradient.grad for gradient in model.parameters()]
-    ll.capture(model, x)
+    ll.capture(model, torch.randn(B, T, D))
     assert [gradient.grad for gradient in model.parameters()] == wanted
     loss.backward()
 

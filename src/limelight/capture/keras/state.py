@@ -44,11 +44,11 @@ def untouched(model: Any) -> Iterator[None]:
     python, numpy = random.getstate(), np.random.get_state()
     with knows.randomness(model) as shared, _shared_generator() as seeds:
         memory = Memory(_Variables(knows).leaf)
-        memory.note(model, "")
-        metrics = getattr(model, "metrics_variables", [])
-        for variable in (*model.variables, *metrics, *seeds, *shared):
-            memory.note(variable, str(getattr(variable, "path", "")))
         try:
+            memory.note(model, "")
+            metrics = getattr(model, "metrics_variables", [])
+            for variable in (*model.variables, *metrics, *seeds, *shared):
+                memory.note(variable, str(getattr(variable, "path", "")))
             yield
         finally:
             random.setstate(python)

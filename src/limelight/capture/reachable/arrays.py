@@ -6,7 +6,7 @@ Room: capture, reachable. Comes in: a value and its path. Goes out, into a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,23 +16,21 @@ from limelight.capture.reachable.paths import spelled
 if TYPE_CHECKING:
     from limelight.capture.reachable.memory import Memory
 
-#: Arrays above so many bytes are not copied but locked while a pass lasts.
-_LARGE: Final = 1 << 28
-
 
 def note_array(memory: Memory, value: Any, path: Any) -> None:
-    """Remember an array by value; a very large one is locked while a pass lasts."""
+    """Remember an array by value; what would be very much to copy is locked meanwhile."""
     if not value.flags.writeable:
         if isinstance(value.base, np.ndarray):
             memory.follow([value.base], path)
         return
-    if value.nbytes > _LARGE:
-        value.flags.writeable = False  # who writes to it is told so, before it is done
-        memory.undo(lambda: setattr(value.flags, "writeable", True))
+    if not memory.copies(value.nbytes):
+        memory.lock(value)
         return
     before, shape, dtype = value.copy(order="K"), value.shape, value.dtype
 
     def undo() -> None:
+        if not value.flags.writeable:
+            value.flags.writeable = True
         if value.dtype != dtype or value.shape != shape:
             value.dtype, value.shape = dtype, shape
         if dtype.hasobject:

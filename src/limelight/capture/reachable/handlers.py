@@ -38,16 +38,17 @@ ATOMS: Final = frozenset(
 # Packages whose objects are no part of what a model computes with (who trains it, who reads its
 # data, who logs), or describe programs; following them leads to whole data sets.
 _OPAQUE: Final = (
-    "threading", "_thread", "multiprocessing", "concurrent", "asyncio", "logging", "socket", "ssl",
-    "subprocess", "sqlite3", "ctypes", "inspect", "importlib", "typing", "weakref", "_weakref",
-    "re", "pathlib", "datetime", "decimal", "fractions", "enum", "contextvars", "abc", "_abc",
-    "tokenizers", "lightning", "pytorch_lightning", "lightning_fabric", "tensorflow", "tensorboard",
-    "wandb", "mlflow", "pandas", "pyarrow", "matplotlib", "PIL", "datasets", "numpy", "numba",
-    "torch._dynamo", "torch._inductor", "torch._C", "torch.fx", "torch.export", "torch.jit",
-    "torch.utils.data", "torch.distributed", "torch.cuda", "torch.autograd", "torch._ops", "jax",
-    "jaxlib", "limelight", "keras.src.optimizers", "keras.src.trainers", "keras.src.ops.node",
-    "keras.src.dtype_policies",
-    "keras.src.backend.common.keras_tensor", "keras.src.callbacks", "keras.src.losses",
+    "threading", "_thread", "multiprocessing", "concurrent", "asyncio", "logging", "socket",
+    "ssl", "subprocess", "queue", "_queue", "selectors", "signal", "tempfile", "sqlite3",
+    "ctypes", "inspect", "importlib", "typing", "weakref", "_weakref", "re", "pathlib",
+    "datetime", "decimal", "fractions", "enum", "contextvars", "abc", "_abc", "tokenizers",
+    "lightning", "pytorch_lightning", "lightning_fabric", "tensorflow", "tensorboard",
+    "tensorboardX", "wandb", "mlflow", "pandas", "pyarrow", "matplotlib", "PIL", "datasets",
+    "numpy", "numba", "torch._dynamo", "torch._inductor", "torch._C", "torch.fx", "torch.export",
+    "torch.jit", "torch.utils.data", "torch.distributed", "torch.cuda", "torch.autograd",
+    "torch._ops", "jax", "jaxlib", "limelight", "keras.src.optimizers", "keras.src.trainers",
+    "keras.src.ops.node", "keras.src.dtype_policies", "keras.src.backend.common.keras_tensor",
+    "keras.src.callbacks", "keras.src.losses",
 )  # fmt: skip
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import io
 import itertools
+import threading
 import types
 import warnings
+import weakref
 from collections.abc import Iterator
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from limelight.errors import UnsupportedModelError
 
@@ -49,10 +51,11 @@ def is_iterator(kind: type) -> bool:
     bool
     """
     if kind not in _others:
-        package = (kind.__module__ or "").partition(".")[0]
+        said: object = kind.__module__  # a class may have another attribute of that name
+        package = said.partition(".")[0] if isinstance(said, str) else ""
         hidden = not kind.__flags__ & _HEAP or package in ("torch", "tensorflow", "jax", "_csv")
         goes = hasattr(kind, "__next__") and not issubclass(kind, io.IOBase)
-        _others[kind] = hidden and goes
+        _others[kind] = hidden and goes and kind not in weakref.ProxyTypes
     return _others[kind]
 
 
@@ -170,20 +173,32 @@ def refusal(path: str, kind: str) -> UnsupportedModelError:
 
 
 class _Refusing:
-    """Stands for an iterator that nothing can put back."""
+    """Stands for an iterator that nothing can put back; other threads draw from it as before."""
 
-    def __init__(self, path: str, kind: str, refusals: list[UnsupportedModelError]) -> None:
-        self._path, self._kind, self._refusals = path, kind, refusals
+    def __init__(self, iterator: Any, path: str, refusals: list[UnsupportedModelError]) -> None:
+        self._iterator, self._path, self._refusals = iterator, path, refusals
+        self._thread = threading.get_ident()
 
     def __iter__(self) -> _Refusing:
         return self
 
-    def __next__(self, *_: object) -> NoReturn:
-        error = refusal(self._path, self._kind)
-        self._refusals.append(error)
-        raise error
+    def __next__(self) -> Any:
+        self._asked()
+        return next(self._iterator)
 
-    send = throw = __next__
+    def send(self, value: Any) -> Any:
+        self._asked()
+        return self._iterator.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        self._asked()
+        return self._iterator.throw(*error)
+
+    def _asked(self) -> None:
+        if threading.get_ident() == self._thread:
+            error = refusal(self._path, type(self._iterator).__name__)
+            self._refusals.append(error)
+            raise error
 
 
 def guarded(iterator: Iterator[Any], path: str, refusals: list[UnsupportedModelError]) -> Any:
@@ -201,4 +216,4 @@ def guarded(iterator: Iterator[Any], path: str, refusals: list[UnsupportedModelE
     -------
     iterator
     """
-    return _Refusing(path, type(iterator).__name__, refusals)
+    return _Refusing(iterator, path, refusals)

@@ -6,6 +6,7 @@ Goes out: all of it, as it was.
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -23,6 +24,10 @@ Leaf = Callable[[Any, Any], "Undo | None"]
 
 #: Containers with more members than this are put back, their members are not looked into.
 _LONG: Final = 100_000
+
+#: Arrays are copied up to so many bytes in all; others are locked while a pass lasts.
+_COPIED: Final = 1 << 28
+_SMALL: Final = 1 << 16
 
 
 class Memory:
@@ -44,6 +49,8 @@ class Memory:
         self._empty: list[Any] = []  # most of a model's dicts are empty
         self._refusals: list[UnsupportedModelError] = []
         self._copies: dict[int, Any] = {}  # what stands for an iterator meanwhile
+        self._bytes = 0
+        self._locked: list[Any] = []
 
     def note(self, value: Any, name: str) -> None:
         """Remember a value and all that can be reached from it.
@@ -65,20 +72,56 @@ class Memory:
         UnsupportedModelError
             If something changed that cannot be put back; all else is back by then.
         """
-        refused = next(iter(self._refusals), None)
+        refused: Exception | None = next(iter(self._refusals), None)
+        self._unlock()
         for container in self._empty:
             if container:
                 type(container).clear(container)
         for undo in reversed(self._undos):
             try:
                 undo()
-            except UnsupportedModelError as error:
+            except Exception as error:  # noqa: BLE001  # one must not keep the others
                 refused = refused or error
         self._undos.clear()
         if refused is not None:
             raise refused
 
+    def copies(self, size: int) -> bool:
+        """Say whether an array of so many bytes is to be copied, and count it; small ones are."""
+        if size > _SMALL and self._bytes + size > _COPIED:
+            return False
+        self._bytes += size
+        return True
+
+    def lock(self, array: Any) -> None:
+        """Let nobody write to an array until everything is put back; who tries is told so."""
+        array.flags.writeable = False
+        self._locked.append(array)
+
+    def _unlock(self) -> None:
+        """Unlock arrays, those before their views: NumPy asks what a view is of."""
+        locked = self._locked
+        while locked:
+            left = []
+            for array in locked:
+                try:
+                    array.flags.writeable = True
+                except ValueError:
+                    left.append(array)
+            if len(left) == len(locked):
+                return
+            locked = left
+
     def _walk(self) -> None:
+        collecting = gc.isenabled()
+        gc.disable()  # what is remembered makes many small objects, and no garbage
+        try:
+            self._look()
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _look(self) -> None:
         queue, seen = self._queue, self._seen
         while queue:
             value, path = queue.popleft()
@@ -88,8 +131,19 @@ class Memory:
             seen.add(id(value))
             self._alive.append(value)
             note = handler_of(kind)
-            if note is not None:
+            if note is None:
+                continue
+            try:
                 note(self, value, path)
+            except UnsupportedModelError:
+                raise
+            except Exception as cause:
+                raise UnsupportedModelError(
+                    f"What the model holds in {spelled(path)!r}, a {kind.__name__}, cannot be "
+                    f"remembered ({type(cause).__name__}: {str(cause)[:160]}).",
+                    "Wanted a model that one pass more can leave as it was.",
+                    "Let the model hold it elsewhere, or not at all.",
+                ) from cause
 
     def follow(self, values: Iterable[Any], path: Any, keys: Iterable[Any] | None = None) -> None:
         """Look into more values, unless all are numbers, text and their like."""

@@ -22,6 +22,7 @@ from limelight.capture.reachable.containers import (
     note_set,
     note_tuple,
 )
+from limelight.capture.reachable.iterators import is_iterator
 
 if TYPE_CHECKING:
     from limelight.capture.reachable.memory import Memory
@@ -34,6 +35,8 @@ _NO_STATE: Final = {"__dict__", "__weakref__", "__doc__", "__module__", "__qualn
 _HOOKS: Final = {"_forward_hooks", "_forward_pre_hooks"}
 
 _MISSING: Final = object()
+
+_BINDING: Final = {"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"}
 
 # Packages whose classes and functions hold no state of the user's.
 _PACKAGES: Final = frozenset(
@@ -61,8 +64,16 @@ def _is_library(part: Any) -> bool:
         package = _package(part.__name__)
         return package in _PACKAGES or _is_installed(package)
     package = _package(part.__module__)
-    trained = hasattr(part, "named_parameters") or hasattr(part, "add_weight")
-    return package in _PACKAGES or (_is_installed(package) and not trained)
+    if package in _PACKAGES or not _is_installed(package):
+        return package in _PACKAGES
+    return not any(_has(part, name) for name in ("named_parameters", "add_weight"))
+
+
+def _has(part: Any, name: str) -> bool:
+    try:
+        return hasattr(part, name)
+    except Exception:  # noqa: BLE001  # a class that is loaded when asked, and cannot be
+        return False
 
 
 def note_object(memory: Memory, value: Any, path: Any) -> None:
@@ -176,7 +187,7 @@ def _default(memory: Memory, function: Any, index: int, stand_in: Any) -> None:
 def _names(memory: Memory, names: dict[str, Any], code: types.CodeType, path: Any) -> None:
     """Remember globals that code names, and what it names of the user's modules among them."""
     spaces, met = [(names, path)], set()
-    globals_named, every = _named(code)
+    globals_named, every, stored = _named(code)
     while spaces:
         space, where = spaces.pop()
         met.add(id(space))
@@ -188,7 +199,10 @@ def _names(memory: Memory, names: dict[str, Any], code: types.CodeType, path: An
             for module in modules
             if id(vars(module)) not in met and not _is_library(module)
         ]
-        memory.undo(partial(_names_as_before, space, before))
+        back = {
+            name: held for name, held in before.items() if name in stored or is_iterator(type(held))
+        }
+        memory.undo(partial(_names_as_before, space, back))
         iterators_copied(memory, before.values(), where, space.__setitem__, list(before))
         _enclosed(memory, before, where)
 
@@ -203,15 +217,16 @@ def _names_as_before(space: dict[str, Any], before: dict[str, Any]) -> None:
 
 
 @cache
-def _named(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the globals that code names, and all names in it, those of code inside it too."""
+def _named(code: types.CodeType) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Return globals that code names, all names in it, and those it binds; of code inside too."""
     inside = [_named(part) for part in code.co_consts if isinstance(part, types.CodeType)]
-    steps = dis.get_instructions(code)
-    own_names = frozenset(str(step.argval) for step in steps if step.opname.endswith("_GLOBAL"))
-    return (
-        own_names.union(*(part[0] for part in inside)),
-        frozenset(code.co_names).union(*(part[1] for part in inside)),
+    steps = [(step.opname, str(step.argval)) for step in dis.get_instructions(code)]
+    named = (
+        frozenset(name for step, name in steps if step.endswith("_GLOBAL")),
+        frozenset(code.co_names),
+        frozenset(name for step, name in steps if step in _BINDING),
     )
+    return tuple(names.union(*(part[at] for part in inside)) for at, names in enumerate(named))  # type: ignore[return-value]
 
 
 def _cell(memory: Memory, cell: Any, path: Any) -> None:

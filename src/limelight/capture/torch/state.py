@@ -43,19 +43,21 @@ def untouched(model: Any) -> Iterator[None]:
 
     tensors = Tensors(model)
     memory = Memory(tensors.leaf)
-    memory.note(model, "")
-    for name, buffer in model.named_buffers():  # a script's are in none of its attributes
-        memory.note(buffer, name)
     randomness = _randomness()
     try:
+        memory.note(model, "")
+        for name, buffer in model.named_buffers():  # a script's are in none of its attributes
+            memory.note(buffer, name)
         for module in model.modules():
             module.training = False  # eval() may be overridden, to merge parameters for instance
         with torch.no_grad(), tensors.guarded():
             yield
     finally:
-        _restore_randomness(randomness)
-        with torch.no_grad():
-            memory.restore()
+        try:
+            _restore_randomness(randomness)
+        finally:
+            with torch.no_grad():
+                memory.restore()
 
 
 def _randomness() -> tuple[Any, ...]:

@@ -98,7 +98,6 @@ class Tensors:
         return restore
 
     def _restore(self, record: _Before) -> None:
-        import torch
 
         tensor, alias = record.tensor, record.alias
         moved = tensor.data_ptr() != record.address or tensor.dtype != alias.dtype
@@ -109,7 +108,7 @@ class Tensors:
         if record.leaf and tensor.grad is not record.gradient:
             tensor.grad = record.gradient
         if record.copy is not None:
-            if not torch.equal(alias, record.copy):
+            if not _equal(alias, record.copy):
                 alias.copy_(record.copy)  # through the alias: autograd does not count it
         elif _version(tensor) != record.version and id(tensor) not in self._written:
             raise _unseen(record.path)
@@ -148,6 +147,17 @@ def _memory(tensor: Any, otherwise: int | None = None) -> int:
         if otherwise is None:
             raise
         return otherwise
+
+
+def _equal(tensor: Any, other: Any) -> bool:
+    """Compare two tensors; of types that torch does not compare, the bytes."""
+    import torch
+
+    try:
+        return bool(torch.equal(tensor, other))
+    except (RuntimeError, NotImplementedError):
+        bits = [part.contiguous().view(torch.uint8) for part in (tensor, other)]
+        return bool(torch.equal(*bits))
 
 
 def _version(tensor: Any) -> int | None:

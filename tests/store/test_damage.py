@@ -218,7 +218,7 @@ class TestAbsent:
         run = open_run(tmp_path)
         assert run.steps.size == 0
         assert run.measures().sizes["step"] == 0
-        assert run.parameters().sizes == {"step": 0, "parameter": 0, "bin": 64}
+        assert run.parameters().sizes == {"step": 0, "parameter": 0, "bin": 64, "bin_edge": 65}
         with pytest.raises(NotRecordedError, match="Nothing has been recorded in it yet"):
             run.weights("pool")
 

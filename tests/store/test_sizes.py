@@ -95,7 +95,7 @@ def test_histograms_and_statistics_are_those_that_were_recorded(changed):
         wanted = parameters(step, bins)
         held = run.parameters(step=step).isel(step=0)
         np.testing.assert_array_equal(held["count"], wanted["count"])
-        assert set(held.data_vars) == {"count", *run.sizes.statistics}
+        assert set(held.data_vars) == {"count", "edge", *run.sizes.statistics}
         for name in run.sizes.statistics:
             np.testing.assert_array_equal(held[name], wanted[name])
     asked = Query("parameters")

@@ -180,13 +180,3 @@ def states_so_far(s: Any, x: Any) -> Any:
         full[:, 0, t, : t + 2] = w
     s.right = {"layer": [full]}
     return h
-
-
-@row("sentence after sentence", sites=CROSS, inputs=((3, 3, 4, D),))
-def sentence_after_sentence(s: Any, x: Any) -> Any:
-    rows = []
-    for n in range(3):
-        w = ops.softmax(s.dense("score", 1)(x[:, n]), axis=1)
-        s.note(ops.transpose(w, (0, 2, 1))[:, None])
-        rows.append(ops.sum(w * x[:, n], axis=1))
-    return ops.stack(rows, axis=1)

@@ -22,7 +22,7 @@ TABLES = (looping, published, changing, others)
 SLOW = keras.backend.backend() == "jax"
 
 #: Rows of which another reading remains.
-READINGS = {"words of sentences", "sentence after sentence"}
+READINGS = {"words of sentences"}
 
 
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # a memory of one

@@ -121,6 +121,8 @@ def _by_scores(course: Course, examples: int) -> Reading | str | None:
     reading = _read(course, use, examples)
     if not isinstance(reading, Reading):
         return reading
+    if "query" not in reading.roles and any(kinds[mark] in _FEATURE_KINDS for mark in rest):
+        return None  # whether each feature asks, or has values of its own, only a sum would tell
     return replace(reading, use=None, note=reading.note or _LOST)
 
 

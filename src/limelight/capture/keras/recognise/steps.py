@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from limelight.capture.axes.roles import WINDOWS
 from limelight.capture.keras.backends.backend import backend, single
 from limelight.capture.keras.listen.arguments import loop_around
 from limelight.capture.keras.recognise.attention import Site
@@ -91,8 +90,6 @@ def grouped(
             group.sites.sort(key=_example)
         elif group.how == "growing":
             _begin(group, single_values)
-        elif len(group.sites) > 1 and _next_part(*group.sites[:2]):
-            group.sites[:] = [replace(site, note=site.note or WINDOWS) for site in group.sites]
     return [(path, g) for path, g in groups if g.how != "examples" or len(g.sites) == examples]
 
 
@@ -116,7 +113,7 @@ def _goes_on(group: Group, site: Site) -> bool:
     if loop is not None:
         return site.kind == "pooling" and last.kind == "pooling"
     if _queries(site) == _queries(last) == 1:
-        return _same_memory(last, site) or _next_part(last, site)
+        return _same_memory(last, site)
     # Written word by word without a cache: each call asks all queries so far, and one more.
     grown = len(group.sites) == 1 and _queries(site) > _queries(last)
     itself = _queries(site) == _keys(site) and _queries(last) == _keys(last)
@@ -190,24 +187,6 @@ def _same_memory(first: Site, second: Site) -> bool:
     if tuple(first_values.shape) != tuple(second_values.shape):
         return False
     return bool(np.array_equal(single(first_values), single(second_values)))
-
-
-def _next_part(first: Site, second: Site) -> bool:
-    """Say whether two softmaxes are of two parts of one axis of positions, each picked by itself.
-
-    Both pool: a layer that is called for sentence after sentence.
-    """
-    if first.kind != "pooling" or second.kind != "pooling" or _form(first) != _form(second):
-        return False
-    rows = []
-    if _same_memory(first, second):
-        return False
-    for site in (first, second):
-        course = site.softmax_call.course
-        if course is None:
-            return False
-        rows.append({atom: index for atom, index in course.picks if atom.kind == "position"})
-    return rows[0].keys() == rows[1].keys() and rows[0] != rows[1]
 
 
 def _values(site: Site) -> Any:

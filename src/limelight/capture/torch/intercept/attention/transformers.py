@@ -22,6 +22,13 @@ from limelight.capture.torch.intercept.kernel import Kernel
 
 LIBRARY = "transformers"
 
+_TABLE = "ALL_ATTENTION_FUNCTIONS"
+
+# How many modules were loaded when they were last looked through and which came last, and those
+# that named a table then.
+_seen: tuple[int, str] = (0, "")
+_modules: list[tuple[str, Any]] = []
+
 
 def kernels() -> Iterator[Kernel]:
     """Yield every function of the tables whose arguments are known."""
@@ -38,12 +45,28 @@ def _tables() -> list[dict[str, Any]]:
     loaded = sys.modules.get("transformers.modeling_utils")
     interface = vars(loaded).get("AttentionInterface") if loaded is not None else None
     mappings = [getattr(interface, "_global_mapping", None)]
-    for name, module in list(sys.modules.items()):
-        if name.startswith("transformers"):  # code that came with a model is called so too
-            functions = getattr(module, "__dict__", {}).get("ALL_ATTENTION_FUNCTIONS")
-            mappings.append(getattr(functions, "_local_mapping", None))
+    for module in _naming():
+        functions = vars(module).get(_TABLE)
+        mappings.append(getattr(functions, "_local_mapping", None))
     tables = {id(table): table for table in mappings if isinstance(table, dict)}
     return list(tables.values())
+
+
+def _naming() -> list[Any]:
+    """Return the loaded modules that name a table; thousands are looked through, so only once."""
+    global _seen, _modules
+    seen = len(sys.modules), next(reversed(sys.modules), "")
+    if seen != _seen or any(sys.modules.get(name) is not module for name, module in _modules):
+        _seen, _modules = (
+            seen,
+            [
+                (name, module)
+                for name, module in list(sys.modules.items())
+                # Code that came with a model is called so, too.
+                if name.startswith("transformers") and _TABLE in getattr(module, "__dict__", ())
+            ],
+        )
+    return [module for _, module in _modules]
 
 
 def _read(

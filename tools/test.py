@@ -61,16 +61,16 @@ class Pass:
 #: The longest first, so that the others fit beside it.
 PASSES = (
     Pass("The tab in a browser", (_BROWSER,)),
-    Pass("Commands and worked cases", _COMMANDS, without=_TORCH),
-    Pass("TensorFlow, and all else", without=(*_TORCH, _BACKENDS, _BROWSER, *_COMMANDS, *_PAGES)),
-    Pass("Benchmarks and pages", _PAGES),
-    Pass("PyTorch", _TORCH),
     Pass(
         "Keras on jax",
         (_BACKENDS,),
         # Most of its time is XLA's: it compiles thousands of small programs that run once.
         settings={"KERAS_BACKEND": "jax", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
     ),
+    Pass("TensorFlow, and all else", without=(*_TORCH, _BACKENDS, _BROWSER, *_COMMANDS, *_PAGES)),
+    Pass("Commands and worked cases", _COMMANDS, without=_TORCH),
+    Pass("PyTorch", _TORCH),
+    Pass("Benchmarks and pages", _PAGES),
     *(
         Pass(f"Keras on {name}", (_BACKENDS,), settings={"KERAS_BACKEND": name})
         for name in ("torch", "tensorflow")

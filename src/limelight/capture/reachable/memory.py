@@ -83,8 +83,15 @@ class Memory:
             except Exception as error:  # noqa: BLE001  # one must not keep the others
                 refused = refused or error
         self._undos.clear()
-        if refused is not None:
+        if isinstance(refused, UnsupportedModelError):
             raise refused
+        if refused is not None:
+            raise UnsupportedModelError(
+                "The model's pass changed what cannot be put back "
+                f"({type(refused).__name__}: {str(refused)[:160]}).",
+                "Wanted a model that one pass more leaves as it was.",
+                "Let it close, seal or replace nothing of its own in a forward pass.",
+            ) from refused
 
     def copies(self, size: int) -> bool:
         """Say whether an array of so many bytes is to be copied, and count it; small ones are."""

@@ -111,6 +111,10 @@ class Tab:
     def runs(self):
         return self.inside.locator("[aria-labelledby=runs] button")
 
+    def run_titles(self):
+        """Names of all runs in the list, read at one moment: the list may change beside it."""
+        return self.runs.evaluate_all("rows => rows.map(row => row.title.split(' · ')[0])")
+
     def run(self, name):
         return self.runs.filter(has=self.inside.get_by_text(name, exact=True))
 

@@ -141,7 +141,7 @@ class TestRuns:
         box = tab.inside.get_by_label("Filter runs")
         box.fill("rate=0.002 SEED=3")
         expect(tab.runs).to_have_count(2)  # and the one in view
-        titles = [row.get_attribute("title").split(" · ")[0] for row in tab.runs.all()]
+        titles = tab.run_titles()
         assert titles == [SWEEP[5], "sweep/rate=0.002,seed=3/a"]
         box.fill("sweep")
         names = tab.runs.evaluate_all("rows => rows.map(row => row.innerText.trim())")
@@ -153,7 +153,7 @@ class TestRuns:
         tab.open(run="again@1").at_step(50)
         assert tab.colours(tab.map) > 2
         expect(tab.chosen_run).to_have_attribute("title", re.compile("set aside"))
-        names = [row.get_attribute("title").split(" · ")[0] for row in tab.runs.all()]
+        names = tab.run_titles()
         assert names.index("again@1") == names.index("again") + 1
 
 

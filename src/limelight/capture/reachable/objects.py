@@ -219,14 +219,15 @@ def _names_as_before(space: dict[str, Any], before: dict[str, Any]) -> None:
 @cache
 def _named(code: types.CodeType) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     """Return globals that code names, all names in it, and those it binds; of code inside too."""
-    inside = [_named(part) for part in code.co_consts if isinstance(part, types.CodeType)]
     steps = [(step.opname, str(step.argval)) for step in dis.get_instructions(code)]
-    named = (
-        frozenset(name for step, name in steps if step.endswith("_GLOBAL")),
-        frozenset(code.co_names),
-        frozenset(name for step, name in steps if step in _BINDING),
-    )
-    return tuple(names.union(*(part[at] for part in inside)) for at, names in enumerate(named))  # type: ignore[return-value]
+    read = frozenset(name for step, name in steps if step.endswith("_GLOBAL"))
+    every = frozenset(code.co_names)
+    bound = frozenset(name for step, name in steps if step in _BINDING)
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            inside = _named(part)
+            read, every, bound = read | inside[0], every | inside[1], bound | inside[2]
+    return read, every, bound
 
 
 def _cell(memory: Memory, cell: Any, path: Any) -> None:

@@ -14,8 +14,8 @@ from limelight.capture.torch.names import name_of
 from limelight.capture.torch.recognise.shown import stage_of
 from limelight.capture.torch.recognise.steps import Site, Sites
 from limelight.capture.torch.recognise.wording import worded
+from limelight.capture.torch.trace.assigning import roles_of
 from limelight.capture.torch.trace.recorder import SoftmaxCall, Trace
-from limelight.capture.torch.trace.roles import roles_of
 
 
 def recognised(

@@ -17,8 +17,8 @@ from limelight.capture.generation.words import sequence
 from limelight.capture.site import CapturedAttention
 from limelight.capture.torch.recognise.shown import masked_by, shown
 from limelight.capture.torch.recognise.steps import Site
+from limelight.capture.torch.trace.assigning import roles_of
 from limelight.capture.torch.trace.recorder import SoftmaxCall
-from limelight.capture.torch.trace.roles import roles_of
 from limelight.capture.torch.trace.vectors import array
 from limelight.capture.wording import Ids
 

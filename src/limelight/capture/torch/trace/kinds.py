@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from limelight.capture.torch.intercept.modes import Call
-from limelight.capture.torch.trace.provenance import Provenance, ProvenanceTracker
+from limelight.capture.torch.trace.provenance import Provenance
+from limelight.capture.torch.trace.tracking import ProvenanceTracker
 
 # Arguments with such words in their names are no sequences that are attended from or to.
 _BESIDE = ("mask", "bias", "position", "cache", "past", "cos", "sin", "rotary", "freq", "weight",

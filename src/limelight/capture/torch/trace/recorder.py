@@ -24,12 +24,13 @@ from limelight.capture.torch.intercept.modes import (
 from limelight.capture.torch.trace import functions as torch_functions
 from limelight.capture.torch.trace import masks
 from limelight.capture.torch.trace.after import begun
+from limelight.capture.torch.trace.assigning import roles_of
 from limelight.capture.torch.trace.follow.threads import Part
 from limelight.capture.torch.trace.kinds import related, worded
 from limelight.capture.torch.trace.labels import Axes
 from limelight.capture.torch.trace.masks import handed
-from limelight.capture.torch.trace.provenance import Provenance, ProvenanceTracker, SoftmaxUse
-from limelight.capture.torch.trace.roles import Roles, roles_of
+from limelight.capture.torch.trace.provenance import Provenance, SoftmaxUse
+from limelight.capture.torch.trace.roles import Roles
 from limelight.capture.torch.trace.scores import (
     alike,
     apart,
@@ -41,6 +42,7 @@ from limelight.capture.torch.trace.scores import (
     square,
 )
 from limelight.capture.torch.trace.spoken import SpokenIds
+from limelight.capture.torch.trace.tracking import ProvenanceTracker
 from limelight.capture.torch.trace.vectors import Rules, Vectors, vectors_of
 from limelight.capture.validity import MaskedBy, joint
 from limelight.capture.wording import Ids

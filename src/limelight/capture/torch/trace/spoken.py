@@ -10,7 +10,7 @@ import inspect
 from typing import Any
 
 from limelight.capture.torch.intercept.modes import Call
-from limelight.capture.torch.trace.provenance import ProvenanceTracker
+from limelight.capture.torch.trace.tracking import ProvenanceTracker
 from limelight.capture.wording import Ids
 
 # Arguments of whole numbers with such words in their names are no words.

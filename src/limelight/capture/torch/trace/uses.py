@@ -8,36 +8,17 @@ softmax's use what is multiplied with the values.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from limelight.capture.torch.trace import functions as kinds
 from limelight.capture.torch.trace.after import IN_PLACE, After, Final, carried
 from limelight.capture.torch.trace.heads import combined, mixed
 from limelight.capture.torch.trace.picking import picked, written_back
-
-if TYPE_CHECKING:
-    from limelight.capture.torch.trace.provenance import Provenance, SoftmaxUse
-
+from limelight.capture.torch.trace.provenance import Provenance, SoftmaxUse, Weighing
 
 #: Where values go that weigh no other values of the model.
 LEARNED = "weighing learned vectors"
-
-
-@dataclass(frozen=True, eq=False)
-class Weighing:
-    """Values of softmaxes that others were multiplied with, not summed yet.
-
-    Attributes
-    ----------
-    final : Final, optional
-        None where they are the plain softmax's.
-    rank : int
-        2 where what they weigh has features, 1 where it is a number for each position, as a mask.
-    """
-
-    final: Final | None
-    rank: int
 
 
 def followed(

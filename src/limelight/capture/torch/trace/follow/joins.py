@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from limelight.capture.torch.trace.deriving import pooled, woven
 from limelight.capture.torch.trace.follow.views import argument
 from limelight.capture.torch.trace.functions import Step
 from limelight.capture.torch.trace.labels import (
@@ -19,10 +20,8 @@ from limelight.capture.torch.trace.labels import (
     Label,
     fresh,
     kind_of,
-    pooled,
     root,
     size_of,
-    woven,
 )
 
 

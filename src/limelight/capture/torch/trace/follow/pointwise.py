@@ -9,16 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from limelight.capture.torch.trace.deriving import sided, woven
 from limelight.capture.torch.trace.functions import Step
-from limelight.capture.torch.trace.labels import (
-    Axes,
-    Axis,
-    Product,
-    fresh,
-    kind_of,
-    sided,
-    woven,
-)
+from limelight.capture.torch.trace.labels import Axes, Axis, Product, fresh, kind_of
 
 #: How much an axis's label says, by kind; the more, the rather it stays where two meet.
 _RANK = {"example": 6, "position": 5, "input": 5, "branch": 4, "tap": 4, "feature": 4,

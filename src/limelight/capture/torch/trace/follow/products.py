@@ -8,17 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from limelight.capture.torch.trace.deriving import sided
 from limelight.capture.torch.trace.follow.pointwise import worth
 from limelight.capture.torch.trace.functions import Step
-from limelight.capture.torch.trace.labels import (
-    Axes,
-    Axis,
-    Product,
-    kind_of,
-    prove,
-    sided,
-    unwound,
-)
+from limelight.capture.torch.trace.labels import Axes, Axis, Product, kind_of, prove, unwound
 
 
 def multiplied(left: Any, first: Axes, right: Any, second: Axes) -> Axes:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from limelight.capture.torch.trace.deriving import part_of
 from limelight.capture.torch.trace.follow.pointwise import broadcast, merged
 from limelight.capture.torch.trace.follow.views import argument
 from limelight.capture.torch.trace.functions import Step
-from limelight.capture.torch.trace.labels import Axes, Axis, part_of
+from limelight.capture.torch.trace.labels import Axes, Axis
 
 
 def gone(step: Step) -> set[int]:

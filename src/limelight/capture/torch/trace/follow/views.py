@@ -8,16 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from limelight.capture.torch.trace.deriving import part_of, regrouped
 from limelight.capture.torch.trace.functions import Step
-from limelight.capture.torch.trace.labels import (
-    Axes,
-    Axis,
-    fresh,
-    kind_of,
-    part_of,
-    regrouped,
-    size_of,
-)
+from limelight.capture.torch.trace.labels import Axes, Axis, fresh, kind_of, size_of
 
 
 def argument(step: Step, name: str, position: int, default: Any = None) -> Any:

@@ -25,6 +25,11 @@ NEWEST: Final = 4
 ONE_LAYOUT: Final = 3
 
 
+#: How bins lie: evenly from a column to another, or on the upper bits of a single, as
+#: :mod:`limelight.distribution` has them.
+LINEAR: Final = "linear"
+BITS: Final = "bits"
+
 #: What is said only of sites that have it.
 NOTES: Final = ("reading", "stage")
 
@@ -134,7 +139,7 @@ class Table:
     Attributes
     ----------
     kind : str
-        Of what: ``parameter``.
+        Of what: ``parameter``, ``gradient``, ``update``, ``activation``, ``spectrum`` …
     members : tuple of Parameter
         The tensors, in storage order.
     columns : tuple of str
@@ -142,14 +147,15 @@ class Table:
     bins : int
         Of a histogram.
     encoding : str
-        How a histogram's bins lie: ``linear``, evenly from the column ``low`` to ``high``.
+        How a histogram's bins lie: ``linear``, evenly from the column ``low`` to ``high``;
+        ``bits``, as :mod:`limelight.distribution` has them, the same for all.
     """
 
     kind: str
     members: tuple[Parameter, ...]
     columns: tuple[str, ...]
     bins: int
-    encoding: str = "linear"
+    encoding: str = LINEAR
 
 
 @dataclass(frozen=True)

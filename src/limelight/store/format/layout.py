@@ -16,7 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from limelight.store.format.description import NEWEST, ONE_LAYOUT, Description, Group
+from limelight.store.format.description import (
+    LINEAR,
+    NEWEST,
+    ONE_LAYOUT,
+    Description,
+    Group,
+    Table,
+)
 from limelight.store.format.index import PARAMETER
 
 #: Bytes before the first part of a row's own file: which row of which array of which run it is.
@@ -270,9 +277,7 @@ def _shared_specs(description: Description) -> dict[str, ArraySpec]:
         }  # fmt: skip
     for table in filter(lambda table: table.members, description.tables):
         rows, prefix = len(table.members), "" if table.kind == PARAMETER else f"{table.kind}_"
-        specs[counts_of(table.kind)] = ArraySpec(
-            f"{prefix}counts", ("row", PARAMETER, "bin"), (rows, table.bins), "int64", 0
-        )
+        specs[counts_of(table.kind)] = _counts_spec(f"{prefix}counts", rows, table)
         specs[statistics_of(table.kind)] = ArraySpec(
             f"{prefix}statistics", ("row", PARAMETER, "statistic"), (rows, len(table.columns)),
             "float64", "NaN",
@@ -284,6 +289,14 @@ def _shared_specs(description: Description) -> dict[str, ArraySpec]:
         fill = 0 if dtype == "uint8" else "NaN"
         specs["images"] = ArraySpec("images", axes[: 1 + len(tail)], tail, dtype, fill)
     return specs
+
+
+def _counts_spec(name: str, rows: int, table: Table) -> ArraySpec:
+    """Return the array of a table's histograms; of long ones, each can be read alone."""
+    dims = ("row", PARAMETER, "bin")
+    if table.encoding == LINEAR:
+        return ArraySpec(name, dims, (rows, table.bins), "int64", 0)
+    return ArraySpec(name, dims, (rows, table.bins), "uint32", 0, (1, table.bins), True)
 
 
 def counts_of(kind: str) -> str:

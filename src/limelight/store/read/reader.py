@@ -14,13 +14,15 @@ import xarray as xr
 
 from limelight import renamed, schema
 from limelight.errors import NotRecordedError
+from limelight.selection import expanded
 from limelight.store.format.description import Example, Site
-from limelight.store.format.index import Line
+from limelight.store.format.index import PARAMETER, Line
 from limelight.store.format.published import Steps
 from limelight.store.read import maps, tables
 from limelight.store.read.opening import Located, Opened, absent
 from limelight.store.read.pooled import Pooled
 from limelight.store.read.recorded import Recorded
+from limelight.store.read.tensors import tensors
 from limelight.store.read.vectors import Vectors
 
 
@@ -435,10 +437,8 @@ class Run(Recorded):
         Returns
         -------
         Dataset [step, parameter]
-            ``count`` [step, parameter, bin] int64, ``edge`` [step, parameter, bin_edge] the ends of
-            those bins;
-            ``low``, ``high``, ``mean``, ``std``, ``min``, ``max``, ``norm``, ``near_zero``,
-            ``nonfinite`` float64.
+            As :meth:`tensors` of the kind ``parameter``. Of a run that was recorded by limelight
+            0.1.0, ``count`` has edges ``linspace(low, high, bins + 1)`` of its own for each.
 
         Raises
         ------
@@ -447,9 +447,54 @@ class Run(Recorded):
         StoreError
             If a file is damaged.
         """
-        chosen = [names] if isinstance(names, str) else names
-        chosen = list(self.parameter_names if chosen is None else chosen)
-        return tables.parameters(self._opened, chosen, self._opened.published.several(step))
+        return self.tensors(PARAMETER, names, step)
+
+    def tensors(
+        self,
+        kind: str,
+        names: str | Sequence[str] | None = None,
+        step: Steps = slice(None),
+        *,
+        counts: bool = True,
+    ) -> xr.Dataset:
+        """Return histograms and numbers of the tensors of a kind.
+
+        Parameters
+        ----------
+        kind : str
+            One of :attr:`tensor_kinds`.
+        names : str or sequence of str, optional
+            Some of them, ``*`` matches anything; all if not given.
+        step : slice, int, or sequence of int
+            As in :meth:`measures`; NaN, and no counts, where a step has none.
+        counts : bool
+            Whether histograms are read too, which takes most of the time.
+
+        Returns
+        -------
+        Dataset [step, parameter]
+            ``count`` [step, parameter, bin] int64, with coordinates ``left`` and ``right`` [bin]:
+            bins are the same for all tensors, steps and runs, so counts can be added up; those
+            in which nothing lies are left out. Numbers
+            float64 [step, parameter], as far as recorded: ``mean``, ``std``, ``skew``,
+            ``kurtosis``, ``min``, ``max``, ``norm``, ``zeros``, ``near_zero``, ``near_start``,
+            ``w1_from_start``, ``headroom``, ``nonfinite``, ``nan``, quantiles ``q001`` to ``q999``,
+            and what only that kind has, such as ``ratio`` of an ``update``.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is no such kind, tensor or step.
+        StoreError
+            If a file is damaged.
+        """
+        known = list(self._opened.members(kind))
+        if kind != PARAMETER and not known:
+            raise absent("tensors of kind", kind, self._opened.run, list(self.tensor_kinds))
+        asked = [names] if isinstance(names, str) else names
+        chosen = known if asked is None else expanded(asked, known)
+        lines = self._opened.published.several(step)
+        return tensors(self._opened, chosen, lines, kind, counts=counts)
 
     def _beside(self, site: str, step: Steps, read: Callable[[Opened, Located, Line], Any]) -> Any:
         """Return what several steps hold of a site, one after the other."""

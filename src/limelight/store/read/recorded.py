@@ -154,6 +154,16 @@ class Recorded:
         return tuple(self._opened.members(PARAMETER))
 
     @property
+    def tensor_kinds(self) -> tuple[str, ...]:
+        """Of what there are histograms and numbers, such as ``parameter`` and ``gradient``."""
+        kinds = (table.kind for layout in self._opened.shown for table in layout.description.tables)
+        return tuple(dict.fromkeys(kinds))
+
+    def tensor_facts(self, kind: str) -> tuple[dict[str, Any], ...]:
+        """Return what is said of each tensor of a kind, as :attr:`parameter_facts` does."""
+        return tuple(vars(member).copy() for member in self._opened.members(kind).values())
+
+    @property
     def parameter_facts(self) -> tuple[dict[str, Any], ...]:
         """What is said of each of the model's own parameters, as the newest step has it.
 

@@ -1,4 +1,4 @@
-"""Numbers over steps, read from a recording: measures of maps, the model's own parameters.
+"""Measures of maps over steps, read from a recording.
 
 Room: store. Comes in: an opened recording and lines of its index. Goes out: labelled datasets.
 """
@@ -12,18 +12,16 @@ import numpy as np
 import xarray as xr
 
 from limelight.catalogue import analyses
-from limelight.errors import NotRecordedError
 from limelight.measure import UNIFORM, counts_rows
-from limelight.store.format.index import PARAMETER, Line
-from limelight.store.format.layout import counts_of, statistics_of
-from limelight.store.read.opening import Opened, absent
+from limelight.store.format.index import Line
+from limelight.store.read.opening import Opened
 
 
 def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
     """Return recorded measures [step, site, example, head] and those of uniform attention."""
     variables: dict[str, Any] = {}
     cards = analyses()
-    names = _every(layout.description.measures for layout in opened.shown)
+    names = every(layout.description.measures for layout in opened.shown)
     for role, suffix in (("measures", ""), ("uniform", UNIFORM)):
         specs = [spec for layout in opened.shown if (spec := layout.specs.shared.get(role))]
         if not specs:
@@ -38,7 +36,7 @@ def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
             least, most = card.bounds if card else (0.0, 0.0)
             attrs = {"units": card.units, "least": least, "most": most} if card else {}
             variables[name + suffix] = (("step", *dims), table[..., number], attrs)
-    return xr.Dataset(variables, {**_coords(lines), "site": list(opened.sites)})
+    return xr.Dataset(variables, {**coords(lines), "site": list(opened.sites)})
 
 
 def _measured(
@@ -69,57 +67,31 @@ def _measured(
     return table
 
 
-def parameters(
-    opened: Opened, names: Sequence[str], lines: Sequence[Line], kind: str = PARAMETER
-) -> xr.Dataset:
-    """Return histograms and statistics [step, parameter] of the model's own parameters."""
-    known = opened.members(kind)
-    for name in names:
-        if name not in known:
-            raise absent(kind, name, opened.run, list(known))
-    tables = [table for layout in opened.shown if (table := layout.description.table(kind))]
-    sizes = opened.newest(lambda description: description.table(kind)).sizes
-    columns = _every(table.columns for table in tables) or sizes.statistics
-    bins = {table.bins for line in lines
-            if (table := opened.layout(line).description.table(kind))}  # fmt: skip
-    if len(bins) > 1:
-        raise NotRecordedError(
-            f"Got steps of run {opened.run!r} with histograms of {sorted(bins)} bins.",
-            "Wanted steps whose histograms have as many.",
-            "Ask for some of them: step=slice(first, last).",
-        )
-    counts = np.zeros((len(lines), len(names), *(bins or {sizes.bins})), np.int64)
-    numbers = np.full((len(lines), len(names), len(columns)), np.nan)
-    for at, line in enumerate(lines):
-        layout = opened.layout(line)
-        table = layout.description.table(kind)
-        if kind not in line.tables or table is None:
-            continue
-        ordinals = {member.name: ordinal for ordinal, member in enumerate(table.members)}
-        into = [ordinal for ordinal, name in enumerate(names) if name in ordinals]
-        if not into:
-            continue
-        source = [ordinals[names[ordinal]] for ordinal in into]
-        shared = layout.specs.shared
-        counts[at, into] = opened.arrays.read(shared[counts_of(kind)], line.row, line.step)[source]
-        rows = opened.arrays.read(shared[statistics_of(kind)], line.row, line.step)[source]
-        numbers[at][np.ix_(into, [columns.index(name) for name in table.columns])] = rows
-    variables: dict[str, Any] = {"count": (("step", "parameter", "bin"), counts)}
-    for number, name in enumerate(columns):
-        variables[name] = (("step", "parameter"), numbers[..., number])
-    low, high = (numbers[..., columns.index(name)] for name in ("low", "high"))
-    with np.errstate(invalid="ignore"):  # of parameters that are infinite
-        edges = np.linspace(low, high, counts.shape[-1] + 1, axis=-1)
-    variables["edge"] = (("step", "parameter", "bin_edge"), edges)
-    return xr.Dataset(variables, {**_coords(lines), "parameter": np.array(names, np.str_)})
+def every(lists: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Return every name once, those of the newest first.
 
+    Parameters
+    ----------
+    lists : iterable of sequence of str
 
-def _every(lists: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    """Return every name once, those of the newest first."""
+    Returns
+    -------
+    tuple of str
+    """
     return tuple(dict.fromkeys(name for names in lists for name in names))
 
 
-def _coords(lines: Sequence[Line]) -> dict[str, Any]:
+def coords(lines: Sequence[Line]) -> dict[str, Any]:
+    """Return the coordinates of steps: their numbers and epochs.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+
+    Returns
+    -------
+    dict
+    """
     epochs = [np.nan if line.epoch is None else line.epoch for line in lines]
     steps = np.array([line.step for line in lines], np.int64)
     return {"step": steps, "epoch": ("step", np.array(epochs, np.float64))}

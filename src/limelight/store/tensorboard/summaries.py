@@ -6,13 +6,17 @@ Room: store. Comes in: measures and parameters of one step. Goes out: scalars an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
 
 from limelight import schema
+from limelight.distribution import counting
 from limelight.measure import LEFT_OUT, NAN_ROWS, counts_rows
+
+#: Bins of a histogram there.
+_BINS: Final = 64
 
 
 def scalars(
@@ -61,7 +65,7 @@ def histograms(parameters: xr.Dataset | None) -> dict[str, np.ndarray[Any, Any]]
     Parameters
     ----------
     parameters : Dataset, optional
-        ``count`` [parameter, bin], ``low`` and ``high`` [parameter].
+        ``count`` [parameter, bin], and what says where its bins lie.
 
     Returns
     -------
@@ -71,9 +75,15 @@ def histograms(parameters: xr.Dataset | None) -> dict[str, np.ndarray[Any, Any]]
     if parameters is None:
         return {}
     counts = parameters["count"].transpose("parameter", "bin").values
-    edges = np.linspace(
-        parameters["low"].values, parameters["high"].values, counts.shape[1] + 1, axis=-1
-    )
+    bits = parameters.attrs.get("encoding") == "bits"
+    low, high = (parameters[name].values for name in (("min", "max") if bits else ("low", "high")))
+    if bits:
+        half = np.where(low == high, 0.5, 0.0)
+        low, high = low - half, high + half
+    edges = np.linspace(low, high, (_BINS if bits else counts.shape[1]) + 1, axis=-1)
+    if bits:
+        rows = zip(counts, edges, strict=True)
+        counts = np.stack([counting.spread(row, onto) for row, onto in rows])
     bins = np.stack([edges[:, :-1], edges[:, 1:], counts], axis=-1)
     names = parameters["parameter"].values.tolist()
     return {

@@ -17,7 +17,8 @@ import xarray as xr
 
 from limelight import schema
 from limelight.factors import Factors, factors_of
-from limelight.store.format.description import Description, Example, Parameter, Site, Table
+from limelight.store.format.description import LINEAR, Description, Example, Parameter, Site, Table
+from limelight.store.format.index import PARAMETER
 from limelight.store.format.precision import Precision, precision
 from limelight.store.format.sizes import Sizes
 from limelight.store.write.step import ProbeLike, Step
@@ -46,7 +47,7 @@ def describe(step: Step, form: Precision, sizes: Sizes) -> Description:
     Description
     """
     if step.parameters is not None:
-        sizes = replace(sizes, bins=int(step.parameters.sizes["bin"]))
+        sizes = replace(sizes, bins=_linear_bins(step.parameters, sizes))
     if any(site.attrs.get("stage") for site in step.sites.values()):
         form = precision("float16")  # what follows a softmax may lie outside 0 to 1
     texts: Texts = {}
@@ -173,7 +174,22 @@ def _statistics(kind: str, statistics: xr.Dataset, sizes: Sizes) -> Table:
             *columns, counts, trainable, notes, strict=True
         )
     )
-    return Table(kind, members, sizes.statistics, int(statistics.sizes["bin"]))
+    bins, encoding = int(statistics.sizes["bin"]), encoding_of(statistics)
+    if encoding == LINEAR and kind == PARAMETER:
+        return Table(kind, members, sizes.statistics, bins)
+    names = tuple(str(name) for name, values in statistics.data_vars.items()
+                  if values.dims == ("parameter",))  # fmt: skip
+    return Table(kind, members, names, bins, encoding)
+
+
+def encoding_of(statistics: xr.Dataset) -> str:
+    """Return how the bins of a table's histograms lie."""
+    return str(statistics.attrs.get("encoding", LINEAR))
+
+
+def _linear_bins(parameters: xr.Dataset, sizes: Sizes) -> int:
+    """Return how many bins histograms have whose bins a recording says."""
+    return int(parameters.sizes["bin"]) if encoding_of(parameters) == LINEAR else sizes.bins
 
 
 def _digest(values: np.ndarray[Any, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from limelight.distribution.columns import FROM_START
 from limelight.errors import LimelightWarning
 from limelight.store.format import index
 from limelight.store.format.files import Files
@@ -121,5 +122,9 @@ def _goes_on(files: Files, settled: Settled, lines: Sequence[Line], first: Step)
         before = unpacked(spec, Held(data))
     except (OSError, ValueError):
         return False
-    now = np.stack([values[name].values for name in table.columns], axis=-1)
-    return bool(np.array_equal(before, now, equal_nan=True))
+    kept = [at for at, name in enumerate(table.columns) if name in values]
+    kept = [at for at in kept if table.columns[at] not in FROM_START]
+    if len(kept) + len(FROM_START) < len(table.columns):
+        return False
+    now = np.stack([values[table.columns[at]].values for at in kept], axis=-1)
+    return bool(np.array_equal(before[:, kept], now, equal_nan=True))

@@ -13,7 +13,7 @@ from typing import Any
 
 from limelight.errors import LimelightWarning, StoreError
 from limelight.store.format import index
-from limelight.store.format.description import NEWEST, Description, Site, dumps
+from limelight.store.format.description import LINEAR, NEWEST, Description, Site, dumps
 from limelight.store.format.files import Files
 from limelight.store.format.layout import Layout, Specs, laid_out
 from limelight.store.format.loading import LONGEST, Described, loads
@@ -210,7 +210,9 @@ def _as_before(layouts: tuple[Layout, ...], new: Description) -> Description:
     before = layouts[-1].description.sizes
     sizes = replace(before, bins=new.sizes.bins, statistics=before.statistics)
     tables = tuple(
-        replace(table, columns=before.statistics) if table.kind == index.PARAMETER else table
+        replace(table, columns=before.statistics)
+        if (table.kind, table.encoding) == (index.PARAMETER, LINEAR)
+        else table
         for table in new.tables
     )
     return replace(new, sizes=sizes, tables=tables, sites=tuple(_site(s, sizes) for s in new.sites))

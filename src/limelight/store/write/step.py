@@ -61,6 +61,8 @@ class Step:
     epoch : float, optional
     time : float, optional
         When it was recorded, seconds since 1970; when it is written, if not given.
+    tensors : mapping of str to Dataset
+        More tables like that of the parameters, by kind: ``gradient``, ``update`` and so on.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Step:
     probe: ProbeLike | None = None
     epoch: float | None = None
     time: float | None = None
+    tensors: Mapping[str, xr.Dataset] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "number", step_number(self.number))
@@ -90,9 +93,12 @@ class Step:
     @property
     def tables(self) -> dict[str, xr.Dataset]:
         """Statistics by what they are of; a model may have no parameters, which is no error."""
-        if self.parameters is None or not self.parameters.sizes["parameter"]:
-            return {}
-        return {PARAMETER: self.parameters}
+        tables = {PARAMETER: self.parameters, **self.tensors}
+        return {
+            kind: values
+            for kind, values in tables.items()
+            if values is not None and values.sizes["parameter"]
+        }
 
     @property
     def images(self) -> np.ndarray[Any, Any] | None:

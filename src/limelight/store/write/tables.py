@@ -41,5 +41,5 @@ def statistics_rows(step: Step, settled: Settled, row: int) -> Iterator[Row]:
         counts = values["count"].transpose("parameter", "bin").values
         columns = [values[name].values for name in table.columns]
         roles = counts_of(kind), statistics_of(kind)
-        yield Row(roles[0], shared[roles[0]], row, counts.astype("<i8"))
+        yield Row(roles[0], shared[roles[0]], row, counts.astype(shared[roles[0]].dtype))
         yield Row(roles[1], shared[roles[1]], row, np.stack(columns, axis=-1).astype("<f8"))

@@ -9,6 +9,7 @@ describe, settle, lay out, write, publish.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -25,6 +26,7 @@ from limelight.store.format.sizes import Sizes
 from limelight.store.tensorboard import summaries
 from limelight.store.tensorboard.events import EventFile
 from limelight.store.write.describe import describe
+from limelight.store.write.from_start import FromStart
 from limelight.store.write.history import begun_anew, mended
 from limelight.store.write.lay_out import lay_out
 from limelight.store.write.line import begin
@@ -85,6 +87,7 @@ class Writer:
         self._size = -1  # of the index, when its lines were read
         self._begun = False  # whether a step of this writer was written
         self._room: dict[str, int] = {}  # for how many rows each array has room
+        self._start = FromStart()
         self._tails = 0  # rows written and not yet looked at for sealing
 
     def __enter__(self) -> Writer:
@@ -110,6 +113,7 @@ class Writer:
         measures: Measures | None = None,
         uniform: Measures | None = None,
         parameters: xr.Dataset | None = None,
+        tensors: Mapping[str, xr.Dataset] | None = None,
         probe: ProbeLike | None = None,
         epoch: float | None = None,
         time: float | None = None,
@@ -128,6 +132,8 @@ class Writer:
             By site: the same measures of uniform attention over the allowed keys [example].
         parameters : Dataset, optional
             As :func:`limelight.capture.parameters` returns it.
+        tensors : mapping of str to Dataset, optional
+            More tables of that form, by what they are of: ``gradient``, ``update`` and so on.
         probe : ProbeLike, optional
             Gives examples their titles, tokens, labels and images.
         epoch : float, optional
@@ -140,7 +146,17 @@ class Writer:
             If the disk is full, read-only or gone. What was published before stays readable.
         """
         self.publish(
-            Step(step, tree, measures or {}, uniform or {}, parameters, probe, epoch, time)
+            Step(
+                step,
+                tree,
+                measures or {},
+                uniform or {},
+                parameters,
+                probe,
+                epoch,
+                time,
+                tensors or {},
+            )
         )
 
     def publish(self, step: Step) -> None:
@@ -162,6 +178,7 @@ class Writer:
             self._room.clear()
         with index.locked(self._files.index) as descriptor:
             row = self._prepared(step, settled, descriptor)
+            step = self._start.compared(step, self._files, settled, self._lines)
             pattern = pattern_of(step, settled) if step.sites else None
             line = begin(step, pattern, self._lines, settled.number, row)
             line = self._written(step, settled, line, pattern)

@@ -47,6 +47,8 @@ class Parameter:
     mark : tuple, optional
         Of a large frozen one: another when its values are, and far cheaper to come by than what
         they are summed up to, which is then remembered.
+    dtype : str
+        In which it is computed with, where that is not the type of ``values``.
     """
 
     shape: tuple[int, ...]
@@ -54,6 +56,7 @@ class Parameter:
     trainable: bool = True
     note: str = ""
     mark: tuple[Any, ...] | None = None
+    dtype: str = ""
 
 
 class Adapter(Protocol):

@@ -73,16 +73,17 @@ def every_parameter(model: Any) -> dict[str, Parameter]:
 
 def _described(parameter: Any, reason: str | None) -> Parameter:
     shape, trainable = tuple(map(int, parameter.shape)), bool(parameter.requires_grad)
+    dtype = str(parameter.dtype).removeprefix("torch.")
     if reason:
         return Parameter(shape, None, trainable, reason)
     try:
         mark = None if trainable else _mark(parameter)
         if mark is not None:
-            return Parameter(shape, lambda: _array(parameter), trainable, "", mark)
-        values, note = _values(parameter)
+            return Parameter(shape, lambda: _array(parameter), trainable, "", mark, dtype)
+        values, note = values_of(parameter)
     except Exception as error:  # noqa: BLE001  # one odd parameter costs only itself
         return Parameter(shape, None, trainable, f"cannot be read: {error}"[:200])
-    return Parameter(shape, values, trainable, note)
+    return Parameter(shape, values, trainable, note, None, dtype)
 
 
 def _mark(parameter: Any) -> tuple[Any, ...] | None:
@@ -105,8 +106,20 @@ def _mark(parameter: Any) -> tuple[Any, ...] | None:
     return (*version, int(bits.sum(dtype=torch.int64)), tuple(samples))
 
 
-def _values(parameter: Any) -> tuple[NDArray[Any] | None, str]:
-    """Return a parameter's values as an array, and what they are where that is not plain."""
+def values_of(parameter: Any) -> tuple[NDArray[Any] | None, str]:
+    """Return a parameter's values as an array, and what they are where that is not plain.
+
+    Parameters
+    ----------
+    parameter : torch.Tensor
+        Or a gradient.
+
+    Returns
+    -------
+    array or None
+        The tensor's own memory where possible.
+    str
+    """
     import torch
 
     values, note = parameter.detach(), ""

@@ -41,6 +41,39 @@ class Passage(NamedTuple):
     form: Literal["matmul", "einsum", "same"]
 
 
+class Taken(NamedTuple):
+    """What a tap has kept.
+
+    Attributes
+    ----------
+    done : int
+        Optimizer steps that were made when it was over.
+    gradients, before : dict of int to array
+        By the variable's number: its gradient, and its value before the step.
+    """
+
+    done: int
+    gradients: dict[int, NDArray[Any]]
+    before: dict[int, NDArray[Any]]
+
+
+class Tap(Protocol):
+    """Keeps values from within a training step, also a compiled one."""
+
+    def hold(self, due: Any, done: Any, kept: Sequence[tuple[int, Any, Any]]) -> None:
+        """Keep values if a step is due; is called while the step is made or compiled.
+
+        Parameters
+        ----------
+        due, done : scalar tensor
+        kept : sequence of (int, variable, tensor)
+            Number, variable and gradient.
+        """
+
+    def taken(self) -> Taken | None:
+        """Return what was kept last, once."""
+
+
 class Backend(Protocol):
     """What a framework's file offers, in an instance named ``BACKEND``.
 
@@ -196,6 +229,23 @@ class Backend(Protocol):
         ------
         list of variable
             What else holds such state and belongs to no model.
+        """
+
+    def tap(self, variables: Sequence[Any]) -> Tap:
+        """Return what keeps values from within a training step.
+
+        Parameters
+        ----------
+        variables : sequence of keras.Variable
+
+        Returns
+        -------
+        Tap
+
+        Raises
+        ------
+        UnsupportedModelError
+            If several devices train the model, each with gradients of its own.
         """
 
     # -------------------------------------------------------------------------------------- gating

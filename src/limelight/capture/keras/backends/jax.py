@@ -6,14 +6,14 @@ Room: capture, Keras. Offers what :class:`~limelight.capture.keras.backends.back
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limelight.capture.keras.backends.backend import Backend, Passage, Scope
+from limelight.capture.keras.backends.backend import Backend, Passage, Scope, Tap
 from limelight.capture.keras.trace import Call, Trace
 from limelight.errors import UnsupportedModelError
 
@@ -107,6 +107,11 @@ class Jax(Backend):
     @contextmanager
     def randomness(self, model: Any) -> Iterator[list[Any]]:
         yield []  # JAX keeps no random state of its own
+
+    def tap(self, variables: Sequence[Any]) -> Tap:
+        from limelight.capture.keras.backends.jax_tap import JaxTap
+
+        return JaxTap()
 
     @contextmanager
     def uncompiled(self) -> Iterator[None]:

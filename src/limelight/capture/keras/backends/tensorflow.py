@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, ClassVar, Final
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.capture.keras.backends import tensorflow_flow
-from limelight.capture.keras.backends.backend import Backend, Passage, Scope
+from limelight.capture.keras.backends.backend import Backend, Passage, Scope, Tap
 from limelight.capture.keras.trace import Call, Softmax, Trace
 from limelight.errors import UnsupportedModelError
 
@@ -161,6 +161,11 @@ class TensorFlow(Backend):
             if eager is not None and drawn is not None:
                 eager.setstate(drawn)
             stateful_random_ops.global_generator = shared
+
+    def tap(self, variables: Sequence[Any]) -> Tap:
+        from limelight.capture.keras.backends.tensorflow_tap import TensorFlowTap
+
+        return TensorFlowTap(list(variables))
 
     @contextmanager
     def uncompiled(self) -> Iterator[None]:

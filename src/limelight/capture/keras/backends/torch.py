@@ -5,14 +5,14 @@ Room: capture, Keras. Offers what :class:`~limelight.capture.keras.backends.back
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limelight.capture.keras.backends.backend import Backend, Passage, Scope
+from limelight.capture.keras.backends.backend import Backend, Passage, Scope, Tap
 from limelight.capture.keras.backends.kernels import attention
 from limelight.capture.keras.backends.torch_flow import followed
 from limelight.capture.keras.trace import Call, Softmax, Trace
@@ -128,6 +128,11 @@ class Torch(Backend):
                     buffer.copy_(value)
             for module, training in modules:
                 module.training = training
+
+    def tap(self, variables: Sequence[Any]) -> Tap:
+        from limelight.capture.keras.backends.torch_tap import TorchTap
+
+        return TorchTap()
 
     def uncompiled(self) -> AbstractContextManager[None]:
         return nullcontext()  # Keras compiles nothing for torch

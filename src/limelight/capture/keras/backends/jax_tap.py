@@ -1,0 +1,49 @@
+"""Keeps values from within a training step that JAX compiles.
+
+Room: capture, Keras. Comes in: tracers. Goes out: arrays, which compiled code hands to a function
+of ours at due steps only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from limelight.capture.keras.backends.backend import Taken, Tap
+
+
+class JaxTap(Tap):
+    """Is called back by compiled code."""
+
+    def __init__(self) -> None:
+        self._taken: Taken | None = None
+
+    def hold(self, due: Any, done: Any, kept: Sequence[tuple[int, Any, Any]]) -> None:
+        """As :class:`Tap` says."""
+        import jax
+        import jax.numpy as jnp
+
+        numbers = [number for number, *_ in kept]
+        before = [variable.value for _, variable, _ in kept]
+        gradients = [gradient for *_, gradient in kept]
+
+        def keep(operands: Any) -> None:
+            jax.debug.callback(store, *operands)
+
+        def store(done: Any, gradients: Any, before: Any) -> None:
+            copies = [[np.array(part) for part in parts] for parts in (gradients, before)]
+            by_number = (dict(zip(numbers, parts, strict=True)) for parts in copies)
+            self._taken = Taken(int(done), *by_number)
+
+        operands = (jnp.asarray(done), gradients, before)
+        jax.lax.cond(jnp.asarray(due), keep, lambda _: None, operands)
+
+    def taken(self) -> Taken | None:
+        """As :class:`Tap` says."""
+        import jax
+
+        jax.effects_barrier()
+        taken, self._taken = self._taken, None
+        return taken

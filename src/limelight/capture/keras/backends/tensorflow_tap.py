@@ -1,0 +1,67 @@
+"""Keeps values from within a training step that TensorFlow makes or compiles.
+
+Room: capture, Keras. Comes in: tensors of a graph. Goes out: arrays. A compiled graph calls no
+Python, so values go into variables of ours, which are assigned at due steps only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from limelight.capture.keras.backends.backend import Taken, Tap
+from limelight.errors import UnsupportedModelError
+
+
+class TensorFlowTap(Tap):
+    """Has a variable for each gradient and each value before a step.
+
+    Parameters
+    ----------
+    variables : sequence of keras.Variable
+    """
+
+    def __init__(self, variables: Sequence[Any]) -> None:
+        import tensorflow as tf
+
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            raise UnsupportedModelError(
+                "Got a model that several devices train, each with gradients of its own.",
+                "Wanted gradients of one device.",
+                "Record parameters only, or train on one device.",
+            )
+        self._gradients, self._before = (
+            [tf.Variable(tf.zeros(v.shape, v.dtype), trainable=False) for v in variables]
+            for _ in range(2)
+        )
+        self._done = tf.Variable(-1, trainable=False, dtype="int64")
+        self._held: set[int] = set()
+
+    def hold(self, due: Any, done: Any, kept: Sequence[tuple[int, Any, Any]]) -> None:
+        """As :class:`Tap` says."""
+        import tensorflow as tf
+
+        self._held.update(number for number, *_ in kept)
+
+        def keep() -> Any:
+            for number, variable, gradient in kept:
+                self._before[number].assign(variable.value)
+                self._gradients[number].assign(tf.cast(gradient, variable.dtype))
+            self._done.assign(tf.cast(done, "int64"))
+            return tf.constant(0)
+
+        tf.cond(tf.cast(due, "bool"), keep, lambda: tf.constant(0))
+
+    def taken(self) -> Taken | None:
+        """As :class:`Tap` says."""
+        done = int(self._done.numpy())
+        if done < 0:
+            return None
+        self._done.assign(-1)
+        gradients, before = (
+            {number: np.asarray(variables[number].numpy()) for number in self._held}
+            for variables in (self._gradients, self._before)
+        )
+        return Taken(done, gradients, before)

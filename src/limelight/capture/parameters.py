@@ -14,6 +14,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from limelight.capture.adapter import Parameter, adapter_for
+from limelight.capture.low_rank import products
+from limelight.capture.tensors import Tensor, table
+from limelight.distribution import Distribution, distribution
+from limelight.distribution.spectrum import spectrum
 from limelight.histogram import BINS, NEAR_ZERO, Statistics, statistics
 
 _NUMBERS = ("low", "high", "mean", "std", "min", "max", "norm", "near_zero", "nonfinite")
@@ -30,14 +34,12 @@ def parameters(model: Any) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Dims ``parameter`` and ``bin``. ``count`` [parameter, bin] int64 is exactly
-        ``np.histogram(finite values, bins)`` with edges ``linspace(low, high, bins + 1)``. Over the
-        finite values, float64 [parameter]: ``low``, ``high``, ``mean``, ``std``, ``min``, ``max``,
-        ``norm`` (Euclidean), ``near_zero`` (share with ``|w| <= 0.001 std``, exact zeros included)
-        and ``nonfinite`` (how many are NaN or infinite). Coords: ``parameter`` (a name that stays
+        As :func:`limelight.capture.tensors.table` lays it out: ``count`` [parameter, bin] on bins
+        that are the same for all, and numbers [parameter]. Coords: ``parameter`` (a name that stays
         the same from run to run), ``module`` (path of its layer), ``size``, ``shape``,
         ``trainable`` (False: frozen) and ``note`` (what the numbers are of, such as the modulus of
-        complex values, or why there are none; else ``""``).
+        complex values, or why there are none; else ``""``). What an adapter of low rank adds to a
+        matrix, ``B·A``, is one more.
 
     Raises
     ------
@@ -58,17 +60,12 @@ def parameters(model: Any) -> xr.Dataset:
         known = _frozen.setdefault(model, {})
     except TypeError:  # a model of another package that nothing can refer to weakly
         known = {}
-    return summarise(named, known=known)
+    return summed_up(named, known)
 
 
-#: What large frozen parameters were summed up to, by model and name, with the mark they had.
-_frozen: WeakKeyDictionary[Any, dict[str, tuple[Any, Statistics]]] = WeakKeyDictionary()
-
-
-def summarise(
+def summed_up(
     named: Mapping[str, NDArray[Any] | Parameter],
-    bins: int = BINS,
-    known: dict[str, tuple[Any, Statistics]] | None = None,
+    known: dict[str, tuple[Any, Distribution]] | None = None,
 ) -> xr.Dataset:
     """Sum up named arrays; :func:`parameters` describes the result.
 
@@ -76,23 +73,114 @@ def summarise(
     ----------
     named : mapping of str to array or Parameter
         Name to values; a plain array is trainable.
-    bins : int
-        Of each histogram.
     known : dict, optional
         What parameters that have a mark were summed up to before; filled.
 
     Returns
     -------
     Dataset
+
+    Examples
+    --------
+    >>> float(summed_up({"gain": np.array([2.0, 4.0])})["mean"][0])
+    3.0
     """
-    described = [
-        item if isinstance(item, Parameter) else Parameter(np.shape(item), item)
-        for item in named.values()
-    ]
     before = {} if known is None else known
-    summaries = [
-        _summary(name, item, bins, before) for name, item in zip(named, described, strict=True)
-    ]
+    described = {name: _parameter(item) for name, item in named.items()}
+    tensors = {name: _tensor(name, item, before) for name, item in described.items()}
+    for name, (values, trains) in products(described).items():
+        if name not in tensors:
+            note = "what an adapter of low rank adds, without its factor"
+            tensors[name] = Tensor(distribution(values), values.shape, trains, note)
+    return table(tensors)
+
+
+def _parameter(item: NDArray[Any] | Parameter) -> Parameter:
+    return item if isinstance(item, Parameter) else Parameter(np.shape(item), item)
+
+
+def _tensor(name: str, item: Parameter, known: dict[str, tuple[Any, Distribution]]) -> Tensor:
+    """Sum up values; of complex ones their modulus, and none where there are none."""
+    mark, values = item.mark, None
+    if mark is None or name not in known or known[name][0] != mark:
+        values = item.values() if callable(item.values) else item.values
+        if values is None:
+            values = np.zeros(0, np.float32)
+        summary = distribution(np.abs(values) if np.iscomplexobj(values) else values)
+        if mark is not None:
+            known[name] = (mark, summary)
+    else:
+        summary = known[name][1]
+    dtype = item.dtype or (str(values.dtype) if values is not None else "")
+    return Tensor(summary, item.shape, item.trainable, _note(item), dtype)
+
+
+def spectra_of(model: Any) -> xr.Dataset:
+    """Return the singular values of a model's matrices, and what they say.
+
+    Parameters
+    ----------
+    model : keras.Model or torch.nn.Module
+
+    Returns
+    -------
+    Dataset
+        As :func:`limelight.capture.tensors.table` lays it out, of the singular values of each
+        parameter that is a matrix; beside its numbers ``spectral_norm``, ``stable_rank``,
+        ``alpha``, ``alpha_error``, ``fit_distance`` and ``tail``, of
+        :class:`limelight.distribution.spectrum.Spectrum`.
+
+    Examples
+    --------
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    >>> spectra_of(model)["parameter"].values.tolist()
+    ['dense/kernel']
+    """
+    adapter = adapter_for(model)
+    tensors = {}
+    for name, values in adapter.named_parameters(model).items():
+        known = None if np.iscomplexobj(values) else spectrum(values)
+        if known is not None:
+            numbers = {column: float(getattr(known, attribute)) for column, attribute in
+                       _SPECTRAL.items()}  # fmt: skip
+            found = known.values.astype(np.float32)
+            tensors[name] = Tensor(distribution(found), found.shape, numbers=numbers)
+    return table(tensors, tuple(_SPECTRAL))
+
+
+_SPECTRAL = {
+    "spectral_norm": "norm", "stable_rank": "stable_rank", "alpha": "alpha",
+    "alpha_error": "alpha_error", "fit_distance": "fit_distance", "tail": "tail",
+}  # fmt: skip
+
+
+#: What large frozen parameters were summed up to, by model and name, with the mark they had.
+_frozen: WeakKeyDictionary[Any, dict[str, tuple[Any, Distribution]]] = WeakKeyDictionary()
+
+
+def summarise(
+    named: Mapping[str, NDArray[Any] | Parameter],
+    bins: int = BINS,
+) -> xr.Dataset:
+    """Sum up named arrays on evenly spaced bins, as recordings of before have them.
+
+    Parameters
+    ----------
+    named : mapping of str to array or Parameter
+        Name to values; a plain array is trainable.
+    bins : int
+        Of each histogram.
+
+    Returns
+    -------
+    Dataset
+        ``count`` [parameter, bin] int64 is exactly ``np.histogram(finite values, bins)`` with edges
+        ``linspace(low, high, bins + 1)``; numbers are those of
+        :class:`limelight.histogram.Statistics`.
+    """
+    described = [_parameter(item) for item in named.values()]
+    summaries = [_summary(item, bins) for item in described]
     shapes = [parameter.shape for parameter in described]
     names = list(named)
     variables: dict[str, Any] = {"count": (("parameter", "bin"), _counts(summaries, bins))}
@@ -144,20 +232,12 @@ def unread(numbers: xr.Dataset) -> str:
     return f"limelight lists {listed} without numbers: it {note.rstrip('.')}."
 
 
-def _summary(
-    name: str, parameter: Parameter, bins: int, known: dict[str, tuple[Any, Statistics]]
-) -> Statistics:
+def _summary(parameter: Parameter, bins: int) -> Statistics:
     """Sum up values; of complex ones their modulus, and none where there are none."""
-    mark = None if parameter.mark is None else (*parameter.mark, bins)
-    if mark is not None and name in known and known[name][0] == mark:
-        return known[name][1]
     values = parameter.values() if callable(parameter.values) else parameter.values
     if values is None:
         values = np.zeros(0, np.float32)
-    summary = statistics(np.abs(values) if np.iscomplexobj(values) else values, bins)
-    if mark is not None:
-        known[name] = (mark, summary)
-    return summary
+    return statistics(np.abs(values) if np.iscomplexobj(values) else values, bins)
 
 
 def _note(parameter: Parameter) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from limelight.capture.gating.gates import Gates
     from limelight.capture.probe import Probe
     from limelight.capture.recognition import Softmax
+    from limelight.capture.watching import Schedule, Training
 
 
 def matches(model: Any) -> bool:
@@ -58,6 +59,20 @@ def every_parameter(model: Any) -> dict[str, Parameter]:
     from limelight.capture.torch import parameters
 
     return parameters.every_parameter(model)
+
+
+def training(model: Any, schedule: Schedule, *, gradients: bool, updates: bool) -> Training:
+    """See a model's optimizer steps, as they are made, until it is closed."""
+    from limelight.capture.torch.optimizing import Watch
+
+    return Watch(model, schedule, gradients=gradients, updates=updates)
+
+
+def activations(model: Any, probe: Probe) -> xr.Dataset:
+    """Run a model once on a probe, and sum up what its activation and normalisation layers give."""
+    from limelight.capture.torch.activating import activations
+
+    return activations(model, probe)
 
 
 def gate(model: Any, gates: Gates) -> AbstractContextManager[None]:

@@ -20,6 +20,8 @@ import xarray as xr
 from limelight.analyses.blockwise.blas import one_thread_each
 from limelight.capture import Probe, capture, parameters
 from limelight.capture.parameters import unread
+from limelight.capture.wanted import Wanted, watched
+from limelight.capture.watching import Schedule, Training
 from limelight.divided import undisturbed
 from limelight.errors import (
     LimelightError,
@@ -65,11 +67,26 @@ class Recorder:
     sites : str or sequence of str, optional
         Names of the sites to record, ``*`` matches anything, such as ``encoder/layer/11/*``; all
         if not given. What one step costs is told once, after the first.
+    tensors : str or sequence of str, optional
+        Names of the parameters, gradients and so on to record, ``*`` matches anything; all if not
+        given.
+    gradients, updates : bool
+        Also record the gradients that the optimizer gets, and the change its step makes, of the
+        step before each record. They are seen in the training step itself; nothing is computed for
+        them. What is known of it before the first call of :meth:`record` is not seen.
+    activations : bool
+        Also record what activation and normalisation layers give for the probe.
+    spectra : int, optional
+        Also record the singular values of matrices, at each so many-th record: dear.
+    every : int, optional
+        If given, :meth:`record` may be called at each step and records each so many-th one; then
+        gradients are looked at in these only. Else each step's are, since nobody knows which will
+        be recorded.
 
     Raises
     ------
     LimelightError
-        If ``processes`` or ``precision`` is unknown, or ``sites`` are no names.
+        If ``processes`` or ``precision`` is unknown, or ``sites`` or ``tensors`` are no names.
     ProbeError
         If ``probe`` is no good in itself.
 
@@ -104,7 +121,19 @@ class Recorder:
         parameters: bool = True,
         processes: Processes = "first",
         sites: Sequence[str] | str | None = None,
+        tensors: Sequence[str] | str | None = None,
+        gradients: bool = False,
+        updates: bool = False,
+        activations: bool = False,
+        spectra: int | None = None,
+        every: int | None = None,
     ) -> None:
+        self._wanted = Wanted(tensors, gradients, updates, activations, spectra)
+        self.schedule = Schedule(every)
+        self._every = every
+        self._last: int | None = None
+        self._training: Training | None = None
+        self._records = 0
         recorded = folder(log_dir, processes)  # None: another process records
         self._log_dir = log_folder(log_dir) if recorded is None else recorded
         self._model = model
@@ -157,6 +186,10 @@ class Recorder:
         if (begun := self._begun(step, epoch)) is None:
             return False
         made = begun
+        self.schedule.done = made.number
+        if self._every is not None and not self._is_due(made.number):
+            return False
+        self._last = made.number
         self._first.begin()
         if self._attention:
             attended = self._once_built(lambda: self._attend(made), "attention")
@@ -166,7 +199,8 @@ class Recorder:
             numbers = self._once_built(self._summed_up, "parameters")
             self._parameters = numbers is not None or self._unbuilt is not None
             made = replace(made, parameters=numbers)
-        if made.tree is None and made.parameters is None:
+        made = replace(made, tensors=self._more())
+        if made.tree is None and not made.tables:
             return False
         writer = self._writer
 
@@ -189,6 +223,9 @@ class Recorder:
             never, self._unbuilt = self._unbuilt, None
             warnings.warn(LimelightWarning(self._excuse("anything", never)), stacklevel=2)
         self._writer = None
+        if self._training is not None:
+            self._tried(self._training.close, "gradients")
+            self._training = None
         if self._release is not None:
             self._tried(self._release, "anything")
 
@@ -236,12 +273,36 @@ class Recorder:
 
     def _summed_up(self) -> xr.Dataset:
         """Sum up the parameters, and tell once of those that have no values here."""
-        numbers = parameters(self._model)
+        numbers = self._wanted.chosen("parameter", parameters(self._model))
         absent = unread(numbers)
         if absent and not self._noted:
             self._noted = True
             warnings.warn(LimelightWarning(absent), stacklevel=5)
         return numbers
+
+    def _is_due(self, step: int) -> bool:
+        """Say whether a step is recorded, where only each so many-th one is."""
+        every = self._every or 1
+        return self._last is None or step // every > self._last // every
+
+    def _more(self) -> dict[str, xr.Dataset]:
+        """Return what else is recorded of tensors, and see to the steps that come."""
+        wanted, tables = self._wanted, dict[str, xr.Dataset]()
+        if self._training is not None:
+            tables |= self._tried(self._training.tables, "gradients") or {}
+        elif wanted.training:
+            wanted.training = False  # tried once
+            self._training = self._tried(
+                lambda: watched(self._model, self.schedule, wanted), "gradients"
+            )
+        for kind, act in wanted.looks(self._model, self._probe, self._records):
+            numbers = self._tried(act, f"{kind}s")
+            if numbers is None:
+                wanted.drop(kind)
+            else:
+                tables[kind] = numbers
+        self._records += 1
+        return {kind: wanted.chosen(kind, values) for kind, values in tables.items()}
 
     def _once_built(self, act: Callable[[], Result], what: str) -> Result | None:
         """Do something that may fail; a model without parameters as yet is asked again later."""

@@ -40,6 +40,15 @@ class KerasCallback(InNet, keras.callbacks.Callback):  # type: ignore[misc]  # K
         its own, ``rank-1`` and so on below ``log_dir``.
     sites : str or sequence of str, optional
         Names of the sites to record, ``*`` matches anything; all if not given.
+    tensors : str or sequence of str, optional
+        Names of the parameters, gradients and updates to record; all if not given.
+    gradients, updates : bool
+        Also record gradients as the optimizer gets them, and the change its step makes, at the
+        recorded steps; seen in the training step itself.
+    activations : bool
+        Also record what activation and normalisation layers give for the probe.
+    spectra : int, optional
+        Also record singular values of matrices, at each so many-th record.
 
     Raises
     ------
@@ -69,6 +78,11 @@ class KerasCallback(InNet, keras.callbacks.Callback):  # type: ignore[misc]  # K
         precision: Literal["float16", "compact"] = "float16",
         processes: Literal["first", "all"] = "first",
         sites: Sequence[str] | str | None = None,
+        tensors: Sequence[str] | str | None = None,
+        gradients: bool = False,
+        updates: bool = False,
+        activations: bool = False,
+        spectra: int | None = None,
     ) -> None:
         super().__init__()
         self._pace = Pace(
@@ -78,6 +92,13 @@ class KerasCallback(InNet, keras.callbacks.Callback):  # type: ignore[misc]  # K
             precision=precision,
             processes=processes,
             sites=sites,
+            tensors={
+                "tensors": tensors,
+                "gradients": gradients,
+                "updates": updates,
+                "activations": activations,
+                "spectra": spectra,
+            },
             name="KerasCallback",
         )
         self._begun = False
@@ -100,7 +121,8 @@ class KerasCallback(InNet, keras.callbacks.Callback):  # type: ignore[misc]  # K
         step = self._step()
         resumed = not self._begun and step != 0
         self._begun = self._new_fit = True
-        self._pace.begin(self.model, step, None if resumed else self._epochs_done)
+        steps = (self.params or {}).get("steps")
+        self._pace.begin(self.model, step, None if resumed else self._epochs_done, steps)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Note which epoch it is.

@@ -58,6 +58,15 @@ class LightningCallback(InNet, *_bases()):  # type: ignore[misc]  # known when i
         its own, ``rank-1`` and so on below ``log_dir``.
     sites : str or sequence of str, optional
         Names of the sites to record, ``*`` matches anything; all if not given.
+    tensors : str or sequence of str, optional
+        Names of the parameters, gradients and updates to record; all if not given.
+    gradients, updates : bool
+        Also record gradients as the optimizer gets them, and the change its step makes, at the
+        recorded steps; seen in the training step itself.
+    activations : bool
+        Also record what activation and normalisation layers give for the probe.
+    spectra : int, optional
+        Also record singular values of matrices, at each so many-th record.
     model : str, optional
         What to watch within the LightningModule, such as ``"net.encoder"``; all of it if not given.
 
@@ -87,6 +96,11 @@ class LightningCallback(InNet, *_bases()):  # type: ignore[misc]  # known when i
         precision: Literal["float16", "compact"] = "float16",
         processes: Literal["first", "all"] = "first",
         sites: Sequence[str] | str | None = None,
+        tensors: Sequence[str] | str | None = None,
+        gradients: bool = False,
+        updates: bool = False,
+        activations: bool = False,
+        spectra: int | None = None,
         model: str | None = None,
     ) -> None:
         super().__init__()
@@ -97,6 +111,13 @@ class LightningCallback(InNet, *_bases()):  # type: ignore[misc]  # known when i
             precision=precision,
             processes=processes,
             sites=sites,
+            tensors={
+                "tensors": tensors,
+                "gradients": gradients,
+                "updates": updates,
+                "activations": activations,
+                "spectra": spectra,
+            },
             name="LightningCallback",
         )
         self._path = model
@@ -111,7 +132,9 @@ class LightningCallback(InNet, *_bases()):  # type: ignore[misc]  # known when i
         pl_module : LightningModule
         """
         self._epoch = float(trainer.current_epoch)
-        self._pace.begin(_watched(pl_module, self._path), int(trainer.global_step), self._epoch)
+        self._pace.begin(
+            _watched(pl_module, self._path), int(trainer.global_step), self._epoch, _steps(trainer)
+        )
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -154,6 +177,14 @@ class LightningCallback(InNet, *_bases()):  # type: ignore[misc]  # known when i
         """
         self._pace.record(int(trainer.global_step), self._epoch)
         self._pace.close()
+
+
+def _steps(trainer: Any) -> int | None:
+    """Return how many optimizer steps an epoch has, if that is known."""
+    batches = float(trainer.num_training_batches)
+    if not math.isfinite(batches) or batches < 1:
+        return None
+    return -(-int(batches) // int(getattr(trainer, "accumulate_grad_batches", 1) or 1))
 
 
 def _watched(module: Any, path: str | None) -> Any:

@@ -7,12 +7,13 @@ Room: apps. Comes in: what a framework tells its callbacks, as plain numbers. Go
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from os import PathLike
 from typing import Any, Final, Literal
 
 from limelight.capture import Probe
+from limelight.capture.wanted import Wanted
 from limelight.errors import LimelightError, LimelightWarning
 from limelight.log_folder import log_folder
 from limelight.processes import Processes, folder
@@ -22,6 +23,7 @@ from limelight.store.format.precision import Form
 from limelight.store.format.precision import precision as form_of
 
 Every = Literal["epoch"] | int
+Tensors = Mapping[str, Any]
 
 
 class _Omitted:
@@ -42,6 +44,9 @@ class Pace:
     every : ``"epoch"`` or int
     precision, processes, sites : str
         As in :class:`~limelight.record.Recorder`.
+    tensors : mapping, optional
+        What else is recorded of tensors, by the names of :class:`~limelight.record.Recorder`'s
+        arguments.
     name : str
         Of the callback, for its messages.
 
@@ -62,6 +67,7 @@ class Pace:
         precision: Form,
         processes: Processes,
         sites: Sequence[str] | str | None = None,
+        tensors: Tensors | None = None,
         name: str,
     ) -> None:
         if every != "epoch" and not (_is_whole(every) and every >= 1):
@@ -89,10 +95,12 @@ class Pace:
         self._precision = precision
         self._processes = processes
         self._sites = patterns(sites)
+        self._tensors = dict(tensors or {})
+        Wanted(**self._tensors)  # raises if it makes no sense
         self._recorder: Recorder | None = None
         self._last: int | None = None  # newest recorded step
 
-    def begin(self, model: Any, step: int, epoch: float | None) -> None:
+    def begin(self, model: Any, step: int, epoch: float | None, steps: int | None = None) -> None:
         """Record the model before its first step, unless it ended with that step last time.
 
         Parameters
@@ -103,6 +111,8 @@ class Pace:
             Optimizer steps done; more than 0 where training goes on from a checkpoint.
         epoch : float or None
             Epochs done, if known.
+        steps : int, optional
+            Of an epoch, if known: which gradients to look at.
         """
         self.close()
         self._recorder = Recorder(
@@ -112,7 +122,13 @@ class Pace:
             precision=self._precision,
             processes=self._processes,
             sites=self._sites,
+            **self._tensors,
         )
+        schedule = self._recorder.schedule
+        if self._every == "epoch":
+            schedule.every, schedule.anchor = steps, step
+        else:
+            schedule.every = int(self._every)
         self.record(step, epoch)
 
     def after_step(self, step: int, epoch: float | None) -> None:
@@ -123,6 +139,8 @@ class Pace:
         step : int
         epoch : float or None
         """
+        if self._recorder is not None:
+            self._recorder.schedule.done = step
         if self._every == "epoch":
             return
         every = int(self._every)

@@ -41,6 +41,15 @@ class TrainerCallback(InNet, transformers.TrainerCallback):  # type: ignore[misc
         its own, ``rank-1`` and so on below ``log_dir``.
     sites : str or sequence of str, optional
         Names of the sites to record, ``*`` matches anything; all if not given.
+    tensors : str or sequence of str, optional
+        Names of the parameters, gradients and updates to record; all if not given.
+    gradients, updates : bool
+        Also record gradients as the optimizer gets them, and the change its step makes, at the
+        recorded steps; seen in the training step itself.
+    activations : bool
+        Also record what activation and normalisation layers give for the probe.
+    spectra : int, optional
+        Also record singular values of matrices, at each so many-th record.
 
     Raises
     ------
@@ -67,6 +76,11 @@ class TrainerCallback(InNet, transformers.TrainerCallback):  # type: ignore[misc
         precision: Literal["float16", "compact"] = "float16",
         processes: Literal["first", "all"] = "first",
         sites: Sequence[str] | str | None = None,
+        tensors: Sequence[str] | str | None = None,
+        gradients: bool = False,
+        updates: bool = False,
+        activations: bool = False,
+        spectra: int | None = None,
     ) -> None:
         self._pace = Pace(
             log_dir,
@@ -75,6 +89,13 @@ class TrainerCallback(InNet, transformers.TrainerCallback):  # type: ignore[misc
             precision=precision,
             processes=processes,
             sites=sites,
+            tensors={
+                "tensors": tensors,
+                "gradients": gradients,
+                "updates": updates,
+                "activations": activations,
+                "spectra": spectra,
+            },
             name="TrainerCallback",
         )
 
@@ -88,7 +109,9 @@ class TrainerCallback(InNet, transformers.TrainerCallback):  # type: ignore[misc
         **kwargs : object
             Among them ``model``.
         """
-        self._pace.begin(kwargs["model"], int(state.global_step), float(state.epoch or 0))
+        steps = _steps(args, kwargs.get("train_dataloader"))
+        epoch = float(state.epoch or 0)
+        self._pace.begin(kwargs["model"], int(state.global_step), epoch, steps)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Record after so many optimizer steps, if so asked.
@@ -144,3 +167,11 @@ class TrainerCallback(InNet, transformers.TrainerCallback):  # type: ignore[misc
         if not args.load_best_model_at_end:  # else these are the parameters of an earlier step
             self._pace.record(int(state.global_step), state.epoch)
         self._pace.close()
+
+
+def _steps(args: Any, loader: Any) -> int | None:
+    """Return how many optimizer steps an epoch has, if that is known."""
+    try:
+        return max(-(-len(loader) // int(args.gradient_accumulation_steps)), 1)
+    except (TypeError, NotImplementedError, AttributeError):
+        return None

@@ -187,8 +187,8 @@ def test_a_large_frozen_parameter_is_summed_up_anew_only_when_it_changes(
     change, dtype, monkeypatch
 ):
     module = importlib.import_module("limelight.capture.parameters")
-    real, summed = module.statistics, []
-    monkeypatch.setattr(module, "statistics", lambda *a: summed.append(a[0].size) or real(*a))
+    real, summed = module.distribution, []
+    monkeypatch.setattr(module, "distribution", lambda *a: summed.append(a[0].size) or real(*a))
     model = nn.Linear(300, 300, bias=False, dtype=dtype).requires_grad_(False)
     for _ in range(3):
         first = module.parameters(model)

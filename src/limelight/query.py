@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from limelight.errors import QueryError
 
-What = Literal["run", "grid", "map", "measures", "parameters", "summary"]
+What = Literal["run", "grid", "map", "measures", "parameters", "summary", "tensors", "histograms"]
 Reduce = Literal["max", "mean"]
 
 _WHAT: tuple[str, ...] = get_args(What)
@@ -28,7 +28,9 @@ class Query:
     what : str
         ``run``: steps, sites, examples, parameters. ``grid``: a small picture and the measures of
         every head. ``map``: one head in full. ``measures``: one site's measures over steps.
-        ``parameters``: histograms over steps. ``summary``: all parameters at one step.
+        ``parameters``: histograms over steps. ``summary``: all parameters at one step. ``tensors``:
+        numbers of all tensors of a kind over steps. ``histograms``: of some of them, on bins that
+        are the same for all.
     run : str
         Name of the run as TensorBoard lists it.
     step : int
@@ -40,7 +42,11 @@ class Query:
     head : int or None
         Index of the head.
     parameter : tuple of str
-        Names of parameters, for ``parameters``; empty means all.
+        Names of parameters, for ``parameters``, or of other tensors; empty means all. Of tensors,
+        ``*`` matches anything.
+    kind : str
+        Of which tensors: ``parameter``, ``gradient``, ``update``, ``activation``, ``spectrum``,
+        ``training``.
     reduce : str
         How a zoomed-out cell sums up what it covers: ``max`` or ``mean``.
     steps : int
@@ -67,6 +73,7 @@ class Query:
     site: str | None = None
     head: int | None = None
     parameter: tuple[str, ...] = ()
+    kind: str = "parameter"
     reduce: Reduce = "max"
     steps: int = 60
     rows: tuple[int, int] | None = None

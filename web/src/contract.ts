@@ -3,7 +3,7 @@
 /** Version of the data model; an answer of a newer one is refused. */
 export const SCHEMA_VERSION = 1;
 
-export type What = "run" | "grid" | "map" | "measures" | "parameters" | "summary";
+export type What = "run" | "grid" | "map" | "measures" | "parameters" | "summary" | "tensors" | "histograms";
 
 export type Reduce = "max" | "mean";
 
@@ -22,6 +22,7 @@ export interface Query {
   site?: string | null;
   head?: number | null;
   parameter?: readonly string[];
+  kind?: string;
   reduce?: Reduce;
   steps?: number;
   rows?: readonly [number, number] | null;
@@ -37,6 +38,7 @@ export const QUERY_DEFAULTS = {
   site: null,
   head: null,
   parameter: [],
+  kind: "parameter",
   reduce: "max",
   steps: 60,
   rows: null,

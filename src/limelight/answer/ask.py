@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from limelight.answer import attention, maps, overview, parameters
+from limelight.answer import attention, maps, overview, parameters, tensors
 from limelight.answer.facts import run_facts
 from limelight.query import Query
 from limelight.store import Run
@@ -22,6 +22,8 @@ _ANSWERS = {
     "measures": attention.measures,
     "parameters": parameters.parameters,
     "summary": parameters.summary,
+    "tensors": tensors.numbers,
+    "histograms": tensors.histograms,
 }
 
 
@@ -60,6 +62,11 @@ def answer(run: Run, query: Query) -> xr.Dataset:
             Histograms [step, parameter, bin] and statistics [step, parameter].
         ``summary``
             Statistics of all parameters [parameter] at one step, and at the first as ``_first``.
+        ``tensors``
+            Numbers of tensors of a kind [step, parameter].
+        ``histograms``
+            ``count`` [step, parameter, bin] of some of them between ``left`` and ``right`` [bin],
+            which are the same for all, and their numbers.
 
     Raises
     ------

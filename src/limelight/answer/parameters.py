@@ -104,7 +104,7 @@ def evenly(recorded: xr.Dataset, bins: int = BINS) -> xr.Dataset:
     recorded = _ranged(recorded)
     if "left" not in recorded.coords:
         return recorded
-    kept = np.searchsorted(edges(), recorded["left"].values)
+    numbers = np.searchsorted(edges(), recorded["left"].values)
     counts = recorded["count"].transpose("step", "parameter", "bin").values
     ranges = [recorded[name].transpose("step", "parameter").values for name in ("low", "high")]
     even = np.zeros((*counts.shape[:2], bins), np.int64)
@@ -112,7 +112,7 @@ def evenly(recorded: xr.Dataset, bins: int = BINS) -> xr.Dataset:
         if counts[at].any():
             onto = np.linspace(ranges[0][at], ranges[1][at], bins + 1)
             whole = np.zeros(BITS, np.int64)
-            whole[kept] = counts[at]
+            whole[numbers] = counts[at]
             even[at] = counting.spread(whole, onto)
     recorded = recorded.drop_vars(["count", "left", "right"])
     return recorded.assign(count=(("step", "parameter", "bin"), even))

@@ -37,8 +37,8 @@ def products(named: Mapping[str, Parameter]) -> dict[str, tuple[NDArray[Any], bo
     Examples
     --------
     >>> pair = {"q/lora_A/weight": np.ones((2, 3)), "q/lora_B/weight": np.ones((4, 2))}
-    >>> found = products({n: Parameter(v.shape, v) for n, v in pair.items()})
-    >>> [(name, values.shape) for name, (values, _) in found.items()]
+    >>> made = products({n: Parameter(v.shape, v) for n, v in pair.items()})
+    >>> [(name, values.shape) for name, (values, _) in made.items()]
     [('q/lora_BA', (4, 3))]
     """
     made = {}

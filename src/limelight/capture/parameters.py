@@ -144,8 +144,8 @@ def spectra_of(model: Any) -> xr.Dataset:
         if known is not None:
             numbers = {column: float(getattr(known, attribute)) for column, attribute in
                        _SPECTRAL.items()}  # fmt: skip
-            found = known.values.astype(np.float32)
-            tensors[name] = Tensor(distribution(found), found.shape, numbers=numbers)
+            singular = known.values.astype(np.float32)
+            tensors[name] = Tensor(distribution(singular), singular.shape, numbers=numbers)
     return table(tensors, tuple(_SPECTRAL))
 
 

@@ -111,8 +111,8 @@ class Wanted:
         if self._patterns is None or kind in (TRAINING, ACTIVATION):
             return values
         names = values["parameter"].values.tolist()
-        kept = set(selected(names, self._patterns, "tensors"))
-        return values.isel(parameter=np.array([name in kept for name in names], bool))
+        chosen = set(selected(names, self._patterns, "tensors"))
+        return values.isel(parameter=np.array([name in chosen for name in names], bool))
 
 
 def watched(model: Any, schedule: Schedule, wanted: Wanted) -> Training:

@@ -104,7 +104,7 @@ def _summed_plainly(values: Any, begin: Any, end: Any, sums: Any) -> None:
 def _walk_plainly(values: Any, bits: Any, counts: Any, sums: Any) -> None:
     """Go over all blocks."""
     sums[LEAST], sums[MOST] = np.inf, -np.inf
-    kept = np.empty(_BLOCK, np.float32)
+    finite = np.empty(_BLOCK, np.float32)
     begun = False
     for begin in range(0, len(values), _BLOCK):
         end = min(begin + _BLOCK, len(values))
@@ -127,13 +127,13 @@ def _walk_plainly(values: Any, bits: Any, counts: Any, sums: Any) -> None:
             elif np.isinf(value):
                 sums[INFINITE] += 1
             else:
-                kept[count] = value
+                finite[count] = value
                 count += 1
         if count:
             if not begun:
-                sums[ORIGIN] = kept[0]
+                sums[ORIGIN] = finite[0]
                 begun = True
-            _summed(kept, 0, count, sums)
+            _summed(finite, 0, count, sums)
 
 
 _counted = numba.njit(nogil=True)(_counted_plainly)

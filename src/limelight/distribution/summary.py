@@ -207,8 +207,8 @@ def _pair(a: Distribution, b: Distribution) -> Distribution:
     }
     na, nb = a.size, b.size
     if not na or not nb:
-        kept = a if na else b
-        return replace(kept, **apart)
+        filled = a if na else b
+        return replace(filled, **apart)
     unit = max(a.unit, b.unit)
     a, b = _in_units(a, unit), _in_units(b, unit)
     n, d = na + nb, b.mean / unit - a.mean / unit

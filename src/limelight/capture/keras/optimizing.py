@@ -137,7 +137,7 @@ class Watch:
     def _keep(self, variables: list[Any], gradients: list[Any]) -> None:
         if len(variables) != len(gradients):
             return
-        kept = [
+        entries = [
             (self._numbers[id(variable)], variable, gradient)
             for variable, gradient in zip(variables, gradients, strict=True)
             if id(variable) in self._numbers and gradient is not None
@@ -146,7 +146,7 @@ class Watch:
         done = getattr(iterations, "value", iterations) + 1
         whole = self._optimizer.gradient_accumulation_steps or 1
         due = (done % whole == 0) & self._schedule.due(done)
-        self._tap.hold(due, done, kept)
+        self._tap.hold(due, done, entries)
 
 
 def _innermost(optimizer: Any) -> Any:

@@ -114,9 +114,9 @@ class Watch:
             if seen.before is not None and scale is not None:
                 seen.before /= float(scale)
         if self._updates:
-            kept = {name: values_of(parameter)[0] for name, parameter in mine}
+            copies = {name: values_of(parameter)[0] for name, parameter in mine}
             self._before[id(optimizer)] = {
-                name: values.copy() for name, values in kept.items() if values is not None
+                name: values.copy() for name, values in copies.items() if values is not None
             }
 
     def _end(self, optimizer: Any) -> None:
@@ -158,8 +158,8 @@ class Watch:
         """Note that gradients were clipped, or would have been, had they been larger."""
         if self._failed:
             return
-        own = {id(parameter) for parameter in self._model.parameters()}
-        if any(id(parameter) in own for parameter in parameters):
+        mine = {id(parameter) for parameter in self._model.parameters()}
+        if any(id(parameter) in mine for parameter in parameters):
             self._norms.append(norm.detach())
             self._clipped.append(norm.detach() > most)
 
@@ -199,9 +199,9 @@ def _summed(gradient: Any, scale: Any) -> Tensor:
 
 def _moments(state: Any) -> dict[str, float]:
     """Return norms of what Adam and its relatives keep of a parameter."""
-    kept = {"moment1_norm": "exp_avg", "moment2_norm": "exp_avg_sq"}
+    keys = {"moment1_norm": "exp_avg", "moment2_norm": "exp_avg_sq"}
     numbers = {}
-    for name, key in kept.items():
+    for name, key in keys.items():
         moment = state.get(key)
         if moment is not None and hasattr(moment, "detach"):
             values, _ = values_of(moment)

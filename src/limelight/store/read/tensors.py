@@ -138,13 +138,13 @@ def _on_bits(
     used = np.zeros(BINS, bool)
     for *_, start, part in rows:
         used[start : start + len(part)] |= part > 0
-    kept = np.flatnonzero(used)
+    columns_used = np.flatnonzero(used)
     columns = np.cumsum(used) - 1
-    counts = np.zeros((len(lines), len(names), kept.size), np.int64)
+    counts = np.zeros((len(lines), len(names), columns_used.size), np.int64)
     for at, ordinal, start, part in rows:
         inside = np.flatnonzero(part)
         counts[at, ordinal, columns[start + inside]] = part[inside]
-    more = {"left": ("bin", edges()[kept]), "right": ("bin", edges()[kept + 1])}
+    more = {"left": ("bin", edges()[columns_used]), "right": ("bin", edges()[columns_used + 1])}
     return (("step", "parameter", "bin"), counts), more
 
 

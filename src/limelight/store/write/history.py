@@ -122,9 +122,9 @@ def _goes_on(files: Files, settled: Settled, lines: Sequence[Line], first: Step)
         before = unpacked(spec, Held(data))
     except (OSError, ValueError):
         return False
-    kept = [at for at, name in enumerate(table.columns) if name in values]
-    kept = [at for at in kept if table.columns[at] not in FROM_START]
-    if len(kept) + len(FROM_START) < len(table.columns):
+    compared = [at for at, name in enumerate(table.columns) if name in values]
+    compared = [at for at in compared if table.columns[at] not in FROM_START]
+    if len(compared) + len(FROM_START) < len(table.columns):
         return False
-    now = np.stack([values[table.columns[at]].values for at in kept], axis=-1)
-    return bool(np.array_equal(before[:, kept], now, equal_nan=True))
+    now = np.stack([values[table.columns[at]].values for at in compared], axis=-1)
+    return bool(np.array_equal(before[:, compared], now, equal_nan=True))

@@ -60,13 +60,13 @@ class Taken(NamedTuple):
 class Tap(Protocol):
     """Keeps values from within a training step, also a compiled one."""
 
-    def hold(self, due: Any, done: Any, kept: Sequence[tuple[int, Any, Any]]) -> None:
+    def hold(self, due: Any, done: Any, entries: Sequence[tuple[int, Any, Any]]) -> None:
         """Keep values if a step is due; is called while the step is made or compiled.
 
         Parameters
         ----------
         due, done : scalar tensor
-        kept : sequence of (int, variable, tensor)
+        entries : sequence of (int, variable, tensor)
             Number, variable and gradient.
         """
 

@@ -20,14 +20,14 @@ class JaxTap(Tap):
     def __init__(self) -> None:
         self._taken: Taken | None = None
 
-    def hold(self, due: Any, done: Any, kept: Sequence[tuple[int, Any, Any]]) -> None:
+    def hold(self, due: Any, done: Any, entries: Sequence[tuple[int, Any, Any]]) -> None:
         """As :class:`Tap` says."""
         import jax
         import jax.numpy as jnp
 
-        numbers = [number for number, *_ in kept]
-        before = [variable.value for _, variable, _ in kept]
-        gradients = [gradient for *_, gradient in kept]
+        numbers = [number for number, *_ in entries]
+        before = [variable.value for _, variable, _ in entries]
+        gradients = [gradient for *_, gradient in entries]
 
         def keep(operands: Any) -> None:
             jax.debug.callback(store, *operands)

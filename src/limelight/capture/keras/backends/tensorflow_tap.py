@@ -39,14 +39,14 @@ class TensorFlowTap(Tap):
         self._done = tf.Variable(-1, trainable=False, dtype="int64")
         self._held: set[int] = set()
 
-    def hold(self, due: Any, done: Any, kept: Sequence[tuple[int, Any, Any]]) -> None:
+    def hold(self, due: Any, done: Any, entries: Sequence[tuple[int, Any, Any]]) -> None:
         """As :class:`Tap` says."""
         import tensorflow as tf
 
-        self._held.update(number for number, *_ in kept)
+        self._held.update(number for number, *_ in entries)
 
         def keep() -> Any:
-            for number, variable, gradient in kept:
+            for number, variable, gradient in entries:
                 self._before[number].assign(variable.value)
                 self._gradients[number].assign(tf.cast(gradient, variable.dtype))
             self._done.assign(tf.cast(done, "int64"))

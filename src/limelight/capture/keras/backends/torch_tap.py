@@ -20,14 +20,14 @@ class TorchTap(Tap):
     def __init__(self) -> None:
         self._taken: Taken | None = None
 
-    def hold(self, due: Any, done: Any, kept: Sequence[tuple[int, Any, Any]]) -> None:
+    def hold(self, due: Any, done: Any, entries: Sequence[tuple[int, Any, Any]]) -> None:
         """As :class:`Tap` says."""
         import torch
 
         if torch.compiler.is_compiling() or not bool(due):
             return
-        gradients = {number: _copy(gradient) for number, _, gradient in kept}
-        before = {number: _copy(variable.value) for number, variable, _ in kept}
+        gradients = {number: _copy(gradient) for number, _, gradient in entries}
+        before = {number: _copy(variable.value) for number, variable, _ in entries}
         self._taken = Taken(int(done), gradients, before)
 
     def taken(self) -> Taken | None:

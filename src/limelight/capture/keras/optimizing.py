@@ -55,12 +55,12 @@ class Watch:
         schedule.stride = int(getattr(model, "steps_per_execution", 1) or 1)
         self._clip = optimizer._clip_gradients
         self._gradients_now: list[Any] = []  # of the step that is made or traced just now
-        self._own: dict[str, Callable[..., Any]] = {
+        self._patches: dict[str, Callable[..., Any]] = {
             "_clip_gradients": self._clipping,
             "_apply_weight_decay": self._decaying(optimizer._apply_weight_decay),
         }
         # Not by setattr: Keras would take note of it. What is compiled is compiled once more.
-        vars(optimizer).update(self._own)
+        vars(optimizer).update(self._patches)
         self._compiled = getattr(model, "train_function", None)
         if self._compiled is not None:
             model.make_train_function(force=True)
@@ -96,12 +96,12 @@ class Watch:
 
     def close(self) -> None:
         """See nothing any more."""
-        for name, method in self._own.items():
+        for name, method in self._patches.items():
             if vars(self._optimizer).get(name) is method:
                 del vars(self._optimizer)[name]
-        if self._own and self._compiled is not None:
+        if self._patches and self._compiled is not None:
             self._model.train_function = self._compiled
-        self._own = {}
+        self._patches = {}
 
     def _update(self, variable: Any, before: NDArray[Any], dtype: str) -> Tensor:
         knows = backend()

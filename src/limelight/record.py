@@ -290,7 +290,7 @@ class Recorder:
         wanted, tables = self._wanted, dict[str, xr.Dataset]()
         if self._training is not None:
             tables |= self._tried(self._training.tables, "gradients") or {}
-        elif wanted.training:
+        elif wanted.training and self._unbuilt is None:
             wanted.training = False  # tried once
             self._training = self._tried(
                 lambda: watched(self._model, self.schedule, wanted), "gradients"

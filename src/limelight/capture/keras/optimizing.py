@@ -142,10 +142,11 @@ class Watch:
             for variable, gradient in zip(variables, gradients, strict=True)
             if id(variable) in self._numbers and gradient is not None
         ]
-        iterations = self._optimizer.iterations
-        done = getattr(iterations, "value", iterations) + 1
+        iterations = self._optimizer._iterations  # counts batches where gradients accumulate
+        batches = getattr(iterations, "value", iterations) + 1
         whole = self._optimizer.gradient_accumulation_steps or 1
-        due = (done % whole == 0) & self._schedule.due(done)
+        done = batches // whole
+        due = (batches % whole == 0) & self._schedule.due(done)
         self._tap.hold(due, done, entries)
 
 

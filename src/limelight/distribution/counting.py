@@ -62,7 +62,7 @@ def within(counts: Counts, limit: float, zeros: int = 0) -> float:
     float
         0 to 1, off by at most the share of the two bins that hold the limits.
     """
-    total = int(counts.sum())
+    total = int(counts.sum(dtype=np.int64))
     if not total or math.isnan(limit):
         return math.nan
     inside = _up_to(counts, limit) - _up_to(counts, -limit) if limit > 0 else 0.0

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -55,7 +54,7 @@ class Distribution:
     infinite: int
     unit: float = 1.0
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many values are finite."""
         return int(self.counts.sum())
@@ -289,13 +288,15 @@ def _whole(counts: NDArray[np.int64], sums: NDArray[np.float64], unit: float) ->
     )  # fmt: skip
 
 
-#: From so many values on it is worth a second to compile the pass.
-_MANY: Final = 1 << 18
+#: From so many values on, in all, it is worth a second to compile the pass.
+_MANY: Final = 1 << 21
+_summed_up = [0]
 
 
 def _engine(size: int) -> Callable[[NDArray[Any]], numpy_pass.Sums]:
     """Return what makes the pass: compiled where there is much to do, or it is compiled already."""
-    if size < _MANY and "limelight.distribution.numba_pass" not in sys.modules:
+    _summed_up[0] += size
+    if _summed_up[0] < _MANY:
         return numpy_pass.walk
     return _compiled()
 

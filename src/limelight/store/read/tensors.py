@@ -73,9 +73,9 @@ def tensors(
     for number, name in enumerate(columns):
         variables[name] = (("step", "parameter"), numbers[..., number])
     if counts and "left" not in labels and {"low", "high"} <= set(columns):
-        ends = [numbers[..., columns.index(name)] for name in ("low", "high")]
+        low, high = (numbers[..., columns.index(name)] for name in ("low", "high"))
         with np.errstate(invalid="ignore"):  # a tensor without a finite value has no range
-            lines_of_bins = np.linspace(*ends, variables["count"][1].shape[-1] + 1, axis=-1)
+            lines_of_bins = np.linspace(low, high, variables["count"][1].shape[-1] + 1, axis=-1)
         variables["edge"] = (("step", "parameter", "bin_edge"), lines_of_bins)
     return xr.Dataset(variables, labels, attrs)
 

@@ -134,7 +134,7 @@ def test_the_dataset(model):
     assert str(row["shape"].values) == "7×5"
     assert int(row["size"]) == 35
     assert str(row["module"].values) == "dense"
-    floats = ["low", "high", "mean", "std", "min", "max", "norm", "near_zero", "nonfinite"]
+    floats = ["mean", "std", "skew", "min", "max", "norm", "near_zero", "nonfinite", "q50"]
     assert all(summary[name].dtype == np.float64 for name in floats)
 
 
@@ -175,7 +175,7 @@ def test_weights_are_read_without_a_copy():
 def test_a_model_without_trainable_weights():
     inputs = keras.Input((7,))
     summary = parameters(keras.Model(inputs, layers.ReLU()(inputs)))
-    assert dict(summary.sizes) == {"parameter": 0, "bin": 64}
+    assert dict(summary.sizes) == {"parameter": 0, "bin": BITS}
 
 
 def test_an_unbuilt_model_says_how_to_build_it():

@@ -121,15 +121,15 @@ def test_plugin_entry_point_needs_no_store():
 #: Foreign libraries that live in few files, finer than the rooms that import-linter knows.
 HOMES = {
     "torch": r"analyses/blockwise/torch_pass\.py|capture/torch/[\w/]+\.py|testing/\w+\.py"
-    r"|capture/keras/backends/torch(_flow)?\.py|(pretrained|apps/doctor/smallest)/\w+\.py"
+    r"|capture/keras/backends/torch(_flow|_tap)?\.py|(pretrained|apps/doctor/smallest)/\w+\.py"
     r"|apps/(transformers|lightning)\.py",
     "transformers": r"capture/torch/intercept/transformers\w*\.py|apps/transformers\.py"
     r"|(pretrained|apps/doctor/smallest)/\w+\.py",
     "jax": r"capture/keras/backends/jax\w*\.py",
-    "numba": r"analyses/blockwise/numba_\w+\.py",
+    "numba": r"(analyses/blockwise|distribution)/numba_\w+\.py",
     "keras": r"capture/keras/[\w/]+\.py|apps/keras\.py"
     r"|(testing|apps/doctor/smallest)/\w+\.py|training\.py",
-    "tensorflow": r"capture/keras/backends/tensorflow\.py|apps/keras\.py|training\.py",
+    "tensorflow": r"capture/keras/backends/tensorflow(_tap)?\.py|apps/keras\.py|training\.py",
     "tensorboard": r"apps/tensorboard\.py|store/tensorboard/events\.py",
     "werkzeug": r"apps/tensorboard\.py|store/tensorboard/events\.py",
     "numcodecs": r"store/zarr/\w+\.py",

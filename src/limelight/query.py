@@ -44,9 +44,6 @@ class Query:
     parameter : tuple of str
         Names of parameters, for ``parameters``, or of other tensors; empty means all. Of tensors,
         ``*`` matches anything.
-    kind : str
-        Of which tensors: ``parameter``, ``gradient``, ``update``, ``activation``, ``spectrum``,
-        ``training``.
     reduce : str
         How a zoomed-out cell sums up what it covers: ``max`` or ``mean``.
     steps : int
@@ -59,6 +56,9 @@ class Query:
         512 cells at most.
     strongest : int
         For ``map``, of one example: also name so many of the strongest weights shown, up to 5000.
+    kind : str
+        Of which tensors: ``parameter``, ``gradient``, ``update``, ``activation``, ``spectrum``,
+        ``training``.
 
     Examples
     --------
@@ -73,13 +73,13 @@ class Query:
     site: str | None = None
     head: int | None = None
     parameter: tuple[str, ...] = ()
-    kind: str = "parameter"
     reduce: Reduce = "max"
     steps: int = 60
     rows: tuple[int, int] | None = None
     columns: tuple[int, int] | None = None
     cells: int | None = None
     strongest: int = 0
+    kind: str = "parameter"
 
     def __post_init__(self) -> None:
         _among("what", self.what, _WHAT)

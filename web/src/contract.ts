@@ -22,13 +22,13 @@ export interface Query {
   site?: string | null;
   head?: number | null;
   parameter?: readonly string[];
-  kind?: string;
   reduce?: Reduce;
   steps?: number;
   rows?: readonly [number, number] | null;
   columns?: readonly [number, number] | null;
   cells?: number | null;
   strongest?: number;
+  kind?: string;
 }
 
 export const QUERY_DEFAULTS = {
@@ -38,13 +38,13 @@ export const QUERY_DEFAULTS = {
   site: null,
   head: null,
   parameter: [],
-  kind: "parameter",
   reduce: "max",
   steps: 60,
   rows: null,
   columns: null,
   cells: null,
   strongest: 0,
+  kind: "parameter",
 } as const;
 
 export type ErrorCode =

@@ -122,13 +122,13 @@ def test_plugin_entry_point_needs_no_store():
 HOMES = {
     "torch": r"analyses/blockwise/torch_pass\.py|capture/torch/[\w/]+\.py|testing/\w+\.py"
     r"|capture/keras/backends/torch(_flow|_tap)?\.py|(pretrained|apps/doctor/smallest)/\w+\.py"
-    r"|apps/(transformers|lightning)\.py",
+    r"|(apps/(transformers|lightning)|layers/torch)\.py",
     "transformers": r"capture/torch/intercept/transformers\w*\.py|apps/transformers\.py"
     r"|(pretrained|apps/doctor/smallest)/\w+\.py",
     "jax": r"capture/keras/backends/jax\w*\.py",
     "numba": r"(analyses/blockwise|distribution)/numba_\w+\.py",
     "keras": r"capture/keras/[\w/]+\.py|apps/keras\.py"
-    r"|(testing|apps/doctor/smallest)/\w+\.py|training\.py",
+    r"|(testing|apps/doctor/smallest)/\w+\.py|training\.py|layers/keras\.py",
     "tensorflow": r"capture/keras/backends/tensorflow(_tap)?\.py|apps/keras\.py|training\.py",
     "tensorboard": r"apps/tensorboard\.py|store/tensorboard/events\.py",
     "werkzeug": r"apps/tensorboard\.py|store/tensorboard/events\.py",

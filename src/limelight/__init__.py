@@ -34,6 +34,7 @@ _ERRORS = (
 # Name to the module that holds it.
 _HOMES = {
     **dict.fromkeys(_ERRORS, "limelight.errors"),
+    "AttentionPooling": "limelight.layers",
     "KerasCallback": "limelight.apps.keras",
     "LightningCallback": "limelight.apps.lightning",
     "Probe": "limelight.capture",

@@ -31,12 +31,14 @@ from limelight.errors import UnavailableError as UnavailableError
 from limelight.errors import UnbuiltModelError as UnbuiltModelError
 from limelight.errors import UnequalSitesError as UnequalSitesError
 from limelight.errors import UnsupportedModelError as UnsupportedModelError
+from limelight.layers import AttentionPooling as AttentionPooling
 from limelight.record import Recorder as Recorder
 from limelight.store import Run as Run
 from limelight.store import open_run as open_run
 
 __version__: str
 __all__ = [
+    "AttentionPooling",
     "CatalogueError",
     "DimensionError",
     "GateError",

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from limelight.distribution import difference, distribution, edges, merged, numpy_pass, wasserstein
+from limelight.distribution import (
+    counting,
+    difference,
+    distribution,
+    edges,
+    merged,
+    numpy_pass,
+    wasserstein,
+)
 from limelight.distribution.bins import SIDE, number
 from limelight.distribution.summary import _whole
 
@@ -127,3 +135,20 @@ def test_zero_and_its_neighbours_have_bins_of_their_own():
     widths = edges()[SIDE + 9 :] / above - 1
     assert widths.min() >= 1 / 15 - 1e-9
     assert widths.max() <= 1 / 8
+
+
+def test_many_tensors_together_give_what_each_gives_alone():
+    kinds = [distribution(values) for values in TENSORS.values()]
+    counts = np.stack([kind.counts for kind in kinds])
+    zeros = np.array([kind.zeros for kind in kinds])
+    shares, limits = [0.0, 0.001, 0.5, 1.0], np.linspace(0, 2, len(kinds))
+    limits[3] = np.nan
+    together = counting.quantiles(counts, shares, zeros)
+    near = counting.within(counts, limits, zeros)
+    moved = counting.distance(counts[:1], counts)
+    for at, kind in enumerate(kinds):
+        alone = counting.quantiles(kind.counts, shares, kind.zeros)
+        np.testing.assert_array_equal(together[at], alone)
+        np.testing.assert_array_equal(near[at], kind.below(limits[at]))
+        np.testing.assert_allclose(moved[at], wasserstein(kinds[0], kind), rtol=1e-12)
+        assert np.isnan(alone).all() == (kind.size == 0)

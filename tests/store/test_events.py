@@ -15,6 +15,7 @@ from tensorboard.plugins.histogram import metadata as histogram_metadata
 from tensorboard.util import tensor_util
 
 from limelight.store import Writer, open_run
+from limelight.store.tensorboard.summaries import due
 
 
 def events(run_dir):
@@ -170,3 +171,26 @@ class TestDeletedWhileTraining:
         assert seen.PluginRunToTagToContent("scalars")["run"]
         assert [event.step for event in events(folder)[1:]] == [2, 3]
         assert open_run(folder).steps.tolist() == [2, 3]
+
+
+def test_long_recordings_are_thinned_for_stock_dashboards_and_end_with_the_last_state(tmp_path):
+    with Writer(tmp_path) as writer:
+        for step in range(0, 430, 10):
+            writer.append(step, parameters=parameters(step))
+    written = {
+        (value.tag, event.step) for event in events(tmp_path) for value in event.summary.value
+    }
+    tags = {tag for tag, _ in written} - {"limelight/index"}
+    assert tags
+    for tag in tags:
+        steps = sorted(step for known, step in written if known == tag)
+        assert steps == [*range(0, 100, 10), *range(100, 200, 20), *range(200, 400, 40), 400, 420]
+        # As Keras' own callback calls those of a layer of the same name.
+        assert not tag.endswith("/histogram")
+    assert len([step for tag, step in written if tag == "limelight/index"]) == 43
+    assert len(open_run(tmp_path).steps) == 43
+
+
+def test_what_stock_dashboards_hold_grows_by_the_logarithm():
+    assert sum(due(number, 10) for number in range(2_000)) < 60
+    assert sum(due(number, 10) for number in range(64_000)) < 90

@@ -6,6 +6,7 @@ Room: capture. Comes in: a live model. Goes out: one labelled dataset of histogr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -106,13 +107,18 @@ def _tensor(name: str, item: Parameter, known: dict[str, tuple[Any, Distribution
         values = item.values() if callable(item.values) else item.values
         if values is None:
             values = np.zeros(0, np.float32)
-        summary = distribution(np.abs(values) if np.iscomplexobj(values) else values)
+        summary = distribution(np.abs(values) if values.dtype.kind == "c" else values)
         if mark is not None:
             known[name] = (mark, summary)
     else:
         summary = known[name][1]
-    dtype = item.dtype or (str(values.dtype) if values is not None else "")
+    dtype = item.dtype or (_spelled(values.dtype) if values is not None else "")
     return Tensor(summary, item.shape, item.trainable, _note(item), dtype)
+
+
+@cache
+def _spelled(dtype: Any) -> str:
+    return str(dtype)
 
 
 def spectra_of(model: Any) -> xr.Dataset:

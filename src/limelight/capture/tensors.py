@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from limelight.distribution import BINS, Distribution
+from limelight.distribution import BINS, Distribution, counting
 from limelight.distribution.columns import NEAR_ZERO, NUMBERS, QUANTILES
 
 #: The largest finite value of a type, by its name.
@@ -82,14 +83,13 @@ def table(tensors: Mapping[str, Tensor], more: Sequence[str] = ()) -> xr.Dataset
     counts = np.zeros((len(names), BINS), np.uint32)
     for at, tensor in enumerate(described):
         counts[at] = tensor.distribution.counts
-    rows = [numbers_of(tensor) for tensor in described]
     variables: dict[str, Any] = {"count": (("parameter", "bin"), counts)}
+    columns = numbers_of(described, counts)
     for name in (*NUMBERS, *more):
-        column = [
-            row.get(name, tensor.numbers.get(name, math.nan))
-            for row, tensor in zip(rows, described, strict=True)
-        ]
-        variables[name] = ("parameter", np.array(column, np.float64))
+        column = columns.get(name)
+        if column is None:
+            column = np.array([tensor.numbers.get(name, math.nan) for tensor in described])
+        variables[name] = ("parameter", column.astype(np.float64))
     sizes = [int(np.prod(tensor.shape, dtype=np.int64)) for tensor in described]
     shapes = ["×".join(map(str, tensor.shape)) or "scalar" for tensor in described]
     modules = [name.rpartition("/")[0] for name in names]
@@ -107,36 +107,55 @@ def table(tensors: Mapping[str, Tensor], more: Sequence[str] = ()) -> xr.Dataset
     )
 
 
-def numbers_of(tensor: Tensor) -> dict[str, float]:
-    """Return the numbers that follow from a tensor's distribution.
+def numbers_of(
+    tensors: Sequence[Tensor], counts: NDArray[np.uint32]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the numbers that follow from tensors' distributions.
 
     Parameters
     ----------
-    tensor : Tensor
+    tensors : sequence of Tensor
+    counts : array [tensor, bin]
+        Theirs.
 
     Returns
     -------
-    dict of str to float
+    dict of str to array [tensor]
         By their names, without those that follow from the first step.
     """
-    known, whole = tensor.distribution, math.nan
+    rows = [_moments(tensor) for tensor in tensors]
+    columns = dict(zip(_MOMENTS, np.array(rows, np.float64).reshape(-1, len(_MOMENTS)).T,
+                       strict=True))  # fmt: skip
+    zeros = np.array([tensor.distribution.zeros for tensor in tensors])
+    parts = []
+    for start in range(0, len(rows), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        limits = NEAR_ZERO * columns["std"][part]
+        near = counting.within(counts[part], limits, zeros[part])
+        quantiles = counting.quantiles(counts[part], QUANTILES.values(), zeros[part])
+        ends = (columns[end][part, None] for end in ("min", "max"))
+        parts.append(np.column_stack([near, np.clip(quantiles, *ends)]))
+    names = ("near_zero", *QUANTILES)
+    whole = np.concatenate(parts) if parts else np.zeros((0, len(names)))
+    return columns | dict(zip(names, whole.T, strict=True))
+
+
+_MOMENTS: Final = (
+    "mean", "std", "skew", "kurtosis", "min", "max", "norm", "zeros", "nonfinite", "nan",
+    "headroom",
+)  # fmt: skip
+#: Tensors of which counts are summed at once: of very many, sums would take more than counts do.
+_AT_ONCE: Final = 256
+
+
+def _moments(tensor: Tensor) -> tuple[float, ...]:
+    known, share, headroom = tensor.distribution, math.nan, math.nan
     if known.size:
-        whole = known.zeros / known.size
-    largest = max(abs(known.min), abs(known.max)) if known.size else math.nan
-    most = _LARGEST.get(tensor.dtype, math.nan)
-    quantiles = known.quantiles(QUANTILES.values()).tolist()
-    return {
-        "mean": known.mean,
-        "std": known.std,
-        "skew": known.skew,
-        "kurtosis": known.kurtosis,
-        "min": known.min,
-        "max": known.max,
-        "norm": known.norm,
-        "zeros": whole,
-        "near_zero": known.below(NEAR_ZERO * known.std),
-        "nonfinite": float(known.nan + known.infinite),
-        "nan": float(known.nan),
-        "headroom": math.log2(most / largest) if largest else math.inf,
-        **dict(zip(QUANTILES, quantiles, strict=True)),
-    }
+        share = known.zeros / known.size
+        largest = max(abs(known.min), abs(known.max))
+        most = _LARGEST.get(tensor.dtype, math.nan)
+        headroom = math.log2(most / largest) if largest else math.inf
+    return (
+        known.mean, known.std, known.skew, known.kurtosis, known.min, known.max, known.norm, share,
+        float(known.nan + known.infinite), float(known.nan), headroom,
+    )  # fmt: skip

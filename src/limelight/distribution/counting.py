@@ -1,12 +1,12 @@
 """What follows from counts alone: quantiles, shares, distances, other bins.
 
-Room: lowest. Comes in: counts on the bins of :mod:`limelight.distribution.bins`. Goes out: numbers.
-Values are taken to be even within a bin, so each is off by no more than a bin.
+Room: lowest. Comes in: counts on the bins of :mod:`limelight.distribution.bins`, of one tensor or
+of many at once. Goes out: numbers. Values are taken to be even within a bin, so each is off by no
+more than a bin.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,67 +18,87 @@ from limelight.distribution.bins import BINS, SIDE, edges
 Counts = NDArray[Any]
 
 
-def quantiles(counts: Counts, shares: Iterable[float], zeros: int = 0) -> NDArray[np.float64]:
+def quantiles(counts: Counts, shares: Iterable[float], zeros: Any = 0) -> NDArray[np.float64]:
     """Return quantiles.
 
     Parameters
     ----------
-    counts : array [bin]
+    counts : array [..., bin]
     shares : iterable of float
         0 to 1.
-    zeros : int
+    zeros : int or array [...]
         How many values are exactly zero.
 
     Returns
     -------
-    array
+    array [..., share]
         Each lies in the bin of the exact one, or on its edge. NaN where nothing was counted.
     """
     wanted = np.asarray(list(shares), np.float64)
-    used = np.flatnonzero(counts)
+    rows, used = _in_use(counts)
     if not used.size:
-        return np.full(wanted.shape, np.nan)
-    left, right = edges()[used], edges()[used + 1].copy()
-    right[(used == SIDE) & (counts[used] == zeros)] = 0.0
-    above = np.cumsum(counts[used].astype(np.int64))
-    below = above - counts[used]
-    heights = np.stack([below, above], axis=1).ravel()
-    points = np.stack([left, right], axis=1).ravel()
-    return np.interp(wanted * float(above[-1]), heights, points)
+        return np.full((*counts.shape[:-1], wanted.size), np.nan)
+    above = np.cumsum(rows, axis=1, dtype=np.int64)
+    totals = above[:, -1:]
+    heights = wanted * totals
+    # All rows at once: each one's heights lie above those of the row before.
+    base = np.concatenate([[0], np.cumsum(totals[:-1, 0] + 1)])[:, None]
+    flat = (above + base).ravel()
+    at = np.searchsorted(flat, heights + base, "left")
+    lowest = np.searchsorted(flat, np.broadcast_to(base, heights.shape), "right")
+    at = np.maximum(at, lowest) - used.size * np.arange(len(rows))[:, None]
+    at = np.clip(at, 0, used.size - 1)
+    inside = np.take_along_axis(rows, at, axis=1)
+    below = np.take_along_axis(above, at, axis=1) - inside
+    number = used[at]
+    left, right = edges()[number], edges()[number + 1].copy()
+    exact = np.broadcast_to(np.reshape(zeros, (-1, 1)), number.shape)
+    right[(number == SIDE) & (inside == exact)] = 0.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        known = left + (heights - below) / inside * (right - left)
+    return np.asarray(np.where(totals > 0, known, np.nan).reshape(*counts.shape[:-1], -1))
 
 
-def within(counts: Counts, limit: float, zeros: int = 0) -> float:
+def within(counts: Counts, limit: Any, zeros: Any = 0) -> NDArray[np.float64]:
     """Return the share of values with ``|value| <= limit``.
 
     Parameters
     ----------
-    counts : array [bin]
-    limit : float
-    zeros : int
+    counts : array [..., bin]
+    limit : float or array [...]
+    zeros : int or array [...]
         How many values are exactly zero; these always count.
 
     Returns
     -------
-    float
-        0 to 1, off by at most the share of the two bins that hold the limits.
+    array [...]
+        0 to 1, off by at most the share of the two bins that hold the limits; NaN where nothing
+        was counted, or ``limit`` is NaN.
     """
-    total = int(counts.sum(dtype=np.int64))
-    if not total or math.isnan(limit):
-        return math.nan
-    inside = _up_to(counts, limit) - _up_to(counts, -limit) if limit > 0 else 0.0
-    return float(min(1.0, max(inside, float(zeros)) / total))
+    rows, used = _in_use(counts)
+    limits = np.broadcast_to(np.reshape(limit, -1), len(rows)).astype(np.float64)
+    known = np.nan_to_num(limits, nan=0.0)
+    below = np.zeros((len(rows), used.size + 1), np.int64)
+    below[:, 1:] = np.cumsum(rows, axis=1, dtype=np.int64)
+    totals = below[:, -1]
+    inside = _up_to(rows, used, below, known) - _up_to(rows, used, below, -known)
+    inside = np.where(known > 0, inside, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.minimum(1.0, np.maximum(inside, np.reshape(zeros, -1)) / totals)
+    share = np.where(np.isnan(limits) | (totals == 0), np.nan, share)
+    return np.asarray(share.reshape(counts.shape[:-1]), np.float64)
 
 
-def distance(a: Counts, b: Counts) -> float:
-    """Return the Wasserstein-1 distance of two histograms: how far values moved, on average.
+def distance(a: Counts, b: Counts) -> NDArray[np.float64]:
+    """Return the Wasserstein-1 distance of histograms: how far values moved, on average.
 
     Parameters
     ----------
-    a, b : array [bin]
+    a, b : array [..., bin]
 
     Returns
     -------
-    float
+    array [...]
         In the values' own unit; NaN where one is empty. Off by at most the width of the bins that
         values lie in.
 
@@ -86,19 +106,25 @@ def distance(a: Counts, b: Counts) -> float:
     ----------
     .. [1] C. Villani, "Topics in Optimal Transportation", 2003, section 2.2.
     """
-    size_a, size_b = int(a.sum()), int(b.sum())
-    if not size_a or not size_b:
-        return math.nan
-    used = np.flatnonzero((a > 0) | (b > 0))
-    lowest, highest = int(used[0]), int(used[-1]) + 1
-    gap = a[lowest:highest] / size_a - b[lowest:highest] / size_b
-    ends = np.concatenate([[0.0], np.cumsum(gap)])
-    left, right = np.abs(ends[:-1]), np.abs(ends[1:])
-    total = left + right
+    both, used = _in_use(np.stack(np.broadcast_arrays(a, b)))
+    shape = np.broadcast_shapes(a.shape, b.shape)[:-1]
+    if not used.size:
+        return np.full(shape, np.nan)
+    pair = both.reshape(2, -1, used.size)
     with np.errstate(invalid="ignore", divide="ignore"):
+        heights = np.cumsum(pair, axis=-1, dtype=np.int64)
+        heights = heights / heights[..., -1:]  # exactly 1 where all lies below
+        gap = heights[0] - heights[1]
+        begin = np.concatenate([np.zeros((len(gap), 1)), gap[:, :-1]], axis=1)
+        left, right = np.abs(begin), np.abs(gap)
+        total = left + right
         crossing = (left**2 + right**2) / (2 * total)
-    mean = np.where(ends[:-1] * ends[1:] < 0, crossing, total / 2)
-    return float(np.sum(np.diff(edges()[lowest : highest + 1]) * mean))
+    mean = np.where(begin * gap < 0, crossing, total / 2)
+    lines = edges()
+    moved = mean @ (lines[used + 1] - lines[used])
+    # Between bins in use nothing lies, and what is to be moved across stays the same.
+    moved += right[:, :-1] @ (lines[used[1:]] - lines[used[:-1] + 1])
+    return np.asarray(moved.reshape(shape), np.float64)
 
 
 def spread(counts: Counts, onto: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -147,12 +173,22 @@ def gathered(counts: Counts, lines: NDArray[np.float64]) -> NDArray[np.int64]:
     return whole
 
 
-def _up_to(counts: Counts, limit: float) -> float:
-    """Return how many values lie below a limit."""
-    at = int(np.searchsorted(edges(), limit, "right")) - 1
-    if at < 0:
-        return 0.0
-    if at >= BINS:
-        return float(counts.sum())
-    left, right = float(edges()[at]), float(edges()[at + 1])
-    return float(counts[:at].sum()) + (limit - left) / (right - left) * float(counts[at])
+def _in_use(counts: Counts) -> tuple[Counts, NDArray[np.intp]]:
+    """Return rows of what was counted, in bins in which anything was, and which bins these are."""
+    rows = counts.reshape(-1, counts.shape[-1])
+    used = np.flatnonzero(rows.any(axis=0))
+    return rows[:, used], used
+
+
+def _up_to(
+    rows: Counts, used: NDArray[np.intp], below: Counts, limits: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how many values of each row lie below its limit."""
+    holding = np.searchsorted(edges(), limits, "right") - 1
+    at, number = np.searchsorted(used, holding), np.arange(len(rows))
+    whole = below[number, at].astype(np.float64)
+    part = np.flatnonzero(np.append(used, -1)[at] == holding)
+    part = part[(holding[part] >= 0) & (holding[part] < BINS)]
+    left, right = edges()[holding[part]], edges()[holding[part] + 1]
+    whole[part] += (limits[part] - left) / (right - left) * rows[part, at[part]]
+    return whole

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.distribution import numpy_pass
-from limelight.distribution.bins import SHIFT, SIDE
+from limelight.distribution.bins import BINS, SHIFT, SIDE
 from limelight.distribution.numpy_pass import (
     HALF,
     INFINITE,
@@ -52,9 +52,9 @@ def walk(flat: NDArray[Any]) -> Sums:
     """
     if flat.dtype != np.float32:  # seldom
         return numpy_pass.walk(flat)
-    counts, sums = np.zeros((2, PATTERNS), np.int64), np.zeros(INFINITE + 1)
+    counts, sums = np.empty(BINS, np.int64), np.zeros(INFINITE + 1)
     _walk(flat, flat.view(np.uint32), counts, sums)
-    return counts.sum(axis=0), sums, 1.0
+    return counts, sums, 1.0
 
 
 def _counted_plainly(bits: Any, begin: Any, end: Any, counts: Any) -> Any:
@@ -101,8 +101,9 @@ def _summed_plainly(values: Any, begin: Any, end: Any, sums: Any) -> None:
     sums[MOST] = max(sums[MOST], most)
 
 
-def _walk_plainly(values: Any, bits: Any, counts: Any, sums: Any) -> None:
-    """Go over all blocks."""
+def _walk_plainly(values: Any, bits: Any, ordered: Any, sums: Any) -> None:
+    """Go over all blocks, and order what was counted as bins are."""
+    counts = np.zeros((2, PATTERNS), np.int64)
     sums[LEAST], sums[MOST] = np.inf, -np.inf
     finite = np.empty(_BLOCK, np.float32)
     begun = False
@@ -134,6 +135,12 @@ def _walk_plainly(values: Any, bits: Any, counts: Any, sums: Any) -> None:
                 sums[ORIGIN] = finite[0]
                 begun = True
             _summed(finite, 0, count, sums)
+    for at in range(SIDE):
+        ordered[SIDE + at] = counts[0, at] + counts[1, at]
+        ordered[SIDE - 1 - at] = counts[0, HALF + at] + counts[1, HALF + at]
+    minus = np.int64(sums[MINUS])
+    ordered[SIDE - 1] -= minus
+    ordered[SIDE] += minus
 
 
 _counted = numba.njit(nogil=True)(_counted_plainly)

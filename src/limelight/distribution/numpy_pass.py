@@ -43,8 +43,8 @@ def walk(flat: NDArray[Any]) -> Sums:
 
     Returns
     -------
-    counts : array [pattern]
-        Of each pattern of the upper 12 bits; those of no number and of infinite ones are 0.
+    counts : array [bin]
+        Of :mod:`limelight.distribution.bins`; negative zeros are counted where 0 is.
     sums : array
         By the numbers above: the first finite value, four sums of powers of what others differ from
         it by, least and greatest value, zeros, those of them that are negative zeros, NaNs and
@@ -74,7 +74,15 @@ def walk(flat: NDArray[Any]) -> Sums:
         if counts[0] or counts[HALF]:  # of what is smaller than any usual single
             sums[MINUS] += int(np.count_nonzero(bits == _MINUS_ZERO))
         _add(finite, unit, sums)
-    return counts, sums, unit
+    return ordered(counts, int(sums[MINUS])), sums, unit
+
+
+def ordered(patterns: NDArray[np.int64], minus: int) -> NDArray[np.int64]:
+    """Return counts of patterns as counts of bins, ascending; zeros that are negative move to 0."""
+    counts = np.concatenate([patterns[HALF : HALF + SIDE][::-1], patterns[:SIDE]])
+    counts[SIDE - 1] -= minus
+    counts[SIDE] += minus
+    return counts
 
 
 def unit_of(flat: NDArray[Any]) -> float:

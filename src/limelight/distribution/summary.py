@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelight.distribution import counting, numpy_pass
-from limelight.distribution.bins import SIDE
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class Distribution:
             0 to 1, off by at most the share of the two bins that hold ``limit`` and ``-limit``,
             within which values are taken to be even; exact zeros always count.
         """
-        return counting.within(self.counts, limit, self.zeros)
+        return float(counting.within(self.counts, limit, self.zeros))
 
     def quantiles(self, shares: Iterable[float]) -> NDArray[np.float64]:
         """Return quantiles.
@@ -260,31 +259,23 @@ def wasserstein(a: Distribution, b: Distribution) -> float:
     >>> round(wasserstein(distribution(zeros), distribution(twos)), 1)
     2.1
     """
-    return counting.distance(a.counts, b.counts)
+    return float(counting.distance(a.counts, b.counts))
 
 
 def _whole(counts: NDArray[np.int64], sums: NDArray[np.float64], unit: float) -> Distribution:
     """Turn sums about an origin into moments about the mean."""
-    half = counts.size // 2
-    every = np.concatenate([counts[half : half + SIDE][::-1], counts[:SIDE]])
-    zeros = int(sums[numpy_pass.ZEROS])
-    # Negative zero lies with zero.
-    minus = int(sums[numpy_pass.MINUS])
-    every[SIDE - 1] -= minus
-    every[SIDE] += minus
-    n = int(every.sum())
-    origin, s1, s2, s3, s4, least, most = (float(v) for v in sums[: numpy_pass.ZEROS])
-    nan, infinite = int(sums[numpy_pass.NANS]), int(sums[numpy_pass.INFINITE])
+    origin, s1, s2, s3, s4, least, most, zeros, _, nan, infinite = sums.tolist()
+    n = int(counts.sum())
     if not n:
         empty = math.nan
-        return Distribution(every, empty, 0.0, 0.0, 0.0, empty, empty, 0, nan, infinite)
+        return Distribution(counts, empty, 0.0, 0.0, 0.0, empty, empty, 0, int(nan), int(infinite))
     d = s1 / n
     m2 = max(s2 - n * d * d, 0.0)
     m3 = s3 - 3 * d * s2 + 2 * n * d**3
     m4 = max(s4 - 4 * d * s3 + 6 * d * d * s2 - 3 * n * d**4, 0.0)
     return Distribution(
-        every, (origin + d) * unit, m2, m3, m4,
-        least * unit, most * unit, zeros, nan, infinite, unit,
+        counts, (origin + d) * unit, m2, m3, m4, least * unit, most * unit,
+        int(zeros), int(nan), int(infinite), unit,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 _WORDS = (re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z])([A-Z])"))
@@ -77,14 +78,15 @@ def _named(model: Any, wanted: list[Any]) -> Iterator[tuple[str, Any]]:
     """Name variables by the layers that hold them."""
     owners = _owners(model, {id(variable) for variable in wanted})
     taken: set[str] = set()
-    numbered: dict[str, dict[int, str]] = {}
+    inside: dict[str, list[Any]] = {}
     for variable in wanted:
-        path = owners.get(id(variable), "")
-        if path not in numbered:
-            siblings = [v for v in wanted if owners.get(id(v), "") == path]
-            names = _number([(str(v.name), "variable") for v in siblings])
-            numbered[path] = {id(v): name for v, name in zip(siblings, names, strict=True)}
-        name = f"{path}/{numbered[path][id(variable)]}".lstrip("/")
+        inside.setdefault(owners.get(id(variable), ""), []).append(variable)
+    numbered: dict[int, str] = {}
+    for siblings in inside.values():
+        names = _number([(str(v.name), "variable") for v in siblings])
+        numbered |= {id(v): name for v, name in zip(siblings, names, strict=True)}
+    for variable in wanted:
+        name = f"{owners.get(id(variable), '')}/{numbered[id(variable)]}".lstrip("/")
         name = _free(name, taken)
         taken.add(name)
         yield name, variable
@@ -183,6 +185,7 @@ def _free(name: str, taken: set[str]) -> str:
     return candidate
 
 
+@cache
 def _snake(name: str) -> str:
     """Spell a class name as Keras spells the names it makes of it."""
     name = re.sub(r"\W+", "", name)

@@ -56,8 +56,9 @@ class EventFile:
         wall_time: float,
         scalars: Mapping[str, float],
         histograms: Mapping[str, np.ndarray[Any, Any]],
+        pointer: bool = True,
     ) -> None:
-        """Write one step, pointer included.
+        """Write one step.
 
         Parameters
         ----------
@@ -68,6 +69,8 @@ class EventFile:
             By tag.
         histograms : mapping of str to array [bin, 3]
             Left edge, right edge and count of each bin, by tag.
+        pointer : bool
+            Whether the step is a new one, of which TensorBoard is told.
 
         Raises
         ------
@@ -81,7 +84,8 @@ class EventFile:
             self._described.clear()
         event = Event(wall_time=wall_time, step=step)
         values = event.summary.value
-        self._add(values, POINTER, PLUGIN, np.int64(step), DT_INT64, DATA_CLASS_TENSOR)
+        if pointer:
+            self._add(values, POINTER, PLUGIN, np.int64(step), DT_INT64, DATA_CLASS_TENSOR)
         for tag, number in scalars.items():
             self._add(values, tag, "scalars", np.float32(number), DT_FLOAT, DATA_CLASS_SCALAR)
         for tag, bins in histograms.items():

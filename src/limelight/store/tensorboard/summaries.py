@@ -18,6 +18,33 @@ from limelight.measure import LEFT_OUT, NAN_ROWS, counts_rows
 #: Bins of a histogram there.
 _BINS: Final = 64
 
+#: So many steps of a recording have each, then every other, every fourth … TensorBoard holds what
+#: it reads in memory, of each tag and run, and shows some 50 histograms and 1,000 scalars of each.
+HISTOGRAMS: Final = 10
+SCALARS: Final = 500
+
+
+def due(number: int, dense: int) -> bool:
+    """Say whether a step of a recording goes to stock dashboards.
+
+    Parameters
+    ----------
+    number : int
+        How many steps were recorded before it.
+    dense : int
+        So many each have, and half as many each time their number doubles.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> sum(due(number, HISTOGRAMS) for number in range(2000))
+    49
+    """
+    return number % (1 << (number // dense).bit_length()) == 0
+
 
 def scalars(
     sites: Mapping[str, xr.Dataset], measures: Mapping[str, xr.Dataset]
@@ -57,6 +84,25 @@ def scalars(
             if numbers.size:
                 means[f"attention/{name}/{measure}"] = float(numbers.mean(dtype=np.float64))
     return means
+
+
+def training(tables: Mapping[str, xr.Dataset]) -> dict[str, float]:
+    """Return norms of all gradients, under ``gradients/<number>``.
+
+    Parameters
+    ----------
+    tables : mapping of str to Dataset
+        By kind.
+
+    Returns
+    -------
+    dict of str to float
+    """
+    table = tables.get("training")
+    names = ("norm_before", "norm_after", "clipped")
+    if table is None or not table.sizes["parameter"]:
+        return {}
+    return {f"gradients/{name}": float(table[name][0]) for name in names if name in table}
 
 
 def histograms(parameters: xr.Dataset | None) -> dict[str, np.ndarray[Any, Any]]:

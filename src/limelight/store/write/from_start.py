@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
@@ -27,6 +27,10 @@ from limelight.store.zarr.arrays import Arrays
 
 #: Of a tensor at its first step: its counts in the bins in use, the first of these, and its std.
 _First = tuple[np.ndarray[Any, Any], int, float]
+
+
+#: Tensors compared at once: of very many, sums would take more than counts do.
+_AT_ONCE: Final = 256
 
 
 class FromStart:
@@ -87,17 +91,33 @@ class FromStart:
     def _filled(self, kind: str, values: xr.Dataset) -> xr.Dataset:
         counts = values["count"].transpose("parameter", "bin").values
         names, stds = values["parameter"].values.tolist(), values["std"].values.tolist()
-        zeros = values["zeros"].values * counts.sum(axis=1)
-        near, moved = np.full(len(names), np.nan), np.full(len(names), np.nan)
+        held = counts.any(axis=1)
+        for at in np.flatnonzero(held).tolist():
+            if (kind, names[at]) not in self._first:
+                self._first[kind, names[at]] = _kept(counts[at], stds[at])
+        zeros = np.nan_to_num(values["zeros"].values) * counts.sum(axis=1)
+        parts = []
+        for start in range(0, len(names), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            before, limits = self._begun(kind, names[part], counts.shape[1])
+            near = counting.within(counts[part], NEAR_START * limits, np.rint(zeros[part]))
+            parts.append(np.stack([near, counting.distance(before, counts[part])]))
+        columns = np.concatenate(parts, axis=1)
+        columns[:, ~held] = np.nan
+        return values.assign({
+            name: ("parameter", column) for name, column in zip(FROM_START, columns, strict=True)
+        })  # fmt: skip
+
+    def _begun(
+        self, kind: str, names: Sequence[str], bins: int
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Return counts and stds with which some tensors began."""
+        counts, stds = np.zeros((len(names), bins), np.uint32), np.full(len(names), np.nan)
         for at, name in enumerate(names):
-            if not counts[at].any():
-                continue
-            first = self._first.setdefault((kind, name), _kept(counts[at], stds[at]))
-            limit = NEAR_START * first[2]
-            near[at] = counting.within(counts[at], limit, round(zeros[at]))
-            moved[at] = counting.distance(_whole(first, counts.shape[1]), counts[at])
-        columns = dict(zip(FROM_START, (near, moved), strict=True))
-        return values.assign({name: ("parameter", column) for name, column in columns.items()})
+            first = self._first.get((kind, name))
+            if first is not None:
+                counts[at, first[1] : first[1] + len(first[0])], stds[at] = first[0], first[2]
+        return counts, stds
 
 
 def _kept(counts: np.ndarray[Any, Any], std: float) -> _First:
@@ -105,9 +125,3 @@ def _kept(counts: np.ndarray[Any, Any], std: float) -> _First:
     if not used.size:
         return counts[:0].copy(), 0, math.nan
     return counts[used[0] : used[-1] + 1].copy(), int(used[0]), std
-
-
-def _whole(first: _First, bins: int) -> np.ndarray[Any, Any]:
-    counts = np.zeros(bins, np.int64)
-    counts[first[1] : first[1] + len(first[0])] = first[0]
-    return counts

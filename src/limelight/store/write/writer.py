@@ -89,6 +89,7 @@ class Writer:
         self._room: dict[str, int] = {}  # for how many rows each array has room
         self._start = FromStart()
         self._tails = 0  # rows written and not yet looked at for sealing
+        self._last: tuple[Line, xr.Dataset] | None = None  # whose histograms nobody else has
 
     def __enter__(self) -> Writer:
         return self
@@ -101,6 +102,11 @@ class Writer:
         if not self._begun or self._settled is None:
             return
         self._begun = False
+        if self._last is not None:  # how training ended is shown everywhere
+            (line, parameters), self._last = self._last, None
+            with suppress(OSError):
+                histograms = summaries.histograms(parameters)
+                self._events.write(line.step, line.time, {}, histograms, pointer=False)
         with suppress(OSError), index.locked(self._files.index):
             self._seal(self._settled, least=1)
 
@@ -192,12 +198,18 @@ class Writer:
             self._size, self._begun = os.fstat(descriptor).st_size, True
             with suppress(OSError):  # the step is there; it can be sealed later
                 self._seal(settled)
-        self._events.write(
-            line.step,
-            line.time,
-            summaries.scalars(step.sites, step.measures),
-            summaries.histograms(step.parameters),
-        )
+        self._announce(step, line)
+
+    def _announce(self, step: Step, line: Line) -> None:
+        """Tell TensorBoard of a step, and give its own dashboards some of them."""
+        number, parameters = len(self._lines) - 1, step.parameters
+        scalars: dict[str, float] = {}
+        if summaries.due(number, summaries.SCALARS):
+            scalars = summaries.scalars(step.sites, step.measures)
+            scalars |= summaries.training(step.tensors)
+        shown = parameters if summaries.due(number, summaries.HISTOGRAMS) else None
+        self._last = (line, parameters) if shown is None and parameters is not None else None
+        self._events.write(line.step, line.time, scalars, summaries.histograms(shown))
 
     def _prepared(self, step: Step, settled: Settled, descriptor: int) -> int:
         """Bring the index up to date, and return the row of a step to come."""

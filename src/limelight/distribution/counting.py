@@ -112,9 +112,9 @@ def distance(a: Counts, b: Counts) -> NDArray[np.float64]:
         return np.full(shape, np.nan)
     pair = both.reshape(2, -1, used.size)
     with np.errstate(invalid="ignore", divide="ignore"):
-        heights = np.cumsum(pair, axis=-1, dtype=np.int64)
-        heights = heights / heights[..., -1:]  # exactly 1 where all lies below
-        gap = heights[0] - heights[1]
+        below = np.cumsum(pair, axis=-1, dtype=np.int64)
+        shares = below / below[..., -1:]  # exactly 1 where all lies below
+        gap = shares[0] - shares[1]
         begin = np.concatenate([np.zeros((len(gap), 1)), gap[:, :-1]], axis=1)
         left, right = np.abs(begin), np.abs(gap)
         total = left + right

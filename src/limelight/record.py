@@ -283,13 +283,14 @@ class Recorder:
     def _is_due(self, step: int) -> bool:
         """Say whether a step is recorded, where only each so many-th one is."""
         every = self._every or 1
-        return self._last is None or step // every > self._last // every
+        return self.schedule.alarm or self._last is None or step // every > self._last // every
 
     def _more(self) -> dict[str, xr.Dataset]:
         """Return what else is recorded of tensors, and see to the steps that come."""
         wanted, tables = self._wanted, dict[str, xr.Dataset]()
         if self._training is not None:
             tables |= self._tried(self._training.tables, "gradients") or {}
+            self.schedule.alarm = False
         elif wanted.training and self._unbuilt is None:
             wanted.training = False  # tried once
             self._training = self._tried(

@@ -141,6 +141,8 @@ class Pace:
         """
         if self._recorder is not None:
             self._recorder.schedule.done = step
+            if self._recorder.schedule.alarm:
+                self.record(step, epoch)
         if self._every == "epoch":
             return
         every = int(self._every)

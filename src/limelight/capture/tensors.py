@@ -85,11 +85,13 @@ def table(tensors: Mapping[str, Tensor], more: Sequence[str] = ()) -> xr.Dataset
         counts[at] = tensor.distribution.counts
     variables: dict[str, Any] = {"count": (("parameter", "bin"), counts)}
     columns = numbers_of(described, counts)
+    columns |= {
+        name: np.array([tensor.numbers.get(name, math.nan) for tensor in described], np.float64)
+        for name in more
+    }
+    unknown = np.full(len(names), math.nan)
     for name in (*NUMBERS, *more):
-        column = columns.get(name)
-        if column is None:
-            column = np.array([tensor.numbers.get(name, math.nan) for tensor in described])
-        variables[name] = ("parameter", column.astype(np.float64))
+        variables[name] = ("parameter", columns.get(name, unknown))
     sizes = [int(np.prod(tensor.shape, dtype=np.int64)) for tensor in described]
     shapes = ["×".join(map(str, tensor.shape)) or "scalar" for tensor in described]
     modules = [name.rpartition("/")[0] for name in names]

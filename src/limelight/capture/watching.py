@@ -27,8 +27,11 @@ TRAINING: Final = "training"
 UPDATE_NUMBERS: Final = ("ratio", "moment1_norm", "moment2_norm")
 
 #: Of all gradients together: the norm as they came, after clipping, the share of steps since the
-#: last record that were clipped, and how many steps these were.
-TRAINING_NUMBERS: Final = ("norm_before", "norm_after", "clipped", "steps")
+#: last record that were clipped, how many steps these were, and how many values are not finite.
+TRAINING_NUMBERS: Final = ("norm_before", "norm_after", "clipped", "steps", "nonfinite")
+
+#: What is said of a step whose gradients are not finite where each module's output is.
+AFTER: Final = "loss"
 
 
 class Training(Protocol):
@@ -52,6 +55,8 @@ class Seen:
         Since the last record, and how many of them were clipped.
     before, after : float, optional
         Norms of all gradients before and after clipping, where they are known.
+    first_nonfinite : str
+        The first module in forward order that gave a value that is no finite number.
     """
 
     gradients: dict[str, Tensor] = field(default_factory=dict)
@@ -60,6 +65,7 @@ class Seen:
     clipped: float = 0.0
     before: float | None = None
     after: float | None = None
+    first_nonfinite: str = ""
 
     def tables(self) -> dict[str, xr.Dataset]:
         """Lay out what was seen; nothing of what was not."""
@@ -71,6 +77,12 @@ class Seen:
             made[UPDATE] = table(self.updates, UPDATE_NUMBERS)
         return made
 
+    @property
+    def nonfinite(self) -> int:
+        """How many values of gradients are no finite numbers."""
+        parts = [tensor.distribution for tensor in self.gradients.values()]
+        return sum(part.nan + part.infinite for part in parts)
+
     def _together(self) -> xr.Dataset:
         norm = norm_of(tensor.distribution for tensor in self.gradients.values())
         after = norm if self.after is None else self.after
@@ -79,9 +91,11 @@ class Seen:
             "norm_after": after,
             "clipped": self.clipped / self.steps if self.steps else math.nan,
             "steps": float(self.steps),
+            "nonfinite": float(self.nonfinite),
         }
         nothing = distribution(np.zeros(0, np.float32))
-        row = table({"all": Tensor(nothing, (), numbers=numbers)}, TRAINING_NUMBERS)
+        whole = Tensor(nothing, (), numbers=numbers, note=self.first_nonfinite)
+        row = table({"all": whole}, TRAINING_NUMBERS)
         return row[["count", *TRAINING_NUMBERS]].assign_attrs(row.attrs)
 
 
@@ -125,12 +139,15 @@ class Schedule:
         How many steps a framework makes at once: only the last of them can be recorded.
     done : int
         Optimizer steps made so far, kept up to date by whoever knows.
+    alarm : bool
+        Whether something happened that is to be recorded now, due or not.
     """
 
     every: int | None
     anchor: int = 0
     stride: int = 1
     done: int = 0
+    alarm: bool = False
 
     def due(self, done: Any) -> Any:
         """Say whether a step is recorded.

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,8 +17,10 @@ import xarray as xr
 
 from limelight.capture.tensors import Tensor
 from limelight.capture.torch import names
+from limelight.capture.torch.clipping import listening
+from limelight.capture.torch.nonfinite import Calls, finite
 from limelight.capture.torch.parameters import values_of
-from limelight.capture.watching import Schedule, Seen, norm_of, update_of
+from limelight.capture.watching import AFTER, Schedule, Seen, norm_of, update_of
 from limelight.distribution import difference, distribution
 from limelight.errors import LimelightWarning
 
@@ -46,12 +47,16 @@ class Watch:
         self._norms: list[Any] = []  # of clipping since the last step
         self._clipped: list[Any] = []
         self._steps = 0
+        self._unseen = False  # whether a person was told of steps that nobody sees
+        self._alarmed = False  # one extra recording is enough
+        self._calls = Calls(model)
         self._known: WeakKeyDictionary[Any, tuple[int, bool]] = WeakKeyDictionary()
         self._failed = False
         self._undo: list[Callable[[], object]] = [
-            optimizer.register_optimizer_step_pre_hook(self._caught(self._begin)).remove,
-            optimizer.register_optimizer_step_post_hook(self._caught(self._end)).remove,
-            _listening_to_clips(self._clip),
+            optimizer.register_optimizer_step_pre_hook(self._before_step).remove,
+            optimizer.register_optimizer_step_post_hook(self._after_step).remove,
+            listening(self._clip),
+            self._calls.close,
         ]
 
     def tables(self) -> dict[str, xr.Dataset]:
@@ -62,7 +67,11 @@ class Watch:
             whole.updates |= seen.updates
             if len(self._seen) == 1:
                 whole.before = seen.before
+            whole.first_nonfinite = whole.first_nonfinite or seen.first_nonfinite
         whole.clipped = clipped
+        if not self._steps and not self._unseen:
+            self._unseen = True
+            warnings.warn(LimelightWarning(_UNSEEN), stacklevel=3)
         if self._seen:
             self._seen, self._clipped, self._steps = {}, [], 0
         return whole.tables()
@@ -74,24 +83,43 @@ class Watch:
         self._seen.clear()
         self._before.clear()
 
-    def _caught(self, hook: Callable[[Any], None]) -> Callable[..., None]:
-        """Return a hook that never stops a step: what fails is told once."""
+    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> Any:
+        """Look at a step that begins; where its closure makes the gradients, once it has."""
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if closure is None:
+            self._guarded(self._begin, optimizer)
+            return None
+        looked = False
 
-        def caught(optimizer: Any, _args: Any, _kwargs: Any) -> None:
-            import torch
+        def watched() -> Any:
+            nonlocal looked
+            loss = closure()
+            if not looked:  # LBFGS asks several times: of its step the first gradient is shown
+                looked = True
+                self._guarded(self._begin, optimizer)
+            return loss
 
-            if self._failed or torch.compiler.is_compiling():
-                return
-            try:
-                hook(optimizer)
-            except Exception as cause:  # noqa: BLE001  # a promise: training goes on
-                self._failed = True
-                self._seen.clear()
-                self._before.clear()
-                message = f"limelight records no gradients from here on. {cause}"
-                warnings.warn(LimelightWarning(message), stacklevel=3)
+        if "closure" in kwargs:
+            return args, {**kwargs, "closure": watched}
+        return (args[0], watched, *args[2:]), kwargs
 
-        return caught
+    def _after_step(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
+        self._guarded(self._end, optimizer)
+
+    def _guarded(self, look: Callable[[Any], None], optimizer: Any) -> None:
+        """Look at something; never stops a step: what fails is told once."""
+        import torch
+
+        if self._failed or torch.compiler.is_compiling():
+            return
+        try:
+            look(optimizer)
+        except Exception as cause:  # noqa: BLE001  # a promise: training goes on
+            self._failed = True
+            self._seen.clear()
+            self._before.clear()
+            message = f"limelight records no gradients from here on. {cause}"
+            warnings.warn(LimelightWarning(message), stacklevel=4)
 
     def _begin(self, optimizer: Any) -> None:
         """Look at gradients before a step, and remember parameters."""
@@ -100,13 +128,19 @@ class Watch:
             return
         self._steps += 1
         norms, self._norms = self._norms, []
-        if not self._schedule.next():
+        alarm = self._is_alarming(optimizer)
+        due, culprit = self._schedule.next() or alarm, ""
+        if alarm:
+            self._alarmed = self._schedule.alarm = True
+            culprit = self._calls.first_nonfinite() or AFTER
+        self._calls.forget()
+        if not due:
             return
         mine = list(self._parameters(optimizer))
-        seen = self._seen[id(optimizer)] = Seen()
+        seen = self._seen[id(optimizer)] = Seen(first_nonfinite=culprit)
         if norms:
             seen.before = float(norms[-1])
-        if self._gradients:
+        if self._gradients or alarm:
             scale = getattr(optimizer, "grad_scale", None)  # where a fused step takes it out
             for name, parameter in mine:
                 if parameter.grad is not None:
@@ -154,38 +188,30 @@ class Watch:
                 if id(parameter) in named:
                     yield named[id(parameter)], parameter
 
-    def _clip(self, parameters: Sequence[Any], most: float, norm: Any) -> None:
+    def _is_alarming(self, optimizer: Any) -> bool:
+        """Say whether a gradient is not finite, for the first time, and nobody leaves it out."""
+        if self._alarmed or getattr(optimizer, "found_inf", None) is not None:
+            return False
+        gradients = [parameter.grad for group in optimizer.param_groups
+                     for parameter in group["params"] if parameter.grad is not None]  # fmt: skip
+        return not finite(gradients)
+
+    def _clip(self, gradients: Sequence[Any], norm: Any, clipped: Any) -> None:
         """Note that gradients were clipped, or would have been, had they been larger."""
         if self._failed:
             return
-        mine = {id(parameter) for parameter in self._model.parameters()}
-        if any(id(parameter) in mine for parameter in parameters):
-            self._norms.append(norm.detach())
-            self._clipped.append(norm.detach() > most)
+        mine = {id(parameter.grad) for parameter in self._model.parameters()}
+        if any(id(gradient) in mine for gradient in gradients):
+            self._norms.append(norm)
+            self._clipped.append(clipped)
 
 
-def _listening_to_clips(heard: Callable[..., None]) -> Callable[[], object]:
-    """Hear of every clipping by norm, however it was imported; return what ends it."""
-    from torch.nn.utils import clip_grad
-
-    name = "_clip_grads_with_norm_"  # which clip_grad_norm_ looks up each time it runs
-    original = getattr(clip_grad, name, None)
-    if original is None:
-        return lambda: None
-
-    def clip(parameters: Any, max_norm: float, total_norm: Any, *args: Any, **kwargs: Any) -> Any:
-        listed = [parameters] if hasattr(parameters, "grad_fn") else list(parameters)
-        with suppress(Exception):  # a promise: training goes on
-            heard(listed, max_norm, total_norm)
-        return original(listed, max_norm, total_norm, *args, **kwargs)
-
-    setattr(clip_grad, name, clip)
-
-    def undo() -> None:
-        if getattr(clip_grad, name) is clip:
-            setattr(clip_grad, name, original)
-
-    return undo
+#: Said once.
+_UNSEEN: Final = (
+    "limelight saw no optimizer make a step since the last record, so there are no gradients of "
+    "one. If there were steps, torch.compile may have compiled them whole: compile the model, and "
+    "not the step."
+)
 
 
 def _summed(gradient: Any, scale: Any) -> Tensor:

@@ -36,6 +36,8 @@ _TOLD: Final = 20
 
 #: The table of the model's own parameters, among those a line lists.
 PARAMETER = "parameter"
+#: And of the table of all gradients together.
+TRAINING = "training"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import xarray as xr
 from limelight.distribution import BINS, counting, edges
 from limelight.errors import NotRecordedError
 from limelight.store.format.description import BITS, Table
-from limelight.store.format.index import PARAMETER, Line
+from limelight.store.format.index import PARAMETER, TRAINING, Line
 from limelight.store.format.layout import counts_of, statistics_of
 from limelight.store.read.opening import Opened, absent
 from limelight.store.read.tables import coords, every
@@ -77,7 +77,20 @@ def tensors(
         with np.errstate(invalid="ignore"):  # a tensor without a finite value has no range
             lines_of_bins = np.linspace(low, high, variables["count"][1].shape[-1] + 1, axis=-1)
         variables["edge"] = (("step", "parameter", "bin_edge"), lines_of_bins)
-    return xr.Dataset(variables, labels, attrs)
+    return xr.Dataset(variables, labels, attrs | _first_nonfinite(opened, names, lines, kind))
+
+
+def _first_nonfinite(
+    opened: Opened, names: Sequence[str], lines: Sequence[Line], kind: str
+) -> dict[str, Any]:
+    """Return where values were first no finite numbers, and at which step, if that was recorded."""
+    if kind != TRAINING:
+        return {}
+    for _, line, table, _, source in _present(opened, names, lines, kind):
+        for note in (table.members[number].note for number in source):
+            if note:
+                return {"first_nonfinite": note, "first_nonfinite_step": line.step}
+    return {}
 
 
 def _present(

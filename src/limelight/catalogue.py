@@ -19,8 +19,8 @@ from typing import Any
 
 import limelight
 from limelight.errors import CatalogueError, LimelightWarning
+from limelight.measure import LARGEST_SCORE, UNIFORM, counts_rows
 from limelight.measure import POSITION as POSITION
-from limelight.measure import UNIFORM, counts_rows
 from limelight.measure import Analysis as Analysis
 from limelight.measure import ClosedForm as ClosedForm
 from limelight.measure import Words as Words
@@ -178,6 +178,8 @@ def _check_name(card: Analysis, cards: Collection[str]) -> None:
         taken = f"limelight.{name} is something else"
     elif counts_rows(name):
         taken = "recordings count rows under such names"
+    elif name == LARGEST_SCORE:
+        taken = "recordings hold the largest score before the softmax under it"
     elif name + UNIFORM in cards:
         taken = f"recordings hold it for uniform attention as {name + UNIFORM}, an analysis as well"
     else:

@@ -25,6 +25,9 @@ from limelight.labelled import positions as positions
 NAN_ROWS: Final = "nan_rows"
 LEFT_OUT: Final = "_left_out"
 
+#: Recorded beside measures: the largest score before the softmax. It follows from no weights.
+LARGEST_SCORE: Final = "largest_score"
+
 #: Ends the name under which a measure of uniform attention is read.
 UNIFORM: Final = "_uniform"
 

@@ -19,7 +19,7 @@ from limelight.analyses import blockwise
 from limelight.catalogue import Analysis, analyses
 from limelight.factors import Factors, factors_of
 from limelight.labelled import shares
-from limelight.measure import LEFT_OUT, NAN_ROWS, applied
+from limelight.measure import LARGEST_SCORE, LEFT_OUT, NAN_ROWS, applied
 from limelight.rule import Rule
 
 
@@ -40,7 +40,8 @@ def measures_of(site: xr.Dataset, names: Iterable[str] | None = None) -> xr.Data
         float32. One variable per analysis: the mean over the example's valid queries; NaN where
         none is left. Rows that hold a NaN are left out, and ``nan_rows`` counts them. Queries for
         which an analysis is not defined are left out too; ``<analysis>_left_out`` counts those,
-        where its card says that there may be such.
+        where its card says that there may be such. ``largest_score`` is the greatest score before
+        the softmax, where it is known: from queries and keys it follows without a map.
     """
     cards = _suiting(str(site.attrs.get("kind", "self")))
     if names is not None:
@@ -49,8 +50,10 @@ def measures_of(site: xr.Dataset, names: Iterable[str] | None = None) -> xr.Data
     weights = shares(site["weights"]) if site.attrs.get("stage") else site["weights"]
     factors = factors_of(weights)
     if factors is not None:
-        values = blockwise.rows(factors, [*(card.name for card in cards), "normaliser"])
+        extra = {"maximum"} - {card.name for card in cards}
+        values = blockwise.rows(factors, [*(card.name for card in cards), *extra, "normaliser"])
         normaliser = values.pop("normaliser").values
+        top = values.pop("maximum") if extra else values["maximum"]
         broken = np.isnan(normaliser)
         attends = ~np.isneginf(normaliser) if factors.rule.by_head else None
     else:
@@ -62,7 +65,24 @@ def measures_of(site: xr.Dataset, names: Iterable[str] | None = None) -> xr.Data
     measured = _summed_up(values, cards, valid, broken)
     counted = broken if valid is None else broken & valid
     measured[NAN_ROWS] = (schema.SITE_DIMS[:2], counted.sum(-1).astype(np.float32))
+    if factors is not None:
+        largest = _largest_score(top.transpose(*schema.SITE_DIMS[:3]).values, normaliser, valid)
+        measured[LARGEST_SCORE] = (schema.SITE_DIMS[:2], largest)
+    elif LARGEST_SCORE in site:
+        largest = site[LARGEST_SCORE].transpose(*schema.SITE_DIMS[:2]).values
+        measured[LARGEST_SCORE] = (schema.SITE_DIMS[:2], largest)
     return measured
+
+
+def _largest_score(
+    top: NDArray[Any], normaliser: NDArray[np.float64], valid: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    """Return the greatest score [example, head]: what makes a row's greatest weight."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = np.log(top.astype(np.float64)) + normaliser
+    counts = top > 0 if valid is None else valid & (top > 0)
+    scores = np.where(counts, scores, -np.inf).max(axis=-1)
+    return np.where(np.isneginf(scores), np.nan, scores).astype(np.float32)
 
 
 def uniform_of(site: xr.Dataset) -> xr.Dataset:

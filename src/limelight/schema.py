@@ -17,6 +17,8 @@ variable           dims                            law
                                                    attend to need not be
 ``sink_weight``    example, head, query            share of the row that a learned sink logit,
                                                    which belongs to no key, takes; optional
+``largest_score``  example, head                   greatest score before the softmax, over valid
+                                                   queries and what they may attend to; optional
 ``query_token``    example, query                  text; optional
 ``key_token``      example, key                    text; optional
 =================  ==============================  =================================================

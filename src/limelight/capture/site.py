@@ -20,7 +20,8 @@ from limelight.capture.special import named
 from limelight.capture.validity import MaskedBy, Reach, filled, padded_keys, padded_queries
 from limelight.capture.wording import Ids, texts_of
 from limelight.errors import DimensionError
-from limelight.factors import Factors, lazy_allowed, lazy_weights
+from limelight.factors import Factors, factors_of, lazy_allowed, lazy_weights
+from limelight.measure import LARGEST_SCORE
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,9 @@ def label(captured: CapturedAttention, probe: Probe, special: tuple[str, ...] = 
         query_valid &= ~padded_queries(padding, queries, reach, marks)
     key_valid = ~padding & (np.arange(keys) < end)
     variables["query_valid"] = ((schema.EXAMPLE, schema.QUERY), query_valid)
+    largest = _largest_score(captured, variables, query_valid)
+    if largest is not None:
+        variables[LARGEST_SCORE] = ((schema.EXAMPLE, schema.HEAD), largest)
     variables["key_valid"] = ((schema.EXAMPLE, schema.KEY), key_valid)
     site = schema.check(xr.Dataset(variables, attrs=_facts(captured, probe, special)))
     # Weights stay what the model computed; what they carry tells measures which rows to leave out.
@@ -180,6 +184,29 @@ def _cells(
     if captured.sink_weight is not None:
         variables["sink_weight"] = (schema.SITE_DIMS[:3], captured.sink_weight)
     return variables, np.asarray(may.any(axis=(1, 3))), np.asarray(may.any(axis=(1, 2)))
+
+
+def _largest_score(
+    captured: CapturedAttention, variables: dict[str, Any], valid: NDArray[np.bool_]
+) -> NDArray[np.float32] | None:
+    """Return the greatest score of each head [example, head], of maps that are there anyhow.
+
+    Of vectors it follows from the one pass that measures make over them.
+    """
+    factors = captured.factors
+    if factors is None:
+        assert captured.logits is not None, "no logits beside weights"
+        may = _usable(allowed_in(captured.logits), captured.logits) & valid[:, None, :, None]
+        may &= ~np.isnan(captured.logits)
+        scores = np.where(may, captured.logits, -np.inf).max(axis=(2, 3))
+    elif factors_of(xr.DataArray(variables["weights"])) is None:
+        most = np.asarray(variables["weights"].transpose(*schema.SITE_DIMS).values).max(axis=-1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            each = np.log(most) + factors.normaliser
+        scores = np.where(valid[:, None, :] & (most > 0), each, -np.inf).max(axis=2)
+    else:
+        return None
+    return np.where(np.isneginf(scores), np.nan, scores).astype(np.float32)
 
 
 def allowed_in(logits: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:

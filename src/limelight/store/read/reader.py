@@ -387,7 +387,8 @@ class Run(Recorded):
             One variable per measure, each an example's mean over its valid queries, float32; NaN
             where a site has no such head or measure, or the step no attention.
             ``<measure>_uniform`` [step, site, example] is the same measure of uniform attention
-            over the allowed keys.
+            over the allowed keys. Beside them ``largest_score``, the greatest score before the
+            softmax of an example's valid queries, and how many rows were left out of means.
 
         Raises
         ------

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from limelight.catalogue import analyses
-from limelight.measure import UNIFORM, counts_rows
+from limelight.measure import LARGEST_SCORE, UNIFORM, counts_rows
 from limelight.store.format.index import Line
 from limelight.store.read.opening import Opened
 
@@ -29,7 +29,7 @@ def measures(opened: Opened, lines: Sequence[Line]) -> xr.Dataset:
         dims = specs[0].dims[1:-1]
         table = _measured(opened, lines, role, names)
         for number, name in enumerate(names):
-            if role == "uniform" and counts_rows(name):
+            if role == "uniform" and (counts_rows(name) or name == LARGEST_SCORE):
                 continue
             card = cards.get(name)
             # `bounds` would name a variable, by the conventions of netCDF files.

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from limelight.capture.adapter import adapter_for
+from limelight.capture.by_time import TIME
 from limelight.capture.parameters import spectra_of
 from limelight.capture.probe import Probe
 from limelight.capture.watching import TRAINING, Schedule, Training
@@ -108,7 +109,7 @@ class Wanted:
         -------
         Dataset
         """
-        if self._patterns is None or kind in (TRAINING, ACTIVATION):
+        if self._patterns is None or kind in (TRAINING, ACTIVATION, TIME):
             return values
         names = values["parameter"].values.tolist()
         chosen = set(selected(names, self._patterns, "tensors"))

@@ -25,3 +25,7 @@ NUMBERS: Final = (
     "mean", "std", "skew", "kurtosis", "min", "max", "norm", "zeros", "near_zero", "nonfinite",
     "nan", "headroom", *QUANTILES, *FROM_START,
 )  # fmt: skip
+
+#: Norms of gradients by time step of a recurrent layer; of a longer sequence than there are
+#: columns, each is of several steps.
+TIMES: Final = tuple(f"t{number:02d}" for number in range(64))

@@ -15,8 +15,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import xarray as xr
 
+from limelight.capture.by_time import TIME, ByTime
 from limelight.capture.tensors import Tensor
-from limelight.capture.torch import names
+from limelight.capture.torch import by_time, names
 from limelight.capture.torch.clipping import listening
 from limelight.capture.torch.nonfinite import Calls, finite
 from limelight.capture.torch.parameters import values_of
@@ -47,9 +48,11 @@ class Watch:
         self._norms: list[Any] = []  # of clipping since the last step
         self._clipped: list[Any] = []
         self._steps = 0
+        self._times: ByTime | None = None  # of the newest step, if it was due
         self._unseen = False  # whether a person was told of steps that nobody sees
         self._alarmed = False  # one extra recording is enough
         self._calls = Calls(model)
+        self._by_time = by_time.Watch(model, schedule.next) if gradients else None
         self._known: WeakKeyDictionary[Any, tuple[int, bool]] = WeakKeyDictionary()
         self._failed = False
         self._undo: list[Callable[[], object]] = [
@@ -58,6 +61,8 @@ class Watch:
             listening(self._clip),
             self._calls.close,
         ]
+        if self._by_time is not None:
+            self._undo.append(self._by_time.close)
 
     def tables(self) -> dict[str, xr.Dataset]:
         """Return what was seen of the newest step if it was due, and forget it."""
@@ -74,7 +79,10 @@ class Watch:
             warnings.warn(LimelightWarning(_UNSEEN), stacklevel=3)
         if self._seen:
             self._seen, self._clipped, self._steps = {}, [], 0
-        return whole.tables()
+        tables = whole.tables()
+        times = None if self._times is None else self._times.table()
+        self._times = None
+        return tables if times is None else {**tables, TIME: times}
 
     def close(self) -> None:
         """See nothing any more."""
@@ -134,6 +142,8 @@ class Watch:
             self._alarmed = self._schedule.alarm = True
             culprit = self._calls.first_nonfinite() or AFTER
         self._calls.forget()
+        if self._by_time is not None:
+            self._times = self._by_time.taken() if due else None
         if not due:
             return
         mine = list(self._parameters(optimizer))

@@ -38,6 +38,8 @@ _TOLD: Final = 20
 PARAMETER = "parameter"
 #: And of the table of all gradients together.
 TRAINING = "training"
+#: And of the table of gradients by time step.
+TIME = "time"
 
 
 @dataclass(frozen=True)

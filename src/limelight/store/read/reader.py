@@ -480,7 +480,10 @@ class Run(Recorded):
             float64 [step, parameter], as far as recorded: ``mean``, ``std``, ``skew``,
             ``kurtosis``, ``min``, ``max``, ``norm``, ``zeros``, ``near_zero``, ``near_start``,
             ``w1_from_start``, ``headroom``, ``nonfinite``, ``nan``, quantiles ``q001`` to ``q999``,
-            and what only that kind has, such as ``ratio`` of an ``update``.
+            and what only that kind has, such as ``ratio`` of an ``update``. The kind ``time`` has
+            ``norm`` [step, parameter, time] instead: of the gradient of what a recurrent layer was
+            handed at each time step, of ``length`` in all; of more than 64, each is the root mean
+            square of several. ``first``, ``last``, ``least`` and ``most`` are those of all.
 
         Raises
         ------

@@ -12,9 +12,10 @@ import numpy as np
 import xarray as xr
 
 from limelight.distribution import BINS, counting, edges
+from limelight.distribution.columns import TIMES
 from limelight.errors import NotRecordedError
 from limelight.store.format.description import BITS, Table
-from limelight.store.format.index import PARAMETER, TRAINING, Line
+from limelight.store.format.index import PARAMETER, TIME, TRAINING, Line
 from limelight.store.format.layout import counts_of, statistics_of
 from limelight.store.read.opening import Opened, absent
 from limelight.store.read.tables import coords, every
@@ -70,6 +71,8 @@ def tensors(
         read = _on_bits if bits else _linear
         variables["count"], more = read(opened, names, lines, kind)
         labels |= more
+    if kind == TIME:
+        variables["norm"], columns, numbers = _by_time(columns, numbers)
     for number, name in enumerate(columns):
         variables[name] = (("step", "parameter"), numbers[..., number])
     if counts and "left" not in labels and {"low", "high"} <= set(columns):
@@ -78,6 +81,22 @@ def tensors(
             lines_of_bins = np.linspace(low, high, variables["count"][1].shape[-1] + 1, axis=-1)
         variables["edge"] = (("step", "parameter", "bin_edge"), lines_of_bins)
     return xr.Dataset(variables, labels, attrs | _first_nonfinite(opened, names, lines, kind))
+
+
+def _by_time(
+    columns: Sequence[str], numbers: np.ndarray[Any, Any]
+) -> tuple[Any, tuple[str, ...], np.ndarray[Any, Any]]:
+    """Take norms by time step out of a table's numbers, as far as any layer has them."""
+    times = [columns.index(name) for name in TIMES if name in columns]
+    others = [number for number, name in enumerate(columns) if name not in TIMES]
+    norms = numbers[..., times]
+    known = np.flatnonzero(~np.isnan(norms).all(axis=(0, 1)))
+    norms = norms[..., : known[-1] + 1 if known.size else 0]
+    return (
+        (("step", "parameter", "time"), norms),
+        tuple(columns[number] for number in others),
+        numbers[..., others],
+    )
 
 
 def _first_nonfinite(

@@ -12,7 +12,7 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import (
@@ -26,6 +26,7 @@ from typing import (
 )
 
 from limelight import errors, facts, schema
+from limelight.alerts.judging.report import rules
 from limelight.query import Query, Reduce, What
 
 COMMAND = "python -m limelight.contract"
@@ -48,7 +49,7 @@ def typescript() -> str:
     >>> "export const SCHEMA_VERSION" in typescript()
     True
     """
-    return "\n".join([*_head(), *_query(), *_codes(), *_facts()]).rstrip() + "\n"
+    return "\n".join([*_head(), *_query(), *_codes(), *_facts(), *_rules()]).rstrip() + "\n"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -144,6 +145,23 @@ def _facts() -> Iterator[str]:
             yield f"  readonly {field}: {kind};"
         yield "}"
         yield ""
+
+
+def _rules() -> Iterator[str]:
+    """Write the words of every rule of alerts that is ours; others say their names."""
+    yield "/** Words of the rules of alerts, by name. */"
+    yield "export const RULES: Readonly<Record<string, RuleCard>> = {"
+    for name, card in rules().items():
+        if card.function.__module__.startswith("limelight."):
+            yield f"  {name}: {{"
+            for language, words in (("en", card.words), ("zh", card.zh)):
+                yield f"    {language}: {{"
+                for field, text in asdict(words).items():
+                    yield f"      {field}: {_json(text)},"
+                yield "    },"
+            yield "  },"
+    yield "};"
+    yield ""
 
 
 def _written() -> dict[str, type]:

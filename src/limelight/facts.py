@@ -134,3 +134,43 @@ class RunFacts(TypedDict):
     examples: list[Example]
     parameters: list[Parameter]
     problems: list[str]
+
+
+class AlertFact(TypedDict):
+    """Something that goes wrong in a run, or went."""
+
+    rule: Annotated[str, "Its words are in `RULES`."]
+    kind: Annotated[str, "Of which tensors: `parameter`, `gradient` …, `attention` or `setup`."]
+    tensors: Annotated[list[str], "Worst first; of attention `site#head`."]
+    number: Annotated[str, "The column it speaks of."]
+    value: Annotated[float, "The worst."]
+    threshold: float
+    since: Annotated[int, "The first step that breaks the rule."]
+    until: Annotated[int | None, "The last one; null where the newest does."]
+    now: Annotated[float | None, "The worst tensor's value at the newest step."]
+    steps: list[int]
+    numbers: Annotated[list[float | None], "Of the worst tensor at these steps, at most 60."]
+    harm: Annotated[int, "Greater is worse."]
+
+
+class AlertFacts(TypedDict):
+    """The attributes of the answer to ``what: "alerts"``."""
+
+    alerts: Annotated[list[AlertFact], "Most harm first."]
+    quiet: Annotated[list[str], "Rules that ran and found nothing."]
+    lacking: Annotated[list[str], "Rules that could not run, for want of what was recorded."]
+
+
+class RuleWords(TypedDict):
+    """A rule's words in one language."""
+
+    title: Annotated[str, "What went wrong, in a few words."]
+    says: Annotated[str, "The rule with its number."]
+    usually: Annotated[str, "What people usually do."]
+
+
+class RuleCard(TypedDict):
+    """What a rule of alerts says of itself."""
+
+    en: RuleWords
+    zh: RuleWords

@@ -12,7 +12,9 @@ from typing import Literal, get_args
 
 from limelight.errors import QueryError
 
-What = Literal["run", "grid", "map", "measures", "parameters", "summary", "tensors", "histograms"]
+What = Literal[
+    "run", "grid", "map", "measures", "parameters", "summary", "tensors", "histograms", "alerts"
+]
 Reduce = Literal["max", "mean"]
 
 _WHAT: tuple[str, ...] = get_args(What)
@@ -30,7 +32,7 @@ class Query:
         every head. ``map``: one head in full. ``measures``: one site's measures over steps.
         ``parameters``: histograms over steps. ``summary``: all parameters at one step. ``tensors``:
         numbers of all tensors of a kind over steps. ``histograms``: of some of them, on bins that
-        are the same for all.
+        are the same for all. ``alerts``: what goes wrong, or went.
     run : str
         Name of the run as TensorBoard lists it.
     step : int

@@ -17,10 +17,12 @@ from typing import Any, TypeVar
 
 import xarray as xr
 
+from limelight.alerting import Lookout, OnAlert
 from limelight.analyses.blockwise.blas import one_thread_each
 from limelight.capture import Probe, capture, parameters
 from limelight.capture.parameters import unread
-from limelight.capture.wanted import Wanted, watched
+from limelight.capture.settings import SETUP, Setting, settings_table
+from limelight.capture.wanted import Wanted, settings_of, watched
 from limelight.capture.watching import Schedule, Training
 from limelight.divided import undisturbed
 from limelight.errors import (
@@ -82,11 +84,16 @@ class Recorder:
         If given, :meth:`record` may be called at each step and records each so many-th one; then
         gradients are looked at in these only. Else each step's are, since nobody knows which will
         be recorded.
+    on_alert : callable, optional
+        Called with each alert that begins, as :meth:`limelight.Run.alerts` returns them, beside the
+        one warning that tells of it: to send a message, to save, to stop. What it raises becomes
+        one warning.
 
     Raises
     ------
     LimelightError
-        If ``processes`` or ``precision`` is unknown, or ``sites`` or ``tensors`` are no names.
+        If ``processes`` or ``precision`` is unknown, ``sites`` or ``tensors`` are no names, or
+        ``on_alert`` cannot be called.
     ProbeError
         If ``probe`` is no good in itself.
 
@@ -127,7 +134,10 @@ class Recorder:
         activations: bool = False,
         spectra: int | None = None,
         every: int | None = None,
+        on_alert: OnAlert | None = None,
     ) -> None:
+        self._lookout: Lookout | None = Lookout(on_alert)
+        self.settings: list[Setting] = []
         self._wanted = Wanted(tensors, gradients, updates, activations, spectra)
         self.schedule = Schedule(every)
         self._every = every
@@ -213,6 +223,7 @@ class Recorder:
         if not published:
             self.close()
             return False
+        self._judge(made)
         numbers = made.parameters
         self._first.tell(len(made.sites), 0 if numbers is None else numbers.sizes["parameter"])
         return True
@@ -271,6 +282,16 @@ class Recorder:
             uniform = dict(zip(sites, even, strict=True))
         return replace(step, tree=tree, measures=measured, uniform=uniform)
 
+    def _judge(self, made: Step) -> None:
+        """Tell of what goes wrong in training; that must not go wrong itself."""
+        lookout = self._lookout
+        if lookout is not None:
+            begun = self._tried(
+                lambda: lookout.see(made.number, made.tables, made.measures, made.uniform), "alerts"
+            )
+            if begun is None:
+                self._lookout = None
+
     def _summed_up(self) -> xr.Dataset:
         """Sum up the parameters, and tell once of those that have no values here."""
         numbers = self._wanted.chosen("parameter", parameters(self._model))
@@ -296,6 +317,10 @@ class Recorder:
             self._training = self._tried(
                 lambda: watched(self._model, self.schedule, wanted), "gradients"
             )
+        if self._records == 0:
+            looked_at = self._tried(lambda: settings_of(self._model), SETUP) or []
+            if settings := [*self.settings, *looked_at]:
+                tables[SETUP] = settings_table(settings)
         for kind, act in wanted.looks(self._model, self._probe, self._records):
             numbers = self._tried(act, f"{kind}s")
             if numbers is None:

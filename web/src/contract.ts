@@ -3,7 +3,7 @@
 /** Version of the data model; an answer of a newer one is refused. */
 export const SCHEMA_VERSION = 1;
 
-export type What = "run" | "grid" | "map" | "measures" | "parameters" | "summary" | "tensors" | "histograms";
+export type What = "run" | "grid" | "map" | "measures" | "parameters" | "summary" | "tensors" | "histograms" | "alerts";
 
 export type Reduce = "max" | "mean";
 
@@ -182,3 +182,239 @@ export interface RunFacts {
   readonly parameters: readonly Parameter[];
   readonly problems: readonly string[];
 }
+
+/** Something that goes wrong in a run, or went. */
+export interface AlertFact {
+  /** Its words are in `RULES`. */
+  readonly rule: string;
+  /** Of which tensors: `parameter`, `gradient` …, `attention` or `setup`. */
+  readonly kind: string;
+  /** Worst first; of attention `site#head`. */
+  readonly tensors: readonly string[];
+  /** The column it speaks of. */
+  readonly number: string;
+  /** The worst. */
+  readonly value: number;
+  readonly threshold: number;
+  /** The first step that breaks the rule. */
+  readonly since: number;
+  /** The last one; null where the newest does. */
+  readonly until: number | null;
+  /** The worst tensor's value at the newest step. */
+  readonly now: number | null;
+  readonly steps: readonly number[];
+  /** Of the worst tensor at these steps, at most 60. */
+  readonly numbers: readonly number | null[];
+  /** Greater is worse. */
+  readonly harm: number;
+}
+
+/** The attributes of the answer to `what: "alerts"`. */
+export interface AlertFacts {
+  /** Most harm first. */
+  readonly alerts: readonly AlertFact[];
+  /** Rules that ran and found nothing. */
+  readonly quiet: readonly string[];
+  /** Rules that could not run, for want of what was recorded. */
+  readonly lacking: readonly string[];
+}
+
+/** A rule's words in one language. */
+export interface RuleWords {
+  /** What went wrong, in a few words. */
+  readonly title: string;
+  /** The rule with its number. */
+  readonly says: string;
+  /** What people usually do. */
+  readonly usually: string;
+}
+
+/** What a rule of alerts says of itself. */
+export interface RuleCard {
+  readonly en: RuleWords;
+  readonly zh: RuleWords;
+}
+
+/** Words of the rules of alerts, by name. */
+export const RULES: Readonly<Record<string, RuleCard>> = {
+  attention_not_training: {
+    en: {
+      title: "Attention fixed to inference",
+      says: "an attention layer runs with training=False while the model is trained",
+      usually: "leave training out, so that the model hands it down; else its dropout never acts",
+    },
+    zh: {
+      title: "注意力固定为推理模式",
+      says: "模型训练时，注意力层却以 training=False 运行",
+      usually: "不要写 training，让模型自动传递；否则其 dropout 不起作用",
+    },
+  },
+  dead_units: {
+    en: {
+      title: "Dead units",
+      says: "more than 50 % of units zero at all of ≥ 256 positions and without gradient, two records running",
+      usually: "smaller steps, another initial bias, a leaky activation",
+    },
+    zh: {
+      title: "死亡单元",
+      says: "连续两次记录中，超过 50 % 的单元在全部 ≥ 256 个位置上为零且没有梯度",
+      usually: "减小步长、改变初始偏置、改用带泄漏的激活函数",
+    },
+  },
+  early_stopping: {
+    en: {
+      title: "Early stopping on training data",
+      says: "early stopping watches a number of the data that is trained on",
+      usually: "watch a number of validation data, such as val_loss, and keep the best weights",
+    },
+    zh: {
+      title: "早停监视训练数据",
+      says: "早停监视的是训练数据上的指标",
+      usually: "监视验证数据上的指标，例如 val_loss，并保留最佳权重",
+    },
+  },
+  entropy_collapse: {
+    en: {
+      title: "Entropy collapse",
+      says: "every head of a site below 2 % of the entropy of even attention, two records running, having begun above 30 %",
+      usually: "lower the rate, warm up, normalise queries and keys",
+    },
+    zh: {
+      title: "熵塌缩",
+      says: "连续两次记录中，某站点的每个头的熵都低于均匀注意力的 2 %，而起初高于 30 %",
+      usually: "降低学习率、预热、对查询和键做归一化",
+    },
+  },
+  exploding_gradients: {
+    en: {
+      title: "Exploding gradients",
+      says: "a layer's gradient norm above 30 times its own of the 20 records before and above where it began, or 10,000 times the norm of its weights",
+      usually: "clip by the global norm, warm up, lower the rate; look at the batch of that step",
+    },
+    zh: {
+      title: "梯度爆炸",
+      says: "某层梯度范数超过其前 20 次记录的 30 倍且高于初始值，或达到其权重范数的 10,000 倍",
+      usually: "按全局范数裁剪、预热、降低学习率；检查该步的批次",
+    },
+  },
+  not_finite: {
+    en: {
+      title: "NaN or Inf",
+      says: "any value that is no finite number",
+      usually: "look at the first layer that has one; lower the rate, clip, guard logarithms and divisions",
+    },
+    zh: {
+      title: "NaN 或 Inf",
+      says: "出现任何非有限的值",
+      usually: "查看最先出现的层；降低学习率、裁剪、保护对数和除法",
+    },
+  },
+  not_moving: {
+    en: {
+      title: "Not moving",
+      says: "a trainable parameter, or an adapter, exactly as it was at the first record, two records later, while others move",
+      usually: "pass it to the optimizer, make it trainable, look for a detach or a frozen adapter",
+    },
+    zh: {
+      title: "参数不动",
+      says: "可训练参数或适配器在两次记录之后仍与首次记录完全相同，而其他参数在变",
+      usually: "把它交给优化器、设为可训练、检查 detach 或被冻结的适配器",
+    },
+  },
+  probabilities_as_logits: {
+    en: {
+      title: "Probabilities taken for logits",
+      says: "the output passes sigmoid or softmax, and the loss applies it once more",
+      usually: "leave out the last activation, or write from_logits=False",
+    },
+    zh: {
+      title: "把概率当作 logits",
+      says: "输出已经过 sigmoid 或 softmax，而损失函数又做了一次",
+      usually: "去掉最后的激活函数，或写 from_logits=False",
+    },
+  },
+  saturated_activations: {
+    en: {
+      title: "Saturated activations",
+      says: "more than 50 % of a hidden layer's values within 0.01 of the ends of tanh or sigmoid, two records running",
+      usually: "smaller initial weights, normalisation before it, a lower rate",
+    },
+    zh: {
+      title: "激活饱和",
+      says: "连续两次记录中，隐藏层超过 50 % 的值距 tanh 或 sigmoid 的两端不足 0.01",
+      usually: "减小初始权重、在其前加归一化、降低学习率",
+    },
+  },
+  sink_jump: {
+    en: {
+      title: "Sink jump",
+      says: "a head's share on the first key, beyond even attention, rises by more than 0.5 above its last records, after four of them",
+      usually: "look at the rate and the loss at that step; compare the head's maps before and after",
+    },
+    zh: {
+      title: "首键汇聚突增",
+      says: "四次记录之后，某个头落在首键上的份额（超出均匀部分）比近期高出 0.5 以上",
+      usually: "检查该步的学习率和损失；比较该头前后的注意力图",
+    },
+  },
+  spectrum_collapse: {
+    en: {
+      title: "Spectrum collapse",
+      says: "a matrix' stable rank below 1.1, having begun above 3",
+      usually: "weight decay, a lower rate, spectral normalisation; look for an input that dominates",
+    },
+    zh: {
+      title: "谱塌缩",
+      says: "某矩阵的稳定秩低于 1.1，而起初高于 3",
+      usually: "权重衰减、降低学习率、谱归一化；检查是否有支配性的输入",
+    },
+  },
+  step_too_large: {
+    en: {
+      title: "Step too large",
+      says: "one step changes a matrix by more than 0.1 of its norm",
+      usually: "warm up, lower the rate, clip by the global norm",
+    },
+    zh: {
+      title: "步长过大",
+      says: "一步使某矩阵的变化超过其范数的 0.1",
+      usually: "预热、降低学习率、按全局范数裁剪",
+    },
+  },
+  step_too_small: {
+    en: {
+      title: "Step too small",
+      says: "no step of any matrix has ever changed it by 10⁻⁶ of its norm, five records running",
+      usually: "raise the rate; look at the schedule and at the loss's scale",
+    },
+    zh: {
+      title: "步长过小",
+      says: "连续五次记录中，没有任何一步使任一矩阵的变化达到其范数的 10⁻⁶",
+      usually: "提高学习率；检查学习率日程和损失的尺度",
+    },
+  },
+  uniform_head: {
+    en: {
+      title: "Head gone uniform",
+      says: "a head at 99 % of the entropy of even attention, two records running, after it was below 90 %",
+      usually: "look at weight decay and the rate; the head may be idle: ablate it",
+    },
+    zh: {
+      title: "注意力头变均匀",
+      says: "某个头的熵曾低于均匀注意力的 90 %，现连续两次记录达到 99 %",
+      usually: "检查权重衰减和学习率；该头可能闲置：可消融验证",
+    },
+  },
+  vanishing_gradients: {
+    en: {
+      title: "Vanishing gradients",
+      says: "a matrix' gradient norm below 10⁻⁶ of the greatest of all layers, two records running",
+      usually: "residual connections, normalisation, ReLU in place of sigmoid, other initial weights",
+    },
+    zh: {
+      title: "梯度消失",
+      says: "连续两次记录中，某矩阵的梯度范数低于所有层最大值的 10⁻⁶",
+      usually: "残差连接、归一化、用 ReLU 代替 sigmoid、改变初始权重",
+    },
+  },
+};

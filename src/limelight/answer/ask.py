@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from limelight.answer import attention, maps, overview, parameters, tensors
+from limelight.answer import alerts, attention, maps, overview, parameters, tensors
 from limelight.answer.facts import run_facts
 from limelight.query import Query
 from limelight.store import Run
@@ -24,6 +24,7 @@ _ANSWERS = {
     "summary": parameters.summary,
     "tensors": tensors.numbers,
     "histograms": tensors.histograms,
+    "alerts": alerts.alerts,
 }
 
 
@@ -67,6 +68,8 @@ def answer(run: Run, query: Query) -> xr.Dataset:
         ``histograms``
             ``count`` [step, parameter, bin] of some of them between ``left`` and ``right`` [bin],
             which are the same for all, and their numbers.
+        ``alerts``
+            What goes wrong, or went, and which rules looked, as attributes.
 
     Raises
     ------

@@ -12,10 +12,13 @@ from typing import Any, Literal
 
 import keras
 
+from limelight.alerting import OnAlert
 from limelight.apps.net import InNet
 from limelight.apps.pace import OMITTED, Pace
 from limelight.capture import Probe
 from limelight.capture.keras.backends.backend import backend
+from limelight.capture.settings import stopping
+from limelight.errors import LimelightError
 from limelight.renamed import arguments
 
 
@@ -49,11 +52,19 @@ class KerasCallback(InNet, keras.callbacks.Callback):  # type: ignore[misc]  # K
         Also record what activation and normalisation layers give for the probe.
     spectra : int, optional
         Also record singular values of matrices, at each so many-th record.
+    on_alert : callable, optional
+        Called with each alert that begins, such as
+        ``lambda alert: setattr(model, "stop_training", True)``, which ends training; what it raises
+        becomes one warning.
+    watch : callback or sequence of callbacks, optional
+        Callbacks that stop early: which number they watch becomes an alert where it is one of the
+        training data.
 
     Raises
     ------
     LimelightError
-        If ``every``, ``precision``, ``processes`` or ``sites`` makes no sense.
+        If ``every``, ``precision``, ``processes``, ``sites``, ``on_alert`` or ``watch`` makes no
+        sense.
     ProbeError
         If ``probe`` is no good in itself.
 
@@ -83,6 +94,8 @@ class KerasCallback(InNet, keras.callbacks.Callback):  # type: ignore[misc]  # K
         updates: bool = False,
         activations: bool = False,
         spectra: int | None = None,
+        on_alert: OnAlert | None = None,
+        watch: Any = None,
     ) -> None:
         super().__init__()
         self._pace = Pace(
@@ -99,8 +112,10 @@ class KerasCallback(InNet, keras.callbacks.Callback):  # type: ignore[misc]  # K
                 "activations": activations,
                 "spectra": spectra,
             },
+            on_alert=on_alert,
             name="KerasCallback",
         )
+        self._watched = _stopping(watch)
         self._begun = False
         self._epochs_done = 0.0
         self._epochs_before = 0.0  # done in earlier calls of fit
@@ -122,7 +137,9 @@ class KerasCallback(InNet, keras.callbacks.Callback):  # type: ignore[misc]  # K
         resumed = not self._begun and step != 0
         self._begun = self._new_fit = True
         steps = (self.params or {}).get("steps")
-        self._pace.begin(self.model, step, None if resumed else self._epochs_done, steps)
+        settings = [stopping(callback, keras=True) for callback in self._watched]
+        epoch = None if resumed else self._epochs_done
+        self._pace.begin(self.model, step, epoch, steps, settings)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Note which epoch it is.
@@ -176,3 +193,17 @@ class KerasCallback(InNet, keras.callbacks.Callback):  # type: ignore[misc]  # K
         if iterations is None:
             return int(self._epochs_done)
         return int(backend().read(iterations))  # of several copies, where a strategy keeps them
+
+
+def _stopping(watch: Any) -> list[Any]:
+    """Return callbacks that watch a number, or say that these are none."""
+    callbacks = [] if watch is None else watch
+    callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    for callback in callbacks:
+        if not isinstance(getattr(callback, "monitor", None), str):
+            raise LimelightError(
+                f"Got watch={callback!r}, which watches no number.",
+                "Wanted a callback that stops early, or a list of them.",
+                "Write watch=early_stopping, the same that fit gets.",
+            )
+    return callbacks

@@ -14,9 +14,11 @@ from functools import reduce
 from os import PathLike
 from typing import Any, Final, Literal
 
+from limelight.alerting import OnAlert
 from limelight.apps.net import InNet
 from limelight.apps.pace import OMITTED, Pace
 from limelight.capture import Probe
+from limelight.capture.settings import stopping
 from limelight.errors import LimelightError
 from limelight.renamed import arguments
 
@@ -67,6 +69,9 @@ class LightningCallback(InNet, *_bases()):  # type: ignore[misc]  # known when i
         Also record what activation and normalisation layers give for the probe.
     spectra : int, optional
         Also record singular values of matrices, at each so many-th record.
+    on_alert : callable, optional
+        Called with each alert that begins, such as one that sets ``trainer.should_stop = True``,
+        which ends training; what it raises becomes one warning.
     model : str, optional
         What to watch within the LightningModule, such as ``"net.encoder"``; all of it if not given.
 
@@ -101,6 +106,7 @@ class LightningCallback(InNet, *_bases()):  # type: ignore[misc]  # known when i
         updates: bool = False,
         activations: bool = False,
         spectra: int | None = None,
+        on_alert: OnAlert | None = None,
         model: str | None = None,
     ) -> None:
         super().__init__()
@@ -118,6 +124,7 @@ class LightningCallback(InNet, *_bases()):  # type: ignore[misc]  # known when i
                 "activations": activations,
                 "spectra": spectra,
             },
+            on_alert=on_alert,
             name="LightningCallback",
         )
         self._path = model
@@ -132,8 +139,13 @@ class LightningCallback(InNet, *_bases()):  # type: ignore[misc]  # known when i
         pl_module : LightningModule
         """
         self._epoch = float(trainer.current_epoch)
+        stops = getattr(trainer, "early_stopping_callbacks", None) or ()
         self._pace.begin(
-            _watched(pl_module, self._path), int(trainer.global_step), self._epoch, _steps(trainer)
+            _watched(pl_module, self._path),
+            int(trainer.global_step),
+            self._epoch,
+            _steps(trainer),
+            [stopping(callback) for callback in stops if callback.monitor],
         )
 
     def on_train_batch_end(

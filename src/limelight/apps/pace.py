@@ -7,12 +7,14 @@ Room: apps. Comes in: what a framework tells its callbacks, as plain numbers. Go
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from os import PathLike
 from typing import Any, Final, Literal
 
+from limelight.alerting import Lookout, OnAlert
 from limelight.capture import Probe
+from limelight.capture.settings import Setting
 from limelight.capture.wanted import Wanted
 from limelight.errors import LimelightError, LimelightWarning
 from limelight.log_folder import log_folder
@@ -47,6 +49,8 @@ class Pace:
     tensors : mapping, optional
         What else is recorded of tensors, by the names of :class:`~limelight.record.Recorder`'s
         arguments.
+    on_alert : callable, optional
+        As in :class:`~limelight.record.Recorder`.
     name : str
         Of the callback, for its messages.
 
@@ -68,6 +72,7 @@ class Pace:
         processes: Processes,
         sites: Sequence[str] | str | None = None,
         tensors: Tensors | None = None,
+        on_alert: OnAlert | None = None,
         name: str,
     ) -> None:
         if every != "epoch" and not (_is_whole(every) and every >= 1):
@@ -97,10 +102,19 @@ class Pace:
         self._sites = patterns(sites)
         self._tensors = dict(tensors or {})
         Wanted(**self._tensors)  # raises if it makes no sense
+        Lookout(on_alert)  # and so does this
+        self._on_alert = on_alert
         self._recorder: Recorder | None = None
         self._last: int | None = None  # newest recorded step
 
-    def begin(self, model: Any, step: int, epoch: float | None, steps: int | None = None) -> None:
+    def begin(
+        self,
+        model: Any,
+        step: int,
+        epoch: float | None,
+        steps: int | None = None,
+        settings: Iterable[Setting | None] = (),
+    ) -> None:
         """Record the model before its first step, unless it ended with that step last time.
 
         Parameters
@@ -113,6 +127,8 @@ class Pace:
             Epochs done, if known.
         steps : int, optional
             Of an epoch, if known: which gradients to look at.
+        settings : iterable of (Setting or None)
+            What the loop's own settings say, such as what early stopping watches.
         """
         self.close()
         self._recorder = Recorder(
@@ -123,7 +139,9 @@ class Pace:
             processes=self._processes,
             sites=self._sites,
             **self._tensors,
+            on_alert=self._on_alert,
         )
+        self._recorder.settings = [setting for setting in settings if setting is not None]
         schedule = self._recorder.schedule
         if self._every == "epoch":
             schedule.every, schedule.anchor = steps, step

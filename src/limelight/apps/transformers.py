@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 import transformers
 
+from limelight.alerting import OnAlert
 from limelight.apps.net import InNet
 from limelight.apps.pace import OMITTED, Pace
 from limelight.capture import Probe
+from limelight.capture.settings import EARLY_STOPPING, Setting
 from limelight.renamed import arguments
 
 
@@ -50,6 +52,10 @@ class TrainerCallback(InNet, transformers.TrainerCallback):  # type: ignore[misc
         Also record what activation and normalisation layers give for the probe.
     spectra : int, optional
         Also record singular values of matrices, at each so many-th record.
+    on_alert : callable, optional
+        Called with each alert that begins, such as one that sets
+        ``trainer.control.should_training_stop = True``, which ends training; what it raises becomes
+        one warning.
 
     Raises
     ------
@@ -81,6 +87,7 @@ class TrainerCallback(InNet, transformers.TrainerCallback):  # type: ignore[misc
         updates: bool = False,
         activations: bool = False,
         spectra: int | None = None,
+        on_alert: OnAlert | None = None,
     ) -> None:
         self._pace = Pace(
             log_dir,
@@ -96,6 +103,7 @@ class TrainerCallback(InNet, transformers.TrainerCallback):  # type: ignore[misc
                 "activations": activations,
                 "spectra": spectra,
             },
+            on_alert=on_alert,
             name="TrainerCallback",
         )
 
@@ -111,7 +119,8 @@ class TrainerCallback(InNet, transformers.TrainerCallback):  # type: ignore[misc
         """
         steps = _steps(args, kwargs.get("train_dataloader"))
         epoch = float(state.epoch or 0)
-        self._pace.begin(kwargs["model"], int(state.global_step), epoch, steps)
+        settings = [_stopping(args, kwargs)]
+        self._pace.begin(kwargs["model"], int(state.global_step), epoch, steps, settings)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Record after so many optimizer steps, if so asked.
@@ -175,3 +184,16 @@ def _steps(args: Any, loader: Any) -> int | None:
         return max(-(-len(loader) // int(args.gradient_accumulation_steps)), 1)
     except (TypeError, NotImplementedError, AttributeError):
         return None
+
+
+def _stopping(args: Any, kwargs: Any) -> Setting | None:
+    """Say whether the number that chooses the best model is of the data that is trained on."""
+    metric = getattr(args, "metric_for_best_model", None)
+    if not metric:
+        return None
+    loaders = kwargs.get("train_dataloader"), kwargs.get("eval_dataloader")
+    data = [getattr(loader, "dataset", None) for loader in loaders]
+    same = data[0] is not None and data[0] is data[1]
+    name = f"metric_for_best_model={metric!r}"
+    trained = str(metric).removeprefix("eval_").startswith("train")
+    return Setting(EARLY_STOPPING, f"{name} of the training set" if same else name, same or trained)

@@ -17,6 +17,7 @@ from limelight.capture.adapter import adapter_for
 from limelight.capture.by_time import TIME
 from limelight.capture.parameters import spectra_of
 from limelight.capture.probe import Probe
+from limelight.capture.settings import SETUP, Setting
 from limelight.capture.watching import TRAINING, Schedule, Training
 from limelight.errors import LimelightError, UnsupportedModelError
 from limelight.selection import patterns, selected
@@ -109,7 +110,7 @@ class Wanted:
         -------
         Dataset
         """
-        if self._patterns is None or kind in (TRAINING, ACTIVATION, TIME):
+        if self._patterns is None or kind in (TRAINING, ACTIVATION, TIME, SETUP):
             return values
         names = values["parameter"].values.tolist()
         chosen = set(selected(names, self._patterns, "tensors"))
@@ -137,6 +138,22 @@ def watched(model: Any, schedule: Schedule, wanted: Wanted) -> Training:
     see = _offered(model, "training")
     training: Training = see(model, schedule, gradients=wanted.gradients, updates=wanted.updates)
     return training
+
+
+def settings_of(model: Any) -> list[Setting]:
+    """Look at what of a model's settings rules of alerts know.
+
+    Parameters
+    ----------
+    model : object
+
+    Returns
+    -------
+    list of Setting
+        Empty where its adapter looks at none.
+    """
+    look = getattr(adapter_for(model), "settings", None)
+    return [] if look is None else list(look(model))
 
 
 def _offered(model: Any, name: str) -> Callable[..., Any]:

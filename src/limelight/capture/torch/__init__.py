@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from limelight.capture.gating.gates import Gates
     from limelight.capture.probe import Probe
     from limelight.capture.recognition import Softmax
+    from limelight.capture.settings import Setting
     from limelight.capture.watching import Schedule, Training
 
 
@@ -73,6 +74,13 @@ def activations(model: Any, probe: Probe) -> xr.Dataset:
     from limelight.capture.torch.activating import activations
 
     return activations(model, probe)
+
+
+def settings(model: Any) -> list[Setting]:
+    """Look at settings of a model that often are mistakes; nothing is run."""
+    from limelight.capture.torch.settings import settings
+
+    return settings(model)
 
 
 def gate(model: Any, gates: Gates) -> AbstractContextManager[None]:

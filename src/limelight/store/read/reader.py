@@ -13,12 +13,14 @@ import numpy as np
 import xarray as xr
 
 from limelight import renamed, schema
+from limelight.alerts.judging.alert import Alert
+from limelight.alerts.judging.report import Report
 from limelight.errors import NotRecordedError
 from limelight.selection import expanded
 from limelight.store.format.description import Example, Site
 from limelight.store.format.index import PARAMETER, Line
 from limelight.store.format.published import Steps
-from limelight.store.read import maps, tables
+from limelight.store.read import history, maps, tables
 from limelight.store.read.opening import Located, Opened, absent
 from limelight.store.read.pooled import Pooled
 from limelight.store.read.recorded import Recorded
@@ -499,6 +501,36 @@ class Run(Recorded):
         chosen = known if asked is None else expanded(asked, known)
         lines = self._opened.published.several(step)
         return tensors(self._opened, chosen, lines, kind, counts=counts)
+
+    # --------------------------------------------------------------------------- what goes wrong
+
+    def alerts(self) -> list[Alert]:
+        """Return what goes wrong in the run, or went, most harm first.
+
+        Returns
+        -------
+        list of Alert
+            Each with its ``rule``, ``tensors`` (worst first), ``number`` and ``value``, the step
+            ``since`` which and ``until`` which the rule is broken, and what people ``usually`` do;
+            as text, one line. Rules look at what was recorded: :meth:`judged` says which ran.
+
+        Raises
+        ------
+        NotRecordedError
+            If the recording is gone.
+        """
+        return list(self.judged().alerts)
+
+    def judged(self) -> Report:
+        """Return what every rule made of the run.
+
+        Returns
+        -------
+        Report
+            ``alerts``; names of rules that found nothing (``quiet``), and of those that lack what
+            they need (``lacking``).
+        """
+        return history.report(self._opened)
 
     def _beside(self, site: str, step: Steps, read: Callable[[Opened, Located, Line], Any]) -> Any:
         """Return what several steps hold of a site, one after the other."""

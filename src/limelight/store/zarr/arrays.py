@@ -44,6 +44,11 @@ class Arrays:
     def __reduce__(self) -> tuple[Any, ...]:
         return Arrays, (self._files, self._run)  # a copy, in another process too, reads for itself
 
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Which recording they are of: its folder, and its own mark."""
+        return str(self._files.root), self._run
+
     def keep(self, spec: ArraySpec, row: int, step: int | None, *at: int) -> np.ndarray[Any, Any]:
         """Read part of one row, or find it where it was read before: rows never change.
 

@@ -146,7 +146,7 @@ def _attended(
     known: tuple[str, ...] = ()
     for site, measured in measures.items():
         wanted = _of_site(measured, uniform.get(site, xr.Dataset()), names)
-        if not wanted or (known and tuple(wanted) != known):
+        if not wanted:
             continue
         named, known, values = heads(site, wanted.items())
         tensors += named
@@ -161,11 +161,18 @@ def _of_site(
     measured: xr.Dataset, uniform: xr.Dataset, names: tuple[str, ...]
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Return a site's measures [example, head], those of uniform attention for each head."""
-    wanted = {name: measured[name].transpose("example", "head").values
-              for name in names if name in measured}  # fmt: skip
+    recorded = [measured[name].transpose("example", "head").values
+                for name in names if name in measured]  # fmt: skip
+    if not recorded:
+        return {}
+    shape = recorded[0].shape
+    wanted = {}
     for name in names:
         plain = name.removesuffix(UNIFORM)
-        if plain != name and plain in uniform and plain in wanted:
-            even = uniform[plain].values.reshape(-1, 1)
-            wanted[name] = np.broadcast_to(even, wanted[plain].shape)
+        values = np.full(shape, np.nan)  # of what is not known of this site
+        if plain != name and plain in uniform:
+            values = np.broadcast_to(uniform[plain].values.reshape(-1, 1), shape)
+        elif name in measured:
+            values = measured[name].transpose("example", "head").values
+        wanted[name] = values
     return wanted

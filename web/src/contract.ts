@@ -276,32 +276,44 @@ export const RULES: Readonly<Record<string, RuleCard>> = {
   entropy_collapse: {
     en: {
       title: "Entropy collapse",
-      says: "every head of a site below 2 % of the entropy of even attention, two records running, having begun above 30 %",
+      says: "every head of a site below 5 % of the entropy of even attention, two records running, having begun above 30 %",
       usually: "lower the rate, warm up, normalise queries and keys",
     },
     zh: {
       title: "熵塌缩",
-      says: "连续两次记录中，某站点的每个头的熵都低于均匀注意力的 2 %，而起初高于 30 %",
+      says: "连续两次记录中，某站点的每个头的熵都低于均匀注意力的 5 %，而起初高于 30 %",
       usually: "降低学习率、预热、对查询和键做归一化",
     },
   },
   exploding_gradients: {
     en: {
       title: "Exploding gradients",
-      says: "a layer's gradient norm above 30 times its own of the 20 records before and above where it began, or 10,000 times the norm of its weights",
+      says: "a matrix' gradient norm above 30 times its own of the 20 records before and above where it began, or 10,000 times the norm of its weights",
       usually: "clip by the global norm, warm up, lower the rate; look at the batch of that step",
     },
     zh: {
       title: "梯度爆炸",
-      says: "某层梯度范数超过其前 20 次记录的 30 倍且高于初始值，或达到其权重范数的 10,000 倍",
+      says: "某矩阵的梯度范数超过其前 20 次记录的 30 倍且高于初始值，或达到其权重范数的 10,000 倍",
       usually: "按全局范数裁剪、预热、降低学习率；检查该步的批次",
+    },
+  },
+  growing_scores: {
+    en: {
+      title: "Growing attention scores",
+      says: "a head's largest score before the softmax above 100, and above twice what it was first",
+      usually: "normalise queries and keys, lower the rate, weight decay",
+    },
+    zh: {
+      title: "注意力分数增长",
+      says: "某个头在 softmax 之前的最大分数超过 100，且超过最初的两倍",
+      usually: "对查询和键做归一化、降低学习率、权重衰减",
     },
   },
   not_finite: {
     en: {
       title: "NaN or Inf",
       says: "any value that is no finite number",
-      usually: "look at the first layer that has one; lower the rate, clip, guard logarithms and divisions",
+      usually: "look at the first layer that has one; lower the rate, clip, guard logs and divisions",
     },
     zh: {
       title: "NaN 或 Inf",

@@ -8,7 +8,7 @@ from limelight.alerts.judging.heads import evenness, of_site
 from limelight.alerts.judging.history import ATTENTION, History
 from limelight.alerts.judging.rule import Breach, Judged, Words, rule
 
-LOW = 0.02
+LOW = 0.05
 BEGAN = 0.3
 
 
@@ -19,13 +19,13 @@ BEGAN = 0.3
     "heads of a layer; healthy runs measured here stay above 0.05.",
     words=Words(
         "Entropy collapse",
-        "every head of a site below 2 % of the entropy of even attention, two records running, "
+        "every head of a site below 5 % of the entropy of even attention, two records running, "
         "having begun above 30 %",
         "lower the rate, warm up, normalise queries and keys",
     ),
     zh=Words(
         "熵塌缩",
-        "连续两次记录中，某站点的每个头的熵都低于均匀注意力的 2 %，而起初高于 30 %",
+        "连续两次记录中，某站点的每个头的熵都低于均匀注意力的 5 %，而起初高于 30 %",
         "降低学习率、预热、对查询和键做归一化",
     ),
 )

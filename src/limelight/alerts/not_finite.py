@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from limelight.alerts.judging.history import History
+import numpy as np
+
+from limelight.alerts.judging.history import History, Table
 from limelight.alerts.judging.rule import Breach, Judged, Words, rule
 
 #: In the order in which a fault shows itself.
-_KINDS = ("activation", "gradient", "update", "parameter", "training")
+_KINDS = ("training", "activation", "gradient", "update", "parameter")
 
 
 @rule(
@@ -26,11 +28,28 @@ _KINDS = ("activation", "gradient", "update", "parameter", "training")
     ),
 )
 def not_finite(history: History) -> Judged:
-    """How many values of a tensor are NaN or infinite; tensors in the order in which they run."""
-    breaches = []
+    """How many values of a tensor are NaN or infinite.
+
+    Where it shows itself first counts; what follows from it is not told once more. If the training
+    step says in which module it began, it is that one, else tensors in the order in which they run.
+    """
+    seen: list[tuple[int, Breach]] = []
     for kind in _KINDS:
         table = history.get(kind, "nonfinite")
-        if table is not None:
-            counts = table["nonfinite"]
-            breaches.append(Breach(table, "nonfinite", counts, counts > 0, 0.0))
-    return breaches
+        if table is None:
+            continue
+        counts = table["nonfinite"]
+        breach = Breach(_named(table), "nonfinite", counts, counts > 0, 0.0, ordered=True)
+        rows = np.flatnonzero(breach.bad.any(axis=1))
+        if rows.size:
+            seen.append((int(table.steps[rows[0]]), breach))
+    return [min(seen, key=lambda pair: pair[0])[1]] if seen else []
+
+
+def _named(table: Table) -> Table:
+    """Call all of a training's gradients by the module in which it began, if that is known."""
+    names = table.names
+    if table.kind == "training":
+        pairs = zip(names, table.members, strict=True)
+        names = tuple(member.note or name for name, member in pairs)
+    return Table(table.kind, table.steps, names, table.numbers, table.members)

@@ -13,6 +13,9 @@ from limelight.alerts.judging.rule import Breach, Judged, Words, rule
 #: Numbers that all stay the same only where every value does.
 SAME = ("mean", "std", "norm", "min", "max")
 
+#: So many records in which nothing moves are no accident.
+ALONE = 5
+
 #: What an adapter of low rank learns.
 _ADAPTER = re.compile(r"(^|[/._])lora_")
 #: Adding the same to every key changes no weight of attention: its gradient is zero.
@@ -48,7 +51,9 @@ def not_moving(history: History) -> Judged:
     moved = (finite & ~same).any(axis=1, keepdims=True)
     gradients = history.get("gradient")
     if gradients is not None:
-        moved |= (table.steps >= gradients.steps[0])[:, None] if gradients.steps.size else False
+        moved |= (table.steps >= gradients.steps[0])[:, None]
+    if len(table.steps) >= ALONE:
+        moved |= ~moved.any()  # nothing at all moves: what is trained is another model
     if not moved.any():
         return None  # nothing says that it is trained
     bad = same & moved & _judged(table, same)

@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from limelight.capture.tensors import Tensor, table
-from limelight.distribution import Distribution, distribution, edges, merged
+from limelight.distribution import distribution, merged
 
 #: What an activation's table has beside the numbers of every tensor: the share of units that are
 #: zero at every position, the share of values at the ends of a bounded function, how many units
@@ -56,11 +56,13 @@ class Outputs:
         """
         if values.dtype.kind != "f" or values.ndim < 2 or not values.size:
             return
-        summed = distribution(values)
+        summed, ends = distribution(values), _saturated(values, kind)
         by_unit = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
         alive, positions = (by_unit != 0).any(axis=1), by_unit.shape[1]
         before = self._tensors.get(name)
         if before is not None:
+            share = summed.size / (before.distribution.size + summed.size)
+            ends = share * ends + (1 - share) * before.numbers["saturated"]
             summed = merged([before.distribution, summed])
             positions += int(before.numbers["positions"])
             if alive.shape == self._alive[name].shape:
@@ -68,7 +70,7 @@ class Outputs:
         self._alive[name] = alive
         numbers = {
             "dead": 1 - float(alive.mean()),
-            "saturated": _saturated(summed, kind),
+            "saturated": ends,
             "units": float(len(alive)),
             "positions": float(positions),
         }
@@ -98,14 +100,11 @@ def wanted(name: str) -> bool:
     return bool(ACTIVATIONS.search(name) or NORMALISATIONS.search(name))
 
 
-def _saturated(known: Distribution, kind: str) -> float:
+def _saturated(values: NDArray[Any], kind: str) -> float:
     """Return the share of values at the ends of a bounded function; NaN of one without."""
     word = kind.lower().strip("_")
     bounds = next((ends for name, ends in _BOUNDS.items() if word.endswith(name)), None)
-    if bounds is None or "hard" in word or "log" in word or not known.size:
+    if bounds is None or "hard" in word or "log" in word:
         return float("nan")
-    low, high = bounds
-    counts = known.counts
-    middle = (edges()[:-1] + edges()[1:]) / 2
-    ends = counts[(middle < low + _END) | (middle > high - _END)].sum()
-    return float(ends / known.size)
+    low, high = bounds  # of the values themselves: the bins at 1 are wider than an end
+    return float(((values < low + _END) | (values > high - _END)).mean())

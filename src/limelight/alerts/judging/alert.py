@@ -160,7 +160,9 @@ def _alert(card: Rule, breach: Breach, spans: list[_Span]) -> Alert:
         extremes[span.tensor] = worst if before is None else _worst(
             np.array([before, worst]), lower=breach.lower
         )  # fmt: skip
-    order = sorted(extremes, key=extremes.__getitem__, reverse=not breach.lower)
+    order = sorted(extremes)
+    if not breach.ordered:
+        order.sort(key=extremes.__getitem__, reverse=not breach.lower)
     worst_tensor = order[0]
     first, last = min(span.first for span in spans), max(span.last for span in spans)
     is_open = last == len(steps) - 1

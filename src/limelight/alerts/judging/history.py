@@ -1,6 +1,6 @@
 """Numbers of a run over its records, as rules are given them.
 
-Room: below the rules. Comes in: nothing. Goes out: types. Whoever reads or records a run fills them.
+Room: below the rules. Comes in: nothing. Goes out: types. Who reads or records a run fills them.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ Room: below the rules. Comes in: an activation's name and its number of units. G
 
 from __future__ import annotations
 
-import os
 import re
+from itertools import takewhile
 
 from limelight.alerts.judging.history import Table
 
@@ -45,12 +45,17 @@ def fed_by(activation: str, units: int, table: Table) -> list[int]:
         return modules[path]
     if not modules:
         return []
-    shared = {module: len(os.path.commonprefix([module.split("/"), path.split("/")]))
-              for module in modules}  # fmt: skip
+    shared = {module: _shared(module, path) for module in modules}
     most = max(shared.values())
     near = [module for module in modules if shared[module] == most]
     before = [module for module in near if _order(module) <= _order(path)]
     return modules[max(before, key=_order) if before else near[-1]]
+
+
+def _shared(module: str, path: str) -> int:
+    """Return how many folders two paths have in common."""
+    pairs = zip(module.split("/"), path.split("/"), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
 
 def _order(path: str) -> list[tuple[int, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,10 @@ from limelight.alerts.judging.history import History, Member, Numbers, Table
 
 #: Records a recorder keeps beside the first: more than any rule looks back.
 LOOK_BACK: Final = 40
+
+
+#: Measures of which not the mean of examples counts.
+GREATEST: Final = ("largest_score",)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def stacked(kind: str, rows: Sequence[Row]) -> Table:
     steps = np.array([row.step for row in rows], np.int64)
     if all(row.names == newest.names and row.columns == newest.columns for row in rows):
         cube = np.stack([row.values for row in rows])
-        members = dict(zip(newest.names, newest.members, strict=True))
+        members = dict(zip(newest.names, _said(rows), strict=True))
         columns = newest.columns
     else:
         members, known = dict[str, Member](), dict[str, None]()
@@ -73,6 +77,17 @@ def stacked(kind: str, rows: Sequence[Row]) -> Table:
             cube[at][into] = row.values
     numbers = {column: cube[..., at] for at, column in enumerate(columns)}
     return Table(kind, steps, tuple(members), numbers, tuple(members.values()))
+
+
+def _said(rows: Sequence[Row]) -> list[Member]:
+    """Return what the newest record says of each tensor, with the first note that any has."""
+    said = list(rows[-1].members)
+    seen = {id(row.members): row.members for row in reversed(rows)}
+    for members in seen.values():  # from the newest to the first
+        for at, member in enumerate(members):
+            if member.note and member.note != said[at].note:
+                said[at] = replace(said[at], note=member.note)
+    return said
 
 
 def shape_of(text: str) -> tuple[int, ...]:
@@ -109,14 +124,18 @@ def heads(
     -------
     names, columns : tuple of str
     values : array [head, column]
-        Means over examples.
+        Means over examples; of :data:`GREATEST`, the greatest.
     """
     columns, means = [], []
     for name, values in measures:
         known = np.isfinite(values)
         counts = known.sum(axis=0)
-        totals = np.where(known, values, 0).sum(axis=0)
         columns.append(name)
+        if name in GREATEST:
+            most = np.where(known, values, -np.inf).max(axis=0)
+            means.append(np.where(counts > 0, most, np.nan))
+            continue
+        totals = np.where(known, values, 0).sum(axis=0)
         means.append(np.divide(totals, counts, where=counts > 0, out=np.full(totals.shape, np.nan)))
     stack = np.stack(means, axis=-1).astype(np.float64)
     return tuple(f"{site}#{head}" for head in range(len(stack))), tuple(columns), stack

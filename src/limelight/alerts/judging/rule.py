@@ -53,6 +53,8 @@ class Breach:
         Fewer bad records in a row are none.
     lower : bool
         Whether a lower value is the worse one.
+    ordered : bool
+        Whether tensors are told in the table's order, not by how bad they are.
     """
 
     table: Table
@@ -62,6 +64,7 @@ class Breach:
     threshold: float
     records: int = 1
     lower: bool = False
+    ordered: bool = False
 
 
 #: What a rule's function gives: None where what was recorded does not say.

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -218,7 +217,6 @@ HEALTHY: dict[str, Callable[[], Training]] = {
 def seeded(make: Callable[[], Training], seed: int) -> Training:
     """Make a training whose initial state is that seed's."""
     torch.manual_seed(seed)
-    np.random.seed(seed)
     return make()
 
 

@@ -152,7 +152,10 @@ def settings_of(model: Any) -> list[Setting]:
     list of Setting
         Empty where its adapter looks at none.
     """
-    look = getattr(adapter_for(model), "settings", None)
+    try:
+        look = getattr(adapter_for(model), "settings", None)
+    except UnsupportedModelError:
+        return []  # which what records it tells
     return [] if look is None else list(look(model))
 
 

@@ -78,7 +78,7 @@ def activations(model: Any, probe: Probe) -> xr.Dataset:
 
 def settings(model: Any) -> list[Setting]:
     """Look at settings of a model that often are mistakes; nothing is run."""
-    from limelight.capture.torch.settings import settings
+    from limelight.capture.torch.setup import settings
 
     return settings(model)
 

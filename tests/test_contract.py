@@ -44,8 +44,9 @@ def test_every_field_of_a_query_is_there_with_its_default():
 
 def test_it_names_no_measure():
     """Their cards come with the catalogue, so that a new one changes no file of the front end."""
+    written = contract.typescript().partition("export const RULES")[0]  # whose words are free
     for name in analyses():
-        assert name not in contract.typescript()
+        assert name not in written
 
 
 NAMES = ("Analysis", "Catalogue", "Example", "Parameter", "Problem", "RunCard", "RunFacts", "Site")

@@ -128,6 +128,7 @@ class TestWhatIsWritten:
         np.testing.assert_allclose(uniform, expected, rtol=1e-6)
 
     @pytest.mark.usefixtures("silent")
+    @pytest.mark.filterwarnings("ignore:limelight. NaN or Inf")  # which it shall say
     def test_a_diverged_model_is_recorded_as_it_is(self, model, tmp_path):
         broken = np.full((2, 2, 4, 4), 0.25, np.float32)
         broken[0, 1] = np.nan

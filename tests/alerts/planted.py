@@ -1,0 +1,53 @@
+"""Recordings of a few numbers of a few tensors, with or without a fault."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import limelight as ll
+from limelight.capture.tensors import Tensor, table
+from limelight.distribution import distribution
+from limelight.store import Step, Writer
+
+#: Columns of each kind beside those of every tensor.
+MORE = {
+    "update": ("ratio",),
+    "activation": ("dead", "saturated", "units", "positions"),
+    "spectrum": ("stable_rank",),
+    "setup": ("wrong",),
+    "training": ("nonfinite",),
+}
+VALUES = distribution(np.array([-1.0, 0.5, 2.0], np.float32))
+
+
+def rows(kind, tensors):
+    """Return a table: by name a dict of numbers, with ``shape``, ``trainable`` and ``note``."""
+    made = {}
+    for name, numbers in tensors.items():
+        facts = {key: numbers[key] for key in ("shape", "trainable", "note") if key in numbers}
+        facts = {"shape": (8, 8), "trainable": True, "note": ""} | facts
+        made[name] = Tensor(VALUES, facts["shape"], facts["trainable"], facts["note"],
+                            numbers=numbers)  # fmt: skip
+    laid = table(made, MORE.get(kind, ()))
+    for column in laid.data_vars:
+        given = [numbers.get(column, np.nan) for numbers in tensors.values()]
+        if column != "count" and not np.isnan(given).all():
+            kept = np.where(np.isnan(given), laid[column].values, given)
+            laid[column] = ("parameter", kept.astype(np.float64))
+    return laid
+
+
+def recorded(folder, steps):
+    """Record steps: by number a dict of kinds, each a dict of tensors; and open the run."""
+    with Writer(folder) as writer:
+        for step, kinds in steps.items():
+            tables = {kind: rows(kind, tensors) for kind, tensors in kinds.items()}
+            writer.publish(
+                Step(step, parameters=tables.pop("parameter", None), tensors=tables)
+            )
+    return ll.open_run(folder)
+
+
+def over(numbers, **tensor):
+    """Return steps 0, 10 … of one tensor ``w`` whose numbers are given one after the other."""
+    return {10 * at: tensor | number for at, number in enumerate(numbers)}

@@ -12,7 +12,7 @@ from torch.nn.utils import clip_grad_value_
 import limelight as ll
 from limelight.errors import LimelightWarning
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore:limelight. NaN or Inf")]
 
 
 class Root(nn.Module):

@@ -14,7 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 import limelight as ll
 from limelight.errors import LimelightWarning
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore:limelight. Step too large")]
 
 
 class Net(nn.Module):

@@ -42,9 +42,7 @@ def recorded(folder, steps):
     with Writer(folder) as writer:
         for step, kinds in steps.items():
             tables = {kind: rows(kind, tensors) for kind, tensors in kinds.items()}
-            writer.publish(
-                Step(step, parameters=tables.pop("parameter", None), tensors=tables)
-            )
+            writer.publish(Step(step, parameters=tables.pop("parameter", None), tensors=tables))
     return ll.open_run(folder)
 
 

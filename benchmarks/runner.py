@@ -19,7 +19,7 @@ RESULTS = ROOT / "build" / "benchmarks" / "results"
 REPORT = ROOT / "docs" / "benchmarks.md"
 
 #: In the order of the report. Each is a module with ``measure(tiny) -> list of Figure``.
-NAMES = ("training", "weights", "disk", "painted", "opened", "capture", "gates",
+NAMES = ("training", "weights", "disk", "painted", "opened", "capture", "gates", "faults",
          "architectures", "long", "panned")  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from benchmarks.planted.healthy import Classifier, Training, adam, dense
+from benchmarks.planted.healthy import SIDE, Classifier, Training, adam, dense
 
 #: When a fault begins that is not there from the start.
 STEP = 100
@@ -169,6 +169,32 @@ def flattening(times: float) -> Training:
     return _at_step(training, act)
 
 
+class Steps(nn.Module):
+    """Reads an image's pixels one after the other, so many at a time."""
+
+    def __init__(self, layer: nn.Module, size: int) -> None:
+        super().__init__()
+        self.rnn, self.size, self.answer = layer, size, nn.Linear(32, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.answer(self.rnn(x.flatten(1).unflatten(1, (-1, self.size)))[0][:, -1])
+
+
+def fading(length: float) -> Training:
+    """Read the last of so many steps of an LSTM that forgets."""
+    size = SIDE * SIDE // round(length)
+    model = Steps(nn.LSTM(size, 32, batch_first=True), size)
+    return Training(model, adam(model, 1e-4))
+
+
+def swelling(times: float) -> Training:
+    """Let a recurrent matrix lengthen what it is given, over 49 steps."""
+    model = Steps(nn.RNN(4, 32, nonlinearity="relu", batch_first=True), 4)
+    with torch.no_grad():
+        model.rnn.weight_hh_l0.copy_(torch.eye(32) * times)
+    return Training(model, adam(model, 1e-5))
+
+
 def breaking(values: float) -> Training:
     """Make values of a layer infinite."""
     training = _plain()
@@ -190,6 +216,11 @@ FAULTS: tuple[Fault, ...] = (
     Fault("entropy_collapse", "queries of a block {:g} times as large", (3, 30, 300), sharpening),
     Fault("uniform_head", "queries of a block divided by {:g}", (3, 30, 300), levelling),
     Fault("sink_jump", "{:g} added to every score of the first key", (2, 4, 8), sinking),
+    Fault("growing_scores", "queries of a block {:g} times as large", (3, 30, 300), sharpening),
+    Fault("vanishing_in_time", "an LSTM that is read at the last of {:g} steps", (14, 49, 196),
+          fading, start=True),
+    Fault("exploding_in_time", "recurrent matrix {:g} times the identity, 49 steps",
+          (1.05, 1.25, 1.5), swelling, start=True),
     Fault("spectrum_collapse", "one direction of {:g} times a matrix' norm added", (1, 5, 25),
           flattening),
     Fault("not_finite", "{:g} weights infinite", (1, 10, 100), breaking),

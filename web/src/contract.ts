@@ -297,6 +297,18 @@ export const RULES: Readonly<Record<string, RuleCard>> = {
       usually: "按全局范数裁剪、预热、降低学习率；检查该步的批次",
     },
   },
+  exploding_in_time: {
+    en: {
+      title: "Gradients explode in time",
+      says: "a recurrent layer's gradient at the first time step above 10,000 times that at the last, and above 10",
+      usually: "clip by the global norm, orthogonal recurrent weights, shorter sequences",
+    },
+    zh: {
+      title: "梯度随时间爆炸",
+      says: "循环层在首个时间步的梯度超过末个时间步的 10,000 倍，且大于 10",
+      usually: "按全局范数裁剪、正交的循环权重、缩短序列",
+    },
+  },
   growing_scores: {
     en: {
       title: "Growing attention scores",
@@ -427,6 +439,18 @@ export const RULES: Readonly<Record<string, RuleCard>> = {
       title: "梯度消失",
       says: "连续两次记录中，某矩阵的梯度范数低于所有层最大值的 10⁻⁶",
       usually: "残差连接、归一化、用 ReLU 代替 sigmoid、改变初始权重",
+    },
+  },
+  vanishing_in_time: {
+    en: {
+      title: "Gradients vanish in time",
+      says: "a recurrent layer's gradient at the first time step below 10⁻⁶ of the greatest, two records running",
+      usually: "pool over all steps by attention, read both ways, a forget bias of 1, shorter sequences",
+    },
+    zh: {
+      title: "梯度随时间消失",
+      says: "连续两次记录中，循环层在首个时间步的梯度低于最大值的 10⁻⁶",
+      usually: "用注意力汇聚所有时间步、双向读取、遗忘门偏置设为 1、缩短序列",
     },
   },
 };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 import limelight as ll
 from limelight.capture.tensors import Tensor, table
@@ -16,6 +17,7 @@ MORE = {
     "spectrum": ("stable_rank",),
     "setup": ("wrong",),
     "training": ("nonfinite",),
+    "time": ("first", "last", "most"),
 }
 VALUES = distribution(np.array([-1.0, 0.5, 2.0], np.float32))
 
@@ -41,11 +43,34 @@ def recorded(folder, steps):
     """Record steps: by number a dict of kinds, each a dict of tensors; and open the run."""
     with Writer(folder) as writer:
         for step, kinds in steps.items():
-            tables = {kind: rows(kind, tensors) for kind, tensors in kinds.items()}
-            writer.publish(Step(step, parameters=tables.pop("parameter", None), tensors=tables))
+            tables = {kind: rows(kind, tensors) for kind, tensors in kinds.items()
+                      if kind != "attention"}  # fmt: skip
+            parameters = tables.pop("parameter", None)
+            attended = attention(**kinds["attention"]) if "attention" in kinds else {}
+            writer.publish(Step(step, parameters=parameters, tensors=tables, **attended))
     return ll.open_run(folder)
 
 
-def over(numbers, **tensor):
-    """Return steps 0, 10 … of one tensor ``w`` whose numbers are given one after the other."""
-    return {10 * at: tensor | number for at, number in enumerate(numbers)}
+def over(kind, *numbers, **fixed):
+    """Return steps 0, 10 … of a tensor ``w`` whose numbers are given one after the other."""
+    return {10 * at: {kind: {"w": fixed | more}} for at, more in enumerate(numbers)}
+
+
+def attention(**numbers):
+    """Return a step's site of two heads, whose measures are these, by head."""
+    even = np.full((1, 2, 4, 4), 0.25, np.float32)
+    dims = ("example", "head", "query", "key")
+    site = xr.Dataset(
+        {
+            "weights": (dims, even),
+            "allowed": (("example", "query", "key"), np.ones((1, 4, 4), bool)),
+        },
+        attrs={"module": "a", "kind": "self", "module_class": "Attention"},
+    )
+    return {
+        "tree": xr.DataTree.from_dict({"a": site}),
+        "measures": {"a": xr.Dataset({name: (("example", "head"), np.float32([values]))
+                                      for name, values in numbers.items()})},
+        "uniform": {"a": xr.Dataset({"entropy": ("example", np.float32([np.log(4)])),
+                                     "first_key_share": ("example", np.float32([0.25]))})},
+    }  # fmt: skip

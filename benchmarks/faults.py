@@ -67,7 +67,7 @@ def _fired(faults: tuple[Fault, ...], fired: dict[str, list[float]]) -> Figure:
         at_most=False,
         value=sum(fault.strengths[-1] in fired[fault.rule] for fault in faults) / len(faults),
         absolute="; ".join(lines) + " (bold: told)",
-        how=f"one seed each, recorded every {EVERY} steps, planted at step {STEP} or from the start",
+        how=f"one seed each, recorded every {EVERY} steps, at step {STEP} or from the start",
     )
 
 

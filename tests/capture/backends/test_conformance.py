@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from limelight.testing import AdapterConformance
 
-T, D = 5, 8
+T, D = 6, 8
 
 
 def array(tensor):
@@ -82,7 +82,7 @@ class TestSubclassed(AdapterConformance):
         return Subclassed()
 
     def inputs(self):
-        return np.array([[1, 5, 3, 2, 8], [4, 7, 0, 0, 0]], dtype="int32")
+        return np.array([[1, 5, 3, 2, 8, 6], [4, 7, 0, 0, 0, 0], [2, 2, 6, 1, 0, 0]], dtype="int32")
 
     def expected(self, model, inputs):
         model(inputs)

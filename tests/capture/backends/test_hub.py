@@ -90,7 +90,7 @@ def test_cached_attention(sequence):
 
 def test_a_backbone_like_bert(ids):
     model = hub.models.BertBackbone(
-        vocabulary_size=20, num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32,
+        vocabulary_size=20, num_layers=2, num_heads=2, hidden_dim=D, intermediate_dim=16,
         max_sequence_length=T,
     )  # fmt: skip
     inputs = {"token_ids": ids, "segment_ids": ids * 0, "padding_mask": (ids != 0).astype("int32")}
@@ -110,7 +110,7 @@ def test_a_backbone_like_bert(ids):
 
 def test_a_backbone_like_gpt(ids):
     model = hub.models.GPT2Backbone(
-        vocabulary_size=20, num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32,
+        vocabulary_size=20, num_layers=2, num_heads=2, hidden_dim=D, intermediate_dim=16,
         max_sequence_length=T,
     )  # fmt: skip
     tree = capture(model, {"token_ids": ids, "padding_mask": np.ones_like(ids)})

@@ -233,7 +233,7 @@ def test_flash_attention(make, call, sequence, monkeypatch):
 )
 def test_some_examples_are_as_among_all(examples, rows):
     inputs = keras.Input((T, D))
-    y = layers.MultiHeadAttention(2, 3, name="heads")(inputs, inputs)
+    y = layers.MultiHeadAttention(2, 4, name="heads")(inputs, inputs)
     model = keras.Model(inputs, layers.Attention(name="one")([y, y]))
     x = np.random.default_rng(0).normal(size=(3, T, D)).astype("float32")
     tokens = [[f"{row}.{position}" for position in range(T)] for row in range(3)]

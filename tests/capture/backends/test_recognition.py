@@ -62,7 +62,7 @@ class Pooling(layers.Layer):
 @pytest.mark.parametrize("recurrent", ["LSTM", "GRU"])
 def test_pooling_over_a_recurrent_layer(recurrent, ids):
     inputs = keras.Input((T,), dtype="int32")
-    steps = getattr(layers, recurrent)(5, return_sequences=True)(layers.Embedding(20, D)(inputs))
+    steps = getattr(layers, recurrent)(D, return_sequences=True)(layers.Embedding(20, D)(inputs))
     pool = Pooling(name="pool")
     model = keras.Model(inputs, layers.Dense(1, activation="sigmoid")(pool(steps)))
     for _ in range(2):
@@ -364,8 +364,8 @@ def test_plain_layers_of_a_functional_model(sequence):
 
 
 def test_dot_layers_make_attention(sequence):
-    memory = np.random.default_rng(1).normal(size=(3, 5, D)).astype("float32")
-    decoder, encoder = keras.Input((T, D)), keras.Input((5, D))
+    memory = np.random.default_rng(1).normal(size=(3, 4, D)).astype("float32")
+    decoder, encoder = keras.Input((T, D)), keras.Input((4, D))
     scores = layers.Dot(axes=(2, 2))([decoder, encoder])
     weights = layers.Activation("softmax", name="align")(scores)
     context = layers.Dot(axes=(2, 1))([weights, encoder])

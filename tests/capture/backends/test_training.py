@@ -16,16 +16,16 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning"),  # Keras' own
 ]
 
-T = 5
-X = np.random.default_rng(0).integers(1, 9, size=(12, T))
-Y = np.random.default_rng(1).integers(0, 2, size=(12, 1)).astype("float32")
-PROBE = ll.Probe(X[:2], tokens=lambda number: f"w{number}")
+T, D = 6, 8
+X = np.random.default_rng(0).integers(1, 9, size=(9, T))
+Y = np.random.default_rng(1).integers(0, 2, size=(9, 1)).astype("float32")
+PROBE = ll.Probe(X[:3], tokens=lambda number: f"w{number}")
 
 
 def build(**options):
     keras.utils.set_random_seed(5)
     inputs = keras.Input((T,), dtype="int32")
-    x = layers.Embedding(9, 4)(inputs)
+    x = layers.Embedding(20, D)(inputs)
     x = layers.Attention(use_scale=True, dropout=0.3, name="attention")([x, x])
     x = layers.GlobalAveragePooling1D()(layers.BatchNormalization()(x))
     model = keras.Model(inputs, layers.Dense(1, activation="sigmoid", name="out")(x))
@@ -36,7 +36,7 @@ def build(**options):
 def fit(model, *callbacks):
     keras.utils.set_random_seed(6)  # torch draws dropout from a generator of the whole process
     return model.fit(
-        X, Y, epochs=3, batch_size=4, verbose=0, shuffle=False, callbacks=list(callbacks)
+        X, Y, epochs=3, batch_size=3, verbose=0, shuffle=False, callbacks=list(callbacks)
     ).history
 
 
@@ -67,5 +67,5 @@ def test_a_capture_between_two_calls_of_fit():
         keras.random.normal((1,))
         if model is watched:
             ll.capture(model, PROBE)
-        model.fit(X, Y, batch_size=4, verbose=0, shuffle=False)
+        model.fit(X, Y, batch_size=3, verbose=0, shuffle=False)
     assert bits(watched) == bits(plain)

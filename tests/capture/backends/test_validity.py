@@ -10,7 +10,7 @@ from keras import layers, ops
 from limelight import capture
 
 T, D = 6, 8
-IDS = np.array([[5, 3, 7, 2, 0, 0], [4, 9, 1, 8, 6, 2]], "int32")
+IDS = np.array([[5, 3, 7, 2, 0, 0], [4, 9, 1, 8, 6, 2], [3, 0, 0, 0, 0, 0]], "int32")
 THERE = IDS != 0
 
 
@@ -48,7 +48,7 @@ def test_the_mask_that_a_layer_is_handed_marks_padding():
     heads = layers.MultiHeadAttention(2, 4, name="attention")
     padded = ops.cast(mask, "bool")[:, None]
     model = keras.Model([x, mask], heads(x, x, attention_mask=padded, use_causal_mask=True))
-    features = np.random.default_rng(0).normal(size=(2, T, D)).astype("float32")
+    features = np.random.default_rng(0).normal(size=(3, T, D)).astype("float32")
     site = capture(model, (features, THERE.astype("float32")))["attention"]
     assert (site["key_valid"].values == THERE).all()
     assert (site["query_valid"].values == THERE).all()

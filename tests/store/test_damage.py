@@ -22,6 +22,7 @@ from limelight.store.format.files import sidecar
 from limelight.store.zarr import arrays
 
 ENCODER = "encoder/attention"
+ENTROPIES, SUMS = ("entropy", "entropy_uniform"), ("mean", "count")
 
 
 def shard(run_dir, row, array="weights_1"):
@@ -303,6 +304,10 @@ class TestAnythingAnywhere:
             shutil.rmtree(copy)
 
 
+def numbers(table, columns):
+    return np.concatenate([table[column].values.ravel() for column in columns])
+
+
 def held(folder):
     """Return what a recording tells, by the question; what raises one of our errors is missing."""
     answers = {}
@@ -323,10 +328,8 @@ def held(folder):
             ask(("valid", step, name), lambda: np.concatenate(run.valid(name, step), -1))  # noqa: B023
             ask(("small", step, name), lambda: run.overview(step, 0)[name][0])  # noqa: B023
             ask(("nan", step, name), lambda: np.array(run.overview(step, 0)[name][1] is None))  # noqa: B023
-        ask(("measures", step), lambda: run.measures([step])["entropy"].values)  # noqa: B023
-        ask(("uniform", step), lambda: run.measures([step])["entropy_uniform"].values)  # noqa: B023
-        ask(("means", step), lambda: run.parameters(step=[step])["mean"].values)  # noqa: B023
-        ask(("counts", step), lambda: run.parameters(step=[step])["count"].values)  # noqa: B023
+        ask(("measures", step), lambda: numbers(run.measures([step]), ENTROPIES))  # noqa: B023
+        ask(("parameters", step), lambda: numbers(run.parameters(step=[step]), SUMS))  # noqa: B023
     return answers
 
 

@@ -132,7 +132,7 @@ def test_a_folder_that_leads_out_is_not_followed(whole, copy, tmp_path, name):
     shutil.move(path, tmp_path / "outside")
     path.symlink_to(tmp_path / "outside")
     after = held(copy)
-    assert not any(key[0] == ("means" if name == "rows" else "map") for key in after)
+    assert not any(key[0] == ("parameters" if name == "rows" else "map") for key in after)
     unharmed(copy, whole[1])
 
 

@@ -39,11 +39,11 @@ def layers(least):
     }
 
 
-def moving(*stds, others=(1.0, 2.0, 3.0, 4.0), **facts):
+def moving(*norms, others=(1.0, 2.0, 3.0, 4.0), **facts):
     """Return records of a parameter, and of another."""
     return {
-        10 * at: {"parameter": {"w": facts | {"std": std}, "v": {"std": others[at]}}}
-        for at, std in enumerate(stds)
+        10 * at: {"parameter": {"w": facts | {"norm": norm}, "v": {"norm": others[at]}}}
+        for at, norm in enumerate(norms)
     }
 
 
@@ -202,15 +202,17 @@ def test_the_module_in_which_values_broke_is_named(tmp_path):
 
 
 def test_adapters_that_are_frozen_by_mistake_are_told(tmp_path):
-    frozen = {"std": 1.0, "trainable": False}
+    frozen = {"norm": 1.0, "trainable": False}
     steps = {
-        step: {"parameter": {"layer/lora_A": frozen, "layer/weight": frozen, "head": {"std": step}}}
+        step: {
+            "parameter": {"layer/lora_A": frozen, "layer/weight": frozen, "head": {"norm": step}}
+        }
         for step in (1, 2, 3)
     }
     (alert,) = recorded(tmp_path / "a", steps).alerts()
     assert alert.tensors == ("layer/lora_A",)
     for step in steps:  # of several adapters one is learnt: the others rest on purpose
-        steps[step]["parameter"]["other/lora_A"] = {"std": float(step)}
+        steps[step]["parameter"]["other/lora_A"] = {"norm": float(step)}
     assert recorded(tmp_path / "b", steps).alerts() == []
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from limelight.alerts.judging.history import History, Table
 from limelight.alerts.judging.rule import Breach, Judged, Words, rule
 
 #: In the order in which a fault shows itself.
-_KINDS = ("training", "activation", "gradient", "update", "parameter")
+_KINDS = ("training", "activation", "gradient", "parameter")
 
 
 @rule(
@@ -52,4 +54,4 @@ def _named(table: Table) -> Table:
     if table.kind == "training":
         pairs = zip(names, table.members, strict=True)
         names = tuple(member.note or name for name, member in pairs)
-    return Table(table.kind, table.steps, names, table.numbers, table.members)
+    return replace(table, names=names)

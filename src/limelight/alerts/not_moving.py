@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from limelight.alerts.judging.history import History, Numbers, Table
 from limelight.alerts.judging.rule import Breach, Judged, Words, rule
 
-#: Numbers that all stay the same only where every value does.
-SAME = ("mean", "std", "norm", "min", "max")
+#: Numbers that both stay the same to the last bit only where every value does.
+SAME = ("mean", "norm")
 
 #: So many records in which nothing moves are no accident.
 ALONE = 5
@@ -26,7 +26,7 @@ _IDLE = re.compile(r"(^|/)(key|k_proj|k_lin)/bias$")
     needs={"parameter": SAME},
     reads={"gradient": ("norm",), "parameter": ("w1_from_start",)},
     harm=26,
-    source="Exact: five numbers of every value are the same to the last bit.",
+    source="Exact: the mean and the norm of all values are the same to the last bit.",
     words=Words(
         "Not moving",
         "a trainable parameter, or an adapter, exactly as it was at the first record, two records "

@@ -211,8 +211,13 @@ def _thinned(count: int, always: tuple[int, ...]) -> NDArray[np.intp]:
 
 def _finite(number: float) -> float:
     """Return a number that JSON can hold."""
-    return float(np.nan_to_num(number, nan=0.0))
+    return _rounded(float(np.nan_to_num(number, nan=0.0)))
 
 
 def _plain(number: float) -> float | None:
-    return number if math.isfinite(number) else None
+    return _rounded(number) if math.isfinite(number) else None
+
+
+def _rounded(number: float) -> float:
+    """Leave out digits that single precision does not have."""
+    return float(f"{number:.7g}")

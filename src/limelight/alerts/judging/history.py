@@ -6,7 +6,7 @@ Room: below the rules. Comes in: nothing. Goes out: types. Who reads or records 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,8 @@ class Table:
         Ascending, int64.
     names : tuple of str
     numbers : mapping of str to array [record, tensor]
-        By column; NaN where a record has no such tensor.
+        By column, before records or tensors of it were chosen; a table gives its own by name. NaN
+        where a record has no such tensor.
     members : tuple of Member
         Of each name.
     """
@@ -58,9 +59,14 @@ class Table:
     names: tuple[str, ...]
     numbers: Mapping[str, Numbers]
     members: tuple[Member, ...]
+    _rows: NDArray[np.intp] | None = None
+    _tensors: NDArray[np.intp] | None = None
 
     def __getitem__(self, column: str) -> Numbers:
-        return self.numbers[column]
+        values = self.numbers[column]  # of all records and tensors: most columns are never asked
+        if self._rows is not None:
+            values = values[self._rows]
+        return values if self._tensors is None else values[:, self._tensors]
 
     @property
     def matrices(self) -> NDArray[np.bool_]:
@@ -69,18 +75,21 @@ class Table:
 
     def at(self, steps: NDArray[np.int64]) -> Table:
         """Return the records of these steps, all of which are there."""
+        if len(steps) == len(self.steps):
+            return self
         rows = np.searchsorted(self.steps, steps)
-        numbers = {name: values[rows] for name, values in self.numbers.items()}
-        return Table(self.kind, steps, self.names, numbers, self.members)
+        rows = rows if self._rows is None else self._rows[rows]
+        return replace(self, steps=steps, _rows=rows)
 
     def only(self, chosen: NDArray[np.bool_]) -> Table:
         """Return some of the tensors."""
-        names = tuple(np.array(self.names, object)[chosen].tolist())
-        members = tuple(
-            member for member, wanted in zip(self.members, chosen.tolist(), strict=True) if wanted
-        )
-        numbers = {name: values[:, chosen] for name, values in self.numbers.items()}
-        return Table(self.kind, self.steps, names, numbers, members)
+        if chosen.all():
+            return self
+        at = np.flatnonzero(chosen)
+        names = tuple(self.names[ordinal] for ordinal in at)
+        members = tuple(self.members[ordinal] for ordinal in at)
+        at = at if self._tensors is None else self._tensors[at]
+        return replace(self, names=names, members=members, _tensors=at)
 
 
 @dataclass(frozen=True)

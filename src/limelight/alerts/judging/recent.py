@@ -34,6 +34,7 @@ def typical(values: Numbers) -> Numbers:
     >>> typical(np.array([[1.0], [4.0], [1.0], [4.0], [99.0]]))[-1].tolist()
     [2.0]
     """
+    values = values.astype(np.float64)  # sums over thousands of records
     known = np.isfinite(values) & (values > 0)
     logs = np.log(values, where=known, out=np.zeros_like(values))
     sums, counts = _before(logs), _before(known.astype(np.float64))

@@ -37,6 +37,10 @@ class _Kept:
         return sum(row.values.nbytes + 200 for rows in self.rows.values() for row in rows)
 
 
+#: Kinds of which a rule asks whether a number is the very same; of others half the bytes will do.
+_TO_THE_LAST_BIT: Final = ("parameter",)
+
+
 class _Owner:
     """Under whom histories lie in the budget: a run that grew is opened as another object."""
 
@@ -111,7 +115,10 @@ def _row(
             )
         tensors, columns, chosen, described = members[at]
         values = opened.arrays.read(layout.specs.shared[statistics_of(kind)], line.row, line.step)
-        return Row(line.step, tensors, columns, values[:, chosen], described)
+        kept = values[:, chosen]
+        if kind not in _TO_THE_LAST_BIT:
+            kept = kept.astype(np.float32)
+        return Row(line.step, tensors, columns, kept, described)
     except LimelightError:
         return None  # readers of that step tell it; the others are judged
 

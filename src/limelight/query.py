@@ -49,7 +49,7 @@ class Query:
     reduce : str
         How a zoomed-out cell sums up what it covers: ``max`` or ``mean``.
     steps : int
-        At most this many steps, first and newest included, 2 to 1000.
+        At most this many steps, first and newest included, 2 to 1000; 0: only those in ``at``.
     rows, columns : (int, int) or None
         For ``map``: the queries and keys to show, from the first up to, not including, the second.
     cells : int or None
@@ -61,6 +61,9 @@ class Query:
     kind : str
         Of which tensors: ``parameter``, ``gradient``, ``update``, ``activation``, ``spectrum``,
         ``training``.
+    at : tuple of int
+        Recorded steps that are to be among them, for ``tensors`` and ``histograms``; negative
+        counts from the newest.
 
     Examples
     --------
@@ -82,11 +85,14 @@ class Query:
     cells: int | None = None
     strongest: int = 0
     kind: str = "parameter"
+    at: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _among("what", self.what, _WHAT)
         _among("reduce", self.reduce, _REDUCE)
-        _within("steps", self.steps, 2, 1000)
+        if self.steps or not self.at:
+            _within("steps", self.steps, 2, 1000)
+        _within("the number of steps at", len(self.at), 0, 1000)
         _within("cells", 1 if self.cells is None else self.cells, 1, 2048)
         _within("strongest", self.strongest, 0, 5000)
         for name, part in (("rows", self.rows), ("columns", self.columns)):
@@ -144,6 +150,9 @@ class Query:
                 )
             if name == "parameter":
                 values[name] = tuple(texts)
+                continue
+            if name == "at":
+                values[name] = tuple(_number(name, text) for text in texts)
                 continue
             if len(texts) != 1:
                 raise QueryError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
@@ -20,10 +20,11 @@ import xarray as xr
 from limelight.alerting import Lookout, OnAlert
 from limelight.analyses.blockwise.blas import one_thread_each
 from limelight.capture import Probe, capture, parameters
+from limelight.capture.metrics import Metrics
 from limelight.capture.parameters import unread
 from limelight.capture.settings import SETUP, Setting, settings_table
 from limelight.capture.wanted import Wanted, settings_of, watched
-from limelight.capture.watching import Schedule, Training
+from limelight.capture.watching import TRAINING, Schedule, Training
 from limelight.divided import undisturbed
 from limelight.errors import (
     LimelightError,
@@ -140,6 +141,7 @@ class Recorder:
         self.settings: list[Setting] = []
         self._wanted = Wanted(tensors, gradients, updates, activations, spectra)
         self.schedule = Schedule(every)
+        self.metrics = Metrics()
         self._every = every
         self._last: int | None = None
         self._training: Training | None = None
@@ -168,7 +170,12 @@ class Recorder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def record(self, step: int, epoch: float | None = None) -> bool:
+    def record(
+        self,
+        step: int,
+        epoch: float | None = None,
+        metrics: Mapping[str, float] | None = None,
+    ) -> bool:
         """Record the model as it is now.
 
         Parameters
@@ -177,6 +184,9 @@ class Recorder:
             The optimizer's iteration.
         epoch : float, optional
             How many epochs are done.
+        metrics : mapping of str to float, optional
+            What the loop measured of itself, such as ``{"loss": 0.3, "val_loss": 0.4}``. They are
+            columns of the table ``training``, and the page of weights draws losses by these names.
 
         Returns
         -------
@@ -184,6 +194,7 @@ class Recorder:
             Whether a step was published. Not if ``step`` is no whole number from 0: one warning
             says so, and later steps are recorded.
         """
+        self.metrics.note(metrics, step)
         recorded = self._tried(lambda: self._recorded(step, epoch), "anything")
         if recorded is None:
             self.close()
@@ -327,6 +338,9 @@ class Recorder:
                 wanted.drop(kind)
             else:
                 tables[kind] = numbers
+        training = self.metrics.added(tables.get(TRAINING))
+        if training is not None:
+            tables[TRAINING] = training
         self._records += 1
         return {kind: wanted.chosen(kind, values) for kind, values in tables.items()}
 

@@ -44,4 +44,4 @@ def test_a_page_stays_until_all_of_the_next_is_there(held):
     expect(tab.map).to_be_visible()
     let_go()
     expect(tab.map).to_have_count(0)
-    tab.see("All parameters")
+    tab.see("values at step")

@@ -140,14 +140,15 @@ def pool(logdir: Path) -> None:
 
 
 def weigh(logdir: Path) -> None:
-    """Train a model without attention, recording its parameters only."""
+    """Train a model without attention, recording its parameters, gradients, updates and losses."""
     x = np.random.default_rng(1).normal(size=(200, 6)).astype("float32")
     model = keras.Sequential(
         [keras.Input((6,)), layers.Dense(16, activation="relu"), layers.Dense(1)]
     )
     model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=False)
-    recording = ll.KerasCallback(logdir / WEIGHTS, None)
-    model.fit(x, x.sum(1, keepdims=True), epochs=4, verbose=0, callbacks=[recording])
+    recording = ll.KerasCallback(logdir / WEIGHTS, None, gradients=True, updates=True)
+    y = x.sum(1, keepdims=True)
+    model.fit(x, y, validation_split=0.2, epochs=4, verbose=0, callbacks=[recording])
 
 
 def main(logdir: Path) -> None:

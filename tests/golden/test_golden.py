@@ -29,4 +29,6 @@ def test_each_is_small_and_decodes(path):
 
 def test_every_kind_of_answer_is_there():
     kinds = {path.stem.partition("-")[0] for path in FILES}
-    assert kinds == {"run", "grid", "map", "measures", "parameters", "summary"}
+    assert kinds == {
+        "run", "grid", "map", "measures", "parameters", "summary", "tensors", "histograms",
+    }  # fmt: skip

@@ -36,6 +36,8 @@ WORDS = {
     "measures": Query("measures", site=ENCODER),
     "parameters": Query("parameters"),
     "summary": Query("summary", step=250),
+    "tensors": Query("tensors"),
+    "histograms": Query("histograms", parameter=("dense/kernel", "层/<b>scale</b>")),
 }
 DIGITS = {
     "run-image": Query("run"),

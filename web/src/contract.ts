@@ -29,6 +29,7 @@ export interface Query {
   cells?: number | null;
   strongest?: number;
   kind?: string;
+  at?: readonly number[];
 }
 
 export const QUERY_DEFAULTS = {
@@ -45,6 +46,7 @@ export const QUERY_DEFAULTS = {
   cells: null,
   strongest: 0,
   kind: "parameter",
+  at: [],
 } as const;
 
 export type ErrorCode =

@@ -2,16 +2,19 @@
 import type * as Contract from "./contract.ts";
 
 export type {
+  AlertFact,
   Analysis,
   Catalogue,
   Example,
   Layout,
   Parameter,
+  RuleWords,
   RunCard,
   Site,
   SiteChange,
   Words,
 } from "./contract.ts";
+export { RULES } from "./contract.ts";
 
 /** An error's facts: as the plugin sends them, or of the page's own making. */
 export type Problem = Omit<Contract.Problem, "code"> & { readonly code: string };

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { ridgesOf } from "../src/answers/ridges.ts";
 import { decode } from "../src/answers/wire.ts";
+import { type Domain, share, stretched, ticks, valueAt } from "../src/cells/axis.ts";
 import {
   across,
   apart,
@@ -20,13 +21,21 @@ import {
   readable,
   ridge,
   robust,
-  ticks,
 } from "../src/cells/ridges.ts";
 
+/** A ridge in bins that are all as wide. */
+function even(step: number, counts: ArrayLike<number>, low: number, high: number) {
+  const bins = counts.length;
+  const edges = Array.from({ length: bins + 1 }, (_, at) =>
+    at === bins ? high : low + (at * (high - low)) / bins,
+  );
+  return ridge(step, counts, edges);
+}
+
 const golden = new URL("../../tests/golden/", import.meta.url);
-const bytes = readFileSync(new URL("parameters.safetensors", golden));
+const bytes = readFileSync(new URL("histograms.safetensors", golden));
 const answer = decode(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-const expected = JSON.parse(readFileSync(new URL("expected.json", golden), "utf8")).parameters
+const expected = JSON.parse(readFileSync(new URL("expected.json", golden), "utf8")).histograms
   .variables;
 
 /** Hills with a single full bin each, one further to the right at every step. */
@@ -35,11 +44,11 @@ const walking: Ridges = {
   rows: [0, 1, 2].map((row) => {
     const counts = new Int32Array(4);
     counts[row] = 10;
-    return ridge(row * 100, counts, -2, 2);
+    return even(row * 100, counts, -2, 2);
   }),
 };
 
-test("every parameter of an answer has a ridge for every step, with Python's counts", () => {
+test("every tensor of an answer has a ridge for every step, with Python's counts between Python's edges", () => {
   const all = ridgesOf(answer);
   const [steps, parameters, bins] = expected.count.shape;
   assert.deepEqual(
@@ -52,8 +61,8 @@ test("every parameter of an answer has a ridge for every step, with Python's cou
     for (const [row, each] of ridges.rows.entries()) {
       const at = row * parameters + column;
       assert.equal(each.step, expected.step.values[row]);
-      assert.equal(each.low, expected.low.values[at]);
-      assert.equal(each.high, expected.high.values[at]);
+      const edges = expected.edge.values.slice(at * (bins + 1), (at + 1) * (bins + 1));
+      assert.deepEqual(Array.from(each.edges), edges);
       assert.deepEqual(
         Array.from(each.counts),
         expected.count.values.slice(at * bins, (at + 1) * bins),
@@ -62,44 +71,114 @@ test("every parameter of an answer has a ridge for every step, with Python's cou
   }
 });
 
+test("bins that all tensors share are kept where values are; empty ones left out are put back", () => {
+  const data = (values: number[], shape: number[]) => ({
+    dims: [],
+    shape,
+    data: Float64Array.from(values),
+    text: null,
+    coord: false,
+    attrs: {},
+  });
+  const shared = {
+    attrs: {},
+    variables: {
+      step: data([7], [1]),
+      parameter: { ...data([], [2]), text: ["a", "b"] },
+      count: data([5, 0, 2, 0, 0, 9, 0, 0], [1, 2, 4]),
+      left: data([-4, -2, 1, 2], [4]),
+      right: data([-2, -1, 2, 4], [4]),
+      min: data([-3, -1.5], [1, 2]),
+      max: data([1.25, -1.2], [1, 2]),
+    },
+  };
+  const [a, b] = ridgesOf(shared);
+  assert.deepEqual(Array.from(a?.rows[0]?.edges ?? []), [-3, -2, -1, 1, 1.25]);
+  assert.deepEqual(Array.from(a?.rows[0]?.counts ?? []), [5, 0, 0, 2]);
+  assert.deepEqual(Array.from(b?.rows[0]?.edges ?? []), [-1.5, -1.2]);
+  assert.equal(b?.rows[0]?.total, 9);
+});
+
 test("the area under every ridge is one, whatever the width of its bins", () => {
   const rows = ridgesOf(answer).flatMap((ridges) => ridges.rows);
   assert.ok(rows.length > 0);
-  for (const row of [...rows, ridge(0, [3, 0, 5], -1e-6, 2e-6), ridge(0, [3, 0, 5], -1e6, 2e6)]) {
-    const area = row.density.reduce((sum, density) => sum + density * row.bin, 0);
+  for (const row of [...rows, even(0, [3, 0, 5], -1e-6, 2e-6), even(0, [3, 0, 5], -1e6, 2e6)]) {
+    const wide = (bin: number) => (row.edges[bin + 1] as number) - (row.edges[bin] as number);
+    const area = row.density.reduce((sum, density, bin) => sum + density * wide(bin), 0);
     assert.ok(Math.abs(area - 1) < 1e-12, `${area}`);
   }
 });
 
 test("the same values in bins half as wide stand as tall", () => {
-  const wide = ridge(0, [8, 8], 0, 2);
-  const narrow = ridge(0, [4, 4, 4, 4], 0, 2);
+  const wide = even(0, [8, 8], 0, 2);
+  const narrow = even(0, [4, 4, 4, 4], 0, 2);
   assert.equal(wide.peak, 0.5);
   assert.equal(narrow.peak, 0.5);
 });
 
-test("few values are drawn in fewer bins, that hold every value between the same edges", () => {
+test("few values are drawn in fewer bins, which join whole ones", () => {
   const counts = Array.from({ length: 64 }, (_, at) => (at % 3 === 0 ? 5 : 3));
-  const { rows } = readable({ parameter: "few", rows: [ridge(7, counts, -1, 1)] });
-  const [row] = rows;
+  const domain = { low: -1, high: 1 };
+  const fine = even(7, counts, -1, 1);
+  const [row] = readable({ parameter: "few", rows: [fine] }, domain).rows;
   assert.ok(row);
-  assert.equal(row.counts.length, 16);
+  assert.ok(row.counts.length <= 3 * Math.cbrt(236));
   assert.equal(row.total, 236);
   assert.deepEqual([row.step, row.low, row.high], [7, -1, 1]);
-  assert.equal(row.counts[0], 5 + 3 + 3 + 5);
-  const many = ridge(7, new Int32Array(64).fill(1000), -1, 1);
-  assert.equal(readable({ parameter: "many", rows: [many] }).rows[0]?.counts.length, 64);
+  const known = new Set(Array.from(fine.edges));
+  assert.ok(Array.from(row.edges).every((edge) => known.has(edge)));
+  const many = even(7, new Int32Array(64).fill(1000), -1, 1);
+  const [whole] = readable({ parameter: "many", rows: [many] }, domain).rows;
+  assert.equal(whole?.counts.length, 64);
 });
 
-test("a constant stays as narrow as it was recorded", () => {
-  const counts = new Int32Array(64);
-  counts[32] = 16;
-  const { rows } = readable({ parameter: "bias", rows: [ridge(0, counts, -0.5, 0.5)] });
-  assert.equal(rows[0]?.bin, 1 / 64);
+test("a constant is a narrow spike where it is, however narrow its bin", () => {
+  const rows = [ridge(0, [16], [0.25, 0.25])];
+  const domain = { low: -1, high: 1 };
+  const [spike] = readable({ parameter: "bias", rows }, domain).rows;
+  assert.ok(spike && Number.isFinite(spike.peak) && spike.peak > 10);
+  const layout = layOut({ parameter: "bias", rows: [spike] }, domain, 300, 200);
+  assert.equal(lift(layout, spike.peak), layout.rise);
+});
+
+test("on a logarithmic axis areas are those of the axis, and zeros beyond it flatten nothing", () => {
+  const domain = stretched({ low: 1e-5, high: 1 }, "log");
+  const edges = [0, 1e-9, ...Array.from({ length: 6 }, (_, at) => 10 ** (at - 5))];
+  const counts = [1000, 0, 10, 10, 10, 10, 10];
+  const [row] = readable({ parameter: "relu", rows: [ridge(0, counts, edges)] }, domain).rows;
+  assert.ok(row);
+  const inside = Array.from(row.density).filter((_, bin) => (row.edges[bin] as number) >= 1e-5);
+  assert.ok(Math.max(...inside) === row.peak, "what is beyond the axis is no peak");
+  assert.ok(Math.max(...inside) / Math.min(...inside) < 1.0001, "a decade is as wide as the next");
+});
+
+test("every stretch leads from a value to its place and back", () => {
+  const domains: Domain[] = [
+    stretched({ low: -3, high: 5 }, "linear"),
+    stretched({ low: -3, high: 5 }, "symlog"),
+    stretched({ low: 1e-4, high: 5 }, "log"),
+  ];
+  for (const domain of domains) {
+    assert.equal(share(domain, domain.low), 0);
+    assert.equal(share(domain, domain.high), 1);
+    for (const value of [0.002, 0.3, 4]) {
+      const back = valueAt(domain, share(domain, value));
+      assert.ok(Math.abs(back - value) < 1e-9 * 5, `${domain.stretch} ${value} ${back}`);
+    }
+    const marks = ticks(domain, 5);
+    assert.ok(marks.length >= 2);
+    const places = marks.map(({ at }) => share(domain, at));
+    assert.deepEqual(
+      places,
+      [...places].sort((a, b) => a - b),
+    );
+  }
+  assert.equal(share(domains[2] as Domain, -1), Number.NEGATIVE_INFINITY);
+  assert.ok((stretched({ low: -3, high: 5 }, "log").low ?? 0) > 0);
 });
 
 test("a ridge without finite values has no height and no numbers", () => {
-  const flat = ridge(0, new Int32Array(64), 0, 1);
+  const flat = even(0, new Int32Array(64), 0, 1);
   assert.equal(flat.peak, 0);
   assert.ok(flat.density.every((density) => density === 0));
   assert.equal(extent([{ parameter: "broken", rows: [flat] }]), null);
@@ -108,7 +187,7 @@ test("a ridge without finite values has no height and no numbers", () => {
 
 test("the axis reaches over bins that hold something, not over empty ones", () => {
   assert.deepEqual(extent([walking]), { low: -2, high: 1 });
-  const constant = { parameter: "constant", rows: [ridge(0, [0, 0, 7, 0], -0.5, 0.5)] };
+  const constant = { parameter: "constant", rows: [even(0, [0, 0, 7, 0], -0.5, 0.5)] };
   assert.deepEqual(extent([constant]), { low: 0, high: 0.25 });
   assert.deepEqual(extent([walking, constant]), { low: -2, high: 1 });
 });
@@ -128,12 +207,12 @@ test("the oldest ridge stands at the back and the newest at the front, none outs
 });
 
 test("one spike among hills is cut and says how tall it is; hills alike are not", () => {
-  const hill = (step: number) => ridge(step, [1, 2, 1], 0, 3);
+  const hill = (step: number) => even(step, [1, 2, 1], 0, 3);
   const hills: Ridges = { parameter: "hills", rows: [hill(0), hill(1), hill(2)] };
   const whole = layOut(hills, { low: 0, high: 3 }, 300, 200);
   assert.equal(whole.cut, null);
   assert.equal(lift(whole, whole.peak), whole.rise);
-  const spiked: Ridges = { ...hills, rows: [ridge(0, [5], 0, 0.001), ...hills.rows.slice(1)] };
+  const spiked: Ridges = { ...hills, rows: [even(0, [5], 0, 0.001), ...hills.rows.slice(1)] };
   const layout = layOut(spiked, { low: 0, high: 3 }, 300, 200);
   assert.equal(layout.cut, 1000);
   assert.equal(lift(layout, 1000), layout.rise);
@@ -160,16 +239,16 @@ test("the pointer finds the bin it is in, with its edges, count and share", () =
 });
 
 test("where hills overlap, the foremost is found; beside all of them, none", () => {
-  const same: Ridges = { parameter: "same", rows: [ridge(0, [5], 0, 1), ridge(9, [5], 0, 1)] };
+  const same: Ridges = { parameter: "same", rows: [even(0, [5], 0, 1), even(9, [5], 0, 1)] };
   const layout = layOut(same, { low: 0, high: 1 }, 300, 200);
   assert.equal(hit(same, layout, across(layout, 0.5), layout.front - layout.rise + 1)?.step, 9);
   assert.equal(hit(same, layout, across(layout, 0.5), layout.back - layout.rise + 1)?.step, 0);
   const crowd: Ridges = {
     parameter: "crowd",
-    rows: [0, 1, 2, 3, 4].map((step) => ridge(step, [5], 0, 1)),
+    rows: [0, 1, 2, 3, 4].map((step) => even(step, [5], 0, 1)),
   };
   const among = layOut(crowd, { low: 0, high: 1 }, 300, 200);
-  const covered = baseline(among, 2, 5) - 1; // where the third stands, and the last one rises
+  const covered = baseline(among, 3, 5) - 1; // where the fourth stands, and the last one rises
   assert.ok(covered > among.front - among.rise);
   assert.equal(hit(crowd, among, across(among, 0.5), covered)?.step, 4);
   assert.equal(hit(same, layout, layout.left - 5, layout.front), null);
@@ -177,7 +256,7 @@ test("where hills overlap, the foremost is found; beside all of them, none", () 
 });
 
 test("the last bin ends where the histogram does and holds that edge", () => {
-  const thirds: Ridges = { parameter: "thirds", rows: [ridge(0, [1, 1, 1], 0.1, 0.3)] };
+  const thirds: Ridges = { parameter: "thirds", rows: [even(0, [1, 1, 1], 0.1, 0.3)] };
   assert.notEqual(0.1 + 3 * ((0.3 - 0.1) / 3), 0.3); // rounding, which the edge must not show
   assert.equal(binAt(thirds, 0, 2)?.high, 0.3);
   assert.equal(binAt(thirds, 0, 2)?.last, true);
@@ -202,17 +281,17 @@ test("the axis has at least two numbers, apart and in order, however narrow its 
 test("first, last and chosen steps are written, and no two on top of each other", () => {
   const many: Ridges = {
     parameter: "many",
-    rows: Array.from({ length: 60 }, (_, row) => ridge(row, [1], 0, 1)),
+    rows: Array.from({ length: 60 }, (_, row) => even(row, [1], 0, 1)),
   };
   const layout = layOut(many, { low: 0, high: 1 }, 300, 268);
-  const rows = labelled(layout, 60, 31);
+  const rows = labelled(layout, 60, [31]);
   assert.ok(rows.includes(0) && rows.includes(59) && rows.includes(31));
   for (const [at, row] of rows.entries()) {
     const before = rows[at - 1];
     if (before === undefined) continue;
     assert.ok(baseline(layout, row, 60) - baseline(layout, before, 60) >= 14);
   }
-  assert.deepEqual(labelled(layout, 1, 0), [0]);
+  assert.deepEqual(labelled(layout, 1, [0]), [0]);
 });
 
 test("edges are written as finely as the bins are wide", () => {
@@ -227,7 +306,7 @@ test("edges are written as finely as the bins are wide", () => {
 function hills(parameter: string, spreads: readonly number[]): Ridges {
   const rows = spreads.map((spread, at) => {
     const counts = Int32Array.from({ length: 64 }, (_, bin) => 1 + 20 * Math.min(bin, 63 - bin));
-    return ridge(at, counts, -spread, spread);
+    return even(at, counts, -spread, spread);
   });
   return { parameter, rows };
 }
@@ -259,10 +338,10 @@ test("one value far away from all others does not stretch the axis", () => {
   const counts = new Int32Array(64).fill(100);
   counts.fill(0, 8, 63);
   counts[63] = 1;
-  const domain = robust([{ parameter: "tail", rows: [ridge(0, counts, 0, 64)] }]);
+  const domain = robust([{ parameter: "tail", rows: [even(0, counts, 0, 64)] }]);
   assert.ok(domain && domain.high <= 9);
-  const constant = { parameter: "c", rows: [ridge(0, Int32Array.of(4), 0.5, 0.5)] };
-  assert.equal(robust([constant]), extent([constant]));
+  const constant = { parameter: "c", rows: [ridge(0, Int32Array.of(4), [0.5, 0.5])] };
+  assert.deepEqual(robust([constant]), { low: 0, high: 1 });
 });
 
 test("numbers along an axis never touch", () => {

@@ -68,6 +68,12 @@ def precision(run: Run, site: str | None = None, step: int = -1) -> facts.Precis
     return {"name": form.name, "max_error": form.max_error}
 
 
+def parameter_facts(run: Run, kind: str, names: Sequence[str]) -> list[facts.Parameter]:
+    """Return what is known of tensors of a kind, in the order of their names."""
+    known = {each["name"]: each for each in run.tensor_facts(kind)}
+    return [_parameter(known[name]) for name in names]
+
+
 def step_of(run: Run, step: int) -> int:
     """Return the recorded step that ``step`` names; negative counts from the newest."""
     steps = [int(recorded) for recorded in run.steps]  # Python's, which no question overflows

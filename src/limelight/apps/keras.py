@@ -165,9 +165,10 @@ class KerasCallback(InNet, keras.callbacks.Callback):  # type: ignore[misc]  # K
         epoch : int
             Counted from 0, by this call of ``fit``.
         logs : dict, optional
-            Not used.
+            Losses and metrics, which are recorded too.
         """
         self._epochs_done = self._epochs_before + epoch + 1
+        self._pace.note(logs, self._step())
         self._pace.after_epoch(self._step(), self._epochs_done)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -183,9 +184,11 @@ class KerasCallback(InNet, keras.callbacks.Callback):  # type: ignore[misc]  # K
 
     def _on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Record after so many steps."""
+        step = self._step()
+        self._pace.note(logs, step)
         total = (self.params or {}).get("steps")
         epoch = self._epochs_before + self._epoch + (batch + 1) / total if total else None
-        self._pace.after_step(self._step(), epoch)
+        self._pace.after_step(step, epoch)
 
     def _step(self) -> int:
         """Return how many steps the optimizer has made; epochs where there is no optimizer."""

@@ -165,7 +165,10 @@ class LightningCallback(InNet, *_bases()):  # type: ignore[misc]  # known when i
         batches = float(trainer.num_training_batches)
         part = (batch_idx + 1) / batches if math.isfinite(batches) else 0.0
         self._epoch = trainer.current_epoch + part
-        self._pace.after_step(int(trainer.global_step), self._epoch)
+        step = int(trainer.global_step)
+        if self._pace.due(step):  # else nobody wants them: they may have to be worked out first
+            self._pace.note(trainer.callback_metrics, step)
+        self._pace.after_step(step, self._epoch)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Record after an epoch, if so asked.
@@ -177,6 +180,7 @@ class LightningCallback(InNet, *_bases()):  # type: ignore[misc]  # known when i
         """
         if not math.isfinite(trainer.num_training_batches):
             self._epoch = trainer.current_epoch + 1.0
+        self._pace.note(trainer.callback_metrics, int(trainer.global_step))
         self._pace.after_epoch(int(trainer.global_step), self._epoch)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:

@@ -149,6 +149,18 @@ class Pace:
             schedule.every = int(self._every)
         self.record(step, epoch)
 
+    def note(self, metrics: Mapping[str, Any] | None, step: int) -> None:
+        """Remember what the loop measured of itself, for the next record.
+
+        Parameters
+        ----------
+        metrics : mapping of str to number, optional
+        step : int
+            When it was measured.
+        """
+        if self._recorder is not None:
+            self._recorder.metrics.note(metrics, step)
+
     def after_step(self, step: int, epoch: float | None) -> None:
         """Record once ``every`` steps are done since a multiple of it was passed.
 
@@ -159,13 +171,26 @@ class Pace:
         """
         if self._recorder is not None:
             self._recorder.schedule.done = step
-            if self._recorder.schedule.alarm:
-                self.record(step, epoch)
-        if self._every == "epoch":
-            return
-        every = int(self._every)
-        if self._last is None or step // every > self._last // every:
+        if self.due(step):
             self.record(step, epoch)
+
+    def due(self, step: int) -> bool:
+        """Say whether so many steps done are to be recorded at once, not after the epoch only.
+
+        Parameters
+        ----------
+        step : int
+
+        Returns
+        -------
+        bool
+        """
+        if self._recorder is not None and self._recorder.schedule.alarm:
+            return True
+        if self._every == "epoch":
+            return False
+        every = int(self._every)
+        return self._last is None or step // every > self._last // every
 
     def after_epoch(self, step: int, epoch: float | None) -> None:
         """Record after an epoch, if so asked.

@@ -134,6 +134,19 @@ class TrainerCallback(InNet, transformers.TrainerCallback):  # type: ignore[misc
         """
         self._pace.after_step(int(state.global_step), state.epoch)
 
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        """Note losses and metrics, of evaluation too, for the next record.
+
+        Parameters
+        ----------
+        args, state, control : object
+            The Trainer's own.
+        logs : dict, optional
+        **kwargs : object
+            Not used.
+        """
+        self._pace.note(logs, int(state.global_step))
+
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Record after an epoch, if so asked, and when training stops here.
 

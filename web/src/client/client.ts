@@ -66,8 +66,12 @@ function forget(old: Catalogue | null, fresh: Catalogue) {
 
 /** The name an answer is kept under: what grows with the run carries the time it was written. */
 export function keyOf(query: Query): string {
-  const grows = query.what === "run" || query.what === "measures" || query.what === "parameters";
-  const newest = query.step === undefined || query.step < 0;
+  const tensors = query.what === "tensors" || query.what === "histograms";
+  const grows = ["run", "measures", "parameters", "alerts"].includes(query.what);
+  // Of tensors at steps that are named, nothing changes when there are more.
+  const newest = tensors
+    ? query.steps !== 0 || query.at?.some((step) => step < 0)
+    : query.step === undefined || query.step < 0;
   const written = card(query.run)?.written;
   return `${generation.get(query.run) ?? 0}|${grows || newest ? written : ""}|${form(query)}`;
 }

@@ -46,3 +46,16 @@ export function short(value: number): string {
             : value.toPrecision(2);
   return text.replace("-", "−");
 }
+
+/** A statistic with three significant digits: weights are small, and their changes smaller. */
+export function precise(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "–" : value > 0 ? "∞" : "−∞";
+  const size = Math.abs(value);
+  const plain = value === 0 || (size >= 1e-4 && size < 1e6);
+  const text = plain
+    ? size >= 1000
+      ? count(value)
+      : value.toPrecision(3)
+    : value.toExponential(2);
+  return value === 0 ? "0" : text.replaceAll("-", "−").replace("e+", "e");
+}

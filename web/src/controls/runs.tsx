@@ -3,8 +3,8 @@ import { signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { t } from "../state/language.ts";
 import { isLive } from "../state/life.ts";
-import { accepts, runName, runs } from "../state/run.ts";
-import { DEFAULTS, select } from "../state/selection.ts";
+import { accepts, choose, runName, runs } from "../state/run.ts";
+import { DEFAULTS, select, selection } from "../state/selection.ts";
 import { theme } from "../state/theme.ts";
 import type { RunCard } from "../types.ts";
 import { Cut } from "./cut.tsx";
@@ -17,6 +17,9 @@ import { runNames } from "./run_names.ts";
 const MANY = 8;
 
 const wanted = signal("");
+
+/** Whether the page in view draws ticked runs beside the one in view; the page says so. */
+export const ticks = signal(false);
 
 export function Runs() {
   const words = t.value.shell;
@@ -84,7 +87,26 @@ function Row({ run, name, focus }: { run: RunCard; name: string; focus: boolean 
         {live && <i class="live-mark" data-mark={words.live} aria-hidden="true" />}
         {run.problem && <span class="mark">!</span>}
       </button>
+      {ticks.value && accepts.value(run) && run.name !== runName.value && <Tick run={run.name} />}
     </li>
+  );
+}
+
+/** Draws a run beside the one in view, or no longer. */
+function Tick({ run }: { run: string }) {
+  const { overlay } = selection.value;
+  const ticked = overlay.includes(run);
+  const others = overlay.filter((name) => name !== run);
+  return (
+    <input
+      type="checkbox"
+      class="tick"
+      checked={ticked}
+      tabIndex={-1}
+      aria-label={t.value.shell.beside(run)}
+      title={t.value.shell.beside(run)}
+      onChange={() => choose({ overlay: ticked ? others : [...others, run] })}
+    />
   );
 }
 

@@ -49,6 +49,25 @@ export function useAnswer(query: Query | null): Outcome {
   return followed.outcome.value;
 }
 
+/** Questions that are followed side by side at most. */
+const SIDE_BY_SIDE = 24;
+
+/** Answers to several questions, in their order; those beyond a few are not asked. */
+export function useAnswers(queries: readonly Query[]): readonly Outcome[] {
+  const asked = useSignal<readonly Query[]>(queries);
+  if (JSON.stringify(asked.peek()) !== JSON.stringify(queries)) asked.value = queries;
+  const followed = useMemo(
+    () => Array.from({ length: SIDE_BY_SIDE }, (_, at) => follow(() => asked.value[at] ?? null)),
+    [asked],
+  );
+  useEffect(() => {
+    return () => {
+      for (const { stop } of followed) stop();
+    };
+  }, [followed]);
+  return followed.slice(0, queries.length).map(({ outcome }) => outcome.value);
+}
+
 /** The tiles of one map. */
 export interface Tiles {
   /** Tells this map from every other. */

@@ -1,4 +1,5 @@
-/** Ridges on a canvas: from back to front, coloured by step, the chosen and the pointed-at on top. */
+/** Ridges on a canvas: from back to front, each hiding what is behind it; marked ones in colour. */
+import { share, shortest } from "../cells/axis.ts";
 import {
   across,
   apart,
@@ -11,7 +12,6 @@ import {
   type RidgeLayout,
   type Ridges,
 } from "../cells/ridges.ts";
-import { at, css, viridis } from "../cells/tables.ts";
 
 /** Colours of everything that is not data. */
 export interface PagePalette {
@@ -20,22 +20,18 @@ export interface PagePalette {
   readonly text: string;
   readonly muted: string;
   readonly accent: string;
-  readonly dark: boolean;
+  readonly bad: string;
 }
 
 export interface Sight {
-  /** First and last step of the colour scale. */
-  readonly first: number;
-  readonly last: number;
-  /** Row of the step in view. */
+  /** Row of the step in view, and of those where something goes wrong. */
   readonly chosen: number | null;
+  readonly bad: readonly number[];
+  /** Row of the step pointed at, elsewhere perhaps. */
+  readonly beside: number | null;
   readonly pointed: Bin | null;
-  /** Words for the two axes. */
-  readonly weight: string;
-  readonly step: string;
-  readonly density: string;
-  /** Says that taller ridges are cut, and how tall they are. */
-  readonly cut: (density: string) => string;
+  /** Says that taller ridges are cut. */
+  readonly cut: string;
 }
 
 const WHOLE = new Intl.NumberFormat("en-US");
@@ -43,7 +39,7 @@ const FONT =
   '11px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", sans-serif';
 
 /** The palette that a page's style sheet sets for the theme it is in. */
-export function paletteOf(element: Element, dark: boolean): PagePalette {
+export function paletteOf(element: Element): PagePalette {
   const style = getComputedStyle(element);
   const ink = (name: string) => style.getPropertyValue(`--${name}`).trim();
   return {
@@ -52,14 +48,8 @@ export function paletteOf(element: Element, dark: boolean): PagePalette {
     text: ink("text"),
     muted: ink("muted"),
     accent: ink("accent"),
-    dark,
+    bad: ink("bad"),
   };
-}
-
-/** The colour of a step: the newer, the further from the ground it stands on. */
-export function stepColour(step: number, first: number, last: number, dark: boolean): string {
-  const share = last > first ? (step - first) / (last - first) : 1;
-  return css(at(viridis, dark ? 0.22 + 0.7 * share : 0.9 - 0.75 * share));
 }
 
 /** Paint one panel. The context's units are those of the layout. */
@@ -76,30 +66,32 @@ export function paintRidges(
   context.lineJoin = "round";
   axes(context, ridges, layout, sight, palette);
   const rows = ridges.rows.length;
-  // Lines between ridges that stand a few pixels apart would leave nothing of the ridges.
-  const apart = (layout.front - layout.back) / Math.max(1, rows - 1);
-  const firm = rows < 2 ? 1 : Math.min(1, Math.max(0.25, (apart - 1) / 5));
   context.save();
   context.beginPath();
   context.rect(layout.left, 0, layout.right - layout.left, size.height);
   context.clip();
   for (const [row, ridge] of ridges.rows.entries()) {
     if (ridge.total === 0) continue;
-    const colour = stepColour(ridge.step, sight.first, sight.last, palette.dark);
-    const inView = row === sight.chosen;
+    const [colour, wide] = strokeOf(row, sight, palette);
     trace(context, ridge, layout, baseline(layout, row, rows));
-    context.fillStyle = inView ? palette.accent : colour;
+    context.globalAlpha = 0.78;
+    context.fillStyle = palette.ground;
     context.fill();
-    context.globalAlpha = firm;
-    context.lineWidth = 0.4 + 0.5 * firm;
-    context.strokeStyle = palette.ground;
-    context.stroke();
     context.globalAlpha = 1;
+    context.lineWidth = wide;
+    context.strokeStyle = colour;
+    context.stroke();
   }
   if (sight.chosen !== null) outline(context, ridges, layout, sight.chosen, palette.accent);
   if (sight.pointed) block(context, ridges, layout, sight.pointed, palette);
   context.restore();
   tails(context, ridges, layout, palette);
+}
+
+function strokeOf(row: number, sight: Sight, palette: PagePalette): [string, number] {
+  if (row === sight.chosen) return [palette.accent, 1.6];
+  if (sight.bad.includes(row)) return [palette.bad, 1.6];
+  return row === sight.beside ? [palette.text, 1.4] : [palette.muted, 0.9];
 }
 
 /** An arrow at the foot of each ridge that goes on beyond the axis. */
@@ -126,28 +118,32 @@ function tails(
   }
 }
 
-// Through the middle of each bin, and down to nothing half a bin outside the outer ones.
+// Through the middle of each bin, and along the ground outside the outer ones.
 function trace(
   context: CanvasRenderingContext2D,
   ridge: Ridge,
   layout: RidgeLayout,
   stands: number,
 ) {
-  const first = ridge.density.findIndex((value) => value > 0);
-  const last = ridge.density.findLastIndex((value) => value > 0);
-  // What lies outside is cut off by the clip, a little outside by this: lines have no endless ends.
-  const spare = layout.right - layout.left;
-  const middle = (bin: number) =>
-    Math.min(
-      layout.right + spare,
-      Math.max(layout.left - spare, across(layout, ridge.low + (bin + 0.5) * ridge.bin)),
-    );
+  const held = (bin: number) => (ridge.counts[bin] as number) > 0;
+  const bins = Array.from({ length: ridge.counts.length }, (_, bin) => bin);
+  const [first = 0, last = 0] = [bins.find(held), bins.findLast(held)];
+  const edgeAt = (bin: number) => placeOf(layout, ridge.edges[bin] as number);
   context.beginPath();
-  context.moveTo(middle(first - 1), stands);
+  context.moveTo(layout.left - 2, stands);
+  context.lineTo(edgeAt(first), stands);
   for (let bin = first; bin <= last; bin++) {
-    context.lineTo(middle(bin), stands - lift(layout, ridge.density[bin] as number));
+    const middle = (edgeAt(bin) + edgeAt(bin + 1)) / 2;
+    context.lineTo(middle, stands - lift(layout, ridge.density[bin] as number));
   }
-  context.lineTo(middle(last + 1), stands);
+  context.lineTo(edgeAt(last + 1), stands);
+  context.lineTo(layout.right + 2, stands);
+}
+
+/** Where a value lies; what is far outside ends a little outside: lines have no endless ends. */
+function placeOf(layout: RidgeLayout, value: number): number {
+  const along = Math.max(-1, Math.min(2, share(layout.domain, value)));
+  return layout.left + along * (layout.right - layout.left);
 }
 
 // Ridges in front may hide the chosen one; its line shines through.
@@ -176,8 +172,8 @@ function block(
   const ridge = ridges.rows[bin.row] as Ridge;
   const stands = baseline(layout, bin.row, ridges.rows.length);
   outline(context, ridges, layout, bin.row, palette.text);
-  const left = across(layout, bin.low);
-  const width = Math.max(2, across(layout, bin.high) - left);
+  const left = placeOf(layout, bin.low);
+  const width = Math.max(2, placeOf(layout, bin.high) - left);
   const height = Math.max(2, lift(layout, ridge.density[bin.bin] as number));
   context.fillStyle = palette.text;
   context.globalAlpha = 0.85;
@@ -192,7 +188,7 @@ function axes(
   sight: Sight,
   palette: PagePalette,
 ) {
-  const { left, right, front } = layout;
+  const { front } = layout;
   context.lineWidth = 1;
   context.strokeStyle = palette.line;
   context.fillStyle = palette.muted;
@@ -201,12 +197,13 @@ function axes(
   const fits = (text: string) => context.measureText(text).width;
   for (const tick of apart(layout, fits)) {
     const x = Math.round(across(layout, tick.at)) + 0.5;
-    line(context, x, layout.back, x, front + 4);
-    context.fillText(tick.text, x, front + 6);
+    line(context, x, 4, x, front + 3);
+    context.fillText(shortest(tick.text), x, front + 6);
   }
-  context.fillText(sight.weight, (left + right) / 2, front + 20);
   steps(context, ridges, layout, sight, palette);
-  height(context, layout, sight, palette);
+  if (layout.cut === null) return;
+  context.textAlign = "right";
+  context.fillText(sight.cut, layout.right, 0);
 }
 
 function steps(
@@ -219,46 +216,13 @@ function steps(
   const rows = ridges.rows.length;
   context.textAlign = "right";
   context.textBaseline = "middle";
-  for (const row of labelled(layout, rows, sight.chosen)) {
+  const marked = [...(sight.chosen === null ? [] : [sight.chosen]), ...sight.bad];
+  for (const row of labelled(layout, rows, marked)) {
     const y = baseline(layout, row, rows);
-    context.fillStyle = row === sight.chosen ? palette.text : palette.muted;
-    context.fillText(compact(ridges.rows[row]?.step ?? 0), layout.left - 7, y);
-    line(context, layout.left - 4, Math.round(y) + 0.5, layout.left, Math.round(y) + 0.5);
+    const [colour] = strokeOf(row, sight, palette);
+    context.fillStyle = colour;
+    context.fillText(compact(ridges.rows[row]?.step ?? 0), layout.left - 6, y);
   }
-  context.fillStyle = palette.muted;
-  context.textBaseline = "bottom";
-  context.textAlign = "left";
-  if (layout.back > 26) context.fillText(sight.step, 2, layout.back - 9);
-}
-
-/** The scale of the heights: a bar as tall as the tallest ridge, with its density. */
-function height(
-  context: CanvasRenderingContext2D,
-  layout: RidgeLayout,
-  sight: Sight,
-  palette: PagePalette,
-) {
-  const x = Math.round(layout.right) + 8.5;
-  const top = layout.front - layout.rise;
-  line(context, x, top, x, layout.front);
-  line(context, x, Math.round(top) + 0.5, x + 4, Math.round(top) + 0.5);
-  line(context, x, Math.round(layout.front) - 0.5, x + 4, Math.round(layout.front) - 0.5);
-  context.fillStyle = palette.muted;
-  context.textAlign = "left";
-  context.textBaseline = "middle";
-  context.fillText(tall(layout.peak), x + 7, top);
-  context.fillText("0", x + 7, layout.front);
-  if (layout.cut !== null) {
-    context.textAlign = "right";
-    context.fillText(sight.cut(tall(layout.cut)), x + 36, 7);
-    context.textAlign = "left";
-  }
-  context.save();
-  context.translate(x + 13, (top + layout.front) / 2);
-  context.rotate(-Math.PI / 2);
-  context.textAlign = "center";
-  context.fillText(sight.density, 0, 0);
-  context.restore();
 }
 
 function line(context: CanvasRenderingContext2D, x: number, y: number, toX: number, toY: number) {
@@ -271,10 +235,4 @@ function line(context: CanvasRenderingContext2D, x: number, y: number, toX: numb
 function compact(step: number): string {
   if (step < 1e5) return WHOLE.format(step);
   return step < 1e6 ? `${+(step / 1e3).toFixed(1)}k` : `${+(step / 1e6).toFixed(2)}M`;
-}
-
-function tall(density: number): string {
-  return density >= 1e4 || (density > 0 && density < 0.01)
-    ? density.toExponential(0).replace("+", "")
-    : String(+density.toPrecision(3));
 }

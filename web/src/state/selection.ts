@@ -3,6 +3,7 @@
  * around us as `p.limelight.*`, so that a copied link opens the same view.
  */
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
+import { STRETCHES, type Stretch } from "../cells/axis.ts";
 import type { Scale } from "../cells/scale.ts";
 import type { Reduce } from "../contract.ts";
 import type { Theme } from "../draw/palette.ts";
@@ -10,6 +11,9 @@ import { settled } from "../ready.ts";
 
 export type Language = "en" | "zh";
 export type Axis = "shared" | "own";
+export type Extent = "robust" | "whole";
+export type Beside = "first" | "nothing";
+export type Shown = "matrices" | "all" | "folded";
 
 export interface Selection {
   readonly page: string;
@@ -28,8 +32,28 @@ export interface Selection {
   readonly rows: string | null;
   readonly columns: string | null;
   readonly parameters: readonly string[];
+  /** Of which tensors distributions are shown: parameters, gradients and so on. */
+  readonly kind: string;
   /** Whether all histograms have one axis of weights, so that widths compare. */
   readonly axis: Axis;
+  /** How that axis is stretched, and whether it leaves out the tails. */
+  readonly stretch: Stretch;
+  readonly extent: Extent;
+  /** What a distribution is drawn beside. */
+  readonly beside: Beside;
+  /** Which tensors the table shows; null: as suits how many there are. */
+  readonly tensors: Shown | null;
+  /** What names of tensors have to hold; `*` matches anything. */
+  readonly match: string;
+  /** The column rows are sorted by, "std:down"; null: the model's order. */
+  readonly sort: string | null;
+  /** The columns of the table; none: the usual ones. */
+  readonly statistics: readonly string[];
+  /** The number whose curve is drawn; null: gradient and update. */
+  readonly curve: string | null;
+  /** Runs drawn beside the one in view, and what tells those of one group apart. */
+  readonly overlay: readonly string[];
+  readonly group: string;
   readonly scale: Scale;
   /** The weights that colours run between, "from:to"; null: each site's own. */
   readonly range: string | null;
@@ -57,7 +81,18 @@ export const DEFAULTS: Selection = {
   rows: null,
   columns: null,
   parameters: [],
+  kind: "parameter",
   axis: "shared",
+  stretch: "linear",
+  extent: "robust",
+  beside: "first",
+  tensors: null,
+  match: "",
+  sort: null,
+  statistics: [],
+  curve: null,
+  overlay: [],
+  group: "",
   scale: "sqrt",
   range: null,
   reduce: "max",
@@ -71,9 +106,14 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   scale: ["linear", "sqrt", "log", "percentile"],
   reduce: ["max", "mean"],
   axis: ["shared", "own"],
+  stretch: STRETCHES,
+  extent: ["robust", "whole"],
+  beside: ["first", "nothing"],
+  tensors: ["matrices", "all", "folded"],
   theme: ["light", "dark"],
   language: ["en", "zh"],
 };
+const LISTS = new Set(["parameters", "statistics", "overlay"]);
 const RANGES = new Set(["rows", "columns"]);
 const WEIGHTS = /^[\d.]+(e-\d+)?:[\d.]+(e-\d+)?$/;
 const NUMBERS = new Set(["step", "example", "head", "query", "key"]);
@@ -111,7 +151,8 @@ export function write(chosen: Selection, hash: string): string {
 /** The selection a URL's hash holds; what it lacks or garbles keeps its default. */
 export function read(hash: string): Selection {
   const result: Record<string, unknown> = { ...DEFAULTS };
-  const parameters: string[] = [];
+  const lists: Record<string, string[]> = {};
+  for (const name of LISTS) lists[name] = [];
   for (const part of parts(hash)) {
     if (!part.startsWith(PREFIX)) continue;
     const at = part.indexOf("=");
@@ -119,14 +160,14 @@ export function read(hash: string): Selection {
     const value = text(part.slice(at + 1));
     if (at < 0 || value === null || !(name in DEFAULTS)) continue;
     if (name === "page") result[name] = RENAMED.get(value) ?? value;
-    else if (name === "parameters") parameters.push(value);
+    else if (LISTS.has(name)) lists[name]?.push(value);
     else if (NUMBERS.has(name)) result[name] = whole(value) ?? result[name];
     else if (RANGES.has(name)) result[name] = /^\d{1,10}:\d{1,10}$/.test(value) ? value : null;
     else if (name === "range") result[name] = WEIGHTS.test(value) ? value : null;
     else if (name === "follow") result[name] = value === "true";
     else if (!CHOICES[name] || CHOICES[name].includes(value)) result[name] = value;
   }
-  return { ...(result as unknown as Selection), parameters };
+  return { ...(result as unknown as Selection), ...lists };
 }
 
 function parts(hash: string): string[] {

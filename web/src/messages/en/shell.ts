@@ -34,4 +34,5 @@ export const shell = {
   runGoneHow: "It was deleted, renamed or moved. Choose another one on the left.",
   noSteps: "This run has no whole step yet",
   noStepsHow: "It appears here as soon as the first step is written.",
+  beside: (run: string) => `Draw ${run} beside the run in view`,
 };

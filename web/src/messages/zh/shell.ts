@@ -35,4 +35,5 @@ export const shell: typeof english = {
   runGoneHow: "它已被删除、改名或移走。请在左侧选择另一个。",
   noSteps: "这个运行还没有完整的一步",
   noStepsHow: "写完第一步后就会出现在这里。",
+  beside: (run: string) => `将 ${run} 与当前运行并排绘制`,
 };

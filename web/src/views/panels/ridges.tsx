@@ -1,14 +1,13 @@
-/** Histograms over steps of the chosen parameters, side by side, each with its numbers to point at. */
+/** Histograms over steps of the tensors looked at, side by side, each with its numbers to point at. */
 
 import { useMemo, useState } from "preact/hooks";
 import { ridgesOf } from "../../answers/ridges.ts";
 import { nearest } from "../../answers/series.ts";
-import { shortNames } from "../../answers/site_names.ts";
+import { type Domain, stretched } from "../../cells/axis.ts";
 import {
   type Bin,
   beyond,
   binAt,
-  type Domain,
   edge,
   extent,
   hit,
@@ -18,218 +17,188 @@ import {
   robust,
 } from "../../cells/ridges.ts";
 import { Canvas, useSize } from "../../controls/canvas.tsx";
-import { Cut } from "../../controls/cut.tsx";
-import { count } from "../../controls/format.ts";
+import { count, precise } from "../../controls/format.ts";
 import { ProblemNotice } from "../../controls/notice.tsx";
 import { useAnswer } from "../../controls/use_answer.ts";
-import { paintRidges, paletteOf, stepColour } from "../../draw/ridges.ts";
+import { paintRidges, paletteOf } from "../../draw/ridges.ts";
 import { spoken } from "../../state/language.ts";
-import { choose, facts, runName, step } from "../../state/run.ts";
+import { facts, runName, step } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
-import { chosenParameters, toggleParameter } from "../parts/chosen_parameters.ts";
+import { beginnings } from "../parts/alerts.ts";
+import { pictureHeight } from "../parts/chart.tsx";
 import type { Panel } from "../parts/panel.ts";
-import { precise } from "../parts/parameter_rows.ts";
+import { TensorCaption } from "../parts/tensor_caption.tsx";
+import {
+  chosenTensors,
+  goTo,
+  kindShown,
+  pointedStep,
+  type Recorded,
+  useRecorded,
+} from "../parts/tensors.ts";
 import style from "./ridges.css?inline";
 
 export { style };
 
-export const panel: Panel = { pages: ["parameters"], where: "main", order: 1 };
+export const panel: Panel = { pages: ["parameters"], where: "below", order: 1 };
 
 const say = spoken({
   en: {
-    heading: "Distribution of weights over steps",
-    weight: "weight",
-    step: "step",
-    density: "density",
-    cut: (density: string) => `taller ones cut, up to ${density}`,
-    densityWhat:
-      "Height is density, share of the values per unit of weight: the area under every ridge is 1. Each panel has its own scale. Small tensors have wider bins than the 64 recorded.",
-    olderNewer: "Steps, the oldest at the back",
-    inView: "step in view",
-    nearestShown: (step: string) => `step ${step}, the nearest shown`,
-    someSteps: (shown: string, all: string) => `${shown} of ${all} recorded steps shown`,
+    ridges: (shown: string, all: string) => `ridges, ${shown} of ${all} steps; height: density`,
+    allRidges: (all: string) => `ridges, ${all} steps; height: density`,
+    one: "height: density",
+    cut: "taller ones cut",
     nothing: "no finite value at any step",
     readStep: (step: string) => `step ${step}`,
     readCount: (count: string, share: string) => `${count} values · ${share}`,
     and: " and ",
     tails: (ends: string, share: string) =>
       `▸ beyond the axis to ${ends}, up to ${share} of a step`,
-    readHint: "Point at a ridge for its numbers; click it to go to its step.",
     panel: (name: string, steps: string) =>
       `Histograms of ${name} over ${steps} steps. Arrow keys move through bins and steps; Enter goes to the step.`,
-    remove: (name: string) => `Remove ${name}`,
   },
   zh: {
-    heading: "权重分布随训练步的变化",
-    weight: "权重",
-    step: "步",
-    density: "密度",
-    cut: (density) => `过高的已截断，最高 ${density}`,
-    densityWhat:
-      "高度表示密度，即单位权重宽度内数值所占的比例，因此每条山脊下的面积都是 1。各图的刻度不同，标在右侧。数值较少的参数会合并区间显示（记录时为 64 个）。",
-    olderNewer: "训练步，越早越靠后",
-    inView: "当前步",
-    nearestShown: (step) => `第 ${step} 步（所示各步中最近的）`,
-    someSteps: (shown, all) => `共记录 ${all} 步，显示其中 ${shown} 步`,
+    ridges: (shown, all) => `山脊图，${all} 步中的 ${shown} 步；高度：密度`,
+    allRidges: (all) => `山脊图，${all} 步；高度：密度`,
+    one: "高度：密度",
+    cut: "过高的已截断",
     nothing: "任何一步都没有有限值",
     readStep: (step) => `第 ${step} 步`,
     readCount: (count, share) => `${count} 个值 · ${share}`,
     and: " 和 ",
     tails: (ends, share) => `▸ 超出坐标轴，直到 ${ends}，至多占一步的 ${share}`,
-    readHint: "指向山脊可查看数值，点击可跳到那一步。",
     panel: (name, steps) =>
       `${name} 在 ${steps} 个训练步上的直方图。用方向键在区间和步之间移动，按回车跳到那一步。`,
-    remove: (name) => `移除 ${name}`,
   },
 });
 
+/** Ridges that one picture has room for. */
+const MOST = 24;
+
 export default function RidgePlots() {
-  const chosen = chosenParameters();
+  const recorded = useRecorded();
+  const chosen = chosenTensors(recorded);
+  const at = beginnings(recorded.alerts);
   const run = runName.value ?? ".";
-  const { answer, problem } = useAnswer({ what: "parameters", run, parameter: chosen });
-  const all = useMemo(() => (answer ? ridgesOf(answer).map(readable) : []), [answer]);
-  const together = useMemo(() => robust(all), [all]);
-  const names = useMemo(
-    () => (chosen.length > 1 ? shortNames(chosen, LETTERS) : chosen),
-    [String(chosen)],
+  const asked = recorded.shown && chosen.length > 0;
+  const steps = Math.max(2, MOST - at.length);
+  const { answer, problem } = useAnswer(
+    asked
+      ? { what: "histograms", run, kind: kindShown(), parameter: [...chosen], steps, at: [...at] }
+      : null,
   );
+  const all = useMemo(() => (answer ? ridgesOf(answer) : []), [answer]);
   if (problem) return <ProblemNotice problem={problem} />;
-  const rows = all[0]?.rows ?? [];
-  const steps = rows.map((ridge) => ridge.step);
-  const near = steps.length > 0 && step.value !== null ? nearest(steps, step.value) : null;
-  const row = near === null ? null : steps.indexOf(near);
-  const [first = 0, last = 0] = [steps[0], steps.at(-1)];
   return (
     <>
-      <section class="panels" aria-label={say().heading}>
-        {all.map((ridges: Ridges) => (
-          <RidgePlot
-            key={ridges.parameter}
-            ridges={ridges}
-            domain={
-              selection.value.axis === "shared"
-                ? together && extent([ridges]) && together
-                : robust([ridges])
-            }
-            name={names[chosen.indexOf(ridges.parameter)] ?? ridges.parameter}
-            first={first}
-            last={last}
-            chosen={row}
-            onRemove={chosen.length > 1 ? () => toggleParameter(ridges.parameter) : null}
-          />
-        ))}
-      </section>
-      <Key steps={steps} near={near} />
+      {all.map((ridges) => (
+        <RidgePlot
+          key={ridges.parameter}
+          ridges={ridges}
+          domain={domainOf(selection.value.axis === "shared" ? all : [ridges])}
+          recorded={recorded}
+          several={all.length > 1}
+        />
+      ))}
     </>
   );
 }
 
-/** What the colours and heights mean. */
-function Key({ steps, near }: { steps: readonly number[]; near: number | null }) {
-  const words = say();
-  const recorded = facts.value?.steps.length ?? 0;
-  const [first = 0, last = 0] = [steps[0], steps.at(-1)];
-  const dark = theme.value === "dark";
-  const stops = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((at) => stepColour(at, 0, 8, dark)).join(", ");
-  return (
-    <div class="meaning sub">
-      {steps.length > 1 && (
-        <span class="scale" title={words.olderNewer}>
-          {words.step} {count(first)}
-          <i aria-hidden="true" style={{ background: `linear-gradient(to right, ${stops})` }} />
-          {count(last)}
-        </span>
-      )}
-      <span>
-        <i class="in-view" aria-hidden="true" />{" "}
-        {near === step.value || near === null ? words.inView : words.nearestShown(count(near))}
-      </span>
-      {steps.length < recorded && (
-        <span>{words.someSteps(count(steps.length), count(recorded))}</span>
-      )}
-      <span>{words.readHint}</span>
-      <span>{words.densityWhat}</span>
-    </div>
-  );
+function domainOf(all: readonly Ridges[]): Domain | null {
+  const { extent: wanted, stretch } = selection.value;
+  const domain = wanted === "whole" ? extent(all) : robust(all);
+  return domain && stretched(domain, stretch);
 }
-
-/** Letters of a name that stand above a picture. */
-const LETTERS = 44;
 
 interface RidgePlotProps {
-  /** What the parameter is called among those shown. */
-  name: string;
   ridges: Ridges;
   domain: Domain | null;
-  /** Steps between which colours run. */
-  first: number;
-  last: number;
-  /** Row of the step in view. */
-  chosen: number | null;
-  /** Takes the parameter away; null while it is the only one. */
-  onRemove: (() => void) | null;
+  recorded: Recorded;
+  /** Others stand beside it. */
+  several: boolean;
 }
 
-const HEIGHT = 268;
-
-function RidgePlot({ name, ridges, domain, first, last, chosen, onRemove }: RidgePlotProps) {
+function RidgePlot({ ridges: fine, domain, recorded, several }: RidgePlotProps) {
   const words = say();
   const [pointed, point] = useState<{ bin: Bin; x: number; y: number } | null>(null);
-  const { ref, width } = useSize<HTMLElement>();
-  const dark = theme.value === "dark";
-  const layout = domain && layOut(ridges, domain, width, HEIGHT);
+  const { ref, width, page } = useSize<HTMLElement>();
+  const height = pictureHeight(page);
+  const ridges = useMemo(
+    () => (domain ? readable(fine, domain) : fine),
+    [fine, domain?.low, domain?.high, domain?.stretch],
+  );
+  const layout = domain && layOut(ridges, domain, width, height);
+  const steps = ridges.rows.map((row) => row.step);
+  const rowOf = (at: number | null) => (at === null ? null : steps.indexOf(nearest(steps, at)));
+  const chosen = steps.length > 0 ? rowOf(step.value) : null;
+  const bad = steps.flatMap((at, row) =>
+    recorded.alerts.alerts.some(
+      ({ since, tensors }) => since === at && tensors.includes(ridges.parameter),
+    )
+      ? row
+      : [],
+  );
+  const beside = rowOf(pointedStep.value);
+  const show = (next: { bin: Bin; x: number; y: number } | null) => {
+    point(next);
+    pointedStep.value = next?.bin.step ?? null;
+  };
   const paint = (context: CanvasRenderingContext2D) => {
     if (!layout) return;
-    const { weight, step, density, cut } = words;
-    const names = { weight, step, density, cut };
-    const sight = { first, last, chosen, pointed: pointed?.bin ?? null, ...names };
-    const palette = paletteOf(context.canvas, dark);
-    paintRidges(context, { width, height: HEIGHT }, ridges, layout, sight, palette);
+    const sight = { chosen, bad, beside, pointed: pointed?.bin ?? null, cut: words.cut };
+    paintRidges(context, { width, height }, ridges, layout, sight, paletteOf(context.canvas));
   };
   const look = (event: PointerEvent) => {
     if (!layout) return;
     const bin = hit(ridges, layout, event.offsetX, event.offsetY);
-    point(bin && { bin, x: event.offsetX, y: event.offsetY });
+    show(bin && { bin, x: event.offsetX, y: event.offsetY });
   };
   const press = (event: KeyboardEvent) => {
     const moved = move(event.key, ridges, pointed?.bin ?? null, chosen);
-    if (event.key === "Enter" && pointed) choose({ step: pointed.bin.step, follow: false });
-    else if (moved) point({ bin: moved, x: width / 2, y: 24 });
+    if (event.key === "Enter" && pointed) goTo(pointed.bin.step);
+    else if (moved) show({ bin: moved, x: width / 2, y: 24 });
     else return;
     event.preventDefault();
   };
+  const recordedSteps = facts.value?.steps.length ?? 0;
+  const said =
+    recordedSteps < 2
+      ? words.one
+      : steps.length < recordedSteps
+        ? words.ridges(count(steps.length), count(recordedSteps))
+        : words.allRidges(count(steps.length));
   return (
-    <figure ref={ref} class="panel" data-parameter={ridges.parameter}>
-      <figcaption>
-        <span class="called" title={ridges.parameter}>
-          <Cut text={name} />
-        </span>
-        {onRemove && (
-          <button
-            type="button"
-            class="plain"
-            aria-label={words.remove(ridges.parameter)}
-            title={words.remove(ridges.parameter)}
-            onClick={onRemove}
-          >
-            ×
-          </button>
-        )}
-      </figcaption>
+    <figure ref={ref} class="panel ridges" data-parameter={ridges.parameter}>
+      <TensorCaption
+        recorded={recorded}
+        name={several ? ridges.parameter : null}
+        text={several ? "" : said}
+      />
       {layout ? (
         <Canvas
           width={width}
-          height={HEIGHT}
+          height={height}
           paint={paint}
-          when={[ridges, domain?.low, domain?.high, first, last, chosen, pointed, dark, words]}
+          when={[
+            ridges,
+            domain?.low,
+            domain?.high,
+            domain?.stretch,
+            chosen,
+            bad.join(),
+            beside,
+            pointed,
+            theme.value,
+            words,
+          ]}
           label={words.panel(ridges.parameter, count(ridges.rows.length))}
           tabIndex={0}
           onPointerMove={look}
-          onPointerLeave={() => point(null)}
-          onBlur={() => point(null)}
+          onPointerLeave={() => show(null)}
+          onBlur={() => show(null)}
           onKeyDown={press}
-          onClick={() => pointed && choose({ step: pointed.bin.step, follow: false })}
+          onClick={() => pointed && goTo(pointed.bin.step)}
         />
       ) : (
         <p class="sub">{words.nothing}</p>
@@ -291,6 +260,6 @@ function move(key: string, ridges: Ridges, from: Bin | null, chosen: number | nu
   const [rows = 0, bins = 0] = by;
   const row = from?.row ?? chosen ?? ridges.rows.length - 1;
   const length = ridges.rows[row]?.counts.length ?? 0;
-  const bin = from?.bin ?? Math.floor(length / 2);
+  const bin = from ? from.bin : Math.floor(length / 2);
   return (from && binAt(ridges, row + rows, bin + bins)) ?? binAt(ridges, row, bin);
 }

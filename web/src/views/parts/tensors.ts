@@ -1,0 +1,146 @@
+/**
+ * What the page of weights asks for: numbers of tensors over steps for lines, the same at the step in
+ * view, and which tensors are looked at.
+ */
+import { signal } from "@preact/signals";
+import { numberAt, type Tensors, tensorsOf, upTo } from "../../answers/tensors.ts";
+import type { Answer } from "../../answers/wire.ts";
+import { useAnswer } from "../../controls/use_answer.ts";
+import { choose, facts, runName, step } from "../../state/run.ts";
+import { selection } from "../../state/selection.ts";
+import type { Parameter, Problem } from "../../types.ts";
+import { type Alerts, beginnings, NO_ALERTS, useAlerts } from "./alerts.ts";
+import { type Column, kindOf } from "./columns.ts";
+import { clicked, shown } from "./tensor_rows.ts";
+
+/** Kinds whose numbers columns may have beside those of the kind in view. */
+const BESIDE = ["gradient", "update", "spectrum"] as const;
+
+/** Steps that a line has at most, beside those of alerts. */
+const STEPS = 60;
+
+/** The step pointed at, in any picture of the page. */
+export const pointedStep = signal<number | null>(null);
+
+/** Numbers of the kind in view: over steps, and at the first step and the one in view. */
+export interface Numbers {
+  readonly lines: Tensors;
+  readonly exact: Tensors | null;
+}
+
+export interface Recorded {
+  /** null while nothing is known yet. */
+  readonly shown: Numbers | null;
+  readonly kinds: readonly string[];
+  /** Over steps, by kind, the kind in view among them. */
+  readonly numbers: Readonly<Record<string, Tensors>>;
+  readonly alerts: Alerts;
+  readonly problem: Problem | null;
+}
+
+const decoded = new WeakMap<Answer, Tensors>();
+
+/** The tensors of an answer; null while it is still the one about another kind. */
+function tensors(answer: Answer | null, kind: string): Tensors | null {
+  if (!answer) return null;
+  const made = decoded.get(answer) ?? tensorsOf(answer);
+  decoded.set(answer, made);
+  return made.kind === kind ? made : null;
+}
+
+/** The kind of tensor in view. */
+export function kindShown(): string {
+  return selection.value.kind;
+}
+
+/** Numbers of a kind over steps, those of alerts among them; nothing is asked where `wanted` is not. */
+function useLines(kind: string, wanted: boolean, at: readonly number[]) {
+  const run = runName.value ?? ".";
+  return useAnswer(wanted ? { what: "tensors", run, kind, steps: STEPS, at: [...at] } : null);
+}
+
+/** Numbers at the first step and at the one in view, those of other kinds of the same tensors too. */
+function useExact(kind: string) {
+  const run = runName.value ?? ".";
+  const first = facts.value?.steps[0];
+  const now = step.value;
+  const asked = first !== undefined && now !== null;
+  const at = asked ? [...new Set([first, now])] : [];
+  return useAnswer(asked ? { what: "tensors", run, kind, steps: 0, at } : null);
+}
+
+/** What is recorded of the tensors in view, and of other kinds beside them. */
+export function useRecorded(): Recorded {
+  const known = useAlerts();
+  const at = known ? beginnings(known) : [];
+  const kind = kindShown();
+  const main = useLines(kind, known !== null, at);
+  const exact = useExact(kind);
+  const kinds = tensors(main.answer, kind)?.kinds ?? [];
+  const numbers: Record<string, Tensors> = {};
+  for (const other of BESIDE) {
+    // Hooks are called in one order, whatever there is.
+    const wanted = other !== kind && kind !== "activation" && kinds.includes(other);
+    const lines = tensors(useLines(other, wanted, at).answer, other);
+    if (lines && wanted) numbers[other] = lines;
+  }
+  const lines = tensors(main.answer, kind);
+  if (lines) numbers[kind] = lines;
+  return {
+    shown: lines && { lines, exact: tensors(exact.answer, kind) },
+    kinds,
+    numbers,
+    alerts: known ?? NO_ALERTS,
+    problem: main.problem ?? exact.problem,
+  };
+}
+
+const ordinals = new WeakMap<readonly string[], ReadonlyMap<string, number>>();
+
+/** A tensor's ordinal among those of an answer; -1 where it has none. */
+export function ordinalOf({ names }: Tensors, name: string): number {
+  const known = ordinals.get(names) ?? new Map(names.map((each, at) => [each, at]));
+  ordinals.set(names, known);
+  return known.get(name) ?? -1;
+}
+
+/** A tensor's number at a step: of that very step, else of the nearest before it that has one. */
+export function numberOf(
+  { numbers, shown }: Recorded,
+  each: Column,
+  name: string,
+  at: number,
+  kind: string,
+): number {
+  const of = kindOf(each, kind);
+  const exact = shown?.exact;
+  if (exact) {
+    const number = of === kind ? each.number : `${of}_${each.number}`;
+    const value = numberAt(exact, number, exact.steps.indexOf(at), ordinalOf(exact, name));
+    if (!Number.isNaN(value)) return value;
+  }
+  const lines = numbers[of];
+  return lines ? upTo(lines, each.number, ordinalOf(lines, name), at).value : Number.NaN;
+}
+
+/** What is known of the tensors of the kind in view. */
+export function members(recorded: Recorded): readonly Parameter[] {
+  return recorded.shown?.lines.members ?? NONE;
+}
+const NONE: readonly Parameter[] = [];
+
+/** The tensors looked at: those chosen, else the worst, else the first matrix. */
+export function chosenTensors(recorded: Recorded): readonly string[] {
+  const worst = recorded.alerts.alerts.flatMap((alert) => alert.tensors);
+  return shown(selection.value.parameters, members(recorded), worst);
+}
+
+/** Look at a tensor: alone, or beside those looked at. */
+export function look(recorded: Recorded, name: string, beside: boolean): void {
+  choose({ parameters: clicked(chosenTensors(recorded), name, beside) });
+}
+
+/** Go to a step and stay there. */
+export function goTo(at: number): void {
+  choose({ step: at, follow: false });
+}

@@ -182,7 +182,8 @@ def _type(hint: Any) -> str:
     if origin is Literal:
         return _union(inner)
     if origin is list:
-        return f"readonly {_type(inner[0])}[]"
+        item = _type(inner[0])
+        return f"readonly ({item})[]" if " | " in item else f"readonly {item}[]"
     if origin is tuple and inner[1:] == (Ellipsis,):
         return f"readonly {_type(inner[0])}[]"
     if origin is tuple:

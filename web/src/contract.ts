@@ -206,7 +206,7 @@ export interface AlertFact {
   readonly now: number | null;
   readonly steps: readonly number[];
   /** Of the worst tensor at these steps, at most 60. */
-  readonly numbers: readonly number | null[];
+  readonly numbers: readonly (number | null)[];
   /** Greater is worse. */
   readonly harm: number;
 }

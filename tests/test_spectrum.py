@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from limelight.distribution.spectrum import fitted, spectrum
+
+sys.path.insert(0, str(Path(__file__).parent))
+from heavy_tails import heavy  # noqa: E402
 
 
 def test_singular_values_are_those_of_the_matrix():
@@ -38,3 +45,20 @@ def test_a_wide_matrix_has_an_exponent():
     known = spectrum(np.random.default_rng(2).normal(size=(120, 300)))
     assert known.alpha > 2
     assert known.tail > 10
+
+
+#: A matrix by its tail's exponent and seed, and what weightwatcher 0.7.7 says of it: alpha, D,
+#: sigma, num_pl_spikes, spectral_norm (of the squares), stable_rank.
+WEIGHTWATCHER = {
+    (300, 240, 2.0, 1): (2.90155156, 0.03203718, 0.12677010, 225, 71.8326926, 7.50733033),
+    (256, 128, 1.0, 2): (2.64252141, 0.06433812, 0.19093924, 74, 20.7087057, 16.3709190),
+    (160, 160, 3.0, 3): (3.89286767, 0.04181106, 0.23541823, 151, 5.09170759, 47.1743641),
+}
+
+
+@pytest.mark.parametrize("given", WEIGHTWATCHER)
+def test_a_heavy_tail_is_fitted_as_weightwatcher_fits_it(given):
+    known, said = spectrum(heavy(*given)), WEIGHTWATCHER[given]
+    fit = known.alpha, known.fit_distance, known.alpha_error, known.tail
+    np.testing.assert_allclose(fit, said[:4], rtol=1e-3)
+    np.testing.assert_allclose((known.norm**2, known.stable_rank), said[4:], rtol=1e-4)

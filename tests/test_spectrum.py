@@ -11,7 +11,7 @@ import pytest
 from limelight.distribution.spectrum import fitted, spectrum
 
 sys.path.insert(0, str(Path(__file__).parent))
-from heavy_tails import heavy  # noqa: E402
+from heavy_tails import heavy
 
 
 def test_singular_values_are_those_of_the_matrix():

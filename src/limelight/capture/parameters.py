@@ -229,12 +229,16 @@ def unread(numbers: xr.Dataset) -> str:
     """
     if "note" not in numbers:
         return ""
-    empty = (numbers["count"].sum("bin") + numbers["nonfinite"] == 0) & (numbers["note"] != "")
-    names = numbers["parameter"].values[empty.values].tolist()
+    noted = np.flatnonzero(numbers["note"].values != "")
+    if not noted.size:
+        return ""
+    part = numbers.isel(parameter=noted)
+    empty = noted[(part["count"].sum("bin") + part["nonfinite"] == 0).values]
+    names = numbers["parameter"].values[empty].tolist()
     if not names:
         return ""
     listed = ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if names[5:] else "")
-    note = str(numbers["note"].values[empty.values][0])
+    note = str(numbers["note"].values[empty[0]])
     return f"limelight lists {listed} without numbers: it {note.rstrip('.')}."
 
 

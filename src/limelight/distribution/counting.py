@@ -106,11 +106,12 @@ def distance(a: Counts, b: Counts) -> NDArray[np.float64]:
     ----------
     .. [1] C. Villani, "Topics in Optimal Transportation", 2003, section 2.2.
     """
-    both, used = _in_use(np.stack(np.broadcast_arrays(a, b)))
     shape = np.broadcast_shapes(a.shape, b.shape)[:-1]
+    rows = [part.reshape(-1, part.shape[-1]) for part in (a, b)]
+    used = np.flatnonzero(rows[0].any(axis=0) | rows[1].any(axis=0))
     if not used.size:
         return np.full(shape, np.nan)
-    pair = both.reshape(2, -1, used.size)
+    pair = np.stack(np.broadcast_arrays(*(part[:, used] for part in rows)))
     with np.errstate(invalid="ignore", divide="ignore"):
         below = np.cumsum(pair, axis=-1, dtype=np.int64)
         shares = below / below[..., -1:]  # exactly 1 where all lies below

@@ -12,7 +12,7 @@ import torch
 from limelight.distribution.spectrum import spectrum
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from heavy_tails import heavy  # noqa: E402
+from heavy_tails import heavy
 
 
 @pytest.mark.filterwarnings("ignore")

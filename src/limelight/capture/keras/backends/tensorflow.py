@@ -119,8 +119,12 @@ class TensorFlow(Backend):
         # A later assignment leaves what was read as it is: TensorFlow then writes elsewhere.
         import tensorflow as tf
 
-        value = getattr(variable, "value", variable)
-        value = tf.convert_to_tensor(variable if callable(value) else value)  # TensorFlow's own
+        raw = getattr(variable, "_value", None)
+        if type(raw).__name__ == "ResourceVariable":  # a fifth of the time of what follows
+            value = tf.raw_ops.ReadVariableOp(resource=raw.handle, dtype=raw.dtype)
+        else:
+            value = getattr(variable, "value", variable)
+            value = tf.convert_to_tensor(variable if callable(value) else value)  # TensorFlow's own
         try:
             return np.asarray(memoryview(value))
         except (TypeError, ValueError, BufferError, RuntimeError):

@@ -18,6 +18,21 @@ _PICTURES = ROOT / "tests" / "browser" / "golden"
 _HEAD = "| claims | units | from | to | sites | no number for | computed from |"
 
 
+def rules() -> str:
+    """Return the table of the rules of alerts."""
+    from limelight.alerts.judging import report
+
+    lines = [
+        "| rule | tells of | people usually | its number | looks at |",
+        "|---|---|---|---|---|",
+    ]
+    for name, card in report.rules().items():
+        looks, words = ", ".join(f"`{kind}`" for kind in card.needs), card.words
+        cells = f"{words.title}<br>`{name}`", words.says, words.usually, card.source, looks
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def on_config(config: Any) -> Any:
     """Show the benchmarks once ``make bench`` has written them."""
     if (ROOT / "docs" / "benchmarks.md").is_file():
@@ -41,6 +56,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     source = page.file.src_uri
     if source == "catalogue.md":
         return markdown.replace("<!-- analyses -->", analyses())
+    if source == "alerts.md":
+        return markdown.replace("<!-- rules -->", rules())
     if source == "gallery.md":
         return markdown.replace("<!-- gallery -->", gallery())
     if source == "changelog.md":

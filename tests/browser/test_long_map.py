@@ -123,6 +123,8 @@ def test_numbers_are_exact_at_any_zoom_and_cells_not_allowed_have_none(long, pla
 
 def test_panning_asks_for_little_and_calls_off_what_it_leaves(long, asked):
     sent, called_off = asked
+    long.page.reload()  # what other tests have seen is at hand too
+    long.ready()
     zoom_to(long, 2000, 2000 - BACK, cells=700)
     sent.clear()
     frame = long.map.bounding_box()

@@ -20,6 +20,7 @@ const say = spoken({
     most: (n: string) => `${n}, most harm first`,
     none: "none",
     steps: (from: string, to: string) => `steps ${from} – ${to}`,
+    at: (step: string) => `step ${step}`,
     since: (from: string) => `since step ${from}`,
     worst: (n: string, worst: string) => `${n} tensors; worst ${worst}`,
     now: (value: string) => `now ${value}`,
@@ -34,6 +35,7 @@ const say = spoken({
     most: (n) => `${n} 条，危害最大者在前`,
     none: "无",
     steps: (from, to) => `第 ${from} – ${to} 步`,
+    at: (step) => `第 ${step} 步`,
     since: (from) => `自第 ${from} 步`,
     worst: (n, worst) => `${n} 个张量；最严重 ${worst}`,
     now: (value) => `当前 ${value}`,
@@ -105,7 +107,9 @@ function Alert({ alert }: { alert: AlertFact }) {
   const since =
     alert.until === null
       ? words.since(count(alert.since))
-      : words.steps(count(alert.since), count(alert.until));
+      : alert.until === alert.since
+        ? words.at(count(alert.since))
+        : words.steps(count(alert.since), count(alert.until));
   return (
     <button
       type="button"

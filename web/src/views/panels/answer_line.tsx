@@ -16,7 +16,7 @@ export const panel: Panel = { pages: ["parameters"], where: "answer", order: 1 }
 
 const say = spoken({
   en: {
-    at: (step: string) => `At step ${step}: `,
+    at: (step: string) => `Step ${step}: `,
     number: (name: string, value: string, tensor: string) => ` (${name} ${value}, ${tensor})`,
     next: "; ",
     quiet: (rules: string, tensors: string) =>
@@ -68,7 +68,7 @@ function Worst({ alerts }: { alerts: readonly AlertFact[] }) {
       {alerts.slice(0, 2).map((alert, at) => (
         <span key={alert.rule}>
           {at > 0 && words.next}
-          {words.at(count(alert.since))}
+          {alerts[at - 1]?.since !== alert.since && words.at(count(alert.since))}
           <b>{wordsOfRule(alert.rule).title}</b>
           {alert.number && alert.tensors[0] && (
             <bdi>

@@ -57,6 +57,8 @@ export function TensorRow(props: RowProps) {
   const { row, hidden } = line;
   const shown = recorded.shown;
   const alert = harmOf(recorded.alerts, row.name);
+  // What is over and hit many is marked in the small lines; the worst of them here too.
+  const flagged = alert && (alert.until === null || alert.tensors[0] === row.name);
   const press = (event: MouseEvent) =>
     hidden > 0 ? props.onOpen(row.layer) : props.onLook(row, event.shiftKey || event.ctrlKey);
   const exact = shown?.exact ?? null;
@@ -80,7 +82,7 @@ export function TensorRow(props: RowProps) {
         <Broken {...props} />
       </td>
       <td class="flag">
-        {alert && (
+        {flagged && (
           <svg width="10" height="9" role="img" aria-label="!">
             <path d="M5,0l5,9h-10z" />
           </svg>

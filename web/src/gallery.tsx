@@ -102,7 +102,7 @@ async function show() {
   const usual = { run: "words", site: "encoder/attention", head: 0, query: 3, key: 1 };
   const chosen = lens ? { ...(await subjectOf(lens)), lens: lens.name } : usual;
   const theme = wanted.get("theme") === "dark" ? "dark" : "light";
-  const parameters = ["dense/kernel", "层/<b>scale</b>"];
+  const parameters = ["dense/kernel"];
   select({ ...chosen, theme, parameters, language: "en" });
   render(
     <div class={className}>

@@ -28,8 +28,8 @@ const say = spoken({
     times: (times: string) => `${times} times`,
     still: (names: string) => `; ${names} has not moved at all`,
     one: "One step is recorded: how tensors move is seen from the second on.",
-    only: (name: string, std: string) => `${name} is widest: std ${std}`,
-    among: (n: string) => ` among ${n} tensors.`,
+    recorded: (tensors: string, steps: string) =>
+      `${tensors} tensors at ${steps} steps; how far they moved was not recorded.`,
     end: ".",
   },
   zh: {
@@ -43,8 +43,7 @@ const say = spoken({
     times: (times) => `${times} 倍`,
     still: (names) => `；${names} 完全没有移动`,
     one: "只记录了一步：从第二步起才能看出张量如何移动。",
-    only: (name, std) => `${name} 最宽：标准差 ${std}`,
-    among: (n) => `，共 ${n} 个张量。`,
+    recorded: (tensors, steps) => `${tensors} 个张量，${steps} 步；没有记录它们移动了多少。`,
     end: "。",
   },
 });
@@ -118,7 +117,8 @@ function Moved({ recorded }: { recorded: Recorded }): ComponentChildren {
     (best, each) => (best === null || each.share > best.share ? each : best),
     null,
   );
-  if (!most || most.share === 0) return known || null;
+  if (!most || most.share === 0)
+    return known || words.recorded(count(lines.names.length), count(steps.length));
   const still = moves.filter(({ w1, name }) => w1 === 0 && trained(recorded, name));
   return (
     <>

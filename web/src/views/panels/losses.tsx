@@ -23,6 +23,7 @@ const say = spoken({
   en: {
     loss: "Loss",
     of: "Loss on training and validation data over steps",
+    none: "Not recorded. Callbacks record what their loops log; in a loop of your own:",
     train: "training",
     validation: "validation",
     gap: (gap: string) => `gap ${gap}`,
@@ -36,6 +37,7 @@ const say = spoken({
   zh: {
     loss: "损失",
     of: "训练和验证数据上的损失随步变化",
+    none: "没有记录。回调会记录训练循环所报告的数值；在自己的循环中：",
     train: "训练",
     validation: "验证",
     gap: (gap) => `差距 ${gap}`,
@@ -49,6 +51,7 @@ const say = spoken({
 });
 
 const HEIGHT = 74;
+const LINE = 'recorder.record(step, metrics={"loss": loss, "val_loss": …})';
 
 export default function Losses() {
   const run = runName.value ?? ".";
@@ -64,12 +67,24 @@ export default function Losses() {
   const others = beside.map(([name, each]) => [name, tensorsOf(each)] as const);
   const names = own ? lossNames(Object.keys(own.numbers)) : {};
   const drawn = own && (names.train ?? names.validation) !== undefined;
-  if (!drawn && !ticked) return null;
+  if (!recorded.shown || (there && !own)) return null;
   return (
     <section class="losses">
-      {drawn && <Drawn own={own} run={run} others={others} bad={bad} />}
+      {drawn ? <Drawn own={own} run={run} others={others} bad={bad} /> : <Unrecorded />}
       {ticked && <Group />}
     </section>
+  );
+}
+
+function Unrecorded() {
+  const words = say();
+  return (
+    <>
+      <h3>{words.loss}</h3>
+      <p class="sub">
+        {words.none} <code>{LINE}</code>
+      </p>
+    </>
   );
 }
 

@@ -18,6 +18,7 @@ import {
   type Recorded,
   useRecorded,
 } from "../parts/tensors.ts";
+import { TimeChart } from "../parts/time_chart.tsx";
 import style from "./curves.css?inline";
 
 export { style };
@@ -29,6 +30,7 @@ const say = spoken({
     changes: "gradient and update, log",
     of: (what: string, name: string) => `${what} of ${name} over steps`,
     which: "Curve of",
+    time: "gradient by time step, log",
     gradient: "gradient norm",
     update: "update ÷ weight",
     usual: "usual",
@@ -40,6 +42,7 @@ const say = spoken({
     changes: "梯度与更新，对数",
     of: (what, name) => `${name} 的${what}随步变化`,
     which: "曲线",
+    time: "按时间步的梯度，对数",
     gradient: "梯度范数",
     update: "更新 ÷ 权重",
     usual: "通常",
@@ -51,6 +54,8 @@ const say = spoken({
 
 /** Colours of several tensors side by side: Okabe and Ito's. */
 const COLOURS = ["#e8710a", "#0072b2", "#009e73", "#b0518f"];
+/** The table of gradients by time step. */
+const TIME = "time";
 const LINE = 'll.KerasCallback("logs/a", gradients=True, updates=True)';
 
 export default function Curves() {
@@ -63,10 +68,20 @@ export default function Curves() {
   const changes = recorded.numbers.gradient || recorded.numbers.update;
   const usual = several || kind === "activation" || !changes ? all[0]?.name : null;
   const wanted = selection.value.curve ?? usual;
+  const byTime = wanted === TIME && recorded.kinds.includes(TIME);
   const column = all.find(({ name }) => name === wanted) ?? null;
   const beside = useBeside(column ? kindOf(column, kind) : "gradient", chosen);
   const updates = useBeside("update", chosen, column === null);
   if (!recorded.shown || chosen.length === 0) return null;
+  if (byTime)
+    return (
+      <figure class="panel curves" data-curve={TIME}>
+        <TensorCaption recorded={recorded} name={null} text="">
+          <Which all={all} value={TIME} time />
+        </TensorCaption>
+        <TimeChart />
+      </figure>
+    );
   const lines = column
     ? curvesOf(recorded, column, chosen, beside)
     : changesOf(recorded, chosen[0] as string, beside, updates);
@@ -160,7 +175,7 @@ function Drawn({ recorded, chosen, all, column, lines }: DrawnProps) {
   return (
     <figure class="panel curves" data-curve={column?.name ?? "changes"}>
       <TensorCaption recorded={recorded} name={null} text="">
-        <Which all={all} column={column} />
+        <Which all={all} value={column?.name ?? ""} time={recorded.kinds.includes(TIME)} />
       </TensorCaption>
       {domain ? (
         <Chart
@@ -198,16 +213,24 @@ function within(
   return part[0] < part[1] ? part : undefined;
 }
 
-function Which({ all, column }: { all: readonly Column[]; column: Column | null }) {
+interface WhichProps {
+  all: readonly Column[];
+  value: string;
+  /** Whether there are gradients by time step. */
+  time: boolean;
+}
+
+function Which({ all, value, time }: WhichProps) {
   const words = say();
   return (
     <select
       class="which"
       aria-label={words.which}
-      value={column?.name ?? ""}
+      value={value}
       onChange={(event) => choose({ curve: event.currentTarget.value || null })}
     >
       <option value="">{words.changes}</option>
+      {time && <option value={TIME}>{words.time}</option>}
       {COLUMNS.filter((each) => all.includes(each)).map(({ name }) => (
         <option key={name} value={name}>
           {wordsOfColumn(name).title}

@@ -46,6 +46,8 @@ export interface ChartProps {
   bad?: readonly number[];
   usual?: readonly [number, number];
   usualText?: string;
+  /** The horizontal axis is not of the run's steps: there is nothing to go to. */
+  still?: boolean;
   /** Without axes: as small as it can be. */
   plain?: boolean;
   children?: ComponentChildren;
@@ -57,7 +59,7 @@ export function pictureHeight(page: number): number {
 }
 
 export function Chart(props: ChartProps) {
-  const { label, steps, domain, lines, areas = [], bad = NONE, usual, plain } = props;
+  const { label, steps, domain, lines, areas = [], bad = NONE, usual, plain, still } = props;
   const { ref, width, page } = useSize<HTMLDivElement>();
   const height = props.height ?? pictureHeight(page);
   const left = plain ? 0 : 40;
@@ -75,6 +77,9 @@ export function Chart(props: ChartProps) {
       Math.abs(laid.x(each) - x) < Math.abs(laid.x(best) - x) ? each : best,
     );
   };
+  const point = (event: PointerEvent) => {
+    if (!still) pointedStep.value = stepAt(event);
+  };
   const vertical = (at: number, name: string) => (
     <line
       key={`${name} ${at}`}
@@ -86,7 +91,7 @@ export function Chart(props: ChartProps) {
     />
   );
   const within = (at: number | null) =>
-    at !== null && at >= (steps[0] ?? 0) && at <= (steps.at(-1) ?? 0);
+    !still && at !== null && at >= (steps[0] ?? 0) && at <= (steps.at(-1) ?? 0);
   return (
     <div class="chart" ref={ref}>
       {width > 0 && (
@@ -96,9 +101,9 @@ export function Chart(props: ChartProps) {
           height={height}
           role="img"
           aria-label={label}
-          onPointerMove={(event) => (pointedStep.value = stepAt(event))}
+          onPointerMove={point}
           onPointerLeave={() => (pointedStep.value = null)}
-          onClick={(event) => goTo(stepAt(event))}
+          onClick={(event) => still || goTo(stepAt(event))}
         >
           {!plain && <Axes laid={laid} box={box} steps={steps} height={height} />}
           {plain && <line class="tick" x1={0} x2={box.right} y1={box.bottom} y2={box.bottom} />}

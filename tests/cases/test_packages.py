@@ -179,7 +179,7 @@ def test_several_processes_at_once_all_get_it(shelf, empty_cache):
         )
         for _ in range(4)
     ]
-    assert [process.communicate(timeout=120)[0].strip() for process in started] == [b"100000"] * 4
+    assert [process.communicate(timeout=280)[0].strip() for process in started] == [b"100000"] * 4
     assert [path.name for path in empty_cache.iterdir()] == ["toydata-1.0"]
 
 

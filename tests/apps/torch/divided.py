@@ -65,7 +65,7 @@ def within():
 def main(rank: int, meeting: str, log_dir: str) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group(
-        "gloo", f"file://{meeting}", rank=rank, world_size=2, timeout=timedelta(seconds=60)
+        "gloo", f"file://{meeting}", rank=rank, world_size=2, timeout=timedelta(seconds=240)
     )
     for make in (spread, Summing, Grouped, within):
         torch.manual_seed(3)

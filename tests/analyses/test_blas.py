@@ -40,12 +40,12 @@ def test_contexts_that_overlap_put_back_what_was_before_the_first(before):
     def second():
         with one_thread_each():
             inside.set()
-            first_ended.wait(10)
+            first_ended.wait(60)
 
     thread = threading.Thread(target=second)
     with one_thread_each():
         thread.start()
-        inside.wait(10)
+        inside.wait(60)
     first_ended.set()
     thread.join()
     assert threads() == before

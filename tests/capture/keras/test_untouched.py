@@ -185,7 +185,7 @@ def test_another_thread_is_not_observed(ids):
     class Elsewhere(layers.Layer):
         def call(self, x):
             inside.set()
-            go_on.wait(10)
+            go_on.wait(60)
             return ops.softmax(x)
 
     elsewhere = Elsewhere()
@@ -202,7 +202,7 @@ def test_another_thread_is_not_observed(ids):
         def call(self, x):
             if tf.executing_eagerly():
                 thread.start()
-                inside.wait(10)
+                inside.wait(60)
             return x
 
     inputs = keras.Input((T,), dtype="int32")

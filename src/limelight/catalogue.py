@@ -53,6 +53,8 @@ class Result:
         How many examples or values the figure rests on.
     of : str
         What was counted in ``n``.
+    interval : tuple of float, optional
+        Where the figure lies with 95 % certainty, as far as what ``n`` counts goes.
     """
 
     run: str
@@ -62,6 +64,7 @@ class Result:
     beside_name: str
     n: int
     of: str
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ class Case:
         What it is trained to answer, as one sentence.
     answer : callable, optional
         Takes the results, and answers the question in one sentence.
+    seeded : bool
+        Whether ``train`` takes ``seeds``: how often each run is trained, from other random numbers.
     """
 
     name: str
@@ -107,6 +112,41 @@ class Case:
     train: Callable[..., tuple[Result, ...]]
     question: str = ""
     answer: Callable[[Sequence[Result]], str] | None = None
+    seeded: bool = False
+
+    def runs_of(self, seeds: int) -> tuple[str, ...]:
+        """Return the names of the runs where each is trained so often.
+
+        Parameters
+        ----------
+        seeds : int
+
+        Returns
+        -------
+        tuple of str
+            Such as ``lstm/plain``; where there are several, ``lstm/plain-1``, ``lstm/plain-2`` …
+        """
+        return tuple(name for run in self.runs for name in repeated(run, seeds))
+
+
+def repeated(run: str, seeds: int) -> list[str]:
+    """Return the names of a run that is trained so often.
+
+    Parameters
+    ----------
+    run : str
+    seeds : int
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> repeated("lstm/plain", 1), repeated("lstm/plain", 2)
+    (['lstm/plain'], ['lstm/plain-1', 'lstm/plain-2'])
+    """
+    return [run] if seeds == 1 else [f"{run}-{number}" for number in range(1, seeds + 1)]
 
 
 def analyses() -> dict[str, Analysis]:

@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import limelight as ll
 from limelight import installation
 from limelight.catalogue import Progress
@@ -26,6 +28,9 @@ RECORDED = 16
 
 #: All cases start from the same random numbers, every time.
 SEED = 0
+
+#: How many examples a trained model is asked for at once.
+_AT_ONCE = 512
 
 
 def require_keras() -> None:
@@ -117,13 +122,14 @@ def _quiet() -> Iterator[None]:
             os.close(terminal)
 
 
-def begin(size: float) -> Any:
+def begin(size: float, seed: int = SEED) -> Any:
     """Return Keras with a clean slate and fixed seeds, for the next model.
 
     Parameters
     ----------
     size : float
         Share of a run's training steps to do.
+    seed : int
 
     Returns
     -------
@@ -143,7 +149,7 @@ def begin(size: float) -> Any:
         )
     keras = load_keras()
     keras.backend.clear_session()
-    keras.utils.set_random_seed(SEED)
+    keras.utils.set_random_seed(seed)
     return keras
 
 
@@ -159,6 +165,9 @@ def fit(
     folder: Path,
     probe: ll.Probe | None,
     progress: Progress,
+    seed: int = SEED,
+    validation: Any = None,
+    **recorded: Any,
 ) -> None:
     """Train a compiled model, watched from its untrained state on.
 
@@ -181,20 +190,28 @@ def fit(
         The examples its attention is watched on; None records parameters only.
     progress : callable
         Told how many steps are done.
+    seed : int
+        Of the order of the examples.
+    validation : tuple of arrays, optional
+        Inputs and targets whose loss is worked out after each epoch.
+    **recorded
+        What else the callback is to record, such as ``gradients=True``.
     """
     import tensorflow as tf
 
     each = max(1, int(len(targets) * size) // batch)
     data = tf.data.Dataset.from_tensor_slices((inputs, targets))
     first, wanted = next(iter(data.batch(batch)))
-    data = data.shuffle(len(targets), seed=SEED).repeat().batch(batch).prefetch(2)
+    data = data.shuffle(len(targets), seed=seed).repeat().batch(batch).prefetch(2)
     # TensorFlow traces a step twice if it has anything left to create.
     model.optimizer.build(model.trainable_variables)
     model.compute_metrics(first, wanted, model(first, training=False))
     model.reset_metrics()
-    watcher = ll.KerasCallback(folder, probe, every=max(1, each * epochs // RECORDED))
+    every = max(1, each * epochs // RECORDED)
+    watcher = ll.KerasCallback(folder, probe, every=every, **recorded)
     model.fit(
         data, epochs=epochs, steps_per_epoch=each, shuffle=False, verbose=0,
+        validation_data=validation, validation_batch_size=_AT_ONCE,
         callbacks=[watcher, _counter(run, each * epochs, progress)],
     )  # fmt: skip
 
@@ -222,3 +239,48 @@ def no_progress(run: str, done: int, steps: int) -> None:
     run : str
     done, steps : int
     """
+
+
+def outputs(model: Any, inputs: Any) -> Any:
+    """Return what a trained model says, without compiling it for that.
+
+    Parameters
+    ----------
+    model : keras.Model
+    inputs : ndarray [example, ...]
+
+    Returns
+    -------
+    ndarray [example, ...]
+    """
+    starts = range(0, len(inputs), _AT_ONCE)
+    said = [model(inputs[start : start + _AT_ONCE], training=False) for start in starts]
+    return np.concatenate([np.asarray(part) for part in said])
+
+
+def gradients_by_position(model: Any, embedding: str, ids: Any, targets: Any) -> Any:
+    """Return how much the loss hangs on each position: the norm of its gradient there.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From ids to the probability of a label, as one number.
+    embedding : str
+        The layer that turns ids into vectors.
+    ids : ndarray [example, position] of int
+    targets : ndarray [example] of int
+
+    Returns
+    -------
+    ndarray [example, position]
+        Of the loss of each example by itself, penalties on parameters left out.
+    """
+    import keras
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        said = model(ids, training=False)[:, 0]
+        loss = tf.reduce_sum(keras.losses.binary_crossentropy(targets[:, None], said[:, None]))
+    # One row for each look-up, in the order of the ids.
+    rows = tape.gradient(loss, model.get_layer(embedding).embeddings.value).values
+    return np.linalg.norm(np.asarray(rows), axis=-1).reshape(ids.shape)

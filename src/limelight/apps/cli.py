@@ -85,11 +85,16 @@ def _known_cases(_context: click.Context, _option: click.Parameter, names: Seque
 @click.option("--no-serve", is_flag=True, help="Only train and record; start no TensorBoard.")
 @click.option("--size", type=click.FloatRange(0, 1, min_open=True), default=1.0,
               show_default=True, help="Share of the training steps to do.")  # fmt: skip
-def demo(cases: list[Any], logdir: Path, port: int | None, no_serve: bool, size: float) -> int:
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True,
+              help="How often to train each run of the cases that compare runs, from other random "
+              "numbers; 5 give intervals.")  # fmt: skip
+def demo(
+    cases: list[Any], logdir: Path, port: int | None, no_serve: bool, size: float, seeds: int
+) -> int:
     """Train worked cases on real data and watch them in TensorBoard."""
     from limelight.apps import demo as app
 
-    return app.demo(cases, logdir, port=port, serve=not no_serve, size=size)
+    return app.demo(cases, logdir, port=port, serve=not no_serve, size=size, seeds=seeds)
 
 
 @main.command("cases")

@@ -26,7 +26,10 @@ from limelight.catalogue import Case
 from limelight.errors import LimelightError, LimelightWarning, StoreError
 
 
-def demo(cases: Sequence[Case], logdir: Path, *, port: int | None, serve: bool, size: float) -> int:
+def demo(
+    cases: Sequence[Case], logdir: Path, *, port: int | None, serve: bool, size: float,
+    seeds: int = 1,
+) -> int:  # fmt: skip
     """Train cases one after another, and serve them until Ctrl-C.
 
     Parameters
@@ -40,6 +43,8 @@ def demo(cases: Sequence[Case], logdir: Path, *, port: int | None, serve: bool, 
         Whether to start TensorBoard.
     size : float
         Share of the training steps to do.
+    seeds : int
+        How often each run is trained, of the cases that can be.
 
     Returns
     -------
@@ -66,7 +71,7 @@ def demo(cases: Sequence[Case], logdir: Path, *, port: int | None, serve: bool, 
                 server.wait_until_up()
             click.echo(f"Limelight is at {server.address}")
         address = None if server is None else server.address
-        _train_all(console, cases, folders, size, address)
+        _train_all(console, cases, folders, size, seeds, address)
         if server is not None:
             _stay(server)
         return 1 if complaints else 0
@@ -74,13 +79,13 @@ def demo(cases: Sequence[Case], logdir: Path, *, port: int | None, serve: bool, 
 
 def _train_all(
     console: Console, cases: Sequence[Case], folders: Sequence[Path], size: float,
-    address: str | None,
+    seeds: int, address: str | None,
 ) -> None:  # fmt: skip
     """Train each case into its folder, and show the table of what was measured, also of a part."""
     outcomes: list[screen.Outcome] = []
     try:
         for case, folder in zip(cases, folders, strict=True):
-            outcomes.append(screen.train(console, case, folder, size))
+            outcomes.append(screen.train(console, case, folder, size, seeds if case.seeded else 1))
             screen.tell(outcomes[-1], address)
     except KeyboardInterrupt:
         # What was recorded stays, and so does its table; the caller says that we stopped.

@@ -41,11 +41,14 @@ class Outcome:
     folder : Path
         Where its runs are.
     results : tuple of Result
+    seeds : int
+        How often each run was trained.
     """
 
     case: Case
     folder: Path
     results: tuple[Result, ...]
+    seeds: int = 1
 
     def run(self, name: str) -> str:
         """Return a run's name as TensorBoard has it: the folder may be another than the first."""
@@ -81,11 +84,12 @@ def busy(console: Console, what: str) -> Iterator[None]:
         yield
 
 
-def train(console: Console, case: Case, folder: Path, size: float) -> Outcome:
+def train(console: Console, case: Case, folder: Path, size: float, seeds: int = 1) -> Outcome:
     """Train a case, with bars for its runs on a terminal."""
+    more = {"seeds": seeds} if case.seeded else {}
     click.echo(f"{case.name}: {case.question or case.shows}")
     if not console.is_terminal:
-        return Outcome(case, folder, case.train(folder, size=size))
+        return Outcome(case, folder, case.train(folder, size=size, **more), seeds)
     columns = (
         TextColumn("{task.description:<24}"),
         BarColumn(),
@@ -104,7 +108,7 @@ def train(console: Console, case: Case, folder: Path, size: float) -> Outcome:
                 tasks[run] = bars.add_task(run, total=steps, far="")
             bars.update(tasks[run], completed=done, far=f"{done:.0f}/{steps:.0f} steps")
 
-        return Outcome(case, folder, case.train(folder, size=size, progress=told))
+        return Outcome(case, folder, case.train(folder, size=size, progress=told, **more), seeds)
 
 
 def tell(outcome: Outcome, address: str | None) -> None:
@@ -113,7 +117,7 @@ def tell(outcome: Outcome, address: str | None) -> None:
         click.echo(f"    {line}")
     click.echo(f"    Recorded in {outcome.folder}")
     if address is not None:
-        run = quote(outcome.run(outcome.case.runs[0]), safe="")
+        run = quote(outcome.run(outcome.case.runs_of(outcome.seeds)[0]), safe="")
         click.echo(f"    {address}&p.limelight.run={run}")
 
 
@@ -122,7 +126,11 @@ def show(outcomes: Sequence[Outcome]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
-    table = Table(title="Measured after training", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title="Measured after training; in brackets 95 % intervals",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
     table.add_column("question", max_width=32)
     table.add_column("run", no_wrap=True)
     table.add_column("what")
@@ -134,11 +142,18 @@ def show(outcomes: Sequence[Outcome]) -> None:
         question = outcome.case.question or outcome.case.title
         for result in outcome.results:
             what = f"{result.measure} ({result.n:,} {result.of})"
-            table.add_row(question, outcome.run(result.run), what, f"{result.value:.3g}",
+            table.add_row(question, outcome.run(result.run), what, _value(result),
                           f"{result.beside:.3g}", result.beside_name)  # fmt: skip
             question = ""
         table.add_section()
     console.print(table)
+
+
+def _value(result: Result) -> str:
+    """Return a figure, and between what it lies with 95 % certainty where that is known."""
+    low, high = result.interval or (None, None)
+    between = "" if low is None else f" ({low:.3g} … {high:.3g})"
+    return f"{result.value:.3g}{between}"
 
 
 def _answer(outcome: Outcome) -> list[str]:

@@ -11,7 +11,6 @@ import pytest
 
 from limelight import catalogue
 
-
 #: Variants that are trained here, of a case all of whose variants would take too long.
 VARIANTS = {"lstm": ("attention", "plain", "tutorial")}
 

@@ -433,7 +433,7 @@ CASE = Case(
     shows="How much each word of a film review counts, and what attention, both ways, clipping, L2 "
     "and dropout do to gradients and overfitting.",
     data=f"sentences of film reviews with human ratings; {packages.SNIPPETS.licence}",
-    seconds=40,
+    seconds=65,
     memory_mb=1100,
     runs=tuple(f"lstm/{name}" for name in VARIANTS),
     prepare=lambda: training.prepare(packages.SNIPPETS),

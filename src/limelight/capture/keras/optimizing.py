@@ -18,7 +18,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from limelight.capture.keras import names
+from limelight.capture.by_time import TIME
+from limelight.capture.keras import by_time, names
 from limelight.capture.keras.backends.backend import Tap, backend
 from limelight.capture.tensors import Tensor
 from limelight.capture.watching import Schedule, Seen, norm_of, update_of
@@ -61,6 +62,7 @@ class Watch:
         }
         # Not by setattr: Keras would take note of it. What is compiled is compiled once more.
         vars(optimizer).update(self._patches)
+        self._by_time = by_time.Watch(model, self._tap) if gradients else None
         self._compiled = getattr(model, "train_function", None)
         if self._compiled is not None:
             model.make_train_function(force=True)
@@ -86,7 +88,9 @@ class Watch:
         seen.before = norm_of(tensor.distribution for tensor in seen.gradients.values())
         seen.after = self._clipped(taken.gradients)
         seen.clipped = float(seen.after < seen.before * (1 - 1e-5))
-        return seen.tables()
+        times = None if self._by_time is None else self._by_time.taken()
+        tables = seen.tables()
+        return tables if times is None else {**tables, TIME: times.table()}
 
     def _clipped(self, gradients: dict[int, NDArray[Any]]) -> float:
         """Return the norm of gradients as the optimizer clips them: of these, not in its step."""
@@ -99,6 +103,8 @@ class Watch:
         for name, method in self._patches.items():
             if vars(self._optimizer).get(name) is method:
                 del vars(self._optimizer)[name]
+        if self._by_time is not None:
+            self._by_time.close()
         if self._patches and self._compiled is not None:
             self._model.train_function = self._compiled
         self._patches = {}

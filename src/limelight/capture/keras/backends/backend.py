@@ -73,6 +73,24 @@ class Tap(Protocol):
     def taken(self) -> Taken | None:
         """Return what was kept last, once."""
 
+    def through(self, name: str, values: Any, anchor: Any) -> Any:
+        """Return values as they are, and keep the squares of their gradient by time step.
+
+        Parameters
+        ----------
+        name : str
+        values : tensor [example, time, …]
+        anchor : tensor
+            Something that is trained: so that there is a gradient of values that are data.
+
+        Returns
+        -------
+        tensor
+        """
+
+    def squares(self) -> dict[str, NDArray[Any]]:
+        """Return sums of squares [time] of the newest gradients by name, once."""
+
 
 class Backend(Protocol):
     """What a framework's file offers, in an instance named ``BACKEND``.

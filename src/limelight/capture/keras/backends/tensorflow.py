@@ -119,7 +119,7 @@ class TensorFlow(Backend):
         # A later assignment leaves what was read as it is: TensorFlow then writes elsewhere.
         import tensorflow as tf
 
-        raw = getattr(variable, "_value", None)
+        raw: Any = getattr(variable, "_value", None)
         if type(raw).__name__ == "ResourceVariable":  # a fifth of the time of what follows
             value = tf.raw_ops.ReadVariableOp(resource=raw.handle, dtype=raw.dtype)
         else:

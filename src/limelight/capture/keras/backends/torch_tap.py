@@ -19,6 +19,7 @@ class TorchTap(Tap):
 
     def __init__(self) -> None:
         self._taken: Taken | None = None
+        self._squares: dict[str, Any] = {}
 
     def hold(self, due: Any, done: Any, entries: Sequence[tuple[int, Any, Any]]) -> None:
         """As :class:`Tap` says."""
@@ -34,6 +35,27 @@ class TorchTap(Tap):
         """As :class:`Tap` says."""
         taken, self._taken = self._taken, None
         return taken
+
+    def through(self, name: str, values: Any, anchor: Any) -> Any:  # noqa: ARG002
+        """As :class:`Tap` says."""
+        import torch
+
+        if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+            return values
+        if not values.requires_grad:
+            values = values.detach().requires_grad_()
+
+        def keep(gradient: Any) -> None:
+            axes = [0, *range(2, gradient.dim())]
+            self._squares[name] = gradient.detach().double().square().sum(dim=axes)
+
+        values.register_hook(keep)
+        return values
+
+    def squares(self) -> dict[str, NDArray[Any]]:
+        """As :class:`Tap` says."""
+        squares, self._squares = self._squares, {}
+        return {name: values.cpu().numpy() for name, values in squares.items()}
 
 
 def _copy(tensor: Any) -> NDArray[Any]:

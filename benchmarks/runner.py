@@ -19,8 +19,8 @@ RESULTS = ROOT / "build" / "benchmarks" / "results"
 REPORT = ROOT / "docs" / "benchmarks.md"
 
 #: In the order of the report. Each is a module with ``measure(tiny) -> list of Figure``.
-NAMES = ("training", "weights", "watched", "disk", "painted", "opened", "capture", "gates",
-         "faults", "architectures", "long", "panned")  # fmt: skip
+NAMES = ("training", "weights", "watched", "disk", "painted", "opened", "weights_page", "capture",
+         "gates", "faults", "architectures", "long", "panned")  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -217,6 +217,21 @@ def shown(tmp_path_factory):
 
 @pytest.mark.browser
 @pytest.mark.training
+def test_the_page_of_weights_is_measured_on_a_planted_recording(tmp_path, browser):
+    from benchmarks import browser as servers
+    from benchmarks import weights_page
+
+    scale = weights_page.TINY
+    weights_page.plant(tmp_path / "logs" / "deep", scale.steps, scale.tensors)
+    with servers.tensorboard(tmp_path / "logs") as address:
+        assert 0 < weights_page.first_paint(browser, address) < math.inf
+        times = weights_page.deeds(browser, address, scale)
+    assert set(times) == {"hover", "filter", "step"}
+    assert all(len(values) == scale.rounds and min(values) > 0 for values in times.values())
+
+
+@pytest.mark.browser
+@pytest.mark.training
 def test_a_click_is_measured_in_the_tab(tmp_path, browser, monkeypatch, shown):
     from benchmarks import painted
 

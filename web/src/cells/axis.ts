@@ -125,12 +125,13 @@ const WIDE = 10;
 
 /**
  * From where to where an axis runs that several spans share: over all of those that are not many
- * times as wide as the narrow ones, which would be needles beside them.
+ * times as wide as the narrow ones, which would be needles beside them. Which of them, from the
+ * narrowest, stands for the narrow ones, is given as a share.
  */
-export function robustDomain(spans: readonly Domain[]): Domain | null {
+export function robustDomain(spans: readonly Domain[], share = NARROW): Domain | null {
   const widths = spans.map(({ low, high }) => high - low).filter((width) => width > 0);
   widths.sort((a, b) => a - b);
-  const narrow = widths[Math.floor(NARROW * (widths.length - 1))];
+  const narrow = widths[Math.floor(share * (widths.length - 1))];
   if (narrow === undefined) return null;
   const fitting = spans.filter(({ low, high }) => high - low <= WIDE * narrow);
   const [low, high] = reach(fitting, WIDE * narrow);

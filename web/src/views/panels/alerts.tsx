@@ -160,6 +160,14 @@ function goToAlert(alert: AlertFact) {
     choose({ ...step, page: "attention", site, head: Number(head) || 0, colour: alert.number });
     return;
   }
+  if (alert.kind === "time") {
+    choose({ ...step, curve: "time" });
+    return;
+  }
+  if (!["parameter", "gradient", "update", "activation", "spectrum"].includes(alert.kind)) {
+    choose(step);
+    return;
+  }
   const kind = alert.kind === "activation" ? { kind: "activation" } : { kind: "parameter" };
   const tensors = alert.tensors.slice(0, 1);
   choose({

@@ -51,7 +51,6 @@ const say = spoken({
     ofModel: "in the order of the model",
     byColumn: "sorted; click again for the model's order",
     values: (step: string) => `values at step ${step}`,
-    beside: ", and untrained",
     filter: "Filter tensors, * matches anything",
     columns: "columns",
     usual: "the usual ones",
@@ -69,7 +68,6 @@ const say = spoken({
     ofModel: "按模型中的顺序",
     byColumn: "已排序；再次点击恢复模型顺序",
     values: (step) => `第 ${step} 步的数值`,
-    beside: "，及未训练时",
     filter: "筛选张量，* 匹配任意内容",
     columns: "列",
     usual: "常用列",
@@ -318,7 +316,6 @@ function Head({ columns, at, domain, by }: HeadProps) {
         </th>
         <th scope="col" class="values">
           {words.values(count(at))}
-          {selection.value.beside === "first" && words.beside}
           <AxisNumbers domain={domain} />
         </th>
         <th class="flag" />

@@ -185,6 +185,9 @@ export const columnWords = spoken({
     spectral_norm: words("spectral norm", "σ₁", "Greatest singular value"),
     stable_rank: words("stable rank", "‖W‖² ÷ σ₁²", "Squared norm by the squared spectral norm"),
     alpha: words("tail α", "exponent", "Exponent of the tail of the spectrum"),
+    first: words("gradient", "first time step", "Norm of the gradient at the first time step"),
+    last: words("gradient", "last time step", "Norm of the gradient at the last time step"),
+    most: words("gradient", "greatest", "Greatest norm of the gradient at a time step"),
   },
   zh: {
     std: words("标准差", "数值 ±", "有限值的标准差（除以 n）"),
@@ -222,6 +225,9 @@ export const columnWords = spoken({
     spectral_norm: words("谱范数", "σ₁", "最大的奇异值"),
     stable_rank: words("稳定秩", "‖W‖² ÷ σ₁²", "范数的平方除以谱范数的平方"),
     alpha: words("尾部 α", "指数", "谱尾部的指数"),
+    first: words("梯度", "首个时间步", "首个时间步上梯度的范数"),
+    last: words("梯度", "末个时间步", "末个时间步上梯度的范数"),
+    most: words("梯度", "最大", "各时间步中梯度的最大范数"),
   },
 });
 

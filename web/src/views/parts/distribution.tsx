@@ -36,6 +36,9 @@ export function quantilesAt(tensors: Tensors, row: number, at: number): Quantile
   return Number.isNaN(found.q50) ? null : (found as unknown as Quantiles);
 }
 
+/** Share of tensors that fit an axis for certain: constants are narrow, and make no others wide. */
+const MOST_FIT = 0.75;
+
 /** The axis of a table: 0.1 – 99.9 % of each tensor, or all of it. */
 export function domainOf(all: readonly (Quantiles | null)[]): Domain {
   const { extent, stretch } = selection.value;
@@ -47,7 +50,7 @@ export function domainOf(all: readonly (Quantiles | null)[]): Domain {
   const highs = spans.map(({ high }) => high).filter(Number.isFinite);
   const [least, most] = [Math.min(...lows), Math.max(...highs)];
   const everything = { low: least, high: least < most ? most : least + 1 };
-  const domain = (whole ? null : robustDomain(spans)) ?? everything;
+  const domain = (whole ? null : robustDomain(spans, MOST_FIT)) ?? everything;
   if (!Number.isFinite(domain.low)) return { low: -1, high: 1 };
   const room = stretch === "linear" ? 0.03 * (domain.high - domain.low) : 0;
   return stretched({ low: domain.low - room, high: domain.high + room }, stretch);

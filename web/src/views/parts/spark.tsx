@@ -3,7 +3,7 @@ import { endsOf, lineOf, type Tensors } from "../../answers/tensors.ts";
 import { lineThrough, trend } from "../../draw/trend.ts";
 import type { Column } from "./columns.ts";
 
-const WIDE = 40;
+const WIDE = 36;
 const HIGH = 14;
 const BOX = { left: 1, right: WIDE - 1, top: 1.5, bottom: HIGH - 1.5 };
 

@@ -1,5 +1,5 @@
 /** Gradient norm by time step of recurrent layers, at the step in view and at the first that has it. */
-import { numberAt, type Tensors, tensorsOf } from "../../answers/tensors.ts";
+import type { Answer } from "../../answers/wire.ts";
 import { count } from "../../controls/format.ts";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { axisOver } from "../../draw/trend.ts";
@@ -22,15 +22,13 @@ const say = spoken({
   },
 });
 
-/** Columns that norms of time steps have. */
-const CELLS = Array.from({ length: 64 }, (_, at) => `t${String(at).padStart(2, "0")}`);
 const COLOURS = ["#e8710a", "#0072b2", "#009e73", "#b0518f"];
 
 export function TimeChart() {
   const words = say();
   const { answer } = useAnswer({ what: "tensors", run: runName.value ?? ".", kind: "time" });
   if (!answer) return null;
-  const lines = linesOf(tensorsOf(answer), step.value ?? 0);
+  const lines = linesOf(answer, step.value ?? 0);
   const domain = axisOver(
     lines.map(({ values }) => values),
     true,
@@ -55,21 +53,30 @@ export function TimeChart() {
   );
 }
 
-/** A line for each layer at the newest record up to a step, and a faint one at its first record. */
-function linesOf(times: Tensors, now: number): ChartLine[] {
-  const has = (row: number, at: number) => !Number.isNaN(numberAt(times, "t00", row, at));
-  const rows = times.steps.map((_, row) => row);
-  return times.names.slice(0, COLOURS.length).flatMap((name, at) => {
-    const first = rows.find((row) => has(row, at));
-    const newest = rows.findLast((row) => has(row, at) && (times.steps[row] as number) <= now);
-    const colour = COLOURS[at] as string;
+/** A line for each layer at the newest record up to a step, and a thin one at its first record. */
+function linesOf({ variables }: Answer, now: number): ChartLine[] {
+  const { norm, length, parameter, step: recorded } = variables;
+  if (!norm || !recorded) return [];
+  const [, layers = 0, cells = 0] = norm.shape;
+  const names = Array.isArray(parameter?.text) ? parameter.text.map(String) : [];
+  const rows = Array.from(recorded.data, (_, row) => row);
+  const valuesAt = (row: number, at: number) => {
+    const from = (row * layers + at) * cells;
+    return Array.from(norm.data.subarray(from, from + cells)).filter(
+      (value) => !Number.isNaN(value),
+    );
+  };
+  return names.slice(0, COLOURS.length).flatMap((name, at) => {
+    const having = rows.filter((row) => valuesAt(row, at).length > 0);
+    const first = having[0];
+    const newest = having.findLast((row) => (recorded.data[row] ?? 0) <= now);
     const line = (row: number, wide: number): ChartLine => {
-      const values = CELLS.map((cell) => numberAt(times, cell, row, at)).filter(
-        (value) => !Number.isNaN(value),
-      );
-      const length = numberAt(times, "length", row, at) || values.length;
-      const steps = values.map((_, cell) => Math.floor((cell * length) / values.length));
-      return { name: say().at(name, count(times.steps[row] ?? 0)), steps, values, colour, wide };
+      const values = valuesAt(row, at);
+      // Of a long sequence, each cell stands for several time steps.
+      const long = length?.data[row * layers + at] || values.length;
+      const steps = values.map((_, cell) => Math.floor((cell * long) / values.length));
+      const called = say().at(name, count(recorded.data[row] ?? 0));
+      return { name: called, steps, values, colour: COLOURS[at] as string, wide };
     };
     return [
       ...(first !== undefined && first !== newest ? [line(first, 0.7)] : []),

@@ -201,6 +201,14 @@ def test_the_module_in_which_values_broke_is_named(tmp_path):
     assert (alert.since, alert.tensors) == (10, ("encoder/norm",))
 
 
+def test_biases_are_no_matrices_also_those_of_attention_that_have_an_axis_for_heads(tmp_path):
+    bias = {"ratio": 3.0, "norm": 0.0, "shape": (2, 4)}
+    kernel = {"ratio": 0.001, "norm": 1.0}
+    tensors = {"mix/key/bias": bias, "mix/key/kernel": kernel, "out/kernel": kernel}
+    steps = {step: {"update": tensors, "gradient": tensors} for step in (0, 10, 20)}
+    assert recorded(tmp_path, steps).alerts() == []
+
+
 def test_adapters_that_are_frozen_by_mistake_are_told(tmp_path):
     frozen = {"norm": 1.0, "trainable": False}
     steps = {

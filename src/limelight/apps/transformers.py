@@ -119,7 +119,7 @@ class TrainerCallback(InNet, transformers.TrainerCallback):  # type: ignore[misc
         """
         steps = _steps(args, kwargs.get("train_dataloader"))
         epoch = float(state.epoch or 0)
-        settings = [_stopping(args, kwargs)]
+        settings = [_stopping(args)]
         self._pace.begin(kwargs["model"], int(state.global_step), epoch, steps, settings)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -199,14 +199,13 @@ def _steps(args: Any, loader: Any) -> int | None:
         return None
 
 
-def _stopping(args: Any, kwargs: Any) -> Setting | None:
-    """Say whether the number that chooses the best model is of the data that is trained on."""
+def _stopping(args: Any) -> Setting | None:
+    """Say whether the number that chooses the best model is of the data that is trained on.
+
+    Of several data sets that are evaluated, it has the name of one: ``eval_train_loss``.
+    """
     metric = getattr(args, "metric_for_best_model", None)
     if not metric:
         return None
-    loaders = kwargs.get("train_dataloader"), kwargs.get("eval_dataloader")
-    data = [getattr(loader, "dataset", None) for loader in loaders]
-    same = data[0] is not None and data[0] is data[1]
-    name = f"metric_for_best_model={metric!r}"
     trained = str(metric).removeprefix("eval_").startswith("train")
-    return Setting(EARLY_STOPPING, f"{name} of the training set" if same else name, same or trained)
+    return Setting(EARLY_STOPPING, f"metric_for_best_model={metric!r}", trained)

@@ -224,3 +224,24 @@ def test_the_older_package_takes_it_too(tmp_path):
     )  # fmt: skip
     trainer.fit(Plain(), DataLoader(X, 4))
     assert ll.open_run(tmp_path / "run").steps.tolist() == [0, 3]
+
+
+@pytest.mark.parametrize(("monitor", "wrong"), [("train_loss", True), ("val_loss", False)])
+def test_early_stopping_on_the_training_data_is_told(tmp_path, monitor, wrong):
+    class Logged(Module):
+        def training_step(self, x, index):
+            loss = super().training_step(x, index)
+            self.log("train_loss", loss)
+            return loss
+
+        def validation_step(self, x, index):
+            self.log("val_loss", self.net(x).square().mean())
+
+    early = lightning.pytorch.callbacks.EarlyStopping(monitor)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(Logged(), tmp_path, early, ll.LightningCallback(tmp_path / "run", None), max_epochs=1)
+    assert any("Early stopping on training" in str(item.message) for item in caught) is wrong
+    judged = ll.open_run(tmp_path / "run").judged()
+    assert [alert.rule for alert in judged.alerts] == ["early_stopping"] * wrong
+    assert ("early_stopping" in judged.quiet) is not wrong

@@ -170,3 +170,15 @@ def test_a_second_process_records_nothing_unless_asked(tmp_path, monkeypatch):
 def test_what_makes_no_sense_is_refused_before_training(options, error, tmp_path):
     with pytest.raises(error):
         ll.TrainerCallback(tmp_path, **{"probe": PROBE, **options})
+
+
+@pytest.mark.parametrize(("metric", "wrong"), [("train_loss", True), ("eval_loss", False)])
+def test_choosing_the_best_by_the_training_data_is_told(tmp_path, metric, wrong):
+    callback = ll.TrainerCallback(tmp_path / "run", None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer(build(), tmp_path, callback, max_steps=1, metric_for_best_model=metric).train()
+    assert any("Early stopping on training" in str(item.message) for item in caught) is wrong
+    assert [alert.rule for alert in ll.open_run(tmp_path / "run").alerts()] == [
+        "early_stopping"
+    ] * wrong

@@ -70,8 +70,14 @@ class Table:
 
     @property
     def matrices(self) -> NDArray[np.bool_]:
-        """Which tensors have two axes or more, bool [tensor]."""
-        return np.array([len(member.shape) > 1 for member in self.members], bool)
+        """Which tensors have two axes or more, bool [tensor].
+
+        Biases are none: those of attention may have an axis for heads, and begin at zero.
+        """
+        pairs = zip(self.names, self.members, strict=True)
+        return np.array(
+            [len(member.shape) > 1 and not is_bias(name) for name, member in pairs], bool
+        )
 
     def at(self, steps: NDArray[np.int64]) -> Table:
         """Return the records of these steps, all of which are there."""
@@ -120,6 +126,17 @@ class History:
     def has(self, needs: Mapping[str, Sequence[str]]) -> bool:
         """Say whether there are tables with these columns."""
         return all(self.get(kind, *columns) is not None for kind, columns in needs.items())
+
+
+def is_bias(name: str) -> bool:
+    """Say whether a tensor is a bias, by its name.
+
+    Examples
+    --------
+    >>> is_bias("attention/query/bias"), is_bias("bias/kernel")
+    (True, False)
+    """
+    return "bias" in name.rpartition("/")[2]
 
 
 def together(first: Table, second: Table) -> tuple[Table, Table]:

@@ -17,7 +17,7 @@ SHARE = 0.5
     needs={"activation": ("dead", "positions", "units"), "gradient": ("zeros",)},
     harm=30,
     source="Stanford's CS231n notes on activation functions call 40 % a sign of too large a rate; "
-    "healthy runs measured here stay below 30 %.",
+    "healthy runs measured here stay below 22 %.",
     words=Words(
         "Dead units",
         "more than 50 % of units zero at all of ≥ 256 positions and without gradient, two records "

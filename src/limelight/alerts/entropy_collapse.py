@@ -16,7 +16,7 @@ BEGAN = 0.3
     needs={ATTENTION: ("entropy", "entropy_uniform")},
     harm=32,
     source="Zhai et al., ICML 2023: training becomes unstable as entropy falls towards zero in all "
-    "heads of a layer; healthy runs measured here stay above 0.05.",
+    "heads of a layer; no head of the healthy runs measured here fell below 0.49.",
     words=Words(
         "Entropy collapse",
         "every head of a site below 5 % of the entropy of even attention, two records running, "

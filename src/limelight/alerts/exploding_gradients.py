@@ -18,7 +18,7 @@ WHOLE = 1e4
     reads={"parameter": ("norm",)},
     harm=45,
     source="Pascanu et al., ICML 2013, section 3.2: limits that help lie between half and ten "
-    "times the mean norm; healthy runs measured here stay below 12 times.",
+    "times the mean norm; healthy runs measured here stay below 10 times.",
     words=Words(
         "Exploding gradients",
         "a matrix' gradient norm above 30 times its own of the 20 records before and above where "

@@ -17,7 +17,7 @@ SHARE = 0.5
     reads={"parameter": ("norm",)},
     harm=25,
     source="Glorot and Bengio, AISTATS 2010, section 3: training stalls where a layer's values lie "
-    "at the ends; healthy runs measured here stay below 10 %.",
+    "at the ends; first weights ten times as large as usual do not reach it.",
     words=Words(
         "Saturated activations",
         "more than 50 % of a hidden layer's values within 0.01 of the ends of tanh or sigmoid, two "

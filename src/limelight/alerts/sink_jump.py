@@ -17,7 +17,7 @@ CALM = 4
     needs={ATTENTION: ("first_key_share", "first_key_share_uniform")},
     harm=14,
     source="Xiao et al., ICLR 2024: sinks are usual; a leap within one record is not: healthy runs "
-    "measured here move by less than 0.3 once four records are over.",
+    "measured here move by 0.01 once four records are over.",
     words=Words(
         "Sink jump",
         "a head's share on the first key, beyond even attention, rises by more than 0.5 above its "

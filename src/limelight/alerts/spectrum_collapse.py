@@ -15,7 +15,7 @@ BEGAN = 3.0
     needs={"spectrum": ("stable_rank",)},
     harm=22,
     source="A stable rank of 1 is a matrix of one direction; healthy runs measured here stay above "
-    "1.3.",
+    "1.6.",
     words=Words(
         "Spectrum collapse",
         "a matrix' stable rank below 1.1, having begun above 3",

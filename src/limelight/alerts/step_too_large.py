@@ -16,7 +16,7 @@ RATIO = 0.1
     reads={"parameter": ("norm",)},
     harm=40,
     source="Stanford's CS231n notes on the ratio of updates to weights: about 10⁻³ is usual; "
-    "healthy runs measured here stay below 0.06, at Adam's first steps.",
+    "healthy runs measured here stay below 0.035, at Adam's first steps.",
     words=Words(
         "Step too large",
         "one step changes a matrix by more than 0.1 of its norm",

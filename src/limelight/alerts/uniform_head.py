@@ -15,8 +15,7 @@ HAD = 0.9
 @rule(
     needs={ATTENTION: ("entropy", "entropy_uniform")},
     harm=15,
-    source="Measured: in healthy runs no head that had once chosen (below 90 %) came back above "
-    "98 %.",
+    source="Measured: no head of the healthy runs here that had once chosen came back to it.",
     words=Words(
         "Head gone uniform",
         "a head at 99 % of the entropy of even attention, two records running, after it was below "

@@ -14,7 +14,7 @@ SHARE = 1e-6
     needs={"gradient": ("norm",)},
     harm=28,
     source="2⁻²⁴ = 6·10⁻⁸ is the rounding of single precision and the least number of half "
-    "precision; healthy runs measured here stay above 10⁻⁴.",
+    "precision; healthy runs measured here stay above 0.016.",
     words=Words(
         "Vanishing gradients",
         "a matrix' gradient norm below 10⁻⁶ of the greatest of all layers, two records running",

@@ -12,6 +12,7 @@ import limelight as ll
 from .conftest import array
 
 pytestmark = [
+    pytest.mark.filterwarnings("ignore:limelight. Step too large"),  # its rate is 0.1
     pytest.mark.training,
     pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning"),  # Keras' own
     pytest.mark.filterwarnings("ignore:No attention here"),

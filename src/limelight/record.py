@@ -320,9 +320,9 @@ class Recorder:
     def _more(self) -> dict[str, xr.Dataset]:
         """Return what else is recorded of tensors, and see to the steps that come."""
         wanted, tables = self._wanted, dict[str, xr.Dataset]()
+        self.schedule.alarm = False
         if self._training is not None:
             tables |= self._tried(self._training.tables, "gradients") or {}
-            self.schedule.alarm = False
         elif wanted.training and self._unbuilt is None:
             wanted.training = False  # tried once
             self._training = self._tried(

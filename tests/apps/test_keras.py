@@ -230,9 +230,22 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path):
 def test_parameters_that_turn_nan_stop_nothing(tmp_path):
     model = build()
     model.optimizer.learning_rate = 1e38
-    fit(model, ll.KerasCallback(tmp_path, PROBE))
+    with pytest.warns(LimelightWarning, match="NaN or Inf"):
+        fit(model, ll.KerasCallback(tmp_path, PROBE))
     recorded = ll.open_run(tmp_path).parameters("out/kernel")
     assert recorded["nonfinite"].values[-1] > 0
+
+
+def test_a_loss_that_is_no_number_is_recorded_when_it_happens_and_once(tmp_path):
+    model = build(attention=False)
+    model.optimizer.learning_rate = 1e38
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LimelightWarning)  # an alert, which others test
+        fit(model, ll.KerasCallback(tmp_path, None, every=50), epochs=6, batch_size=2)
+    run = ll.open_run(tmp_path)
+    assert len(run.steps) == 3
+    assert 0 < run.steps[1] < 50
+    assert run.parameters("out/kernel", step=run.steps[1])["nonfinite"].item() > 0
 
 
 def test_a_training_loop_of_its_own_counts_epochs(tmp_path):

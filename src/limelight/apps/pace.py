@@ -6,8 +6,10 @@ Room: apps. Comes in: what a framework tells its callbacks, as plain numbers. Go
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from numbers import Integral
 from os import PathLike
 from typing import Any, Final, Literal
@@ -106,6 +108,7 @@ class Pace:
         self._on_alert = on_alert
         self._recorder: Recorder | None = None
         self._last: int | None = None  # newest recorded step
+        self._alarmed = False  # one recording out of turn is enough
 
     def begin(
         self,
@@ -152,14 +155,19 @@ class Pace:
     def note(self, metrics: Mapping[str, Any] | None, step: int) -> None:
         """Remember what the loop measured of itself, for the next record.
 
+        A loss that is no finite number makes the next step one that is recorded, once.
+
         Parameters
         ----------
         metrics : mapping of str to number, optional
         step : int
             When it was measured.
         """
-        if self._recorder is not None:
-            self._recorder.metrics.note(metrics, step)
+        if self._recorder is None:
+            return
+        self._recorder.metrics.note(metrics, step)
+        if not self._alarmed and _diverged(metrics):
+            self._alarmed = self._recorder.schedule.alarm = True
 
     def after_step(self, step: int, epoch: float | None) -> None:
         """Record once ``every`` steps are done since a multiple of it was passed.
@@ -213,6 +221,7 @@ class Pace:
         """
         if self._recorder is None or step == self._last:
             return
+        self._alarmed |= self._recorder.schedule.alarm
         self._recorder.record(step, epoch)
         self._last = step
 
@@ -221,6 +230,14 @@ class Pace:
         if self._recorder is not None:
             self._recorder.close()
             self._recorder = None
+
+
+def _diverged(metrics: Mapping[str, Any] | None) -> bool:
+    """Say whether a loss is no finite number."""
+    losses = [value for name, value in (metrics or {}).items() if name in ("loss", "train_loss")]
+    with suppress(TypeError, ValueError, OverflowError):  # whatever a loop calls so
+        return not all(math.isfinite(float(loss)) for loss in losses)
+    return False
 
 
 def _is_whole(value: Any) -> bool:

@@ -16,6 +16,7 @@ pytestmark = [
     pytest.mark.training,
     pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning"),  # Keras' own
     pytest.mark.filterwarnings("ignore:No attention here"),
+    pytest.mark.filterwarnings("ignore:limelight. Step too large"),  # it is
 ]
 
 RNG = np.random.default_rng(0)

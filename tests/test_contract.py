@@ -37,7 +37,7 @@ def test_every_field_of_a_query_is_there_with_its_default():
     asked = Query("run")
     for name, value in said.items():
         assert json.loads(value) == (
-            list(asked.parameter) if name == "parameter" else getattr(asked, name)
+            list(getattr(asked, name)) if name in ("parameter", "at") else getattr(asked, name)
         )
     assert set(said) == set(names) - {"what"}
 

@@ -101,7 +101,7 @@ _OF_OTHERS: Final = {
 def _beside(run: Run, kind: str, recorded: xr.Dataset) -> dict[str, Any]:
     """Return numbers of the same tensors in tables of other kinds, NaN where they have none."""
     names = recorded["parameter"].values.tolist()
-    found: dict[str, Any] = {}
+    numbers_beside: dict[str, Any] = {}
     for other in set(_OF_OTHERS) & set(run.tensor_kinds) - {kind}:
         known = {each["name"] for each in run.tensor_facts(other)}
         shared = [name for name in names if name in known]
@@ -113,8 +113,8 @@ def _beside(run: Run, kind: str, recorded: xr.Dataset) -> dict[str, Any]:
         for number in set(_OF_OTHERS[other]) & set(map(str, numbers)):
             values = np.full((len(steps), len(names)), np.nan)
             values[:, into] = numbers[number].transpose("step", "parameter").values
-            found[f"{other}_{number}"] = (("step", "parameter"), values)
-    return found
+            numbers_beside[f"{other}_{number}"] = (("step", "parameter"), values)
+    return numbers_beside
 
 
 def _quantiles(counted: xr.Dataset) -> dict[str, Any]:

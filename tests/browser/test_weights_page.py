@@ -17,7 +17,7 @@ COLUMNS = {
     "gradient": ("gradient", "norm"),
     "ratio": ("update", "ratio"),
 }
-NAMES = "all => all.map(one => one.dataset.parameter)"
+NAMES = "rows => rows.map(row => row.dataset.parameter)"
 
 
 @pytest.fixture

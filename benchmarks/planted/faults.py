@@ -121,10 +121,10 @@ def leaping(times: float) -> Training:
     return _for_a_while(training, act)
 
 
-def creeping(places: float) -> Training:
+def creeping(digits: float) -> Training:
     """Divide the rate by a power of ten."""
     model = dense()
-    return Training(model, adam(model, 1e-3 * 10**-places))
+    return Training(model, adam(model, 1e-3 * 10**-digits))
 
 
 def _attending(act: Callable[[nn.Module], object]) -> Training:

@@ -34,8 +34,8 @@ def rows(kind, tensors):
     for column in laid.data_vars:
         given = [numbers.get(column, np.nan) for numbers in tensors.values()]
         if column != "count" and not np.isnan(given).all():
-            kept = np.where(np.isnan(given), laid[column].values, given)
-            laid[column] = ("parameter", kept.astype(np.float64))
+            whole = np.where(np.isnan(given), laid[column].values, given)
+            laid[column] = ("parameter", whole.astype(np.float64))
     return laid
 
 

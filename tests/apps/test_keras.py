@@ -227,6 +227,7 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path):
     assert len(history.history["loss"]) == 2
 
 
+@pytest.mark.filterwarnings("ignore:limelight. (NaN or Inf|Step too)")  # which it shall say
 def test_parameters_that_turn_nan_stop_nothing(tmp_path):
     model = build()
     model.optimizer.learning_rate = 1e38

@@ -60,11 +60,11 @@ def report(opened: Opened) -> judging.Report:
     -------
     Report
     """
-    kept = _read(opened)
-    if kept.report is None:
-        tables = {kind: stacked(kind, rows) for kind, rows in kept.rows.items() if rows}
-        kept.report = judging.report(History(tables))
-    return kept.report
+    memory = _read(opened)
+    if memory.report is None:
+        tables = {kind: stacked(kind, rows) for kind, rows in memory.rows.items() if rows}
+        memory.report = judging.report(History(tables))
+    return memory.report
 
 
 def _read(opened: Opened) -> _Kept:
@@ -74,19 +74,19 @@ def _read(opened: Opened) -> _Kept:
     before: _Kept | None = BUDGET.get(_NUMBER, key)
     if before is not None and before.lines == lines:
         return before
-    kept = _Kept(lines)
+    memory = _Kept(lines)
     known = 0
     if before is not None and before.lines == lines[: len(before.lines)]:
         known = len(before.lines)
-        kept.rows = {kind: list(rows) for kind, rows in before.rows.items()}
+        memory.rows = {kind: list(rows) for kind, rows in before.rows.items()}
     members: dict[tuple[int, str], tuple[Any, ...]] = {}
     for line in lines[known:]:
         for kind, names in judging.columns().items():
             row = _row(opened, line, kind, names, members)
             if row is not None:
-                kept.rows.setdefault(kind, []).append(row)
-    BUDGET.put(_NUMBER, key, kept, kept.size)
-    return kept
+                memory.rows.setdefault(kind, []).append(row)
+    BUDGET.put(_NUMBER, key, memory, memory.size)
+    return memory
 
 
 def _row(
@@ -115,10 +115,10 @@ def _row(
             )
         tensors, columns, chosen, described = members[at]
         values = opened.arrays.read(layout.specs.shared[statistics_of(kind)], line.row, line.step)
-        kept = values[:, chosen]
+        numbers = values[:, chosen]
         if kind not in _TO_THE_LAST_BIT:
-            kept = kept.astype(np.float32)
-        return Row(line.step, tensors, columns, kept, described)
+            numbers = numbers.astype(np.float32)
+        return Row(line.step, tensors, columns, numbers, described)
     except LimelightError:
         return None  # readers of that step tell it; the others are judged
 

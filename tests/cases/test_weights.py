@@ -62,6 +62,6 @@ def test_the_answer_says_what_came_of_each_penalty():
         for result in weights.results_of(f"weights/{name}", [numbers(std)], [0.9], truth)
     ]
     said = weights.answer(results)
-    assert "without a penalty the std of the hidden layers goes from 0.500 to 0.600" in said
+    assert "Without a penalty the std of the hidden layers goes from 0.500 to 0.600" in said
     assert "with L1 the std of the hidden layers goes from 0.500 to 0.200" in said
     assert "with L2" in said

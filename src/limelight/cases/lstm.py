@@ -245,7 +245,7 @@ class Measured:
     padding : float
         Share of attention on padding; NaN without attention.
     clipped : float
-        Share of steps whose gradients were clipped.
+        Share of recorded steps whose gradients were clipped.
     """
 
     losses: tuple[Floats, Floats]
@@ -347,7 +347,7 @@ GAP = "generalisation gap: loss of other sentences less that of learned ones"
 LESS = "gap less plain's of the same seed"
 RIGHT = "right label"
 FADING = "gradient at the first word by that at the last"
-CLIPPED = "steps clipped: against exploding gradients, not vanishing ones"
+CLIPPED = "recorded steps clipped: against exploding gradients, not vanishing ones"
 PADDING = "attention on padding"
 
 

@@ -31,7 +31,7 @@ PENALTIES = {"plain": {}, "l1": {"l1": 1e-4}, "l2": {"l2": 1e-3}}
 SPREAD = {
     "std": "std",
     "kurtosis": "excess kurtosis",  # -1.2: even between two bounds; 0: a bell curve
-    "near_start": "share within 0.01 of the untrained std of 0",
+    "near_start": "share near 0",  # within 0.01 of the untrained std
     "w1_from_start": "Wasserstein-1 from untrained",
 }
 
@@ -166,7 +166,7 @@ def answer(results: Sequence[Result]) -> str:
         (narrow, wide), (_, tails), (_, near) = (of(name, at) for at in
                                                 ("std", "kurtosis", "near_start"))  # fmt: skip
         said.append(
-            f"{'without a penalty' if name == 'plain' else f'with {name.upper()}'} the std of the "
+            f"{'Without a penalty' if name == 'plain' else f'with {name.upper()}'} the std of the "
             f"hidden layers goes from {narrow:.3f} to {wide:.3f}, excess kurtosis to {tails:+.1f} "
             f"and the share near 0 to {near:.0%}"
         )

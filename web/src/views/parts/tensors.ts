@@ -35,6 +35,8 @@ export interface Recorded {
   /** Over steps, by kind, the kind in view among them. */
   readonly numbers: Readonly<Record<string, Tensors>>;
   readonly alerts: Alerts;
+  /** Whether alerts are known yet: the rest does not wait for them. */
+  readonly judged: boolean;
   readonly problem: Problem | null;
 }
 
@@ -74,7 +76,7 @@ export function useRecorded(): Recorded {
   const known = useAlerts();
   const at = known ? beginnings(known) : [];
   const kind = kindShown();
-  const main = useLines(kind, known !== null, at);
+  const main = useLines(kind, true, at);
   const exact = useExact(kind);
   const kinds = tensors(main.answer, kind)?.kinds ?? [];
   const numbers: Record<string, Tensors> = {};
@@ -91,6 +93,7 @@ export function useRecorded(): Recorded {
     kinds,
     numbers,
     alerts: known ?? NO_ALERTS,
+    judged: known !== null,
     problem: main.problem ?? exact.problem,
   };
 }
@@ -128,9 +131,12 @@ export function members(recorded: Recorded): readonly Parameter[] {
   return recorded.shown?.lines.members ?? NONE;
 }
 const NONE: readonly Parameter[] = [];
+/** Until it is known which is worst, none is chosen. */
+const UNKNOWN: readonly string[] = [];
 
 /** The tensors looked at: those chosen, else the worst, else the first matrix. */
 export function chosenTensors(recorded: Recorded): readonly string[] {
+  if (!recorded.judged && selection.value.parameters.length === 0) return UNKNOWN;
   const worst = recorded.alerts.alerts.flatMap((alert) => alert.tensors);
   return shown(selection.value.parameters, members(recorded), worst);
 }

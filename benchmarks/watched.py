@@ -168,9 +168,9 @@ def _keras(scale: Scale, steps: int) -> Callable[..., object]:
 def _compared(plain: Callable[[], object], watched: Callable[[], object], scale: Scale) -> Any:
     watched()  # compiles
     plain()
-    ours, bare = timing.in_turns(scale.rounds, watched, plain)
-    extra = np.median([a.cpu - b.cpu for a, b in zip(ours, bare, strict=True)])
-    return {"extra": max(float(extra), 0.0), "training": timing.middle(bare).cpu,
+    ours, unwatched = timing.in_turns(scale.rounds, watched, plain)
+    extra = np.median([a.cpu - b.cpu for a, b in zip(ours, unwatched, strict=True)])
+    return {"extra": max(float(extra), 0.0), "training": timing.middle(unwatched).cpu,
             "every": scale.every, "batch": scale.batch}  # fmt: skip
 
 

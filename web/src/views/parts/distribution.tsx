@@ -18,8 +18,6 @@ export interface Quantiles {
   readonly max: number;
 }
 
-const NAMES = ["q001", "q05", "q25", "q50", "q75", "q95", "q999", "min", "max"] as const;
-
 const say = spoken({
   en: {
     now: (low: string, middle: string, high: string) =>
@@ -32,8 +30,12 @@ const say = spoken({
 
 /** A tensor's quantiles at a step of an answer; null where it has none. */
 export function quantilesAt(tensors: Tensors, row: number, at: number): Quantiles | null {
-  const found = Object.fromEntries(NAMES.map((name) => [name, numberAt(tensors, name, row, at)]));
-  return Number.isNaN(found.q50) ? null : (found as unknown as Quantiles);
+  const number = (name: keyof Quantiles) => numberAt(tensors, name, row, at);
+  const q50 = number("q50");
+  if (Number.isNaN(q50)) return null;
+  const [q001, q05, q25] = [number("q001"), number("q05"), number("q25")];
+  const [q75, q95, q999] = [number("q75"), number("q95"), number("q999")];
+  return { q001, q05, q25, q50, q75, q95, q999, min: number("min"), max: number("max") };
 }
 
 /** Share of tensors that fit an axis for certain: constants are narrow, and make no others wide. */

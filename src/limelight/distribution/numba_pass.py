@@ -6,6 +6,7 @@ is gone over twice while it lies in the cache: sums in vector instructions, coun
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import numba
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from limelight.distribution import numpy_pass
 from limelight.distribution.bins import BINS, SHIFT, SIDE
+from limelight.distribution.numba_cache import from_disk
 from limelight.distribution.numpy_pass import (
     HALF,
     INFINITE,
@@ -145,4 +147,4 @@ def _walk_plainly(values: Any, bits: Any, ordered: Any, sums: Any) -> None:
 
 _counted = numba.njit(nogil=True)(_counted_plainly)
 _summed = numba.njit(nogil=True, fastmath={"reassoc", "nsz", "contract", "nnan"})(_summed_plainly)
-_walk = numba.njit(nogil=True)(_walk_plainly)
+_walk = from_disk(numba.njit(nogil=True)(_walk_plainly), Path(__file__).parent.glob("*.py"))

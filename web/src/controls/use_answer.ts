@@ -46,8 +46,19 @@ export function useAnswer(query: Query | null): Outcome {
   if (JSON.stringify(asked.peek()) !== JSON.stringify(query)) asked.value = query;
   const followed = useMemo(() => follow(() => asked.value), [asked]);
   useEffect(() => followed.stop, [followed]);
-  return followed.outcome.value;
+  return ofRun(followed.outcome.value, query);
 }
+
+/**
+ * What is known of a question's own run. While a component is drawn no signal passes anything on, so
+ * that what is followed still answers for the run before.
+ */
+function ofRun(outcome: Outcome, query: Query | null): Outcome {
+  const { answer, query: answered } = outcome;
+  return answer && answered?.run !== query?.run ? WAITING : outcome;
+}
+
+const WAITING: Outcome = { answer: null, query: null, stale: true, slow: false, problem: null };
 
 /** Questions that are followed side by side at most. */
 const SIDE_BY_SIDE = 24;
@@ -65,7 +76,9 @@ export function useAnswers(queries: readonly Query[]): readonly Outcome[] {
       for (const { stop } of followed) stop();
     };
   }, [followed]);
-  return followed.slice(0, queries.length).map(({ outcome }) => outcome.value);
+  return followed
+    .slice(0, queries.length)
+    .map(({ outcome }, at) => ofRun(outcome.value, queries[at] ?? null));
 }
 
 /** The tiles of one map. */

@@ -48,12 +48,17 @@ def _logits(model: Any) -> Iterator[Setting]:
 
 
 def _modes(model: Any) -> Iterator[Setting]:
-    """Say of each attention module whether it is kept from training's mode."""
+    """Say of each attention module whether it alone is kept from training's mode.
+
+    A whole block in inference mode is meant so, as where part of a model is frozen.
+    """
     if not model.training:
         return
-    for module, path in names.paths(model):
+    known = {path: module for module, path in names.paths(model)}
+    for path, module in known.items():
         kind = type(module).__name__
         trains = any(parameter.requires_grad for parameter in module.parameters())
-        if "attention" in kind.lower() and trains and path:
-            yield Setting(INFERENCE, path if module.training else f"{path}.eval()",
-                          not module.training)  # fmt: skip
+        around = known.get(path.rpartition("/")[0])
+        if "attention" in kind.lower() and trains and path and around is not None:
+            alone = around.training and not module.training
+            yield Setting(INFERENCE, f"{path}.eval()" if alone else path, alone)

@@ -157,4 +157,10 @@ def sentiment(most: int | None = None) -> Any:
     ids = corpora.encode([sentences[index] for index in order], known, lstm.LENGTH)
     watched = [sentences[index][: lstm.LENGTH] for index in order[:8]]
     probe = ll.Probe(ids[:8], tokens=watched)
-    return lstm.build(), ids[8:][:most], labels[order][8:][:most], probe, 64
+    return (
+        lstm.build(lstm.VARIANTS["attention"]),
+        ids[8:][:most],
+        labels[order][8:][:most],
+        probe,
+        64,
+    )

@@ -136,7 +136,10 @@ class TestWhatIsWritten:
         dataset["weights"][:] = broken
         model.tree = lambda: xr.DataTree.from_dict({"a": dataset})
         model.parameters = lambda: summarise({"w": np.full(5, np.nan)})
-        with Recorder(tmp_path, model, PROBE) as recorder:
+        with (
+            pytest.warns(LimelightWarning, match="NaN or Inf, since step 0: w, nonfinite 5"),
+            Recorder(tmp_path, model, PROBE) as recorder,
+        ):
             assert recorder.record(0)
         run = open_run(tmp_path)
         np.testing.assert_array_equal(run.weights("a").values, broken)

@@ -146,6 +146,7 @@ class Recorder:
         self._last: int | None = None
         self._training: Training | None = None
         self._records = 0
+        self._set_up = False  # whether settings were looked at
         recorded = folder(log_dir, processes)  # None: another process records
         self._log_dir = log_folder(log_dir) if recorded is None else recorded
         self._model = model
@@ -328,7 +329,8 @@ class Recorder:
             self._training = self._tried(
                 lambda: watched(self._model, self.schedule, wanted), "gradients"
             )
-        if self._records == 0:
+        if not self._set_up and self._unbuilt is None:
+            self._set_up = True
             looked_at = self._tried(lambda: settings_of(self._model), SETUP) or []
             if settings := [*self.settings, *looked_at]:
                 tables[SETUP] = settings_table(settings)

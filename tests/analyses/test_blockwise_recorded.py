@@ -59,11 +59,13 @@ def test_measures_are_those_of_the_map(name):
     rule = rules()[name]
     measures = measures_of(site(rule))
     expected = measures_of(dense(site(rule)))
-    assert set(measures) == set(expected)
+    # Of a map alone nobody knows the scores.
+    assert set(measures) - set(expected) == {"largest_score"}
+    assert set(expected) < set(measures)
     for measure in expected:
         assert measures[measure].dims == expected[measure].dims
         assert measures[measure].dtype == expected[measure].dtype
-    xr.testing.assert_allclose(measures, expected, rtol=1e-5, atol=1e-6)
+    xr.testing.assert_allclose(measures[list(expected)], expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", rules())

@@ -6,6 +6,7 @@ is gone over twice while it lies in the cache: sums in vector instructions, coun
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 
 from limelight.distribution import numpy_pass
 from limelight.distribution.bins import BINS, SHIFT, SIDE
-from limelight.distribution.numba_cache import from_disk
 from limelight.distribution.numpy_pass import (
     HALF,
     INFINITE,
@@ -147,4 +147,25 @@ def _walk_plainly(values: Any, bits: Any, ordered: Any, sums: Any) -> None:
 
 _counted = numba.njit(nogil=True)(_counted_plainly)
 _summed = numba.njit(nogil=True, fastmath={"reassoc", "nsz", "contract", "nnan"})(_summed_plainly)
-_walk = from_disk(numba.njit(nogil=True)(_walk_plainly), Path(__file__).parent.glob("*.py"))
+_pass = numba.njit(nogil=True)(_walk_plainly)
+
+
+def _cached(sources: str) -> Any:
+    """Compile the pass, and keep that on disk for these sources where there is room.
+
+    What it calls is no part of what Numba keeps it under; what it encloses is.
+    """
+
+    def walk(values: Any, bits: Any, ordered: Any, sums: Any) -> None:
+        if len(sources) > 0:
+            _pass(values, bits, ordered, sums)
+
+    try:
+        return numba.njit(nogil=True, cache=True)(walk)
+    except RuntimeError:  # no folder to keep compiled code in
+        return numba.njit(nogil=True)(walk)
+
+
+_walk = _cached(hashlib.sha256(b"".join(
+    path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))
+)).hexdigest())  # fmt: skip

@@ -8,12 +8,14 @@ known. Compiled code is kept on disk until this file or one of the steps' change
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,7 +33,6 @@ from limelight.analyses.blockwise.numba_product import (
 )
 from limelight.analyses.blockwise.numba_sums import add
 from limelight.analyses.blockwise.sums import DIAGONAL, FIRST, NEXT, OFFSETS, PREVIOUS, blank
-from limelight.distribution.numba_cache import from_disk
 from limelight.factors import Factors
 
 #: Queries of a block, and how many exponentials of it are kept at once: about what the second
@@ -275,4 +276,28 @@ _lay = compiled(_lay_plainly)
 _pass = compiled(_walk_plainly)
 
 
-_walk = from_disk(_pass, Path(__file__).parent.glob("*.py"))
+def _cached(sources: str) -> Any:
+    """Compile the pass, and keep that on disk for these sources where there is room.
+
+    Numba looks for a change in the file of the function it keeps, not in those of what that calls;
+    but what a function encloses is part of what it is kept under.
+    """
+
+    def walk(*arguments: Any) -> None:
+        if len(sources) > 0:
+            _pass(*arguments)
+
+    try:
+        return numba.njit(nogil=True, cache=True)(walk)
+    except RuntimeError:  # no folder to keep compiled code in
+        return numba.njit(nogil=True)(walk)
+
+
+def _digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+_walk = _cached(_digest())

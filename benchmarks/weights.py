@@ -84,13 +84,13 @@ def _memory(size: str, tiny: bool) -> Figure:
         f"share of {PEER}'s",
         bar=0.05,
         at_most=True,
-        value=ours["logging"] / max(1, peer["logging"]),
+        value=ours["all"] / max(1, peer["all"]),
         absolute=(
-            f"{ours['logging'] / mega:.0f} MB against {peer['logging'] / mega:.0f} MB; with what "
-            f"is loaded before the first logging, {ours['all'] / mega:.0f} MB against "
-            f"{peer['all'] / mega:.0f} MB"
+            f"{ours['all'] / mega:.0f} MB against {peer['all'] / mega:.0f} MB; at later times "
+            f"{ours['logging'] / mega:.0f} MB and {peer['logging'] / mega:.0f} MB above that"
         ),
-        how="highest resident memory while logging above that before, a process each",
+        how="highest resident memory above that before the first logging, with what it loads; a "
+        "process each",
     )
 
 

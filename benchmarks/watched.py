@@ -160,6 +160,7 @@ def _keras(scale: Scale, steps: int) -> Callable[..., object]:
         return model.fit(x, y, sample_weight=weights, batch_size=scale.batch, epochs=1, verbose=0,
                          shuffle=False, callbacks=list(callbacks))  # fmt: skip
 
+    # The function brings what is recorded of its training; a function has no such attributes.
     fit.model = model  # type: ignore[attr-defined]
     fit.probe = ll.Probe(words.blanked(scale.probe, seed=1)[0])  # type: ignore[attr-defined]
     return fit

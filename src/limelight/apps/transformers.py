@@ -195,7 +195,7 @@ def _steps(args: Any, loader: Any) -> int | None:
     """Return how many optimizer steps an epoch has, if that is known."""
     try:
         return max(-(-len(loader) // int(args.gradient_accumulation_steps)), 1)
-    except (TypeError, NotImplementedError, AttributeError):
+    except (TypeError, NotImplementedError, AttributeError):  # a stream has no length
         return None
 
 

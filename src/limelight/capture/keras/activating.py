@@ -53,7 +53,7 @@ def _listening(model: Any, outputs: Outputs) -> Iterator[None]:
     layer = keras.layers.Layer
     original = layer.__dict__["__call__"]
 
-    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807  # shown in traces
         output = original(self, *args, **kwargs)
         if threading.get_ident() == thread and id(self) in paths:
             kind = _kind(self)

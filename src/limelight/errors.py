@@ -127,3 +127,9 @@ class GateError(LimelightError):
     """A gate names no head of the model, or does not reach what the model computes."""
 
     code = "gate"
+
+
+class StudyError(LimelightError):
+    """A study got data, a metric or settings that it cannot measure with, or could not end."""
+
+    code = "study"

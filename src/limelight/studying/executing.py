@@ -1,0 +1,138 @@
+"""Has tasks done: here, or by any executor, never more than a few at a time.
+
+Room: studying. Comes in: tasks, a function that does one, perhaps an executor. Goes out: results
+in the order in which they are finished. Of an executor only ``submit`` and its futures are used.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from limelight.errors import LimelightError, StudyError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+#: How often a task is tried.
+TRIES: Final = 3
+#: What says how many threads a process's libraries take; read when these are imported.
+_THREADS: Final = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+)  # fmt: skip
+
+
+def done(
+    tasks: Sequence[Task],
+    act: Callable[[Task], Result],
+    executor: Executor | None = None,
+    workers: int | None = None,
+) -> Iterator[tuple[Task, Result]]:
+    """Yield each task and its result, as they are finished.
+
+    Parameters
+    ----------
+    tasks : sequence
+    act : callable
+        Does a task; with another process it must travel there, as must tasks and results.
+    executor : Executor, optional
+        With ``submit(act, task)``. Without one tasks are done here, in their order.
+    workers : int, optional
+        How many at once: at most twice as many tasks are under way.
+
+    Yields
+    ------
+    (task, result)
+
+    Raises
+    ------
+    StudyError
+        If a task fails three times, or the executor breaks; what was yielded is not lost.
+    """
+    if executor is None:
+        for task in tasks:
+            yield task, act(task)
+        return
+    window = 2 * (workers or _workers_of(executor))
+    tries: dict[int, int] = {}
+    waiting = list(enumerate(tasks))[::-1]
+    running: dict[Any, tuple[int, Task]] = {}
+    finished = 0
+    try:
+        while waiting or running:
+            while waiting and len(running) < window:
+                number, task = waiting.pop()
+                running[executor.submit(act, task)] = number, task
+            ready, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ready:
+                number, task = running.pop(future)
+                try:
+                    result = future.result()
+                except LimelightError:
+                    raise
+                except Exception as error:
+                    tries[number] = tries.get(number, 1) + 1
+                    if _is_broken(error) or tries[number] > TRIES:
+                        raise _failed(error, finished, len(tasks)) from error
+                    waiting.append((number, task))
+                    continue
+                finished += 1
+                yield task, result
+    except RuntimeError as error:  # an executor that takes no more tasks
+        raise _failed(error, finished, len(tasks)) from error
+    finally:
+        for future in running:
+            future.cancel()
+
+
+@contextmanager
+def pool(workers: int, threads: int = 1) -> Iterator[ProcessPoolExecutor]:
+    """Start processes that take so many threads each, and stop them in the end.
+
+    Parameters
+    ----------
+    workers : int
+    threads : int
+        Said before any library is imported there.
+
+    Yields
+    ------
+    ProcessPoolExecutor
+    """
+    before = {name: os.environ.get(name) for name in _THREADS}
+    context = multiprocessing.get_context("spawn")  # a fork of a threaded framework hangs
+    with ProcessPoolExecutor(workers, mp_context=context) as executor:
+        os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+        try:
+            for future in [executor.submit(os.getpid) for _ in range(workers)]:
+                future.result()
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+        yield executor
+
+
+def _workers_of(executor: Executor) -> int:
+    return int(getattr(executor, "_max_workers", 0) or os.cpu_count() or 1)
+
+
+def _is_broken(error: Exception) -> bool:
+    return any("Broken" in kind.__name__ for kind in type(error).__mro__)
+
+
+def _failed(error: Exception, finished: int, count: int) -> StudyError:
+    reason = str(error).strip().splitlines()
+    return StudyError(
+        f"{finished} of {count} tasks done, then one failed: {type(error).__name__}"
+        f"{': ' + reason[0][:200] if reason else ''}.",
+        "Wanted an executor that does them all.",
+        "Call it again to go on: with run= what is finished is kept.",
+    )

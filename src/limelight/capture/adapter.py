@@ -11,7 +11,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -92,6 +92,19 @@ class Adapter(Protocol):
 
     def sweep(self, model: Any, probe: Probe, gates: Sequence[Gates], batched: Any) -> list[Any]:
         """Run the model under each of several gatings, and return what it returns each time."""
+
+    def heads(self, model: Any, probe: Probe) -> dict[str, int]:
+        """Return every site whose heads can be gated, in the order they run, and how many."""
+
+    def measured(
+        self, model: Any, probe: Probe, gates: Sequence[Gates], metric: Any, targets: Any
+    ) -> NDArray[Any]:
+        """Return a metric [gating, example]; a gating of no sites is the model as it is."""
+
+    def gate_gradients(
+        self, model: Any, probe: Probe, heads: Mapping[str, int], metric: Any, targets: Any
+    ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        """Return a metric [example], and its gradients [example, head] by each site's gates."""
 
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -28,7 +28,8 @@ _THREADS: Final = (
 
 
 def done(
-    tasks: Sequence[Task],
+    tasks: Iterable[Task],
+    count: int,
     act: Callable[[Task], Result],
     executor: Executor | None = None,
     workers: int | None = None,
@@ -37,7 +38,10 @@ def done(
 
     Parameters
     ----------
-    tasks : sequence
+    tasks : iterable
+        Read as they are needed.
+    count : int
+        How many there are, for messages.
     act : callable
         Does a task; with another process it must travel there, as must tasks and results.
     executor : Executor, optional
@@ -60,14 +64,19 @@ def done(
         return
     window = 2 * (workers or _workers_of(executor))
     tries: dict[int, int] = {}
-    waiting = list(enumerate(tasks))[::-1]
+    coming = enumerate(tasks)
+    again: list[tuple[int, Task]] = []
     running: dict[Any, tuple[int, Task]] = {}
     finished = 0
     try:
-        while waiting or running:
-            while waiting and len(running) < window:
-                number, task = waiting.pop()
-                running[executor.submit(act, task)] = number, task
+        while True:
+            while len(running) < window:
+                following = again.pop() if again else next(coming, None)
+                if following is None:
+                    break
+                running[executor.submit(act, following[1])] = following
+            if not running:
+                return
             ready, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ready:
                 number, task = running.pop(future)
@@ -78,13 +87,13 @@ def done(
                 except Exception as error:
                     tries[number] = tries.get(number, 1) + 1
                     if _is_broken(error) or tries[number] > TRIES:
-                        raise _failed(error, finished, len(tasks)) from error
-                    waiting.append((number, task))
+                        raise _failed(error, finished, count) from error
+                    again.append((number, task))
                     continue
                 finished += 1
                 yield task, result
     except RuntimeError as error:  # an executor that takes no more tasks
-        raise _failed(error, finished, len(tasks)) from error
+        raise _failed(error, finished, count) from error
     finally:
         for future in running:
             future.cancel()

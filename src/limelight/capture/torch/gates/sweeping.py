@@ -29,7 +29,13 @@ _POSITIONS = 256
 _PLAIN = (type(None), bool, int, float, str)
 
 
-def swept(model: Any, probe: Probe, gates: Sequence[Gates], batched: Any = "auto") -> list[Any]:
+def swept(
+    model: Any,
+    probe: Probe,
+    gates: Sequence[Gates],
+    batched: Any = "auto",
+    act: Callable[[Any], Any] | None = None,
+) -> list[Any]:
     """Run a model under each of several gatings.
 
     Parameters
@@ -37,23 +43,38 @@ def swept(model: Any, probe: Probe, gates: Sequence[Gates], batched: Any = "auto
     model : torch.nn.Module
     probe : Probe
     gates : sequence of Gates
-        Without replacement.
+        Without replacement. One of no sites is a plain run.
     batched : bool or ``"auto"``
+    act : callable, optional
+        Done with the outputs of each gating as soon as they are there, so that no two are held.
 
     Returns
     -------
     list
-        Outputs, one for each gating.
+        Outputs, or what ``act`` made of them, one for each gating.
 
     Raises
     ------
     GateError
         See :func:`limelight.capture.sweep`.
     """
-    return accepted(model, probe, lambda given: _swept(model, given, probe, gates, batched))
+    return accepted(
+        model, probe, lambda given: _swept(model, given, probe, gates, batched, act or _as_it_is)
+    )
 
 
-def _swept(model: Any, given: Any, probe: Probe, gates: Sequence[Gates], batched: Any) -> list[Any]:
+def _as_it_is(outputs: Any) -> Any:
+    return outputs
+
+
+def _swept(
+    model: Any,
+    given: Any,
+    probe: Probe,
+    gates: Sequence[Gates],
+    batched: Any,
+    act: Callable[[Any], Any],
+) -> list[Any]:
     """Run a model on tensors under each of several gatings."""
     examples = probe.examples
     # What all examples share cannot be joined with another batch's.
@@ -73,10 +94,15 @@ def _swept(model: Any, given: Any, probe: Probe, gates: Sequence[Gates], batched
         known = {site.name: site.heads for site in replay.sites.values()}
         for member in gates:
             member.check(known)
-        starts = [min(replay.started[name] for name in member.sites) for member in gates]
+        starts = [
+            min((replay.started[name] for name in member.sites), default=-1) for member in gates
+        ]
+        for index, start in enumerate(starts):
+            if start < 0:
+                results[index] = act(forward(plain, given, probe.call)())
         gating = Gating(plain, gates[0], replay.sites)
         with gating.standing():
-            for start in sorted(set(starts)):
+            for start in sorted(set(starts) - {-1}):
                 group_of = [index for index, moment in enumerate(starts) if moment == start]
                 gating.remembered = replay.begun(start)
                 with _over(replay, start):
@@ -84,7 +110,8 @@ def _swept(model: Any, given: Any, probe: Probe, gates: Sequence[Gates], batched
                         group = group_of[first : first + copies]
                         outputs = _replayed(gating, joined(group), run)
                         for row, index in enumerate(group):
-                            results[index] = _part(outputs, row, copies) if copies > 1 else outputs
+                            part = _part(outputs, row, copies) if copies > 1 else outputs
+                            results[index] = act(part)
     return results
 
 

@@ -8,7 +8,7 @@ come in.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -95,3 +95,28 @@ def sweep(model: Any, probe: Probe, gates: Sequence[Gates], batched: Any = "auto
     from limelight.capture.keras.gates import gating
 
     return gating.swept(model, probe, gates)
+
+
+def heads(model: Any, probe: Probe) -> dict[str, int]:
+    """Return every site whose heads can be gated, and how many it has."""
+    from limelight.capture.keras.gates import measured
+
+    return measured.heads_of(model, probe)
+
+
+def measured(
+    model: Any, probe: Probe, gates: Sequence[Gates], metric: Any, targets: Any
+) -> NDArray[Any]:
+    """Return a metric [gating, example] under each of several gatings."""
+    from limelight.capture.keras.gates import measured
+
+    return measured.measured(model, probe, gates, metric, targets)
+
+
+def gate_gradients(
+    model: Any, probe: Probe, heads: Mapping[str, int], metric: Any, targets: Any
+) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+    """Return a metric for each example, and its gradient by the gate of each head."""
+    from limelight.capture.keras.gates import measured
+
+    return measured.gradients(model, probe, heads, metric, targets)

@@ -276,6 +276,23 @@ class Backend(Protocol):
         None
         """
 
+    def slopes(
+        self, act: Callable[[list[Any]], Any], at: list[Any]
+    ) -> tuple[Any, list[Any]]:
+        """Return what a function gives, and the gradient of its sum.
+
+        Parameters
+        ----------
+        act : callable
+            Takes tensors, returns one [example].
+        at : list of tensor
+
+        Returns
+        -------
+        tensor, list of (tensor or None)
+            None where nothing depends on it.
+        """
+
     def softmaxes(self) -> Sequence[tuple[Any, str]]:
         """Return where the framework itself offers a softmax: owners and names of functions.
 

@@ -122,6 +122,13 @@ class Jax(Backend):
         with traced_afresh(), jax.disable_jit():
             yield
 
+    def slopes(self, act: Callable[[list[Any]], Any], at: list[Any]) -> tuple[Any, list[Any]]:
+        import jax
+
+        values, back = jax.vjp(act, at)
+        (slopes,) = back(jax.numpy.ones_like(values))
+        return values, list(slopes)
+
     def softmaxes(self) -> list[tuple[Any, str]]:
         import jax
 

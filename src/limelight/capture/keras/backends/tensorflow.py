@@ -182,6 +182,15 @@ class TensorFlow(Backend):
         finally:
             tf.config.run_functions_eagerly(before)
 
+    def slopes(self, act: Callable[[list[Any]], Any], at: list[Any]) -> tuple[Any, list[Any]]:
+        import tensorflow as tf
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(at)
+            values = act(at)
+            total = tf.reduce_sum(values)
+        return values, list(tape.gradient(total, at))
+
     def softmaxes(self) -> list[tuple[Any, str]]:
         import tensorflow as tf
 

@@ -137,6 +137,16 @@ class Torch(Backend):
     def uncompiled(self) -> AbstractContextManager[None]:
         return nullcontext()  # Keras compiles nothing for torch
 
+    def slopes(self, act: Callable[[list[Any]], Any], at: list[Any]) -> tuple[Any, list[Any]]:
+        import torch
+
+        with torch.enable_grad():
+            leaves = [tensor.detach().requires_grad_() for tensor in at]
+            values = act(leaves)
+            if not values.requires_grad:
+                return values, [None] * len(leaves)
+            return values, list(torch.autograd.grad(values.sum(), leaves, allow_unused=True))
+
     def softmaxes(self) -> list[tuple[Any, str]]:
         import torch
         from torch.nn import functional

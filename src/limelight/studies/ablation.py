@@ -46,6 +46,7 @@ def ablation(
     call: Callable[[Any, Any], Any] | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
+    run: Any = None,
 ) -> xr.Dataset:
     """Measure what each head does for a metric, by taking it away.
 
@@ -78,6 +79,9 @@ def ablation(
         How rows become a batch, and how the model is called.
     executor, workers : optional
         Who does the tasks: any ``concurrent.futures.Executor``, or so many processes.
+    run : str, path, or Run, optional
+        A log folder where what is finished is kept, and the result; a study that was killed goes
+        on from there when it is called again.
 
     Returns
     -------
@@ -123,7 +127,7 @@ def ablation(
     act = Ablating(measure.measure, tuple(groups), None if replace == "zero" else replace)
     settings = {"metric": measure.name, "replace": replace, "scheme": scheme, "seed": seed}
     passes = Passes(model, read, {"study": "ablation", **settings, "heads": pairs}, executor,
-                    workers)  # fmt: skip
+                    workers, run)  # fmt: skip
     numbers = passes.numbers(act)
     plain, without = numbers["plain"], numbers["without"]
     effects = without - plain[:, None]
@@ -147,7 +151,7 @@ def ablation(
     )  # fmt: skip
     if test is not None:
         attrs |= {"p_floor": test.floor, "can_survive": int(test.can_survive)}
-    return made.assign_attrs(attrs)
+    return passes.finish(made.assign_attrs(attrs))
 
 
 @dataclass(frozen=True)
@@ -194,4 +198,3 @@ def _check(scheme: str, replace: str | None) -> None:
             f"Got replace={replace!r}.", "Wanted 'zero', 'mean', 'sample' or 'uniform'.",
             "Correct it.",
         )  # fmt: skip
-

@@ -40,6 +40,7 @@ def importance(
     call: Callable[[Any, Any], Any] | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
+    run: Any = None,
 ) -> xr.Dataset:
     """Estimate what each head does for a metric, by the gradient of its gate.
 
@@ -63,7 +64,8 @@ def importance(
         Also return the gradient of each example.
     partition : int
     collate, call : callable, optional
-    executor, workers : optional
+    executor, workers, run : optional
+        As for :func:`limelight.ablation`.
 
     Returns
     -------
@@ -112,7 +114,7 @@ def importance(
             "Give (inputs, targets).",
         )
     passes = Passes(model, read, {"study": "importance", "metric": measure.name, "heads": pairs},
-                    executor, workers)  # fmt: skip
+                    executor, workers, run)  # fmt: skip
     numbers = passes.numbers(Weighing(measure.measure, tuple(known.items()), tuple(pairs)))
     slopes = numbers["slopes"]
     units = Units(len(slopes), resample_by)
@@ -124,12 +126,13 @@ def importance(
     }  # fmt: skip
     if each:
         columns["each"] = slopes.T
-    return by_site(known, columns, pairs).assign_attrs(attributes(
+    made = by_site(known, columns, pairs)
+    return passes.finish(made.assign_attrs(attributes(
         study="importance", tier="gradient-attributed", metric=measure.name, units=measure.units,
         better=measure.better, n=units.count, of="examples" if resample_by is None else "units",
         baseline=float(units.means(numbers["plain"]).mean()), seed=seed,
         data_digest=passes.scan.digest, model_digest=passes.digest, correction="", settings={},
-    ))  # fmt: skip
+    )))  # fmt: skip
 
 
 @dataclass(frozen=True)

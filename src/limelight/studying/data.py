@@ -250,9 +250,7 @@ def _joined(first: int, parts: list[tuple[Probe, NDArray[Any] | None]]) -> Parti
     if len(parts) > 1:
         arrays = [
             array if axis is None else np.concatenate([part.arrays[at] for part, _ in parts], axis)
-            for at, (array, axis) in enumerate(
-                zip(probe.arrays, probe.example_axes, strict=True)
-            )
+            for at, (array, axis) in enumerate(zip(probe.arrays, probe.example_axes, strict=True))
         ]
         probe = probe.changed(inputs=probe.filled(arrays), labels=None, groups=None, tokens=None)
         if targets is not None:

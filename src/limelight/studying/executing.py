@@ -63,6 +63,17 @@ def done(
             yield task, act(task)
         return
     window = 2 * (workers or _workers_of(executor))
+    yield from _spread(tasks, count, act, executor, window)
+
+
+def _spread(
+    tasks: Iterable[Task],
+    count: int,
+    act: Callable[[Task], Result],
+    executor: Executor,
+    window: int,
+) -> Iterator[tuple[Task, Result]]:
+    """Yield results of an executor's, with at most so many tasks under way."""
     tries: dict[int, int] = {}
     coming = enumerate(tasks)
     again: list[tuple[int, Task]] = []
@@ -80,18 +91,17 @@ def done(
             ready, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ready:
                 number, task = running.pop(future)
-                try:
-                    result = future.result()
-                except LimelightError:
-                    raise
-                except Exception as error:
-                    tries[number] = tries.get(number, 1) + 1
-                    if _is_broken(error) or tries[number] > TRIES:
-                        raise _failed(error, finished, count) from error
-                    again.append((number, task))
+                error = future.exception()
+                if error is None:
+                    finished += 1
+                    yield task, future.result()
                     continue
-                finished += 1
-                yield task, result
+                tries[number] = tries.get(number, 1) + 1
+                if isinstance(error, LimelightError):
+                    raise error
+                if _is_broken(error) or tries[number] > TRIES:
+                    raise _failed(error, finished, count) from error
+                again.append((number, task))
     except RuntimeError as error:  # an executor that takes no more tasks
         raise _failed(error, finished, count) from error
     finally:
@@ -133,11 +143,11 @@ def _workers_of(executor: Executor) -> int:
     return int(getattr(executor, "_max_workers", 0) or os.cpu_count() or 1)
 
 
-def _is_broken(error: Exception) -> bool:
+def _is_broken(error: BaseException) -> bool:
     return any("Broken" in kind.__name__ for kind in type(error).__mro__)
 
 
-def _failed(error: Exception, finished: int, count: int) -> StudyError:
+def _failed(error: BaseException, finished: int, count: int) -> StudyError:
     reason = str(error).strip().splitlines()
     return StudyError(
         f"{finished} of {count} tasks done, then one failed: {type(error).__name__}"

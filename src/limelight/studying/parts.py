@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -89,7 +88,7 @@ class Parts:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             beside.write_bytes(body.getvalue())
-            os.replace(beside, path)
+            beside.replace(path)
         except OSError as error:
             with contextlib.suppress(OSError):
                 beside.unlink()

@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from limelight.errors import StudyError
 from limelight.studying.data import Data, Partition, Scan
 from limelight.studying.digests import weights_digest
 from limelight.studying.executing import done, pool
+from limelight.studying.keeping import Kept, facts
 from limelight.studying.parts import Parts
 from limelight.studying.recipe import Recipe
 
@@ -73,9 +74,9 @@ class Passes:
     settings : mapping
         All that decides the numbers beside model and data; plain values.
     executor, workers : optional
-    folder : path, optional
-        Where finished tasks are kept.
-    told : callable, optional
+    run : str, path, or Run, optional
+        Where finished tasks and the result are kept.
+    progress : callable, optional
         Called with how many tasks are done, and how many there are.
     """
 
@@ -84,10 +85,11 @@ class Passes:
     settings: Mapping[str, Any]
     executor: Executor | None = None
     workers: int | None = None
-    folder: Path | None = None
+    run: Any = None
     progress: Callable[[int, int], None] | None = None
     scan: Scan = field(init=False)
     digest: str = field(init=False)
+    kept: Kept | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.scan = self.data.scan()
@@ -100,6 +102,10 @@ class Passes:
                 "Wanted a recipe that makes it there: its weights are too much to send along.",
                 "Write ll.Recipe('package.module:make_model', …) in its place.",
             )
+        if self.run is not None:
+            name = str(self.settings["study"])
+            self.kept = Kept(self.run, facts(name, self.key, self.settings, self.digest,
+                                             self.scan.digest, len(self.scan.firsts)))  # fmt: skip
 
     @property
     def key(self) -> str:
@@ -127,7 +133,9 @@ class Passes:
         StudyError
             If the data differs from pass to pass, or tasks fail.
         """
-        parts = Parts(self.folder, self.key)
+        if self.kept is not None:
+            self.kept.begin()
+        parts = Parts(None if self.kept is None else self.kept.parts, self.key)
         finished = set(parts.finished(self.scan.firsts))
         count = len(self.scan.firsts)
         self._tell(len(finished), count)
@@ -145,6 +153,21 @@ class Passes:
         rows = [parts.get(first) for first in self.scan.firsts]
         present = [row for row in rows if row is not None]
         return {name: np.concatenate([row[name] for row in present]) for name in present[0]}
+
+    def finish(self, result: xr.Dataset) -> xr.Dataset:
+        """Keep a result in the run, if there is one, and return it.
+
+        Parameters
+        ----------
+        result : Dataset
+
+        Returns
+        -------
+        Dataset
+        """
+        if self.kept is not None:
+            self.kept.finish(result)
+        return result
 
     def _tasks(self, finished: set[int]) -> Iterator[Partition]:
         digests = dict(zip(self.scan.firsts, self.scan.digests, strict=True))

@@ -40,7 +40,7 @@ class Recipe:
     """
 
     def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
-        module, _, function = name.partition(":") if isinstance(name, str) else ("", "", "")
+        module, _, function = str(name).partition(":")
         if not module or not all(part.isidentifier() for part in (*module.split("."), function)):
             raise StudyError(
                 f"Got Recipe({name!r}).",

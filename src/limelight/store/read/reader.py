@@ -18,14 +18,17 @@ from limelight.alerts.judging.report import Report
 from limelight.errors import NotRecordedError
 from limelight.selection import expanded
 from limelight.store.format.description import Example, Site
+from limelight.store.format.files import Files
 from limelight.store.format.index import PARAMETER, Line
 from limelight.store.format.published import Steps
+from limelight.store.format.studies import Study, listed, result_of
 from limelight.store.read import history, maps, tables
 from limelight.store.read.opening import Located, Opened, absent
 from limelight.store.read.pooled import Pooled
 from limelight.store.read.recorded import Recorded
 from limelight.store.read.tensors import tensors
 from limelight.store.read.vectors import Vectors
+from limelight.wire import decode
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -501,6 +504,41 @@ class Run(Recorded):
         chosen = known if asked is None else expanded(asked, known)
         lines = self._opened.published.several(step)
         return tensors(self._opened, chosen, lines, kind, counts=counts)
+
+    @property
+    def studies(self) -> tuple[Study, ...]:
+        """What was studied, oldest first; also what is not finished."""
+        return tuple(study for _, study in listed(Files.of(self.path).root))
+
+    def study(self, name: str, **settings: Any) -> xr.Dataset:
+        """Return the result of a study.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``ablation``.
+        **settings : object
+            What it was asked with, such as ``replace="mean"``; the newest of those that fit.
+
+        Returns
+        -------
+        Dataset
+            As the study returned it.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is none.
+        StoreError
+            If it is not finished.
+        """
+        known = list(listed(Files.of(self.path).root))
+        for path, study in reversed(known):
+            asked = study.settings
+            fits = all(asked.get(key) == value for key, value in settings.items())
+            if study.name == name and fits:
+                return decode(result_of(path))
+        raise absent("study", name, self._opened.run, [study.name for _, study in known])
 
     # --------------------------------------------------------------------------- what goes wrong
 

@@ -276,9 +276,7 @@ class Backend(Protocol):
         None
         """
 
-    def slopes(
-        self, act: Callable[[list[Any]], Any], at: list[Any]
-    ) -> tuple[Any, list[Any]]:
+    def slopes(self, act: Callable[[list[Any]], Any], at: list[Any]) -> tuple[Any, list[Any]]:
         """Return what a function gives, and the gradient of its sum.
 
         Parameters

@@ -96,7 +96,7 @@ def gradients(
     ones = [ops.ones((probe.examples, count), "float32") for count in heads.values()]
 
     def gates_of(values: Sequence[Any]) -> Gates:
-        pieces = {
+        pieces: dict[str, tuple[Piece, ...]] = {
             site: (Piece(None, value, each_head=True),)
             for site, value in zip(heads, values, strict=True)
         }
@@ -118,9 +118,7 @@ def gradients(
     return np.asarray(knows.read(values), np.float64), by_site
 
 
-def _scored(
-    model: Any, given: Any, targets: Any, metric: Metric, full: Any, examples: int
-) -> Any:
+def _scored(model: Any, given: Any, targets: Any, metric: Metric, full: Any, examples: int) -> Any:
     """Return a number for each example, or say what came instead."""
     if isinstance(metric, str):
         return scored(model, given, targets, metric, full)

@@ -58,7 +58,7 @@ class Parts:
         if path is None or not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as held:
+            with path.open("rb") as body, np.load(body, allow_pickle=False) as held:
                 numbers = {name: held[name] for name in held.files}
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
             return None  # done again

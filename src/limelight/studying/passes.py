@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -29,6 +30,9 @@ from limelight.studying.recipe import Recipe
 Numbers = dict[str, NDArray[Any]]
 #: What is done with a partition: it must travel where another process does it.
 Act = Callable[[Any, Partition], Numbers]
+
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Work:
         if isinstance(model, Recipe):
             model = model.make()
             _same_weights(self.model, model, self.digest)
-        numbers = self.act(model, task)
+        with _ONE_AT_A_TIME:  # threads share the model, and it is changed while it runs
+            numbers = self.act(model, task)
         for name, values in numbers.items():
             if len(values) != task.size:
                 raise StudyError(
@@ -170,20 +175,41 @@ class Passes:
         return result
 
     def _tasks(self, finished: set[int]) -> Iterator[Partition]:
-        digests = dict(zip(self.scan.firsts, self.scan.digests, strict=True))
-        for part in self.data.partitions():
-            if digests.get(part.first) != part.digest:
-                raise StudyError(
-                    f"Got other examples from number {part.first} on than in the pass before.",
-                    "Wanted the same examples in the same order in each pass.",
-                    "Turn shuffling and random changes of the data off.",
-                )
-            if part.first not in finished:
-                yield part
+        parts = checked(self.data, self.scan)
+        return (part for part in parts if part.first not in finished)
 
     def _tell(self, finished: int, count: int) -> None:
         if self.progress is not None:
             self.progress(finished, count)
+
+
+def checked(data: Data, scan: Scan) -> Iterator[Partition]:
+    """Yield partitions, and make sure that they are those of the pass before.
+
+    Parameters
+    ----------
+    data : Data
+    scan : Scan
+        Of that pass.
+
+    Yields
+    ------
+    Partition
+
+    Raises
+    ------
+    StudyError
+        If they differ.
+    """
+    digests = dict(zip(scan.firsts, scan.digests, strict=True))
+    for part in data.partitions():
+        if digests.get(part.first) != part.digest:
+            raise StudyError(
+                f"Got other examples from number {part.first} on than in the pass before.",
+                "Wanted the same examples in the same order in each pass.",
+                "Turn shuffling and random changes of the data off.",
+            )
+        yield part
 
 
 _checked: set[str] = set()

@@ -42,9 +42,10 @@ def gate(
         ``(site, None)`` (all heads) to a number, a 0-d tensor, or a tensor [example]: a gate for
         each example. Or from ``site`` to a tensor [head] or [example, head]. Sites bear the names
         that :func:`limelight.capture` gives them. Gradients flow to tensors. A later entry wins.
-    replace : ``"mean"``, ``"sample"``, optional
+    replace : ``"mean"``, ``"sample"``, ``"uniform"``, optional
         What ``other`` is: zero; the head's mean over examples and positions (padding included);
-        or its contribution in another example, at the same position.
+        its contribution in another example, at the same position; or what it would contribute if
+        each query attended evenly to all that it may attend to.
     reference : inputs, optional
         What means and samples are taken from, run through the model ungated when first needed.
         Example ``i`` gets the sample of the reference's example ``i``, counted round. Without it

@@ -16,7 +16,7 @@ from limelight.capture.recognition import Choice
 from limelight.errors import GateError
 
 #: What stands in for a head's contribution as its gate closes.
-Replace = Literal["mean", "sample"] | None
+Replace = Literal["mean", "sample", "uniform"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Gates:
     ----------
     sites : dict of str to tuple of Piece
         A later piece wins where two mean the same head.
-    replace : ``mean``, ``sample`` or None
+    replace : ``mean``, ``sample``, ``uniform`` or None
     reference : object, optional
         Inputs that means or samples are taken from.
     choice : Choice
@@ -115,12 +115,14 @@ def read(gates: Mapping[Any, Any], replace: Replace = None, reference: Any = Non
     >>> list(read({("a/b", 3): 0.5}).sites)
     ['a/b']
     """
-    if replace not in (None, "mean", "sample"):
+    if replace not in (None, "mean", "sample", "uniform"):
         raise GateError(
-            f"Got replace={replace!r}.", "Wanted None, 'mean' or 'sample'.", "Write one of these."
+            f"Got replace={replace!r}.",
+            "Wanted None, 'mean', 'sample' or 'uniform'.",
+            "Write one of these.",
         )
     choice = Choice.of(reference) if isinstance(reference, Probe) else Choice()
-    if reference is not None and replace is None and choice == Choice():
+    if reference is not None and replace in (None, "uniform") and choice == Choice():
         raise GateError(
             "Got a reference, but nothing to take from it.",
             "Wanted replace='mean' or 'sample' beside it.",

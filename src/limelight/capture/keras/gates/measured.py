@@ -29,10 +29,12 @@ Metric = str | Callable[[Any, Any], Any]
 def heads_of(model: Any, probe: Probe) -> dict[str, int]:
     """Return every site that can be gated, in the order they run, and how many heads it has."""
     tree, _ = once.laid_out(model, probe)
-    nodes = {node.attrs["module"]: node for node in tree.subtree if node.has_data}
-    ordered = [name for name in tree.attrs.get("order", nodes) if name in nodes]
-    names = [*ordered, *(name for name in nodes if name not in ordered)]
-    return {name: int(nodes[name]["weights"].sizes["head"]) for name in names}
+    nodes = sorted((node for node in tree.subtree if node.has_data), key=_ordinal)
+    return {node.attrs["module"]: int(node["weights"].sizes["head"]) for node in nodes}
+
+
+def _ordinal(node: Any) -> int:
+    return int(node.attrs.get("order", 0))
 
 
 def measured(

@@ -17,10 +17,12 @@ from limelight.capture.gating.life import Known, Life, Pieces, Result, known
 from limelight.capture.torch import names as torch_names
 from limelight.capture.torch.gates.blending import blend, spread, stand_in, strengths
 from limelight.capture.torch.gates.discovery import Key, Site, Turns, rows_of
+from limelight.capture.torch.gates.evening import even_weights, evened
 from limelight.capture.torch.gates.products import Follower
 from limelight.capture.torch.gates.trials import CallTrials, Trial
 from limelight.capture.torch.intercept import modes as intercept_modes
 from limelight.capture.torch.intercept.modes import Attend, Call, Event, Interception, Op, Stack
+from limelight.capture.torch.intercept.modes import Softmax as SoftmaxEvent
 from limelight.errors import GateError
 
 
@@ -200,6 +202,8 @@ class Gating:
             out = self.alone(run) if out is None else out
             return self._attended(site, event, out) if site is not None and wanted else out
         out = run()
+        if wanted and self._evens and site is not None:
+            return self._evened(site, event, out)
         if wanted:
             self._follower.begin(out, event.axis, site)
         return out
@@ -232,9 +236,38 @@ class Gating:
         finally:
             self._muted = False
 
+    @property
+    def _evens(self) -> bool:
+        """Whether even attention takes the place of a head's, in the call that is meant."""
+        return self._trial is None and self.life.gates.replace == "uniform"
+
+    def _evened(self, site: Site, event: SoftmaxEvent, weights: Any) -> Any:
+        """Blend weights with even ones: what they are multiplied with then follows."""
+        if event.log or event.instead:
+            raise GateError(
+                f"Got replace='uniform' for {site.name!r}, which takes "
+                f"{event.instead or 'the logarithm of a softmax'}.",
+                "Wanted a softmax, whose scores say which keys are allowed.",
+                "Take replace=None or 'mean' there.",
+            )
+        order = [*(axis for axis in range(weights.dim()) if axis != event.axis % weights.dim()),
+                 event.axis % weights.dim()]  # fmt: skip
+        even = even_weights(weights, event.logits, event.axis).permute(order)
+        by_head, back = site.apart(weights.permute(order))
+        others, _ = site.apart(even)
+        self._met(site)
+        changed = back(blend(by_head, self._gates(site, by_head), others))
+        return changed.permute([order.index(axis) for axis in range(len(order))])
+
     def _attended(self, site: Site, event: Attend, out: Any) -> Any:
         first = out[0] if isinstance(out, tuple) else out
         rows, back = rows_of(first, event.heads_last)
+        if self._evens:
+            by_head, apart = site.apart(rows)
+            others, _ = site.apart(rows_of(evened(event), event.heads_last)[0].expand(rows.shape))
+            self._met(site)
+            changed = back(apart(blend(by_head, self._gates(site, by_head), others)))
+            return (changed, *out[1:]) if isinstance(out, tuple) else changed
         changed = back(self._change(site, rows, tuple(rows.shape[:-2])))
         return (changed, *out[1:]) if isinstance(out, tuple) else changed
 

@@ -329,3 +329,51 @@ def test_samples_need_as_many_positions(sequence):
         ll.gate(model, {("attention", 0): 0.0}, **options),
     ):
         model(sequence)
+
+
+class _ByHand(keras.Model):
+    """Takes its own softmax, and closes later keys by a large number."""
+
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v = (layers.Dense(8) for _ in range(3))
+
+    def call(self, x):
+        scores = ops.matmul(self.q(x), ops.transpose(self.k(x), (0, 2, 1)))
+        later = 1 - ops.cast(ops.tril(ops.ones((5, 5))), "float32")
+        return ops.matmul(ops.softmax(scores - 1e9 * later, -1), self.v(x))
+
+
+class TestUniform:
+    """``replace="uniform"``: each query weighs all that it may attend to alike."""
+
+    X = np.random.default_rng(0).normal(size=(3, 5, 8)).astype("float32")
+
+    @pytest.mark.parametrize("grouped", [False, True])
+    def test_it_is_a_query_of_zeros(self, grouped):
+        x = keras.Input((5, 8))
+        kind = (
+            layers.GroupQueryAttention(4, 4, 2, name="attention")
+            if grouped
+            else layers.MultiHeadAttention(4, 4, name="attention")
+        )
+        model = keras.Model(x, kind(x, x, use_causal_mask=True))
+        with ll.gate(model, {("attention", None): 0.0}, replace="uniform"):
+            even = ops.convert_to_numpy(model(self.X))
+        with ll.gate(model, {("attention", None): 1.0}, replace="uniform"):
+            own = ops.convert_to_numpy(model(self.X))
+        np.testing.assert_array_equal(own, ops.convert_to_numpy(model(self.X)))
+        query = kind._query_dense if grouped else kind.query_dense
+        for variable in (query.kernel, query.bias):
+            variable.assign(ops.zeros_like(variable))
+        np.testing.assert_array_equal(even, ops.convert_to_numpy(model(self.X)))
+
+    def test_of_a_softmax_by_hand(self):
+        model = _ByHand()
+        values = ops.convert_to_numpy(model.v(self.X))
+        model(self.X)
+        (site,) = (node for node in ll.capture(model, self.X).subtree if node.has_data)
+        with ll.gate(model, {(site.attrs["module"], None): 0.0}, replace="uniform"):
+            even = ops.convert_to_numpy(model(self.X))
+        means = np.cumsum(values, 1) / np.arange(1, 6)[None, :, None]
+        np.testing.assert_allclose(even, means, atol=1e-6)

@@ -175,7 +175,7 @@ class Gating:
             self._undo.callback(attributes.pop, name, None)
         attributes[name] = value
 
-    def _seen(self, path: str, values: Any, features: bool) -> Any:
+    def _seen(self, path: str, values: Any, features: bool, even: Callable[[], Any]) -> Any:
         """Return what becomes of what a layer's heads contribute, or of its weights."""
         count = self._counts.get(path, 0)
         self._counts[path] = count + 1
@@ -194,6 +194,10 @@ class Gating:
         gates = self.life.gates
         reference = (self.life.reference or {}).get(site)
         change = partial(self._blended, gates.sites, site, gates.replace, reference)
+        if gates.replace == "uniform":
+            with self.asleep():
+                other = even()
+            return self._blended(gates.sites, site, "uniform", other, values, where)
         if not features and gates.replace is not None:
             return self._later(site, values, partial(change, layout=None), layout)
         return change(values, layout=where)
@@ -230,6 +234,8 @@ class Gating:
             gates = spread(ops.cast(strengths(pieces[site], heads), values.dtype), values, layout)
             if replace is None:
                 return values * gates
+            if replace == "uniform":
+                return blend(values, gates, reference)
             return blend(values, gates, stand_in(replace, values, reference, heads, site))
         except GateError as error:
             self._error = error

@@ -14,9 +14,12 @@ from limelight.capture.keras.backends.backend import backend
 from limelight.capture.keras.gates.products import Later, Products
 from limelight.capture.keras.recognise.lengths import is_only_softmax
 
-#: Takes contributions, or weights, and whether it is the former; returns what becomes of them. Of
-#: weights it may return a Later.
-Seen = Callable[[Any, bool], Any]
+#: Takes contributions, or weights, and whether it is the former, and a function that returns the
+#: same of even attention; returns what becomes of them. Of weights it may return a Later.
+Seen = Callable[[Any, bool, Callable[[], Any]], Any]
+
+#: What is added to scores of keys that do not count is below this.
+_CLOSED = -9e3
 
 
 def attending(
@@ -85,11 +88,35 @@ def runs(layer: Any, running: Sequence[Any], model: Any) -> bool:
 def _changed(method: Callable[..., Any], seen: Seen) -> Callable[..., Any]:
     def attention(*args: Any, **kwargs: Any) -> Any:
         outputs = method(*args, **kwargs)
+
+        def even() -> Any:
+            made = _evened(method, args, kwargs)
+            return made[0] if isinstance(made, tuple) else made
+
         if not isinstance(outputs, tuple):
-            return seen(outputs, True)
-        return (seen(outputs[0], True), *outputs[1:])
+            return seen(outputs, True, even)
+        return (seen(outputs[0], True, even), *outputs[1:])
 
     return attention
+
+
+def _evened(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function that attends with queries, or scores, that weigh all open keys alike."""
+    from keras import ops
+
+    given = list(args)
+    # A layer's own method is given the layer first.
+    at = next((index for index, value in enumerate(given) if hasattr(value, "dtype")
+               and hasattr(value, "shape") and not hasattr(value, "build")), None)  # fmt: skip
+    named = next((name for name in ("query", "scores", "inputs", "x", "input") if name in kwargs),
+                 None)  # fmt: skip
+    values = given[at] if at is not None else kwargs[named or "inputs"]
+    level = ops.where(values > _CLOSED, ops.zeros_like(values), values)
+    if at is None:
+        kwargs = {**kwargs, named or "inputs": level}
+    else:
+        given[at] = level
+    return function(*given, **kwargs)
 
 
 @contextmanager
@@ -111,7 +138,7 @@ def _met(seen: Seen, mine: Callable[[], bool]) -> Iterator[None]:
                 outputs = function(*args, **kwargs)
             finally:
                 inside = False
-            changed = seen(outputs, features)
+            changed = seen(outputs, features, lambda: _evened(function, args, kwargs))
             if not isinstance(changed, Later):
                 return changed
             products.begin(changed)

@@ -70,9 +70,9 @@ class Broken(Executor):
 
 def test_a_broken_executor_ends_with_what_is_done():
     results = {}
+    tasks = done(range(9), 9, str, Broken(4), workers=1)
     with pytest.raises(StudyError, match=r"\d of 9 tasks done, then one failed: BrokenExecutor"):
-        for task, result in done(range(9), 9, str, Broken(4), workers=1):
-            results[task] = result
+        results.update(tasks)
     assert results
     assert all(results[task] == str(task) for task in results)
 
@@ -99,7 +99,7 @@ def test_recipes():
     recipe = Recipe("collections:Counter", "hello")
     assert recipe.make() is Recipe("collections:Counter", "hello").make()
     for name in ("collections", "collections:", ":Counter", "a b:c", 3):
-        with pytest.raises(StudyError, match="'package.module:function'"):
+        with pytest.raises(StudyError, match=r"'package\.module:function'"):
             Recipe(name)
     with pytest.raises(StudyError, match="cannot be imported here"):
         Recipe("collections:Counted").make()

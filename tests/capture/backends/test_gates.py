@@ -359,21 +359,21 @@ class TestUniform:
         )
         model = keras.Model(x, kind(x, x, use_causal_mask=True))
         with ll.gate(model, {("attention", None): 0.0}, replace="uniform"):
-            even = ops.convert_to_numpy(model(self.X))
+            even = array(model(self.X))
         with ll.gate(model, {("attention", None): 1.0}, replace="uniform"):
-            own = ops.convert_to_numpy(model(self.X))
-        np.testing.assert_array_equal(own, ops.convert_to_numpy(model(self.X)))
+            own = array(model(self.X))
+        np.testing.assert_array_equal(own, array(model(self.X)))
         query = kind._query_dense if grouped else kind.query_dense
         for variable in (query.kernel, query.bias):
             variable.assign(ops.zeros_like(variable))
-        np.testing.assert_array_equal(even, ops.convert_to_numpy(model(self.X)))
+        np.testing.assert_array_equal(even, array(model(self.X)))
 
     def test_of_a_softmax_by_hand(self):
         model = _ByHand()
-        values = ops.convert_to_numpy(model.v(self.X))
+        values = array(model.v(self.X))
         model(self.X)
         (site,) = (node for node in ll.capture(model, self.X).subtree if node.has_data)
         with ll.gate(model, {(site.attrs["module"], None): 0.0}, replace="uniform"):
-            even = ops.convert_to_numpy(model(self.X))
+            even = array(model(self.X))
         means = np.cumsum(values, 1) / np.arange(1, 6)[None, :, None]
         np.testing.assert_allclose(even, means, atol=1e-6)

@@ -1,10 +1,10 @@
 """limelight: the attention and weight observatory for TensorBoard.
 
 ``import limelight as ll`` is light: what a name needs is loaded when the name is first used, and
-no framework is loaded before a model of its own comes in. Measures are there under the names of
-their files, such as ``ll.entropy``; those of other packages are in ``ll.catalogue()``. Nothing of
-limelight is imported here: TensorBoard loads this file to find the tab, which says so where another
-is missing or broken.
+no framework is loaded before a model of its own comes in. Measures and studies are there under the
+names of their files, such as ``ll.entropy`` and ``ll.ablation``; measures of other packages are in
+``ll.catalogue()``. Nothing of limelight is imported here: TensorBoard loads this file to find the
+tab, which says so where another is missing or broken.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _ERRORS = (
     "ProbeError",
     "QueryError",
     "StoreError",
+    "StudyError",
     "UnavailableError",
     "UnbuiltModelError",
     "UnequalSitesError",
@@ -38,6 +39,7 @@ _HOMES = {
     "KerasCallback": "limelight.apps.keras",
     "LightningCallback": "limelight.apps.lightning",
     "Probe": "limelight.capture",
+    "Recipe": "limelight.studying.recipe",
     "Recorder": "limelight.record",
     "Run": "limelight.store",
     "TrainerCallback": "limelight.apps.transformers",
@@ -63,10 +65,11 @@ _RENAMED = {"sink": "first_key_share"}
 def _homes() -> dict[str, str]:
     """Return every public name, and the module that holds it."""
     # Not by `from limelight import`, which would ask for the name here.
-    measures: dict[str, str] = importlib.import_module("limelight.rooms").homes(
-        "analyses", beside=_HOMES
-    )
-    return {**_HOMES, **measures}
+    rooms = importlib.import_module("limelight.rooms")
+    names: dict[str, str] = dict(_HOMES)
+    for room in ("analyses", "studies"):
+        names |= rooms.homes(room, beside=names)
+    return names
 
 
 def __getattr__(name: str) -> Any:

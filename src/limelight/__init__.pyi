@@ -27,6 +27,7 @@ from limelight.errors import NotRecordedError as NotRecordedError
 from limelight.errors import ProbeError as ProbeError
 from limelight.errors import QueryError as QueryError
 from limelight.errors import StoreError as StoreError
+from limelight.errors import StudyError as StudyError
 from limelight.errors import UnavailableError as UnavailableError
 from limelight.errors import UnbuiltModelError as UnbuiltModelError
 from limelight.errors import UnequalSitesError as UnequalSitesError
@@ -35,6 +36,9 @@ from limelight.layers import AttentionPooling as AttentionPooling
 from limelight.record import Recorder as Recorder
 from limelight.store import Run as Run
 from limelight.store import open_run as open_run
+from limelight.studies.ablation import ablation as ablation
+from limelight.studies.importance import importance as importance
+from limelight.studying.recipe import Recipe as Recipe
 
 __version__: str
 __all__ = [
@@ -51,14 +55,17 @@ __all__ = [
     "Probe",
     "ProbeError",
     "QueryError",
+    "Recipe",
     "Recorder",
     "Run",
     "StoreError",
+    "StudyError",
     "TrainerCallback",
     "UnavailableError",
     "UnbuiltModelError",
     "UnequalSitesError",
     "UnsupportedModelError",
+    "ablation",
     "capture",
     "catalogue",
     "distance",
@@ -67,6 +74,7 @@ __all__ = [
     "first_key_share",
     "gate",
     "gini",
+    "importance",
     "maximum",
     "normalised_entropy",
     "open_run",

@@ -58,6 +58,7 @@ export type ErrorCode =
   | "probe"
   | "query"
   | "store"
+  | "study"
   | "unavailable"
   | "unequal-sites"
   | "unsupported-model";

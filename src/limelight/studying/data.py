@@ -226,12 +226,12 @@ def _values(value: Any) -> NDArray[Any]:
 
 def _alike(a: tuple[Probe, Any], b: tuple[Probe, Any]) -> bool:
     """Say whether two batches can be joined."""
-    (one, first), (other, second) = a, b
-    if type(one.inputs) is not type(other.inputs) or (first is None) != (second is None):
+    (probe, first), (other, second) = a, b
+    if type(probe.inputs) is not type(other.inputs) or (first is None) != (second is None):
         return False
-    if one.example_axes != other.example_axes or len(one.arrays) != len(other.arrays):
+    if probe.example_axes != other.example_axes or len(probe.arrays) != len(other.arrays):
         return False
-    for left, right, axis in zip(one.arrays, other.arrays, one.example_axes, strict=True):
+    for left, right, axis in zip(probe.arrays, other.arrays, probe.example_axes, strict=True):
         if axis is None:
             if not np.array_equal(left, right):
                 return False

@@ -94,7 +94,7 @@ class Passes:
     progress: Callable[[int, int], None] | None = None
     scan: Scan = field(init=False)
     digest: str = field(init=False)
-    kept: Kept | None = field(init=False, default=None)
+    folder: Kept | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.scan = self.data.scan()
@@ -109,7 +109,7 @@ class Passes:
             )
         if self.run is not None:
             name = str(self.settings["study"])
-            self.kept = Kept(self.run, facts(name, self.key, self.settings, self.digest,
+            self.folder = Kept(self.run, facts(name, self.key, self.settings, self.digest,
                                              self.scan.digest, len(self.scan.firsts)))  # fmt: skip
 
     @property
@@ -138,9 +138,9 @@ class Passes:
         StudyError
             If the data differs from pass to pass, or tasks fail.
         """
-        if self.kept is not None:
-            self.kept.begin()
-        parts = Parts(None if self.kept is None else self.kept.parts, self.key)
+        if self.folder is not None:
+            self.folder.begin()
+        parts = Parts(None if self.folder is None else self.folder.parts, self.key)
         finished = set(parts.finished(self.scan.firsts))
         count = len(self.scan.firsts)
         self._tell(len(finished), count)
@@ -170,8 +170,8 @@ class Passes:
         -------
         Dataset
         """
-        if self.kept is not None:
-            self.kept.finish(result)
+        if self.folder is not None:
+            self.folder.finish(result)
         return result
 
     def _tasks(self, finished: set[int]) -> Iterator[Partition]:

@@ -89,16 +89,16 @@ def tested(values: NDArray[Any], seed: int) -> Tested:
     present = np.isfinite(flat).all(axis=0) if units else np.zeros(columns, bool)
     hypotheses = int(present.sum())
     flips = flips_for(max(hypotheses, 1))
-    kept = flat[:, present]
-    size = np.abs(kept.sum(axis=0))
+    varied = flat[:, present]
+    size = np.abs(varied.sum(axis=0))
     # Sums in another order differ by rounding: what is equal must count as equal.
-    slack = 1e-12 * np.abs(kept).sum(axis=0)
+    slack = 1e-12 * np.abs(varied).sum(axis=0)
     as_large = np.zeros(hypotheses, np.int64)
     random = np.random.default_rng(seed)
     for first in range(0, flips, _BLOCK):
         rows = min(_BLOCK, flips - first)
         signs = random.integers(0, 2, size=(rows, units), dtype=np.int8) * 2.0 - 1.0
-        as_large += (np.abs(signs @ kept) >= size - slack).sum(axis=0)
+        as_large += (np.abs(signs @ varied) >= size - slack).sum(axis=0)
     p_value = np.full(columns, np.nan)
     p_value[present] = (1 + as_large) / (1 + flips)
     least = max(1 / (1 + flips), 2.0 ** (1 - units) if units else 1.0)

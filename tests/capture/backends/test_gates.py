@@ -361,8 +361,8 @@ class TestUniform:
         with ll.gate(model, {("attention", None): 0.0}, replace="uniform"):
             even = array(model(self.X))
         with ll.gate(model, {("attention", None): 1.0}, replace="uniform"):
-            own = array(model(self.X))
-        np.testing.assert_array_equal(own, array(model(self.X)))
+            plain = array(model(self.X))
+        np.testing.assert_array_equal(plain, array(model(self.X)))
         query = kind._query_dense if grouped else kind.query_dense
         for variable in (query.kernel, query.bias):
             variable.assign(ops.zeros_like(variable))

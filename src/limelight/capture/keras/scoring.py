@@ -70,11 +70,11 @@ def scored(model: Any, outputs: Any, targets: Any, metric: str, full: Any = None
     if metric == "accuracy":
         return _mean(ops.cast(ops.equal(ops.argmax(given, -1), classes), "float32"))
     if metric == "margin":
-        own = ops.sum(given * hot, -1)
-        return _mean(own - ops.max(given - hot * 1e30, -1))
+        target = ops.sum(given * hot, -1)
+        return _mean(target - ops.max(given - hot * 1e30, -1))
     shares = _log_shares(given, logits)
-    own = ops.sum(shares * hot, -1)
-    return _mean(-own if metric == "loss" else ops.exp(own))
+    target = ops.sum(shares * hot, -1)
+    return _mean(-target if metric == "loss" else ops.exp(target))
 
 
 def values_of(outputs: Any) -> Any:

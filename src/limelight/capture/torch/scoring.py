@@ -62,9 +62,9 @@ def scored(model: Any, outputs: Any, targets: Any, metric: str, full: Any = None
     elif metric == "probability":
         each = classes.softmax(-1).gather(-1, at[..., None])[..., 0]
     else:
-        own = classes.gather(-1, at[..., None])[..., 0]
+        target = classes.gather(-1, at[..., None])[..., 0]
         others = classes.scatter(-1, at[..., None], -torch.inf)
-        each = own - others.amax(-1)
+        each = target - others.amax(-1)
     return _per_example(each, counted)
 
 
@@ -107,8 +107,8 @@ def _aligned(model: Any, given: Any, wanted: Any) -> tuple[Any, Any]:
     import torch
 
     if given.dim() == 1 or given.shape[-1] == 1:  # one logit: of the second of two classes
-        one = given.reshape(wanted.shape) if given.numel() == wanted.numel() else given
-        given = torch.stack([torch.zeros_like(one), one], -1)
+        logits = given.reshape(wanted.shape) if given.numel() == wanted.numel() else given
+        given = torch.stack([torch.zeros_like(logits), logits], -1)
     if given.shape[:-1] != wanted.shape:
         raise StudyError(
             f"Got targets of shape {tuple(wanted.shape)} for outputs of {tuple(given.shape)}.",

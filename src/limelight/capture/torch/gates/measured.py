@@ -116,8 +116,8 @@ def gradients(
         with torch.enable_grad(), gated(plain, gates):
             outputs = forward(plain, given, probe.call)()
             values = _scored(model, outputs, targets, metric, None, probe.examples)
-            found = torch.autograd.grad(values.sum(), list(ones.values()), allow_unused=True)
-        return values, found
+            slopes = torch.autograd.grad(values.sum(), list(ones.values()), allow_unused=True)
+        return values, slopes
 
     values, slopes = accepted(model, probe, differentiated)
     by_site = {

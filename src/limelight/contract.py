@@ -184,6 +184,8 @@ def _type(hint: Any) -> str:
     if origin is list:
         item = _type(inner[0])
         return f"readonly ({item})[]" if " | " in item else f"readonly {item}[]"
+    if origin is dict:
+        return f"Readonly<Record<{_type(inner[0])}, {_type(inner[1])}>>"
     if origin is tuple and inner[1:] == (Ellipsis,):
         return f"readonly {_type(inner[0])}[]"
     if origin is tuple:

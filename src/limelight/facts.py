@@ -56,6 +56,7 @@ class RunCard(TypedDict):
     attention: bool
     parameters: bool
     written: Annotated[float, "Unix seconds of the newest published step."]
+    studied: Annotated[float, "Unix seconds when a study of it last changed; 0: it has none."]
     order: Annotated[int, "Its rank in TensorBoard's list, which gives it TensorBoard's colour."]
     set_aside: Annotated[
         bool, "An earlier history of its folder, before training began anew there."
@@ -159,6 +160,28 @@ class AlertFacts(TypedDict):
     alerts: Annotated[list[AlertFact], "Most harm first."]
     quiet: Annotated[list[str], "Rules that ran and found nothing."]
     lacking: Annotated[list[str], "Rules that could not run, for want of what was recorded."]
+
+
+class StudyFact(TypedDict):
+    """A study of a run: what was asked, and how far it is."""
+
+    name: Annotated[str, "Of the study, such as `ablation`."]
+    key: Annotated[str, "Names it in the question `study`."]
+    settings: Annotated[dict[str, str], "What was asked with it; names to values as text."]
+    n: Annotated[int, "Units that its numbers rest on so far."]
+    of: Annotated[str, "What a unit is, such as `examples`."]
+    state: Literal["running", "finished", "stopped"]
+    done: Annotated[int, "Tasks done."]
+    tasks: Annotated[int, "Tasks in all."]
+    tier: Annotated[str, "What its numbers may claim: `observed`, `gradient-attributed` …"]
+    sentence: Annotated[str, "All of it as a sentence for a paper; why, where it stopped."]
+    created: Annotated[float, "Unix seconds when it began."]
+
+
+class StudiesFacts(TypedDict):
+    """The attributes of the answer to ``what: "studies"``."""
+
+    studies: Annotated[list[StudyFact], "Oldest first."]
 
 
 class RuleWords(TypedDict):

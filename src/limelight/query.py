@@ -13,7 +13,17 @@ from typing import Literal, get_args
 from limelight.errors import QueryError
 
 What = Literal[
-    "run", "grid", "map", "measures", "parameters", "summary", "tensors", "histograms", "alerts"
+    "run",
+    "grid",
+    "map",
+    "measures",
+    "parameters",
+    "summary",
+    "tensors",
+    "histograms",
+    "alerts",
+    "studies",
+    "study",
 ]
 Reduce = Literal["max", "mean"]
 
@@ -32,7 +42,8 @@ class Query:
         every head. ``map``: one head in full. ``measures``: one site's measures over steps.
         ``parameters``: histograms over steps. ``summary``: all parameters at one step. ``tensors``:
         numbers of all tensors of a kind over steps. ``histograms``: of some of them, on bins that
-        are the same for all. ``alerts``: what goes wrong, or went.
+        are the same for all. ``alerts``: what goes wrong, or went. ``studies``: what was studied.
+        ``study``: numbers of one study, also of one that runs.
     run : str
         Name of the run as TensorBoard lists it.
     step : int
@@ -64,6 +75,8 @@ class Query:
     at : tuple of int
         Recorded steps that are to be among them, for ``tensors`` and ``histograms``; negative
         counts from the newest.
+    study : str or None
+        For ``study``: its key, as ``studies`` lists it; a study's name stands for the newest.
 
     Examples
     --------
@@ -86,6 +99,7 @@ class Query:
     strongest: int = 0
     kind: str = "parameter"
     at: tuple[int, ...] = ()
+    study: str | None = None
 
     def __post_init__(self) -> None:
         _among("what", self.what, _WHAT)
@@ -119,6 +133,13 @@ class Query:
                 "Got a question for measures without a site.",
                 "Wanted the path of an attention module.",
                 "Name it: site=PATH.",
+            )
+
+        if self.what == "study" and not self.study:
+            raise QueryError(
+                "Got a question for a study without its key.",
+                "Wanted one that what=studies lists.",
+                "Name it: study=KEY.",
             )
 
     @classmethod

@@ -3,7 +3,7 @@
 /** Version of the data model; an answer of a newer one is refused. */
 export const SCHEMA_VERSION = 1;
 
-export type What = "run" | "grid" | "map" | "measures" | "parameters" | "summary" | "tensors" | "histograms" | "alerts";
+export type What = "run" | "grid" | "map" | "measures" | "parameters" | "summary" | "tensors" | "histograms" | "alerts" | "studies" | "study";
 
 export type Reduce = "max" | "mean";
 
@@ -30,6 +30,7 @@ export interface Query {
   strongest?: number;
   kind?: string;
   at?: readonly number[];
+  study?: string | null;
 }
 
 export const QUERY_DEFAULTS = {
@@ -47,6 +48,7 @@ export const QUERY_DEFAULTS = {
   strongest: 0,
   kind: "parameter",
   at: [],
+  study: null,
 } as const;
 
 export type ErrorCode =
@@ -105,6 +107,8 @@ export interface RunCard {
   readonly parameters: boolean;
   /** Unix seconds of the newest published step. */
   readonly written: number;
+  /** Unix seconds when a study of it last changed; 0: it has none. */
+  readonly studied: number;
   /** Its rank in TensorBoard's list, which gives it TensorBoard's colour. */
   readonly order: number;
   /** An earlier history of its folder, before training began anew there. */
@@ -220,6 +224,37 @@ export interface AlertFacts {
   readonly quiet: readonly string[];
   /** Rules that could not run, for want of what was recorded. */
   readonly lacking: readonly string[];
+}
+
+/** A study of a run: what was asked, and how far it is. */
+export interface StudyFact {
+  /** Of the study, such as `ablation`. */
+  readonly name: string;
+  /** Names it in the question `study`. */
+  readonly key: string;
+  /** What was asked with it; names to values as text. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Units that its numbers rest on so far. */
+  readonly n: number;
+  /** What a unit is, such as `examples`. */
+  readonly of: string;
+  readonly state: "running" | "finished" | "stopped";
+  /** Tasks done. */
+  readonly done: number;
+  /** Tasks in all. */
+  readonly tasks: number;
+  /** What its numbers may claim: `observed`, `gradient-attributed` … */
+  readonly tier: string;
+  /** All of it as a sentence for a paper; why, where it stopped. */
+  readonly sentence: string;
+  /** Unix seconds when it began. */
+  readonly created: number;
+}
+
+/** The attributes of the answer to `what: "studies"`. */
+export interface StudiesFacts {
+  /** Oldest first. */
+  readonly studies: readonly StudyFact[];
 }
 
 /** A rule's words in one language. */

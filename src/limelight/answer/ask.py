@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from limelight.answer import alerts, attention, maps, overview, parameters, tensors
+from limelight.answer import alerts, attention, maps, overview, parameters, studies, tensors
 from limelight.answer.facts import run_facts
 from limelight.query import Query
 from limelight.store import Run
@@ -25,6 +25,8 @@ _ANSWERS = {
     "tensors": tensors.numbers,
     "histograms": tensors.histograms,
     "alerts": alerts.alerts,
+    "studies": studies.studies,
+    "study": studies.study,
 }
 
 
@@ -70,6 +72,11 @@ def answer(run: Run, query: Query) -> xr.Dataset:
             which are the same for all, and their numbers.
         ``alerts``
             What goes wrong, or went, and which rules looked, as attributes.
+        ``studies``
+            What was studied, and how far each study is, as an attribute.
+        ``study``
+            The numbers of one study, such as ``effect``, ``low``, ``high`` [site, head], as far as
+            it is; how far that is, and what it says of itself, as attributes.
 
     Raises
     ------

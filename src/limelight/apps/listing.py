@@ -15,6 +15,7 @@ from limelight.errors import LimelightError, NotRecordedError
 from limelight.log_folder import log_folder
 from limelight.store import Run
 from limelight.store.format.files import INDEX, META, Files, sidecar
+from limelight.store.format.studies import STUDIES
 
 
 def run_folders(logdir: Path) -> Iterator[tuple[str, Path]]:
@@ -45,7 +46,8 @@ def run_folders(logdir: Path) -> Iterator[tuple[str, Path]]:
     for parent, folders, _ in os.walk(logdir):
         folders.sort()
         folder = sidecar(parent)
-        if _is_there(folder / META) or _is_there(folder / INDEX):
+        there = (folder / META, folder / INDEX, folder / STUDIES)
+        if any(map(_is_there, there)):
             yield Path(parent).relative_to(logdir).as_posix(), Path(parent)
         files = Files(folder)
         for number in sorted({*files.histories(), *files.moved()}):  # set aside, not deleted

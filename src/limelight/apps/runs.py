@@ -23,6 +23,7 @@ from limelight.facts import Analysis, Catalogue, Kind, RunCard
 from limelight.schema import SCHEMA_VERSION
 from limelight.store import Run
 from limelight.store.format.files import Files, sidecar
+from limelight.store.read.studies import changed
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +127,9 @@ class Runs:
             seen.add(folder)
             if known is None:
                 return ()
-            cards.append(cast(RunCard, {**known.card, "name": name, "order": order, **more}))
+            studied = changed(Files.of(folder).root)
+            here = {"name": name, "order": order, "studied": studied}
+            cards.append(cast(RunCard, {**known.card, **here, **more}))
             return known.histories
 
         for order, (name, folder) in enumerate(folders.items()):
@@ -227,7 +230,9 @@ def _stamp(folder: str) -> _Stamp | None:
             # A link into nothing, or a folder nobody may enter, is a recording with a problem.
             gone = isinstance(cause, FileNotFoundError | NotADirectoryError)
             stats.append((_GONE if gone and not path.is_symlink() else _UNSEEN, 0, 0))
-    return None if all(size == _GONE for size, _, _ in stats) else tuple(stats)
+    if all(size == _GONE for size, _, _ in stats) and not changed(files.root):
+        return None
+    return tuple(stats)
 
 
 def _look(folder: str, stamp: _Stamp, roots: Sequence[str]) -> tuple[_Known, Run | None]:
@@ -268,6 +273,7 @@ def _card(run: Run | None, written: float) -> RunCard:
         "attention": bool(run and run.sites),
         "parameters": bool(run and len(run.parameter_names)),
         "written": written,
+        "studied": 0.0,
         "order": 0,
         "set_aside": False,
         "problem": None,

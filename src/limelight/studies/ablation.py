@@ -127,7 +127,7 @@ def ablation(
     act = Ablating(measure.measure, tuple(groups), None if replace == "zero" else replace)
     settings = {"metric": measure.name, "replace": replace, "scheme": scheme, "seed": seed}
     passes = Passes(model, read, {"study": "ablation", **settings, "heads": pairs}, executor,
-                    workers, run)  # fmt: skip
+                    workers, run, "intervened")  # fmt: skip
     numbers = passes.numbers(act)
     plain, without = numbers["plain"], numbers["without"]
     effects = without - plain[:, None]

@@ -114,7 +114,7 @@ def importance(
             "Give (inputs, targets).",
         )
     passes = Passes(model, read, {"study": "importance", "metric": measure.name, "heads": pairs},
-                    executor, workers, run)  # fmt: skip
+                    executor, workers, run, "gradient-attributed")  # fmt: skip
     numbers = passes.numbers(Weighing(measure.measure, tuple(known.items()), tuple(pairs)))
     slopes = numbers["slopes"]
     units = Units(len(slopes), resample_by)

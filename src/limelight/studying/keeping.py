@@ -1,15 +1,18 @@
-"""A study kept in a run: what was asked, what is finished, and in the end the result.
+"""A study kept in a run: what was asked, what is finished, the result so far and in the end.
 
 Room: studying. Comes in: a run's folder, a study's passes. Goes out: files that a killed study goes
-on from, and that :meth:`limelight.store.Run.study` reads.
+on from, that :meth:`limelight.store.Run.study` reads, and that pages show while it runs.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform
-import shutil
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,12 +24,14 @@ import limelight
 from limelight import wire
 from limelight.errors import StudyError
 from limelight.log_folder import log_folder
-from limelight.store import Run
+from limelight.store import Progress, Run, Study
 from limelight.store.format import studies
 from limelight.store.format.files import sidecar
-from limelight.store.format.studies import Study
+from limelight.store.tensorboard.events import EventFile
 
 _LIBRARIES = ("numpy", "torch", "keras", "tensorflow", "jax", "transformers")
+#: Seconds between two notes of progress.
+_PAUSE = 0.5
 
 
 class Kept:
@@ -40,17 +45,20 @@ class Kept:
     """
 
     def __init__(self, run: Any, study: Study) -> None:
-        root = sidecar(run.path if isinstance(run, Run) else log_folder(run))
-        self.folder = studies.folder(root, study)
+        self._run = Path(run.path if isinstance(run, Run) else log_folder(run))
+        self.folder = studies.folder(sidecar(self._run), study)
         self._study = study
+        self._progress = Progress()
+        self._noted = 0.0
 
     @property
     def parts(self) -> Path:
         """Where finished tasks are kept."""
         return self.folder / studies.PARTS
 
-    def begin(self) -> None:
-        """Say what was asked, unless it is said already.
+    @contextlib.contextmanager
+    def running(self, done: int) -> Iterator[None]:
+        """Say what is asked, that it runs as long as the context lasts, and why it stopped.
 
         Raises
         ------
@@ -59,34 +67,103 @@ class Kept:
         """
         if not (self.folder / studies.FACTS).exists():
             self._write(studies.FACTS, self._study.dumps())
+            self._list()
+        self._say(replace(self._progress, done=done, state="running", sentence=""))
+        self._change()
+        ended = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(ended,), daemon=True)
+        beat.start()
+        try:
+            yield
+        except BaseException as error:
+            reason = str(error) or type(error).__name__
+            with contextlib.suppress(StudyError):  # what stopped it is what is told
+                self._say(replace(self._progress, state="stopped", sentence=reason[:500]))
+                self._change()
+            raise
+        finally:
+            ended.set()
+            beat.join()
+
+    def tell(self, done: int) -> None:
+        """Say how many tasks are done; seldom enough not to cost anything."""
+        self._progress = replace(self._progress, done=done)
+        if time.monotonic() - self._noted > _PAUSE:
+            self._say(self._progress)
+
+    def publish(self, so_far: xr.Dataset) -> None:
+        """Publish a result so far."""
+        self._write(studies.PARTIAL, wire.encode(so_far))
+        self._say(self._with(so_far))
+        self._change()
 
     def finish(self, result: xr.Dataset) -> None:
-        """Publish the result, then remove the parts."""
+        """Publish the result, last; what was there so far goes."""
         self._write(studies.RESULT, wire.encode(result))
-        shutil.rmtree(self.parts, ignore_errors=True)
+        (self.folder / studies.PARTIAL).unlink(missing_ok=True)
+        self._say(replace(self._with(result), state="finished", done=self._study.tasks))
+        self._change()
 
-    def result(self) -> xr.Dataset | None:
-        """Return the result, if it is finished."""
-        path = self.folder / studies.RESULT
-        return wire.decode(path.read_bytes()) if path.exists() else None
+    def _with(self, result: xr.Dataset) -> Progress:
+        attrs = result.attrs
+        return replace(self._progress, n=int(attrs.get("n", 0)), of=str(attrs.get("of", "")),
+                       sentence=str(attrs.get("sentence", "")))  # fmt: skip
+
+    def _say(self, progress: Progress) -> None:
+        self._write(studies.PROGRESS, progress.dumps())
+        self._progress, self._noted = progress, time.monotonic()
+
+    def _beat(self, ended: threading.Event) -> None:
+        """Touch the note of progress, so that one that was killed is known by its silence."""
+        while not ended.wait(studies.BEAT):
+            with contextlib.suppress(OSError):
+                os.utime(self.folder / studies.PROGRESS)
+
+    def _change(self) -> None:
+        """Let who lists runs see, by one look, that a study changed."""
+        with contextlib.suppress(OSError):
+            os.utime(self.folder.parent)
+
+    def _list(self) -> None:
+        """Let TensorBoard list a run in which nothing else was recorded."""
+        if not any(self._run.glob("*tfevents*")):
+            with contextlib.suppress(OSError):
+                EventFile(self._run).write(0, time.time(), {}, {})
 
     def _write(self, name: str, body: bytes) -> None:
-        beside = self.folder / f".{name}.{uuid4().hex[:8]}"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(body)
-            beside.replace(self.folder / name)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise StudyError(
-                f"Could not write to {self.folder}: {error.strerror or error}.",
-                f"Wanted room for {len(body):,} bytes there.",
-                "Make room and call it again: what was finished is kept.",
-            ) from error
+        write(self.folder / name, body)
+
+
+def write(path: Path, body: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    body : bytes
+
+    Raises
+    ------
+    StudyError
+        If it cannot be written; nothing half-written stays.
+    """
+    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(body)
+        beside.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise StudyError(
+            f"Could not write to {path.parent}: {error.strerror or error}.",
+            f"Wanted room for {len(body):,} bytes there.",
+            "Make room and call it again: what was finished is kept.",
+        ) from error
 
 
 def facts(
-    name: str, key: str, settings: Mapping[str, Any], model: str, data: str, tasks: int
+    name: str, key: str, settings: Mapping[str, Any], model: str, data: str, tasks: int, tier: str
 ) -> Study:
     """Return what is said of a study that begins now."""
     versions = {"python": platform.python_version(), "limelight": limelight.__version__}
@@ -95,4 +172,4 @@ def facts(
             versions[library] = metadata.version(library)
         except metadata.PackageNotFoundError:
             continue
-    return Study(name, key, dict(settings), model, data, tasks, time.time(), versions)
+    return Study(name, key, dict(settings), model, data, tasks, time.time(), versions, tier)

@@ -91,6 +91,7 @@ class Passes:
     executor: Executor | None = None
     workers: int | None = None
     run: Any = None
+    tier: str = ""
     progress: Callable[[int, int], None] | None = None
     scan: Scan = field(init=False)
     digest: str = field(init=False)
@@ -110,7 +111,8 @@ class Passes:
         if self.run is not None:
             name = str(self.settings["study"])
             self.folder = Kept(self.run, facts(name, self.key, self.settings, self.digest,
-                                             self.scan.digest, len(self.scan.firsts)))  # fmt: skip
+                                             self.scan.digest, len(self.scan.firsts),
+                                             self.tier))  # fmt: skip
 
     @property
     def key(self) -> str:
@@ -138,14 +140,13 @@ class Passes:
         StudyError
             If the data differs from pass to pass, or tasks fail.
         """
-        if self.folder is not None:
-            self.folder.begin()
         parts = Parts(None if self.folder is None else self.folder.parts, self.key)
         finished = set(parts.finished(self.scan.firsts))
         count = len(self.scan.firsts)
-        self._tell(len(finished), count)
         work = Work(self.model, act, self.digest)
         with ExitStack() as undo:
+            if self.folder is not None:
+                undo.enter_context(self.folder.running(len(finished)))
             executor = self.executor
             if executor is None and self.workers:
                 executor = undo.enter_context(pool(self.workers))
@@ -179,6 +180,8 @@ class Passes:
         return (part for part in parts if part.first not in finished)
 
     def _tell(self, finished: int, count: int) -> None:
+        if self.folder is not None:
+            self.folder.tell(finished)
         if self.progress is not None:
             self.progress(finished, count)
 

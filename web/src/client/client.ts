@@ -72,8 +72,10 @@ export function keyOf(query: Query): string {
   const newest = tensors
     ? query.steps !== 0 || query.at?.some((step) => step < 0)
     : query.step === undefined || query.step < 0;
-  const written = card(query.run)?.written;
-  return `${generation.get(query.run) ?? 0}|${grows || newest ? written : ""}|${form(query)}`;
+  const known = card(query.run);
+  const studied = query.what === "studies" || query.what === "study";
+  const written = studied ? known?.studied : grows || newest ? known?.written : "";
+  return `${generation.get(query.run) ?? 0}|${written}|${form(query)}`;
 }
 
 /** A question under way, which several may wait for. */

@@ -15,12 +15,14 @@ from typing import TypeVar
 
 from limelight.errors import LimelightError, NotRecordedError, StoreError
 from limelight.store.format import index
-from limelight.store.format.description import Description, Parameter, Site
+from limelight.store.format.description import NEWEST, Description, Parameter, Site
 from limelight.store.format.files import META, Files, sidecar
 from limelight.store.format.index import Line
-from limelight.store.format.layout import ArraySpec, Layout
+from limelight.store.format.layout import ArraySpec, Layout, laid_out
 from limelight.store.format.loading import LONGEST, Described, loads
+from limelight.store.format.precision import precision
 from limelight.store.format.published import Published
+from limelight.store.format.studies import FACTS, STUDIES
 from limelight.store.zarr.arrays import Arrays
 from limelight.store.zarr.unlisted import unlisted
 
@@ -180,6 +182,9 @@ def opened(path: str | os.PathLike[str], run: str, within: Sequence[str] = ()) -
 
 
 def _opened(files: Files, path: str | os.PathLike[str], run: str) -> Opened:
+    if _holds_studies_alone(files):
+        alone = laid_out([(Description(precision("float16")), NEWEST)])
+        return Opened(run, alone, Published(run, []), Arrays(files, ""), ())
     described = _described(files, Path(path))
     layouts, mark = described.layouts, described.run
     lines, problems = index.read(files, mark)
@@ -192,6 +197,13 @@ def _opened(files: Files, path: str | os.PathLike[str], run: str) -> Opened:
         problems += _missing(files, mark, lines, len(problems))
     arrays = Arrays(files, mark or "")
     return Opened(run, layouts, Published(run, known), arrays, tuple(problems))
+
+
+def _holds_studies_alone(files: Files) -> bool:
+    """Say whether a run was studied and nothing recorded in it."""
+    if files.history or files.meta.exists() or files.meta.is_symlink() or files.index.exists():
+        return False
+    return any(files.root.glob(f"{STUDIES}/*/{FACTS}"))
 
 
 def _missing(files: Files, mark: str, lines: Sequence[Line], damaged: int) -> list[str]:

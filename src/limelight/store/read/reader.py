@@ -21,14 +21,13 @@ from limelight.store.format.description import Example, Site
 from limelight.store.format.files import Files
 from limelight.store.format.index import PARAMETER, Line
 from limelight.store.format.published import Steps
-from limelight.store.format.studies import Study, listed, result_of
-from limelight.store.read import history, maps, tables
+from limelight.store.format.studies import Progress, Study
+from limelight.store.read import history, maps, studies, tables
 from limelight.store.read.opening import Located, Opened, absent
 from limelight.store.read.pooled import Pooled
 from limelight.store.read.recorded import Recorded
 from limelight.store.read.tensors import tensors
 from limelight.store.read.vectors import Vectors
-from limelight.wire import decode
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -505,10 +504,22 @@ class Run(Recorded):
         lines = self._opened.published.several(step)
         return tensors(self._opened, chosen, lines, kind, counts=counts)
 
+    # --------------------------------------------------------------------------- what was studied
+
     @property
     def studies(self) -> tuple[Study, ...]:
         """What was studied, oldest first; also what is not finished."""
-        return tuple(study for _, study in listed(Files.of(self.path).root))
+        return tuple(study for study, _ in self.studied())
+
+    def studied(self) -> tuple[tuple[Study, Progress], ...]:
+        """Return what was studied, oldest first, and how far each study is.
+
+        Returns
+        -------
+        tuple of (Study, Progress)
+            As it is on disk now, for a study may be running.
+        """
+        return studies.studies(self._files)
 
     def study(self, name: str, **settings: Any) -> xr.Dataset:
         """Return the result of a study.
@@ -516,7 +527,7 @@ class Run(Recorded):
         Parameters
         ----------
         name : str
-            Such as ``ablation``.
+            Such as ``ablation``, or its key.
         **settings : object
             What it was asked with, such as ``replace="mean"``; the newest of those that fit.
 
@@ -532,13 +543,33 @@ class Run(Recorded):
         StoreError
             If it is not finished.
         """
-        known = list(listed(Files.of(self.path).root))
-        for path, study in reversed(known):
-            asked = study.settings
-            fits = all(asked.get(key) == value for key, value in settings.items())
-            if study.name == name and fits:
-                return decode(result_of(path))
-        raise absent("study", name, self._opened.run, [study.name for _, study in known])
+        return studies.result(self._files, self._opened.run, name, settings)
+
+    def study_so_far(self, key: str | None) -> tuple[Study, Progress, xr.Dataset]:
+        """Return a study as far as it is, also while it runs.
+
+        Parameters
+        ----------
+        key : str
+            Of the study; its name will do, for the newest of that name.
+
+        Returns
+        -------
+        Study, Progress, Dataset
+            The numbers rest on ``progress.n`` units.
+
+        Raises
+        ------
+        NotRecordedError
+            If there is none.
+        StoreError
+            If there is no number of it yet.
+        """
+        return studies.so_far(self._files, self._opened.run, key)
+
+    @property
+    def _files(self) -> Files:
+        return Files.of(self.path, self._within)
 
     # --------------------------------------------------------------------------- what goes wrong
 

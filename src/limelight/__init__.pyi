@@ -12,8 +12,11 @@ from limelight.apps.keras import KerasCallback as KerasCallback
 from limelight.apps.lightning import LightningCallback as LightningCallback
 from limelight.apps.transformers import TrainerCallback as TrainerCallback
 from limelight.capture import Probe as Probe
+from limelight.capture import attended as attended
 from limelight.capture import capture as capture
+from limelight.capture import cut as cut
 from limelight.capture import gate as gate
+from limelight.capture import prune as prune
 from limelight.capture import sites as sites
 from limelight.capture import stack as stack
 from limelight.catalogue import analyses as catalogue
@@ -66,8 +69,10 @@ __all__ = [
     "UnequalSitesError",
     "UnsupportedModelError",
     "ablation",
+    "attended",
     "capture",
     "catalogue",
+    "cut",
     "distance",
     "entropy",
     "errors",
@@ -78,6 +83,7 @@ __all__ = [
     "maximum",
     "normalised_entropy",
     "open_run",
+    "prune",
     "share_beyond_uniform",
     "sites",
     "stack",

@@ -13,7 +13,10 @@ import inspect
 import sys
 from types import ModuleType
 
+from limelight.capture.gating import attended as attended
+from limelight.capture.gating import cut as cut
 from limelight.capture.gating import gate as gate
+from limelight.capture.gating import prune as prune
 from limelight.capture.gating import sweep as sweep
 from limelight.capture.once import capture as capture
 from limelight.capture.parameters import parameters as parameters
@@ -22,7 +25,19 @@ from limelight.capture.softmaxes import SoftmaxTable as SoftmaxTable
 from limelight.capture.softmaxes import sites as sites
 from limelight.capture.stacking import stack as stack
 
-__all__ = ["Probe", "SoftmaxTable", "capture", "gate", "parameters", "sites", "stack", "sweep"]
+__all__ = [
+    "Probe",
+    "SoftmaxTable",
+    "attended",
+    "capture",
+    "cut",
+    "gate",
+    "parameters",
+    "prune",
+    "sites",
+    "stack",
+    "sweep",
+]
 
 
 class _Room(ModuleType):

@@ -26,7 +26,10 @@ from limelight.errors import UnsupportedModelError
 
 if TYPE_CHECKING:
     from limelight.capture import keras, torch
+    from limelight.capture.contribution import Contribution
+    from limelight.capture.gating.cutting import Cut
     from limelight.capture.gating.gates import Gates
+    from limelight.capture.gating.scope import Scope
     from limelight.capture.probe import Probe
     from limelight.capture.recognition import Softmax
 
@@ -105,6 +108,38 @@ class Adapter(Protocol):
         self, model: Any, probe: Probe, heads: Mapping[str, int], metric: Any, targets: Any
     ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
         """Return a metric [example], and its gradients [example, head] by each site's gates."""
+
+    def cut(self, model: Any, cut: Cut) -> AbstractContextManager[None]:
+        """Let queries attend to some keys only while a context lasts."""
+
+    def attended(self, model: Any, scope: Scope) -> AbstractContextManager[Mapping[str, Any]]:
+        """Let each call leave its weights [example, head, query, key] in the graph, by site.
+
+        What the model returns stays as it is; weights are those before dropout.
+        """
+
+    def weight_gradients(
+        self, model: Any, probe: Probe, scalar: Any
+    ) -> dict[str, NDArray[Any] | str]:
+        """Return what a scalar of the outputs changes by with each weight, by site.
+
+        ``scalar(outputs)`` gives one number, or one for each example, whose sum is meant. Arrays
+        are [example, head, query, key] float32, all that comes after the weights followed; a text
+        says why a site has none.
+        """
+
+    def contributions(self, model: Any, probe: Probe) -> dict[str, Contribution | str]:
+        """Return what each head gives, before and after its slice of the output projection.
+
+        By site; a text says why it has none.
+        """
+
+    def prune(self, model: Any, probe: Probe | None, gates: Gates, smaller: bool) -> str:
+        """Take heads whose gates are 0 out for good; return why no time is saved, else ``""``.
+
+        Not ``smaller``: zeros in the output projection, and ``""``. The model is compared with the
+        gated one on the probe, or on made-up inputs, and is as before where an error is raised.
+        """
 
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from limelight import renamed
 from limelight.capture.adapter import adapter_for
+from limelight.capture.contribution import with_contributions, with_gradients
 from limelight.capture.probe import Probe, Tokens
 from limelight.capture.probe.axes import INPUTS, Axes
 from limelight.capture.probe.probe import listed
@@ -30,6 +31,8 @@ def capture(
     axes: Axes | None = None,
     call: Callable[[Any, Any], Any] | None = None,
     examples: slice | Sequence[int] | None = None,
+    gradients: Callable[[Any], Any] | None = None,
+    contributions: bool = False,
 ) -> xr.DataTree:
     """Run a model once and return the attention of every module in it.
 
@@ -53,6 +56,16 @@ def capture(
     examples : slice or sequence of int, optional
         Keep only these of the inputs' examples. The model runs on all of them, so a few examples of
         a batch that has to be run anyway cost next to nothing.
+    gradients : callable, optional
+        Takes what the model returns, in the model's framework, and gives one number, or one for
+        each example, whose sum is meant, such as ``lambda outputs: outputs.logits[:, 1]``. Each
+        site then holds ``gradients`` beside ``weights``, of the same dims: by how much that number
+        changes with each weight, all that comes after it followed. The model runs once more.
+    contributions : bool
+        Hold what heads give, too: ``head_output`` [example, head, query, head_feature], weights
+        times values; and ``head_contribution`` [example, head, query, feature], what their slice of
+        the output projection makes of it, which sums over heads, with ``output_bias`` [feature], to
+        what the projection gives. The model runs twice more.
 
     Returns
     -------
@@ -61,7 +74,8 @@ def capture(
         counts the sites in the order they ran. Each holds ``weights`` [example, head, query, key]
         float32, ``allowed``, ``query_valid``, ``key_valid``, and tokens where lengths match. A
         module that ran twice has a second site ``encoder/attention:1``. Axes of the batch beyond
-        the first count as heads.
+        the first count as heads. A site without gradients or contributions says why in its
+        attributes ``no_gradients``, ``no_contributions`` and ``no_head_contribution``.
 
     Raises
     ------
@@ -93,7 +107,13 @@ def capture(
             call=call,
         )  # fmt: skip
     numbers = _numbers(examples, probe.examples)
-    return adapter_for(model).watch(model, probe, numbers)
+    adapter = adapter_for(model)
+    tree = adapter.watch(model, probe, numbers)
+    if gradients is not None:
+        tree = with_gradients(tree, adapter.weight_gradients(model, probe, gradients), numbers)
+    if contributions:
+        tree = with_contributions(tree, adapter.contributions(model, probe), numbers)
+    return tree
 
 
 def corrected(

@@ -12,12 +12,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from limelight.errors import UnsupportedModelError
+
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
     from limelight.capture.adapter import Parameter
+    from limelight.capture.contribution import Contribution
+    from limelight.capture.gating.cutting import Cut
     from limelight.capture.gating.gates import Gates
+    from limelight.capture.gating.scope import Scope
     from limelight.capture.probe import Probe
     from limelight.capture.recognition import Softmax
     from limelight.capture.settings import Setting
@@ -120,3 +125,37 @@ def gate_gradients(
     from limelight.capture.keras.gates import measured
 
     return measured.gradients(model, probe, heads, metric, targets)
+
+
+def cut(model: Any, cut: Cut) -> AbstractContextManager[None]:  # noqa: ARG001
+    """Let queries attend to some keys only while a context lasts."""
+    raise _absent("cutting edges of attention")
+
+
+def attended(model: Any, scope: Scope) -> AbstractContextManager[Mapping[str, Any]]:  # noqa: ARG001
+    """Let each call leave its weights in the graph, by site."""
+    raise _absent("handing out weights inside the graph")
+
+
+def weight_gradients(model: Any, probe: Probe, scalar: Any) -> dict[str, NDArray[Any] | str]:  # noqa: ARG001
+    """Return what a scalar of the outputs changes by with each weight, by site."""
+    raise _absent("gradients by weights")
+
+
+def contributions(model: Any, probe: Probe) -> dict[str, Contribution | str]:  # noqa: ARG001
+    """Return what each head gives, before and after its slice of the output projection."""
+    raise _absent("contributions of heads")
+
+
+def prune(model: Any, probe: Probe | None, gates: Gates, smaller: bool) -> str:  # noqa: ARG001
+    """Take heads out for good; return why no time is saved."""
+    raise _absent("pruning heads")
+
+
+def _absent(what: str) -> UnsupportedModelError:
+    """Return the error for what is not there yet for Keras."""
+    return UnsupportedModelError(
+        f"Got a Keras model for {what}.",
+        "Wanted a torch or Hugging Face model: for Keras this is not there yet.",
+        "Use limelight.gate, or the model's torch counterpart.",
+    )

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from limelight.capture.adapter import Parameter
+    from limelight.capture.contribution import Contribution
+    from limelight.capture.gating.cutting import Cut
     from limelight.capture.gating.gates import Gates
+    from limelight.capture.gating.scope import Scope
     from limelight.capture.probe import Probe
     from limelight.capture.recognition import Softmax
     from limelight.capture.settings import Setting
@@ -120,3 +123,38 @@ def gate_gradients(
     from limelight.capture.torch.gates import measured
 
     return measured.gradients(model, probe, heads, metric, targets)
+
+
+def cut(model: Any, cut: Cut) -> AbstractContextManager[None]:
+    """Let queries attend to some keys only while a context lasts."""
+    from limelight.capture.torch.gates import edges
+
+    return edges.cut(model, cut)
+
+
+def attended(model: Any, scope: Scope) -> AbstractContextManager[Mapping[str, Any]]:
+    """Let each call leave its weights in the graph, by site."""
+    from limelight.capture.torch.gates import graph
+
+    return graph.attended(model, scope)
+
+
+def weight_gradients(model: Any, probe: Probe, scalar: Any) -> dict[str, NDArray[Any] | str]:
+    """Return what a scalar of the outputs changes by with each weight, by site."""
+    from limelight.capture.torch.gates import graph
+
+    return graph.weight_gradients(model, probe, scalar)
+
+
+def contributions(model: Any, probe: Probe) -> dict[str, Contribution | str]:
+    """Return what each head gives, before and after its slice of the output projection."""
+    from limelight.capture.torch.gates import projecting
+
+    return projecting.contributions(model, probe)
+
+
+def prune(model: Any, probe: Probe | None, gates: Gates, smaller: bool) -> str:
+    """Take heads out for good; return why no time is saved."""
+    from limelight.capture.torch.gates import pruning
+
+    return pruning.prune(model, probe, gates, smaller)

@@ -29,7 +29,12 @@ from hatch_build import wheel_node  # noqa: E402
 
 _NOTHING_SELECTED = 5
 _SEED = "--randomly-seed"
-_TORCH = ("tests/capture/torch", "tests/apps/torch", "tests/analyses/test_blockwise_torch.py")
+_TORCH = (
+    "tests/capture/torch",
+    "tests/apps/torch",
+    "tests/studies/torch",
+    "tests/analyses/test_blockwise_torch.py",
+)
 _BACKENDS = "tests/capture/backends"
 _BROWSER = "tests/browser"
 _COMMANDS = ("tests/apps", "tests/cases")

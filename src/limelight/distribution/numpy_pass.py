@@ -23,8 +23,12 @@ HALF: Final = PATTERNS // 2
 #: Where what is in the sums.
 ORIGIN, S1, S2, S3, S4, LEAST, MOST, ZEROS, MINUS, NANS, INFINITE = range(11)
 
-#: Values worked on at once: they and what is made of them stay in a core's cache.
-_BLOCK: Final = 1 << 14
+#: Values that are counted at once.
+_COUNTED: Final = 1 << 16
+#: Values that are summed up at once: they and what is made of them stay in a core's cache, and
+#: they are too few for several cores to be set to work on them, which would take twice the time
+#: of them all.
+_SUMMED: Final = 1 << 13
 _LARGEST: Final = float(np.finfo(np.float32).max)
 #: Doubles beyond these have fourth powers that no double holds.
 _WIDE: Final = 1e70
@@ -56,24 +60,26 @@ def walk(flat: NDArray[Any]) -> Sums:
     sums[[LEAST, MOST]] = np.inf, -np.inf
     unit = unit_of(flat)
     begun = False
-    for block in _blocks(flat):
+    for block in _blocks(flat, _COUNTED):
         bits = singles(block).view(np.uint32)
-        counts += np.bincount(bits >> np.uint32(SHIFT), minlength=PATTERNS)
-        finite = block[np.isfinite(block)] if _wild(counts) else block
-        if finite.size < block.size:
-            counts[[*range(SIDE, HALF), *range(HALF + SIDE, PATTERNS)]] = 0
+        part = np.bincount(bits >> np.uint32(SHIFT), minlength=PATTERNS)
+        wild = int(part[SIDE:HALF].sum() + part[HALF + SIDE :].sum())
+        finite = block[np.isfinite(block)] if wild else block
+        if wild:
+            part[SIDE:HALF] = part[HALF + SIDE :] = 0
             nans = int(np.count_nonzero(np.isnan(block)))
             sums[NANS] += nans
-            sums[INFINITE] += block.size - finite.size - nans
+            sums[INFINITE] += wild - nans
+        counts += part
         if not finite.size:
             continue
         if not begun:
             sums[ORIGIN], begun = float(finite[0]) / unit, True
-        zeros = finite.size - int(np.count_nonzero(finite))
-        sums[ZEROS] += zeros
-        if counts[0] or counts[HALF]:  # of what is smaller than any usual single
+        if part[0] or part[HALF]:  # smaller than any usual single, among which zeros are
+            sums[ZEROS] += finite.size - int(np.count_nonzero(finite))
             sums[MINUS] += int(np.count_nonzero(bits == _MINUS_ZERO))
-        _add(finite, unit, sums)
+        for values in _blocks(finite, _SUMMED):
+            _add(values, unit, sums)
     return ordered(counts, int(sums[MINUS])), sums, unit
 
 
@@ -89,7 +95,8 @@ def unit_of(flat: NDArray[Any]) -> float:
     """Return the power of 2 by which doubles are divided, so that their powers stay doubles."""
     if flat.dtype != np.float64 or not flat.size:
         return 1.0
-    largest = float(np.max(np.abs(flat), initial=0.0, where=np.isfinite(flat)))
+    largest = max(float(np.max(np.abs(block), initial=0.0, where=np.isfinite(block)))
+                  for block in _blocks(flat, _COUNTED))  # fmt: skip
     if not largest or 1 / _WIDE < largest < _WIDE:
         return 1.0
     return float(2.0 ** np.floor(np.log2(largest)))
@@ -104,25 +111,21 @@ def singles(block: NDArray[Any]) -> NDArray[np.float32]:
     return held.astype(np.float32)
 
 
-def _wild(counts: NDArray[np.int64]) -> bool:
-    """Say whether values were counted that are no finite number."""
-    return bool(counts[SIDE:HALF].any() or counts[HALF + SIDE :].any())
-
-
 def _add(finite: NDArray[Any], unit: float, sums: NDArray[np.float64]) -> None:
+    """Add finite values."""
     wide = finite.astype(np.float64)
     if unit != 1.0:
         wide /= unit
-    sums[LEAST] = min(sums[LEAST], float(wide.min()))
-    sums[MOST] = max(sums[MOST], float(wide.max()))
+    sums[LEAST] = min(sums[LEAST], float(finite.min()) / unit)
+    sums[MOST] = max(sums[MOST], float(finite.max()) / unit)
     wide -= sums[ORIGIN]
     squares = wide * wide
     sums[S1] += float(wide.sum())
-    sums[S2] += float(squares.sum())
+    sums[S2] += float(np.dot(wide, wide))
     sums[S3] += float(np.dot(squares, wide))
     sums[S4] += float(np.dot(squares, squares))
 
 
-def _blocks(flat: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    for start in range(0, flat.size, _BLOCK):
-        yield flat[start : start + _BLOCK]
+def _blocks(flat: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
+    for start in range(0, flat.size, size):
+        yield flat[start : start + size]

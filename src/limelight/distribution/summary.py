@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any, Final
@@ -133,11 +133,15 @@ def distribution(values: NDArray[Any]) -> Distribution:
     >>> summed.mean, summed.zeros, summed.nan, summed.size
     (1.0, 1, 1, 3)
     """
-    flat = np.asarray(values).reshape(-1)
-    if flat.dtype not in (np.float32, np.float64):
-        half = flat.dtype.itemsize == 2 and flat.dtype.kind not in "iub"
-        flat = flat.astype(np.float32 if half or flat.dtype == np.bool_ else np.float64)
-    return _whole(*_engine(flat.size)(np.ascontiguousarray(flat)))
+    flat = _in_a_row(values)
+    if flat.dtype in (np.float32, np.float64) and flat.flags.c_contiguous:
+        return _whole(*_engine(flat.size)(flat))
+    half = flat.dtype.itemsize == 2 and flat.dtype.kind not in "iub"
+    single = half or flat.dtype in (np.bool_, np.float32)
+    dtype = np.dtype(np.float32 if single else np.float64)
+    # No copy is made of the whole.
+    return merged([_whole(*_engine(part.size)(np.ascontiguousarray(part, dtype)))
+                   for part in _parts(flat)])  # fmt: skip
 
 
 def difference(values: NDArray[Any], before: NDArray[Any]) -> Distribution:
@@ -158,11 +162,8 @@ def difference(values: NDArray[Any], before: NDArray[Any]) -> Distribution:
     2.0
     """
     flat, less = (np.asarray(part).reshape(-1) for part in (values, before))
-    if flat.size == 0:
-        return distribution(flat)
-    starts = range(0, flat.size, 1 << 20)
-    return merged([distribution(flat[at : at + (1 << 20)] - less[at : at + (1 << 20)])
-                   for at in starts])  # fmt: skip
+    return merged([distribution(part - other)
+                   for part, other in zip(_parts(flat), _parts(less), strict=True)])  # fmt: skip
 
 
 def merged(parts: Iterable[Distribution]) -> Distribution:
@@ -277,6 +278,24 @@ def _whole(counts: NDArray[np.int64], sums: NDArray[np.float64], unit: float) ->
         counts, (origin + d) * unit, m2, m3, m4, least * unit, most * unit,
         int(zeros), int(nan), int(infinite), unit,
     )  # fmt: skip
+
+
+#: Values of which something is made at once that takes memory.
+_PART: Final = 1 << 18
+
+
+def _parts(flat: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Cut a row into parts; there is one at least."""
+    for start in range(0, max(flat.size, 1), _PART):
+        yield flat[start : start + _PART]
+
+
+def _in_a_row(values: NDArray[Any]) -> NDArray[Any]:
+    """Return values in one row: in the order in which they lie, so that none is copied."""
+    array = np.asarray(values)
+    if not array.flags.c_contiguous:
+        array = array.transpose(np.argsort([-stride for stride in array.strides], kind="stable"))
+    return array.reshape(-1)
 
 
 #: From so many values on, in all, it is worth a second to compile the pass.

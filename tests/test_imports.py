@@ -120,7 +120,7 @@ def test_plugin_entry_point_needs_no_store():
 
 #: Foreign libraries that live in few files, finer than the rooms that import-linter knows.
 HOMES = {
-    "torch": r"analyses/blockwise/torch_pass\.py|capture/torch/[\w/]+\.py|testing/\w+\.py"
+    "torch": r"analyses/blockwise/torch_pass\.py|capture/torch/[\w/]+\.py|testing/(known/)?\w+\.py"
     r"|capture/keras/backends/torch(_flow|_tap)?\.py|(pretrained|apps/doctor/smallest)/\w+\.py"
     r"|(apps/(transformers|lightning)|layers/torch)\.py",
     "transformers": r"capture/torch/intercept/transformers\w*\.py|apps/transformers\.py"

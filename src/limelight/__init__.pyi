@@ -41,6 +41,7 @@ from limelight.store import Run as Run
 from limelight.store import open_run as open_run
 from limelight.studies.ablation import ablation as ablation
 from limelight.studies.importance import importance as importance
+from limelight.studies.roles import roles as roles
 from limelight.studying.recipe import Recipe as Recipe
 
 __version__: str
@@ -84,6 +85,7 @@ __all__ = [
     "normalised_entropy",
     "open_run",
     "prune",
+    "roles",
     "share_beyond_uniform",
     "sites",
     "stack",

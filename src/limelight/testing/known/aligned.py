@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from limelight.testing.known.model import embedded
+from limelight.testing.known.model import embedding, positions
 
 _WAYS: Final = ("identity", "copy", "reversal")
 
@@ -62,6 +62,9 @@ class Aligned(nn.Module):  # type: ignore[misc]  # torch is Any here
         table = np.eye(size) if way != "reversal" else np.eye(size)[:, ::-1]
         self.query, self.key = (nn.Linear(vocabulary + length, len(shifts) * size, bias=False)
                                 for _ in range(2))  # fmt: skip
+        width = vocabulary + length
+        self.embedding = embedding(vocabulary, width)
+        self.register_buffer("positions", positions(slice(vocabulary, width), width))
         part = slice(0, vocabulary) if way == "copy" else slice(vocabulary, None)
         with torch.no_grad():
             self.query.weight.zero_()
@@ -101,7 +104,7 @@ class Aligned(nn.Module):  # type: ignore[misc]  # torch is Any here
         tensor [example, target, token]
             Of the mean over heads.
         """
-        vectors = [embedded(ids, self.vocabulary, self.length)[..., : self.vocabulary + self.length]
+        vectors = [self.embedding(ids.long()) + self.positions[: ids.shape[1]]
                    for ids in (target, source)]  # fmt: skip
         queries = self.query(vectors[0]).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         keys = self.key(vectors[1]).unflatten(-1, (self.heads, -1)).transpose(1, 2)

@@ -54,6 +54,8 @@ class AttentionOnly(nn.Module):  # type: ignore[misc]  # torch is Any here
         super().__init__()
         self.vocabulary, self.length = vocabulary, length
         slots = Slots(vocabulary, length)
+        self.embedding = embedding(vocabulary, slots.width)
+        self.register_buffer("positions", positions(slots.parts["position"], slots.width))
         self.layers = nn.ModuleList(_Layer(heads, slots, causal, fused) for heads in layers)
 
     def forward(self, input_ids: Any) -> Any:
@@ -67,7 +69,7 @@ class AttentionOnly(nn.Module):  # type: ignore[misc]  # torch is Any here
         -------
         tensor [example, position, token]
         """
-        vectors = embedded(input_ids, self.vocabulary, self.length)
+        vectors = self.embedding(input_ids.long()) + self.positions[: input_ids.shape[1]]
         for layer in self.layers:
             vectors = vectors + layer(vectors)
         return vectors[..., -self.vocabulary :] * 10
@@ -96,22 +98,38 @@ class Slots:
         return part.stop - part.start
 
 
-def embedded(input_ids: Any, vocabulary: int, length: int) -> Any:
-    """Return vectors that hold tokens and positions, and nothing else yet.
+def embedding(vocabulary: int, width: int) -> Any:
+    """Return a layer that writes a one in the slot of each token.
 
     Parameters
     ----------
-    input_ids : tensor [example, position]
-    vocabulary, length : int
+    vocabulary, width : int
 
     Returns
     -------
-    tensor [example, position, 3 · vocabulary + length]
+    torch.nn.Embedding
     """
-    count = input_ids.shape[1]
-    tokens = nn.functional.one_hot(input_ids.long(), vocabulary).float()
-    positions = torch.eye(length, device=input_ids.device)[:count].expand(len(tokens), -1, -1)
-    return torch.cat([tokens, positions, torch.zeros_like(tokens), torch.zeros_like(tokens)], -1)
+    layer = nn.Embedding(vocabulary, width)
+    with torch.no_grad():
+        layer.weight.copy_(torch.eye(vocabulary, width))
+    return layer
+
+
+def positions(part: slice, width: int) -> Any:
+    """Return vectors that hold a one in the slot of each position.
+
+    Parameters
+    ----------
+    part : slice
+    width : int
+
+    Returns
+    -------
+    tensor [position, width]
+    """
+    made = torch.zeros(part.stop - part.start, width)
+    made[:, part] = torch.eye(len(made))
+    return made
 
 
 class _Layer(nn.Module):  # type: ignore[misc]  # torch is Any here

@@ -1,0 +1,1 @@
+"""What attention maps alone say of heads: pure functions of weights, no model in sight."""

@@ -6,22 +6,19 @@ sites, so that a training step hardly notices.
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from limelight.capture.gating.gates import Gates
-from limelight.capture.gating.life import Known, Life, Pieces, Result, known
-from limelight.capture.torch import names as torch_names
+from limelight.capture.gating.life import Known, Life, Pieces, known
 from limelight.capture.torch.gates.blending import blend, spread, stand_in, strengths
-from limelight.capture.torch.gates.discovery import Key, Site, Turns, rows_of
+from limelight.capture.torch.gates.discovery import Key, Site, rows_of
 from limelight.capture.torch.gates.evening import even_weights, evened
 from limelight.capture.torch.gates.products import Follower
+from limelight.capture.torch.gates.standing import Standing
 from limelight.capture.torch.gates.trials import CallTrials, Trial
-from limelight.capture.torch.intercept import modes as intercept_modes
-from limelight.capture.torch.intercept.modes import Attend, Call, Event, Interception, Op, Stack
+from limelight.capture.torch.intercept.modes import Attend, Op
 from limelight.capture.torch.intercept.modes import Softmax as SoftmaxEvent
 from limelight.errors import GateError
 
@@ -49,7 +46,7 @@ def gated(model: Any, gates: Gates) -> Iterator[None]:
         yield
 
 
-class Gating:
+class Gating(Standing):
     """Gates at work.
 
     Parameters
@@ -63,29 +60,19 @@ class Gating:
     ----------
     life : Life
         Whether the gates were proved and applied, and what stands in for contributions.
-    sites : dict of Key to Site
-        Every site by the module that attends, and which of its attentions in one call it is.
     remembered : dict of Key to tensor
         What attentions return that need not be computed.
     """
 
     def __init__(self, model: Any, gates: Gates, sites: dict[Key, Site] | None = None) -> None:
-        self.model = model
-        self.remembered: dict[Key, Any] = {}
         way = getattr(getattr(model, "config", None), "_attn_implementation", "")
         facts = known(model, way)
         if sites is not None:
             facts = Known(sites, {site.name: site.heads for site in sites.values()})
-        self.sites: dict[Key, Site] = facts.sites
+        super().__init__(model, facts.sites)
+        self.remembered: dict[Key, Any] = {}
         self.life = Life(gates, facts, discovered=sites is not None)
-        self._thread = threading.get_ident()
-        self._stack = Stack()
-        self._interception = Interception(model, self._interceptor, self._stack)
-        self._mode = self._interception.mode
-        self._depth = 0  # of modules within which calls are intercepted
         self._scopes: set[str] = set()
-        self._turns = Turns()
-        self._muted = False
         self._pieces: Pieces = gates.sites
         self._trial: Trial | None = None
         self._follower = Follower(self._change, self._scale)
@@ -101,101 +88,35 @@ class Gating:
         self.life.turn_to(gates)
         self._pieces = gates.sites
 
-    # ------------------------------------------------------------------------------------- standing
+    # ------------------------------------------------------------------------------- standing
 
-    @contextmanager
-    def standing(self) -> Iterator[None]:
-        """Follow the modules that matter, and intercept what happens within them.
-
-        Yields
-        ------
-        None
-        """
-        import torch
-
-        # Patches of two threads that overlap crosswise would leave one behind.
-        with intercept_modes._one_at_a_time, ExitStack() as undo:
-            before = torch.backends.mha.get_fastpath_enabled()
-            undo.callback(torch.backends.mha.set_fastpath_enabled, before)
-            torch.backends.mha.set_fastpath_enabled(False)  # would compute all in one piece
-            if {"torch._dynamo", "torch.nn.attention.flex_attention"} & set(sys.modules):
-                undo.enter_context(torch.compiler.set_stance("force_eager"))
-            undo.enter_context(self._interception.names_replaced())
-            followed = self._followed()
-            for module, path in torch_names.paths(self.model):
-                if self.life.ready and path not in followed:
-                    continue
-                pair = (
-                    module.register_forward_pre_hook(self._enter(path), with_kwargs=True,
-                                                     prepend=True),
-                    module.register_forward_hook(self._leave(path), always_call=True),
-                )  # fmt: skip
-                for hook in pair:
-                    undo.callback(hook.remove)
-            undo.callback(self._close_all)
-            yield
-
-    def _close_all(self) -> None:
-        if self._depth:  # only after an interrupt
-            self._depth = 0
-            self._step_out()
-
-    def _followed(self) -> set[str]:
+    def _paths(self) -> set[str] | None:
         """Paths of the modules that attend, and of all that hold them."""
+        if not self.life.ready:
+            return None
         paths = {""}
         for path, _, _ in self.sites:
             parts = path.split("/")
             paths |= {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
         return paths
 
-    def _enter(self, path: str) -> Callable[..., None]:
-        def hook(module: Any, args: Any, kwargs: Any) -> None:
-            if self._muted or threading.get_ident() != self._thread:
-                return
-            if not self._stack.running:
-                self._begin(module, args, kwargs)
-            self._stack.running.append(Call(module, path, self._stack.top, 0, args, kwargs))
-            if path in self._scopes:
-                if not self._depth:
-                    self._mode.__enter__()
-                self._depth += 1
-
-        return hook
-
-    def _leave(self, path: str) -> Callable[..., None]:
-        def hook(module: Any, args: Any, outputs: Any) -> None:  # noqa: ARG001
-            running = self._stack.running
-            if self._muted or threading.get_ident() != self._thread or not running:
-                return
-            running.pop()
-            if path in self._scopes:
-                self._depth -= 1
-                self._step_out()
-
-        return hook
-
-    def _step_out(self) -> None:
-        if not self._depth:
-            self._mode.__exit__(None, None, None)
-            self._follower.forget()
-
     def _begin(self, module: Any, args: Any, kwargs: Any) -> None:
-        """Make ready for one outermost call."""
         if self._trial is None:
             self.life.begin(CallTrials(self, module, args, kwargs))
-        self._turns.clear()
         self._scopes = {s.scope for s in self.sites.values() if s.name in self._pieces}
+
+    def _matters(self, path: str) -> bool:
+        return path in self._scopes
+
+    def _forget(self) -> None:
+        self._follower.forget()
 
     # -------------------------------------------------------------------------------- intercepting
 
-    def _interceptor(self, event: Event, run: Callable[[], Any]) -> Any:
-        here = event.call
-        if self._muted or here is None or threading.get_ident() != self._thread:
-            return run()
-        if isinstance(event, Op):
-            return self._follower(event, run)
-        key = self._turns.next(here)
-        site = self.sites.get(key) or self._looped(key)
+    def _op(self, event: Op, run: Callable[[], Any]) -> Any:
+        return self._follower(event, run)
+
+    def _event(self, key: Key, site: Site | None, event: Any, run: Callable[[], Any]) -> Any:
         wanted = site is not None and site.name in self._pieces
         if isinstance(event, Attend):
             out = self.remembered.get(key)
@@ -207,34 +128,6 @@ class Gating:
         if wanted:
             self._follower.begin(out, event.axis, site)
         return out
-
-    def _looped(self, key: Key) -> Site | None:
-        """Return the site of a loop that takes more steps than when its sites were found."""
-        path, line, turn = key
-        while turn:
-            turn -= 1
-            site = self.sites.get((path, line, turn))
-            if site is not None:
-                return site if site.looped else None
-        return None
-
-    def alone(self, run: Callable[[], Result]) -> Result:
-        """Do something whose own attentions and softmaxes are part of it.
-
-        Parameters
-        ----------
-        run : callable
-
-        Returns
-        -------
-        object
-            What it returns.
-        """
-        self._muted = True
-        try:
-            return run()
-        finally:
-            self._muted = False
 
     @property
     def _evens(self) -> bool:

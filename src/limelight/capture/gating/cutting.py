@@ -148,9 +148,17 @@ class Cut:
 
     allowed: Allowed
     scope: Scope = Scope()  # noqa: RUF009  # frozen
-    _cells: dict[tuple[int, int], Cells] = field(default_factory=dict, repr=False)
+    _cells: dict[tuple[Any, ...], Cells] = field(default_factory=dict, repr=False)
 
-    def cells(self, site: str, sizes: tuple[int, int, int, int], *, grows: bool = False) -> Cells:
+    def cells(
+        self,
+        site: str,
+        sizes: tuple[int, int, int, int],
+        *,
+        grows: bool = False,
+        begin: int | None = None,
+        share: tuple[int, int] | None = None,
+    ) -> Cells:
         """Return which cells of a site stay.
 
         Parameters
@@ -161,6 +169,10 @@ class Cut:
         grows : bool
             Whether its queries are the same positions as its keys, so that fewer of them are the
             newest of a sequence whose earlier keys come from a cache.
+        begin : int, optional
+            Which query the first is, where a loop asks one after another.
+        share : tuple of (int, int), optional
+            Which examples these are, where a loop takes some after others.
 
         Returns
         -------
@@ -178,9 +190,13 @@ class Cut:
         [[True, False], [True, True]]
         """
         _, _, queries, keys = sizes
-        cells = self._cells.get((queries, keys))
+        asked = (queries, keys, begin, share)
+        cells = self._cells.get(asked)
         if cells is None:
-            cells = self._cells[queries, keys] = self._made(site, queries, keys, grows)
+            cells = self._made(site, queries, keys, grows, begin)
+            if share is not None and len(cells) > 1:
+                cells = cells[slice(*share)]
+            self._cells[asked] = cells
         fits = all(have in (1, want) for have, want in zip(cells.shape[:2], sizes[:2], strict=True))
         if fits and cells.shape[2:] == (queries, keys):
             return cells
@@ -191,19 +207,23 @@ class Cut:
             "Name the sites that it is for by sites=, or give a function (query, key) -> bool.",
         )
 
-    def _made(self, site: str, queries: int, keys: int, grows: bool) -> Cells:
-        if isinstance(self.allowed, Rule):
-            return _of_rule(self.allowed)
-        if isinstance(self.allowed, np.ndarray):
-            return self.allowed
-        if grows and queries < keys:
+    def _made(
+        self, site: str, queries: int, keys: int, grows: bool, begin: int | None
+    ) -> Cells:
+        loop = begin is not None
+        if not callable(self.allowed):
+            whole = self.allowed if isinstance(self.allowed, np.ndarray) else _of_rule(self.allowed)
+            first = begin or 0
+            return whole[:, :, first : first + queries, :keys] if loop else whole
+        if grows and queries < keys and not loop:
             raise GateError(
                 f"Got a function of positions for {site!r}, whose {queries} queries attend to "
                 f"{keys} keys, some from a cache: it is not known which positions they are.",
                 "Wanted whole sequences.",
                 "Run the model without a cache (use_cache=False), or give an array [query, key].",
             )
-        return _by_position(self.allowed, queries, keys)
+        first = 0 if begin is None else begin
+        return _by_position(self.allowed, first + queries, keys)[:, :, first:]
 
 
 def lost(site: str, rows: int) -> str:

@@ -19,6 +19,7 @@ from limelight.capture.torch.gates.products import Follower
 from limelight.capture.torch.intercept.lines import line_of
 from limelight.capture.torch.intercept.modes import Attend, Call, Event, Op, Softmax, intercepted
 from limelight.capture.torch.recognise.attention import recognised
+from limelight.capture.torch.recognise.shown import stage_of
 from limelight.capture.torch.trace.recorder import SoftmaxCall, _Recorder
 from limelight.capture.torch.trace.roles import HEAD, QUERY
 from limelight.capture.torch.trace.vectors import Vectors
@@ -56,6 +57,14 @@ class Site:
         What the axes of its contributions are; None where examples come first, then heads.
     share : tuple of (int, int), optional
         Which examples it is of, in a loop over the examples.
+    maps : int
+        How many heads its map has, whether or not they can be gated.
+    kind : str
+        ``self`` or ``cross``.
+    stage : str
+        What is shown of its weights, where that is not the plain softmax.
+    span : tuple of (int, int), optional
+        Which of the softmax's keys are its keys, where others, such as sinks, are not.
     """
 
     name: str
@@ -68,6 +77,10 @@ class Site:
     looped: bool = False
     fold: Fold | None = None
     share: tuple[int, int] | None = None
+    maps: int = 0
+    kind: str = ""
+    stage: str = ""
+    span: tuple[int, int] | None = None
 
     def apart(self, rows: Any) -> tuple[Any, Callable[[Any], Any]]:
         """Bring contributions to [example, head, query, feature].
@@ -82,10 +95,11 @@ class Site:
         callable
             Brings it back.
         """
+        heads = self.heads or self.maps
         if self.fold is not None:
-            return self.fold.apart(rows, self.heads)
+            return self.fold.apart(rows, heads)
         return (
-            rows.reshape(-1, self.heads, *rows.shape[-2:]),
+            rows.reshape(-1, heads, *rows.shape[-2:]),
             lambda changed: changed.reshape(rows.shape),
         )
 
@@ -156,9 +170,17 @@ def dry_run(
 def _site(seen: _Seen, name: str, looped: set[str], examples: int) -> Site:
     """Describe a site by what its axes are; where that is unknown, by their order."""
     roles = seen.softmax_call.roles
+    kind, stage = seen.softmax_call.kind, stage_of(seen.softmax_call)
+    use = seen.softmax_call.use
+    span = None if use is None else use.span
     if roles is None or not roles.roles or roles.reason:
-        heads = 0 if seen.scope is None else _heads(seen.lead, seen.call, examples)
-        return Site(name, *seen.key, seen.scope or "", heads, seen.queries, name in looped)
+        maps = _heads(seen.lead, seen.call, examples)
+        heads = 0 if seen.scope is None else maps
+        return Site(
+            name, *seen.key, seen.scope or "", heads, seen.queries, name in looped,
+            maps=maps, kind=kind, stage=stage, span=span,
+        )  # fmt: skip
+    maps = roles.count(HEAD)
     final = None if seen.softmax_call.use is None else seen.softmax_call.use.final
     if final is not None and not final.after.lost:
         roles = roles.resized(final.after.shape)
@@ -171,6 +193,10 @@ def _site(seen: _Seen, name: str, looped: set[str], examples: int) -> Site:
         name in looped,
         Fold.of(roles, seen.softmax_call.axis),
         roles.share,
+        maps,
+        kind,
+        stage,
+        span,
     )
 
 

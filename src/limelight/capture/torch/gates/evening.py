@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from limelight.capture.torch.gates.formed import by_rule
 from limelight.capture.torch.intercept.events import Attend
 
 #: What is added to scores of keys that do not count is below this.
-_CLOSED = -9e3
+CLOSED = -9e3
 
 
 def evened(event: Attend) -> Any:
@@ -61,21 +62,17 @@ def allowed(event: Attend) -> Any:
     import torch
 
     queries, keys = event.query.shape[-2], event.key.shape[-2]
-    device = event.query.device
     mask = None
     if event.bias is not None:
-        mask = event.bias if event.bias.dtype == torch.bool else event.bias > _CLOSED
+        mask = event.bias if event.bias.dtype == torch.bool else event.bias > CLOSED
     if event.score is not None:
         scores = event.query.new_zeros(
             (*torch.broadcast_shapes(event.query.shape[:-2]), queries, keys), dtype=torch.float32
         )
-        by_score = event.score(scores) > _CLOSED
+        by_score = event.score(scores) > CLOSED
         mask = by_score if mask is None else mask & by_score
     if event.window is not None or (event.causal and mask is not None):
-        at = torch.arange(queries, device=device)[:, None] - torch.arange(keys, device=device)
-        rule = at >= 0 if event.causal else torch.ones_like(at, dtype=torch.bool)
-        if event.window is not None:
-            rule = rule & (at < event.window)
+        rule = by_rule(event)
         mask = rule if mask is None else mask & rule
     return mask
 
@@ -96,5 +93,5 @@ def even_weights(weights: Any, scores: Any, axis: int) -> Any:
     tensor
         Of the shape and type of ``weights``; zeros where a row allows nothing.
     """
-    open_keys = (scores > _CLOSED).to(weights.dtype)
+    open_keys = (scores > CLOSED).to(weights.dtype)
     return open_keys / open_keys.sum(axis, keepdim=True).clamp(min=1)

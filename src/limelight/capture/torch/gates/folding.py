@@ -29,6 +29,12 @@ class Fold:
     sizes: tuple[tuple[int, ...], ...]
     roles: tuple[tuple[str, ...], ...]
 
+    @property
+    def natural(self) -> bool:
+        """Whether queries lie on the last axis alone, and nothing else does."""
+        *lead, rows = self.roles
+        return set(rows) <= {QUERY} and all(QUERY not in names for names in lead)
+
     @classmethod
     def of(cls, roles: Roles, axis: int) -> Fold:
         """Return the fold of a softmax.

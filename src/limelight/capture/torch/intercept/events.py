@@ -64,6 +64,8 @@ class Attend:
         Turns float32 scores [example, head, query, key] into others, before ``bias`` counts.
     module : torch.nn.Module, optional
         Whose attention it is, where that need not be the innermost module that runs.
+    dropout : float
+        Which share of the weights the kernel drops.
     call : Call or None
         The module call it happens in; found out when it is intercepted.
     """
@@ -80,6 +82,7 @@ class Attend:
     heads_last: bool = False
     score: Callable[[Any], Any] | None = None
     module: Any = None
+    dropout: float = 0.0
     call: Call | None = None
 
 
@@ -88,7 +91,8 @@ class Softmax:
     """One softmax that is about to run: over ``axis`` of ``logits``; its logarithm if ``log``.
 
     ``instead`` names a relative of it that runs in its place, such as ``sparsemax``; its weights
-    are those that come out.
+    are those that come out. ``rerun`` takes other logits, and returns what the very function that
+    was called makes of them; it is there once the softmax is intercepted.
     """
 
     logits: Any
@@ -96,6 +100,7 @@ class Softmax:
     call: Call | None = None
     log: bool = False
     instead: str = ""
+    rerun: Callable[[Any], Any] | None = None
 
 
 @dataclass(eq=False)

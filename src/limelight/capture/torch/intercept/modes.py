@@ -13,7 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import wraps
 from types import FunctionType
 from typing import Any
@@ -37,6 +37,50 @@ _FLEX_COMPILER = "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG"
 
 # Two threads that patch and restore crosswise would leave one patch behind.
 _one_at_a_time = threading.RLock()
+
+
+#: Of each thread, how many contexts stand that all others shall look at the outcome of.
+_innermost = threading.local()
+
+
+@contextmanager
+def innermost() -> Iterator[None]:
+    """Let whatever is intercepted from now on look at what stands already, while a context lasts.
+
+    Functions that are replaced by name are left to what stands: it computes them by functions of
+    torch's, which later interceptions see.
+
+    Yields
+    ------
+    None
+    """
+    with _counted(getattr(_innermost, "count", 0) + 1):
+        yield
+
+
+def by_itself() -> AbstractContextManager[None]:
+    """Return a context in which calls are intercepted as if nothing stood.
+
+    Returns
+    -------
+    context
+    """
+    return _counted(0)
+
+
+@contextmanager
+def _counted(count: int) -> Iterator[None]:
+    before = getattr(_innermost, "count", 0)
+    _innermost.count = count
+    try:
+        yield
+    finally:
+        _innermost.count = before
+
+
+def changed() -> bool:
+    """Say whether something stands in this thread that changes what attention computes."""
+    return getattr(_innermost, "count", 0) > 0
 
 
 @contextmanager
@@ -175,6 +219,9 @@ class Interception:
         None
         """
         self._kernels = Kernels()  # what is named where may have changed since
+        if changed():
+            yield
+            return
         hidden = [kernel for kernel in self._kernels.every if not kernel.visible]
         with ExitStack() as undo:
             # One for each function: where contexts lie in each other, it is looked for itself.
@@ -230,6 +277,8 @@ class Interception:
                 output, *rest[:] = output
             return output
 
+        if isinstance(event, Softmax):
+            event.rerun = _on_others(function, event.logits, args, kwargs)
         event.call = self._stack.call_of(event.module if isinstance(event, Attend) else None)
         self._stack.quiet += 1
         try:
@@ -252,6 +301,19 @@ class Interception:
                 setattr(owner, name, lambda *_: False)
                 undo.enter_context(self.mode)
             yield
+
+
+def _on_others(
+    function: Callable[..., Any], logits: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Callable[[Any], Any]:
+    """Return what calls a function with other logits, and all else as it was called."""
+
+    def rerun(others: Any) -> Any:
+        changed = (others if arg is logits else arg for arg in args)
+        named = {name: others if arg is logits else arg for name, arg in kwargs.items()}
+        return function(*changed, **named)
+
+    return rerun
 
 
 def _mode(seen: Callable[..., Any], ask: Ask | None) -> Any:

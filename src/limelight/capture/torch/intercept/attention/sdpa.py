@@ -29,4 +29,5 @@ def _read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attend:
     return Attend(
         given["query"], given["key"], given["value"], given.get("attn_mask"),
         bool(given.get("is_causal", False)), given.get("scale"),
+        dropout=float(given.get("dropout_p") or 0.0),
     )  # fmt: skip

@@ -85,7 +85,7 @@ def _read(
         return None  # a paged cache: the keys are known only inside
     event = Attend(
         given["query"], given["key"], given["value"], scale=given.get("scaling"),
-        heads_last=True, module=given.get("module"),
+        heads_last=True, module=given.get("module"), dropout=float(given.get("dropout") or 0.0),
     )  # fmt: skip
     fill(event, given)
     return event

@@ -240,6 +240,13 @@ def _turned(op: Op, alias: Alias, argument: int) -> tuple[int, ...] | None:
     return tuple(sizes.index(axis + 2) for axis in alias.natural)
 
 
+def _einsum_parts(op: Op) -> tuple[tuple[list[str], str], list[Any]]:
+    """Return the letters of each operand and of the output, and the operands."""
+    listed = len(op.args) == 2 and isinstance(op.args[1], (list, tuple))
+    inputs, output = op.args[0].replace(" ", "").split("->")
+    return (inputs.split(","), output), list(op.args[1] if listed else op.args[1:])
+
+
 def _einsum_order(equation: Any, index: int, alias: Alias) -> list[int] | None:
     """Return how to permute an einsum's output to [lead …, query, feature …]; None if unclear."""
     if not isinstance(equation, str) or "..." in equation or "->" not in equation:

@@ -207,9 +207,7 @@ class Cut:
             "Name the sites that it is for by sites=, or give a function (query, key) -> bool.",
         )
 
-    def _made(
-        self, site: str, queries: int, keys: int, grows: bool, begin: int | None
-    ) -> Cells:
+    def _made(self, site: str, queries: int, keys: int, grows: bool, begin: int | None) -> Cells:
         loop = begin is not None
         if not callable(self.allowed):
             whole = self.allowed if isinstance(self.allowed, np.ndarray) else _of_rule(self.allowed)

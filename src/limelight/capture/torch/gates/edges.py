@@ -83,14 +83,15 @@ class Cutting(Whole):
         import torch
 
         whole, back = site.apart(torch.empty((), dtype=torch.bool).expand(scores.shape))
-        sizes = tuple(int(size) for size in whole.shape)
+        examples, heads, queries, keys = (int(size) for size in whole.shape)
         begin = None
         if site.looped and site.share is None:
             begin = self._steps.get(site.name, 0)
-            self._steps[site.name] = begin + sizes[2]
+            self._steps[site.name] = begin + queries
         cells = self._cut.cells(
-            site.name, sizes, grows=site.kind == "self", begin=begin, share=site.share
-        )
+            site.name, (examples, heads, queries, keys), grows=site.kind == "self", begin=begin,
+            share=site.share,
+        )  # fmt: skip
         key = (site.name, tuple(scores.shape), str(scores.device), begin, site.share)
         known = self._masks.get(key)
         if known is not None and known[0] is cells:
@@ -112,7 +113,7 @@ class Cutting(Whole):
             self._warned.add(site.name)
             warnings.warn(LimelightWarning(lost(site.name, rows)), stacklevel=2)
 
-    def _emptied(self, site: Site, before: Any, mask: Any) -> Any:
+    def _emptied(self, before: Any, mask: Any) -> Any:
         """Return which rows lose all their keys [lead …, query, 1]; None if none does."""
         left = (before & mask).any(-1, keepdim=True) if before is not None else mask.any(-1, True)
         gone = ~left if before is None else before.any(-1, keepdim=True) & ~left
@@ -146,7 +147,7 @@ class Cutting(Whole):
                 )  # fmt: skip
             bias = given
         before = None if bias is None else (bias if bias.dtype == torch.bool else bias > CLOSED)
-        gone = self._emptied(site, before, mask)
+        gone = self._emptied(before, mask)
         if gone is not None:
             mask = mask | gone  # computed as if uncut, so that no gradient is NaN, then made zero
         if before is not None:
@@ -163,7 +164,7 @@ class Cutting(Whole):
     def _formed(self, site: Site, event: Attend, mask: Any) -> Any:
         """Compute an attention whose scores or sinks no mask can say."""
         before = formed.scores(event) > CLOSED
-        gone = self._emptied(site, before, mask)
+        gone = self._emptied(before, mask)
         out = formed.output(event, formed.weights(event, mask | ~before.any(-1, keepdim=True)))
         if gone is None:
             return out
@@ -183,7 +184,7 @@ class Cutting(Whole):
             first, stop = site.span
             mask = torch.nn.functional.pad(mask, (first, logits.shape[-1] - stop), value=True)
         before = logits > CLOSED
-        gone = self._emptied(site, before, mask)
+        gone = self._emptied(before, mask)
         keep = mask | ~before.any(-1, keepdim=True)
         if gone is not None:
             keep = keep | gone

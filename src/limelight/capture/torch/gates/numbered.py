@@ -18,10 +18,10 @@ from limelight.capture.torch.trace import functions as kinds
 _MOVES = kinds.REARRANGES - {"dropout", "alpha_dropout", "feature_dropout", "data", "repeat",
                              "repeat_interleave", "gather", "index_select", "roll"}  # fmt: skip
 #: Change each number by itself, or by a factor.
-_KEEPS = frozenset(
+_KEEPS = kinds.listed(
     "dropout alpha_dropout clone contiguous detach to type float half bfloat16 double mul multiply "
     "div divide truediv true_divide relu gelu tanh silu sigmoid type_as nan_to_num neg negative "
-    "masked_fill cpu cuda requires_grad".split()
+    "masked_fill cpu cuda requires_grad"
 )
 #: What is of no head.
 NOBODY = -1
@@ -49,6 +49,15 @@ class Projection:
     out: Any
     weight: Any
 
+    @property
+    def bias(self) -> Any:
+        """What the product adds for each feature, where it says so; else None."""
+        name = kinds.name_of(self.op.function)
+        args, named = self.op.args, self.op.kwargs
+        if name == "linear":
+            return args[2] if len(args) > 2 else named.get("bias")
+        return args[0] if name == "addmm" and args[0].dim() == 1 else None
+
     def without_bias(self, given: Any) -> Any:
         """Return the product of something else of the same shape, without what is added to it."""
         import torch
@@ -75,13 +84,13 @@ class Projection:
         parts = _einsum_parts(self.op)
         index = next(i for i, operand in enumerate(parts[1]) if operand is self.given)
         letters, output = parts[0][0][index], parts[0][1]
-        kept = [letter for letter in letters if letter in output]
-        if len(output) != len(kept) + 1 or output[-1] in kept:
+        rest = [letter for letter in letters if letter in output]
+        if len(output) != len(rest) + 1 or output[-1] in rest:
             return None
         order = [letters.index(letter) for letter in output[:-1]]
         order += [at for at, letter in enumerate(letters) if letter not in output]
         turned = self.numbers.permute(order)
-        return turned.reshape(*turned.shape[: len(kept)], -1)
+        return turned.reshape(*turned.shape[: len(rest)], -1)
 
     def columns(self, wanted: Any) -> Any:
         """Return which numbers of the weight meet some of the given's, as it meets the weight.
@@ -123,7 +132,7 @@ class Numbered:
 
     def __init__(self, met: Callable[[Projection], None]) -> None:
         self._met = met
-        self._numbers: dict[int, tuple[Any, Any]] = {}  # the tensor is kept, and with it its id
+        self._numbers: dict[int, tuple[Any, Any]] = {}  # the tensor is rest, and with it its id
 
     def begin(self, out: Any, numbers: Any) -> None:
         """Follow a tensor.

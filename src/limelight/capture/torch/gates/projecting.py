@@ -131,7 +131,7 @@ class _Reader:
         self._last = 0
         self._numbered = Numbered(self._met)
         self._changing: Callable[[Any, Any, Any], Any] = self._change
-        self._follower = Follower(lambda *given: self._changing(*given), lambda _, w, __: w)
+        self._follower = Follower(self._now, lambda _, w, __: w)
         self._fresh: tuple[Site, Any] | None = None
         self.parts: dict[str, list[Part]] = {site.name: [] for site in sites.values()}
 
@@ -183,6 +183,9 @@ class _Reader:
         finally:
             self._busy = False
         return out
+
+    def _now(self, site: Site, rows: Any, lead: Any) -> Any:
+        return self._changing(site, rows, lead)
 
     def _change(self, site: Site, rows: Any, lead: Any) -> Any:  # noqa: ARG002
         self._fresh = (site, self._part(site, rows))
@@ -263,8 +266,13 @@ def _projected(part: Part, projection: Projection) -> tuple[Any, Any, str]:
         rest = projection.out.float().cpu()[meant] - each[high[meant]].sum(1)
     size = float(projection.out.abs().max()) or 1.0
     limit = _ROUNDING.get(str(projection.out.dtype), 1e-5) * size
-    bias = rest.mean(0)
+    bias = projection.bias
+    bias = rest.mean(0) if bias is None else bias.detach().float().cpu()
     if not bool((rest - bias).abs().max() <= limit):
         return None, None, mixed
     projected = each.reshape(examples, queries, heads, -1).transpose(1, 2).contiguous()
-    return projected, bias if float(bias.abs().max()) > limit else None, ""
+    return (
+        projected,
+        bias if float(bias.abs().max()) > (limit if projection.bias is None else 0) else None,
+        "",
+    )

@@ -40,8 +40,10 @@ from limelight.record import Recorder as Recorder
 from limelight.store import Run as Run
 from limelight.store import open_run as open_run
 from limelight.studies.ablation import ablation as ablation
+from limelight.studies.clusters import clusters as clusters
 from limelight.studies.importance import importance as importance
 from limelight.studies.roles import roles as roles
+from limelight.studies.similarity import similarity as similarity
 from limelight.studying.recipe import Recipe as Recipe
 
 __version__: str
@@ -73,6 +75,7 @@ __all__ = [
     "attended",
     "capture",
     "catalogue",
+    "clusters",
     "cut",
     "distance",
     "entropy",
@@ -87,6 +90,7 @@ __all__ = [
     "prune",
     "roles",
     "share_beyond_uniform",
+    "similarity",
     "sites",
     "stack",
 ]

@@ -218,7 +218,7 @@ def over(chance: NDArray[Any], best: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _rises(blocks: NDArray[Any]) -> bool:
-    return blocks.tolist() == sorted(blocks.tolist())
+    return bool(blocks.tolist() == sorted(blocks.tolist()))
 
 
 def _is_square(aside: Aside) -> bool:

@@ -1,0 +1,108 @@
+"""How alike heads attend: the distance of every pair, beside what chance would give.
+
+Room: studies. Comes in: a model and data, or maps at hand. Goes out: distances [head_a, head_b].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any, Final
+
+import numpy as np
+import xarray as xr
+
+from limelight.maps.divergence import square
+from limelight.studying.data import ROWS
+from limelight.studying.intervals import interval
+from limelight.studying.looking import Settings, described, looked
+from limelight.studying.pairs import Comparing, compared, coordinates
+from limelight.studying.units import Units
+
+#: With more pairs no intervals are drawn: each takes 2,000 numbers.
+_MOST_PAIRS: Final = 50_000
+
+
+def similarity(
+    model: Any,
+    data: Any = None,
+    *,
+    aside: bool = True,
+    resample_by: Sequence[Any] | None = None,
+    seed: int = 0,
+    partition: int = ROWS,
+    collate: Callable[[list[Any]], Any] | None = None,
+    call: Callable[[Any, Any], Any] | None = None,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    run: Any = None,
+) -> xr.Dataset:
+    r"""Measure how unlike each pair of heads attends, by Jensen-Shannon divergence.
+
+    Tier: *observed*. The divergence of two heads' rows, mean over queries, then over examples.
+
+    Parameters
+    ----------
+    model : torch.nn.Module, keras.Model, Recipe, Run, DataTree, or mapping of str to Dataset
+        A model, with data; or maps at hand, as for :func:`limelight.roles`.
+    data : object, optional
+        An array of inputs, or data as for :func:`limelight.ablation`, whose targets are not used.
+    aside : bool
+        Set the first key aside, and scale what is left up: else heads that rest on it look alike
+        whatever they do beside. Rows with less than a twentieth left are left out.
+    resample_by : sequence, optional
+        Labels of examples that belong together and are one unit.
+    seed : int
+    partition : int
+    collate, call, executor, workers, run : optional
+        As for :func:`limelight.ablation`.
+
+    Returns
+    -------
+    Dataset [head_a, head_b]
+        ``distance`` in nat, 0 (alike) to log 2 (nothing in common), symmetric, with ``low`` and
+        ``high`` (95 %); ``null``, the same where rows of both are permuted over what they may
+        attend to. Coordinates name site and number of each head. Heads that have as many queries
+        and keys are compared: those of self-attention, if there are any. NaN for a pair without a
+        query that counts for both.
+
+    Raises
+    ------
+    StudyError
+        If there are no maps, or one head.
+
+    Notes
+    -----
+    Observed: heads that attend alike may read other values. The divergence itself is reported, not
+    its square root, as SciPy's ``jensenshannon`` is; and its mean, not the sum over words, in which
+    long texts count most. About 12 bytes a pair and example are kept.
+
+    References
+    ----------
+    .. [1] K. Clark et al., "What Does BERT Look At?", BlackboxNLP 2019, section 6.
+
+    Examples
+    --------
+    >>> weights = np.stack([np.eye(4), np.eye(4), np.full((4, 4), 0.25)])[None]
+    >>> site = xr.Dataset({"weights": (("example", "head", "query", "key"), weights)})
+    >>> similarity({"a": site})["distance"].values.round(3)[0].tolist()
+    [0.0, 0.0, 0.318]
+    """
+    settings = Settings(partition, collate, call, None, executor, workers, run)
+    asked = {"study": "similarity", "aside": aside, "seed": seed}
+    came = looked(model, data, Comparing(aside, seed), asked, settings)
+    heads = compared(came)
+    units = Units(came.examples, resample_by)
+    distance = units.means(came.numbers["distance"])
+    columns = {"distance": distance.mean(0), "null": units.means(came.numbers["null"]).mean(0)}
+    if distance.shape[1] <= _MOST_PAIRS:
+        columns["low"], columns["high"] = interval(distance, seed)
+    made = xr.Dataset(
+        {name: (("head_a", "head_b"), square(values)) for name, values in columns.items()},
+        coordinates(heads),
+    )
+    attrs = described("similarity", came, units, "divergence of heads' attention", seed,
+                      {"method": "js", "aside": int(aside)})  # fmt: skip
+    return came.finish(
+        made.assign_attrs(attrs | {"units": "nat", "bounds": [0.0, float(np.log(2))]})
+    )

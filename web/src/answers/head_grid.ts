@@ -3,6 +3,7 @@ import { NOT_ALLOWED } from "../cells/scale.ts";
 import type { Strip } from "../cells/thumbs.ts";
 import { validRange } from "./head_map.ts";
 import { rangeOf } from "./range.ts";
+import type { Cell, Table } from "./table.ts";
 import type { Answer, Numbers } from "./wire.ts";
 
 export interface GridSite {
@@ -145,4 +146,27 @@ export function measuredOf(grid: HeadGrid, colour: string): Measured | null {
       Array.from({ length: site.strip.heads }, (_, head) => (site.nanRows?.[head] ?? 0) > 0),
     ),
   };
+}
+
+/** What the grid shows as rows: a number of each head, or the cells of its thumbnail. */
+export function gridTable(grid: HeadGrid, colour: string): Table {
+  if (grid.measures.includes(colour)) {
+    const rows = grid.sites.flatMap(({ site, strip, measures }) =>
+      Array.from({ length: strip.heads }, (_, head): Cell[] => [
+        site,
+        head,
+        measures[colour]?.[head] ?? Number.NaN,
+      ]),
+    );
+    return { columns: ["site", "head", colour], rows };
+  }
+  const rows = grid.sites.flatMap(({ site, strip }) =>
+    Array.from(strip.values, (value, at): Cell[] => {
+      const inside = at % (strip.rows * strip.columns);
+      const head = Math.floor(at / (strip.rows * strip.columns));
+      const allowed = value === NOT_ALLOWED ? Number.NaN : value;
+      return [site, head, Math.floor(inside / strip.columns), inside % strip.columns, allowed];
+    }),
+  );
+  return { columns: ["site", "head", "row", "column", "weight"], rows };
 }

@@ -4,6 +4,7 @@ import { NOT_ALLOWED, type Range } from "../cells/scale.ts";
 import type { Layout } from "../types.ts";
 import { type Picture, pictureOf } from "./picture.ts";
 import { rangeOf } from "./range.ts";
+import { type Table, tableOf } from "./table.ts";
 import type { Answer, Numbers } from "./wire.ts";
 
 export interface HeadMap {
@@ -169,4 +170,9 @@ export function nameOf(
   if (layout && at < 0) return `[${index}]`;
   if (layout) return `(${Math.floor(at / layout[1])}, ${at % layout[1]})`;
   return String(index);
+}
+
+/** The weights of an answer as rows; of a map too long to be sent whole, those of its cells. */
+export function mapTable(answer: Answer): Table {
+  return tableOf(answer, ["weights"]);
 }

@@ -1,5 +1,6 @@
 /** Histograms over steps, from the answer to `what: "histograms"`. */
 import { type Ridges, ridge } from "../cells/ridges.ts";
+import type { Table } from "./table.ts";
 import type { Answer, Numbers, Variable } from "./wire.ts";
 
 /** The ridges of every tensor that an answer to `what: "histograms"` holds. */
@@ -52,4 +53,20 @@ function joinedBins(
     held.push(counts[bin] as number);
   }
   return ridge(step, held, edges);
+}
+
+/** Ridges as rows, one for each step and bin. */
+export function ridgesTable({ parameter, rows }: Ridges): Table {
+  return {
+    columns: ["parameter", "step", "left", "right", "count"],
+    rows: rows.flatMap(({ step, counts, edges }) =>
+      Array.from(counts, (count, bin) => [
+        parameter,
+        step,
+        edges[bin] ?? Number.NaN,
+        edges[bin + 1] ?? Number.NaN,
+        count,
+      ]),
+    ),
+  };
 }

@@ -1,4 +1,5 @@
 /** A site's measures over steps, from the answer to `what: "measures"`. */
+import type { Cell, Table } from "./table.ts";
 import type { Answer, Numbers } from "./wire.ts";
 
 export interface Series {
@@ -100,4 +101,17 @@ export function nearest(steps: readonly number[], wanted: number): number {
   return steps.reduce((best, step) =>
     Math.abs(step - wanted) < Math.abs(best - wanted) ? step : best,
   );
+}
+
+/** Measures as rows, one for each step and head. */
+export function seriesTable(all: readonly Series[]): Table {
+  const rows = all.flatMap(({ name, steps, heads, value, low, high, uniform }) =>
+    Array.from(value, (mean, at): Cell[] => {
+      const row = Math.floor(at / heads);
+      const missing = Number.NaN;
+      const ends = [low?.[at] ?? missing, high?.[at] ?? missing, uniform?.[row] ?? missing];
+      return [name, steps[row] ?? missing, at % heads, mean, ...ends];
+    }),
+  );
+  return { columns: ["measure", "step", "head", "mean", "low", "high", "uniform"], rows };
 }

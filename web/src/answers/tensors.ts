@@ -1,5 +1,6 @@
 /** Numbers of tensors of a kind over steps, from the answer to `what: "tensors"`. */
 import type { Parameter } from "../types.ts";
+import type { Cell, Table } from "./table.ts";
 import type { Answer, Numbers } from "./wire.ts";
 
 export interface Tensors {
@@ -72,4 +73,27 @@ export function endsOf(values: ArrayLike<number>): { low: number; high: number }
     high = Math.max(high, value);
   }
   return low <= high ? { low, high } : null;
+}
+
+/** All numbers of some tensors as rows, one for each step and tensor. */
+export function tensorsTable(tensors: Tensors, names: readonly string[]): Table {
+  const numbers = Object.keys(tensors.numbers);
+  const rows = tensors.steps.flatMap((step, row) =>
+    tensors.names.flatMap((name, at): Cell[][] =>
+      names.includes(name)
+        ? [[step, name, ...numbers.map((number) => numberAt(tensors, number, row, at))]]
+        : [],
+    ),
+  );
+  return { columns: ["step", "parameter", ...numbers], rows };
+}
+
+/** Lines over steps as rows. */
+export function linesTable(
+  lines: readonly { name: string; steps: readonly number[]; values: ArrayLike<number> }[],
+): Table {
+  const rows = lines.flatMap(({ name, steps, values }) =>
+    steps.map((step, at): Cell[] => [name, step, values[at] ?? Number.NaN]),
+  );
+  return { columns: ["line", "step", "value"], rows };
 }

@@ -1,6 +1,7 @@
 /** The Python line that gives the array in view; a click copies it. */
 import { useState } from "preact/hooks";
 import { t } from "../state/language.ts";
+import { toClipboard } from "./clipboard.ts";
 
 export function CopyLine({ line }: { line: string }) {
   const words = t.value.attention;
@@ -20,20 +21,4 @@ export function CopyLine({ line }: { line: string }) {
       <span role="status">{copied && words.copied}</span>
     </button>
   );
-}
-
-// Pages served without TLS have no clipboard of their own; the old way still works there.
-async function toClipboard(text: string): Promise<boolean> {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const area = document.createElement("textarea");
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    return done;
-  }
 }

@@ -8,11 +8,13 @@ import { Runs } from "./runs.tsx";
 interface FrameProps {
   /** Controls below the runs. */
   side?: ComponentChildren;
+  /** What is shown needs no recorded step. */
+  stepless?: boolean;
   children: ComponentChildren;
 }
 
-export function Frame({ side, children }: FrameProps) {
-  const why = whyNot();
+export function Frame({ side, stepless = false, children }: FrameProps) {
+  const why = whyNot(stepless);
   return (
     <div class="frame">
       <aside>
@@ -25,14 +27,15 @@ export function Frame({ side, children }: FrameProps) {
 }
 
 /** What stands in the way of showing the chosen run, or null when nothing does. */
-function whyNot() {
+function whyNot(stepless: boolean) {
   const words = t.value.shell;
   const run = runCard.value;
   if (runGone.value) {
     return <Notice title={words.runGone(runName.value ?? "")}>{words.runGoneHow}</Notice>;
   }
   if (run?.problem) return <ProblemNotice problem={run.problem} />;
-  if (run?.steps === 0) return <Notice title={words.noSteps}>{words.noStepsHow}</Notice>;
+  if (run?.steps === 0)
+    return stepless ? null : <Notice title={words.noSteps}>{words.noStepsHow}</Notice>;
   if (runOutcome.value.problem) return <ProblemNotice problem={runOutcome.value.problem} />;
   if (!facts.value) return runOutcome.value.slow ? <Notice title={words.loading} busy /> : <div />;
   return null;

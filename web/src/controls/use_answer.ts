@@ -5,8 +5,9 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Tile } from "../answers/tile.ts";
+import type { Answer } from "../answers/wire.ts";
 import type { Stride } from "../cells/tiles.ts";
-import { askTile, follow, keyOf, type Outcome, problemOf, ranked } from "../client/client.ts";
+import { ask, askTile, follow, keyOf, type Outcome, problemOf, ranked } from "../client/client.ts";
 import { busy } from "../ready.ts";
 import type { Query } from "../types.ts";
 
@@ -79,6 +80,12 @@ export function useAnswers(queries: readonly Query[]): readonly Outcome[] {
   return followed
     .slice(0, queries.length)
     .map(({ outcome }, at) => ofRun(outcome.value, queries[at] ?? null));
+}
+
+/** One answer, at a person's deed, such as saving what is shown. */
+export async function askOnce(query: Query | null): Promise<Answer> {
+  if (!query) throw new Error("There is no run in view.");
+  return ask(query, AbortSignal.timeout(60_000));
 }
 
 /** The tiles of one map. */

@@ -1,14 +1,12 @@
 /** The Attention page: where does each head look, on this input, at this step? */
 import { useEffect } from "preact/hooks";
-import { CopyLine } from "../../controls/copy_line.tsx";
-import { Frame } from "../../controls/frame.tsx";
 import { onKey } from "../../controls/keys.ts";
-import { Notice } from "../../controls/notice.tsx";
-import { type Page, pages } from "../../controls/pages.ts";
-import { language, spoken } from "../../state/language.ts";
-import { facts, runCard, runName } from "../../state/run.ts";
-import { select } from "../../state/selection.ts";
+import { EmptyPage } from "../../controls/missing.tsx";
+import type { Page } from "../../controls/pages.ts";
+import { spoken } from "../../state/language.ts";
+import { facts } from "../../state/run.ts";
 import { pythonLine } from "../lenses.ts";
+import { PageFrame } from "../page_frame.tsx";
 import { Panels } from "../panels.tsx";
 import { moveHead, movePin, unpin } from "../parts/pointing.ts";
 import style from "./attention.css?inline";
@@ -30,7 +28,6 @@ const say = spoken({
       "Limelight saw no attention in its model, or was given no probe. With a probe, the callback records where each head looks:",
     noneLine:
       'probe = ll.Probe(x_val[:8], tokens=words)\nmodel.fit(x, y, callbacks=[ll.KerasCallback("logs/run", probe)])',
-    goTo: (page: string) => `See its ${page.toLowerCase()} →`,
   },
   zh: {
     caution: "注意力显示一个头看向哪里，并不说明模型为何如此决定。",
@@ -39,51 +36,28 @@ const say = spoken({
       "Limelight 在模型中没有发现注意力，或没有给它探针。给出探针后，回调会记录每个头看向哪里：",
     noneLine:
       'probe = ll.Probe(x_val[:8], tokens=words)\nmodel.fit(x, y, callbacks=[ll.KerasCallback("logs/run", probe)])',
-    goTo: (page) => `查看它的${page} →`,
   },
 });
 
 export default function Attention() {
   useKeys();
-  if (facts.value && facts.value.sites.length === 0) return <NoAttention />;
-  return (
-    <Frame side={<Panels page={page.name} where="side" />}>
-      <div class="attention">
-        <div class="overview">
-          <Panels page={page.name} where="overview" />
-        </div>
-        <Panels page={page.name} where="head" />
-      </div>
-      <footer>
-        <span>{say().caution}</span>
-        {pythonLine() && <CopyLine line={pythonLine()} />}
-      </footer>
-    </Frame>
-  );
-}
-
-function NoAttention() {
   const words = say();
-  const run = runCard.value;
-  const other = pages.value.find((each) => each.name !== page.name && run && each.accepts(run));
+  const empty = facts.value && facts.value.sites.length === 0;
   return (
-    <Frame>
-      <Notice title={words.none} code={words.noneLine} action={other && <Onward page={other} />}>
-        {words.noneHow}
-      </Notice>
-    </Frame>
-  );
-}
-
-function Onward({ page: other }: { page: Page }) {
-  return (
-    <button
-      type="button"
-      class="pill"
-      onClick={() => select({ run: runName.value, page: other.name })}
-    >
-      {say().goTo(other.title[language.value])}
-    </button>
+    <PageFrame page={page} caution={words.caution} python={empty ? "" : pythonLine()}>
+      {empty ? (
+        <EmptyPage page={page} title={words.none} code={words.noneLine}>
+          {words.noneHow}
+        </EmptyPage>
+      ) : (
+        <div class="attention">
+          <div class="overview">
+            <Panels page={page.name} where="overview" />
+          </div>
+          <Panels page={page.name} where="head" />
+        </div>
+      )}
+    </PageFrame>
   );
 }
 

@@ -1,6 +1,8 @@
 /** What goes wrong, most harm first: rule, number, since when, and what people usually do. */
 
+import type { Table } from "../../answers/table.ts";
 import { count } from "../../controls/format.ts";
+import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { axisOver, lineThrough, trend } from "../../draw/trend.ts";
 import { spoken } from "../../state/language.ts";
 import { choose, facts } from "../../state/run.ts";
@@ -58,6 +60,7 @@ export default function AlertRail() {
       <h2>
         {words.alerts}{" "}
         <span class="sub">{alerts.length ? words.most(count(alerts.length)) : words.none}</span>
+        <PanelMenu name={words.alerts} table={() => tableOfAlerts(alerts)} python="run.alerts()" />
       </h2>
       {alerts.map((alert) => (
         <Alert key={`${alert.rule} ${alert.since} ${alert.tensors[0]}`} alert={alert} />
@@ -66,6 +69,23 @@ export default function AlertRail() {
       <Rules title={words.lacking} rules={lacking} />
     </section>
   );
+}
+
+function tableOfAlerts(alerts: readonly AlertFact[]): Table {
+  const columns = ["rule", "kind", "tensor", "number", "value", "threshold", "since", "until"];
+  const rows = alerts.flatMap((alert) =>
+    (alert.tensors.length > 0 ? alert.tensors : [""]).map((tensor) => [
+      alert.rule,
+      alert.kind,
+      tensor,
+      alert.number,
+      alert.value,
+      alert.threshold,
+      alert.since,
+      alert.until ?? Number.NaN,
+    ]),
+  );
+  return { columns, rows };
 }
 
 function Rules({ title, rules }: { title: string; rules: Alerts["quiet"] }) {

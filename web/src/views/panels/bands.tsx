@@ -1,7 +1,8 @@
 /** Quantiles over steps of the tensor looked at: where most of its values lie, and how far they reach. */
 
-import { lineOf, type Tensors } from "../../answers/tensors.ts";
+import { lineOf, type Tensors, tensorsTable } from "../../answers/tensors.ts";
 import { type Domain, robustDomain, stretched } from "../../cells/axis.ts";
+import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { spoken } from "../../state/language.ts";
 import { selection } from "../../state/selection.ts";
 import { harmOf } from "../parts/alerts.ts";
@@ -9,6 +10,7 @@ import { Chart, type ChartLine } from "../parts/chart.tsx";
 import type { Panel } from "../parts/panel.ts";
 import { coloured, linesIn, useBeside } from "../parts/runs_beside.ts";
 import { TensorCaption } from "../parts/tensor_caption.tsx";
+import { python } from "../parts/tensor_rows.ts";
 import {
   chosenTensors,
   kindShown,
@@ -83,7 +85,13 @@ function Quantiles({ recorded, name, lines, others }: QuantilesProps) {
   const faint = "var(--faint)";
   return (
     <figure class="panel bands" data-parameter={name}>
-      <TensorCaption recorded={recorded} name={null} text={words.quantiles} hint={words.bands} />
+      <TensorCaption recorded={recorded} name={null} text={words.quantiles} hint={words.bands}>
+        <PanelMenu
+          name={words.of(name)}
+          table={() => tensorsTable(lines, [name])}
+          python={python(kindShown(), [name])}
+        />
+      </TensorCaption>
       <Chart
         label={words.of(name)}
         steps={steps}

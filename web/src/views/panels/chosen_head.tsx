@@ -1,13 +1,15 @@
 /** The chosen head, through the lens that suits it or that was asked for. */
 
+import { mapTable } from "../../answers/head_map.ts";
 import { count } from "../../controls/format.ts";
 import { Drawn } from "../../controls/late.tsx";
 import { Notice, ProblemNotice } from "../../controls/notice.tsx";
-import { useAnswer } from "../../controls/use_answer.ts";
+import { PanelMenu } from "../../controls/panel_menu.tsx";
+import { askOnce, useAnswer } from "../../controls/use_answer.ts";
 import { language, spoken, t } from "../../state/language.ts";
 import { type Absent, absent, choose, example, facts, head, site, step } from "../../state/run.ts";
 import type { Query, RunFacts } from "../../types.ts";
-import { lensesOf, lensOf } from "../lenses.ts";
+import { lensesOf, lensOf, pythonLine } from "../lenses.ts";
 import { headQuery, isLong, storedAs } from "../parts/long_head.ts";
 import type { Panel } from "../parts/panel.ts";
 import style from "./chosen_head.css?inline";
@@ -108,6 +110,11 @@ function Head() {
         </h2>
         <p class="sub">{about(stored === undefined ? facts.value?.precision : stored)}</p>
         <Notes />
+        <PanelMenu
+          name={`${site.value?.name ?? ""} ${words.head(head.value)}`}
+          table={async () => mapTable(answer ?? (await askOnce(query)))}
+          python={pythonLine()}
+        />
         {lenses.length > 1 && (
           <fieldset class="lenses" aria-label={words.lens}>
             {lenses.map(({ about: { name, title } }) => (

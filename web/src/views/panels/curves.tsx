@@ -1,6 +1,7 @@
 /** Gradient and update of the tensor looked at, or the curve of any number, of all of them and in runs. */
 
-import { lineOf } from "../../answers/tensors.ts";
+import { lineOf, linesTable } from "../../answers/tensors.ts";
+import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { axisOver } from "../../draw/trend.ts";
 import { spoken } from "../../state/language.ts";
 import { choose, runName } from "../../state/run.ts";
@@ -11,6 +12,7 @@ import { COLUMNS, type Column, columnsOf, kindOf, USUAL, wordsOfColumn } from ".
 import type { Panel } from "../parts/panel.ts";
 import { coloured, linesIn, useBeside } from "../parts/runs_beside.ts";
 import { TensorCaption } from "../parts/tensor_caption.tsx";
+import { python } from "../parts/tensor_rows.ts";
 import {
   chosenTensors,
   kindShown,
@@ -176,6 +178,11 @@ function Drawn({ recorded, chosen, all, column, lines }: DrawnProps) {
     <figure class="panel curves" data-curve={column?.name ?? "changes"}>
       <TensorCaption recorded={recorded} name={null} text="">
         <Which all={all} value={column?.name ?? ""} time={recorded.kinds.includes(TIME)} />
+        <PanelMenu
+          name={words.of(title, chosen.join(", "))}
+          table={() => linesTable(lines)}
+          python={python(column ? kindOf(column, kindShown()) : "gradient", chosen)}
+        />
       </TensorCaption>
       {domain ? (
         <Chart

@@ -1,7 +1,7 @@
 /** Every head of every site in one picture; one is chosen. */
 
 import { useMemo, useState } from "preact/hooks";
-import { type HeadGrid, headGrid, measuredOf } from "../../answers/head_grid.ts";
+import { gridTable, type HeadGrid, headGrid, measuredOf } from "../../answers/head_grid.ts";
 import { middle } from "../../answers/site_names.ts";
 import { FULL, LOG_FLOOR, NOT_ALLOWED, ticks } from "../../cells/scale.ts";
 import { at, cividis, css, viridis } from "../../cells/tables.ts";
@@ -10,6 +10,7 @@ import { Canvas, useSize } from "../../controls/canvas.tsx";
 import { short } from "../../controls/format.ts";
 import { Legend } from "../../controls/legend.tsx";
 import { ProblemNotice } from "../../controls/notice.tsx";
+import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { px } from "../../controls/px.ts";
 import { useAnswer, useRanks } from "../../controls/use_answer.ts";
 import { PALETTES } from "../../draw/palette.ts";
@@ -83,11 +84,26 @@ export default function HeadsGrid() {
     <section class="grid" aria-busy={outcome.slow}>
       <h2>
         {title(grid)} <span class="sub">{words.axes}</span>
+        {grid && (
+          <PanelMenu
+            name={title(grid)}
+            table={() => gridTable(grid, selection.value.colour)}
+            python={pythonOf(grid)}
+          />
+        )}
       </h2>
       {outcome.problem && <ProblemNotice problem={outcome.problem} />}
       {grid && <Thumbs grid={grid} />}
     </section>
   );
+}
+
+function pythonOf({ step: at, example: on, measures }: HeadGrid): string {
+  const { colour } = selection.value;
+  if (!measures.includes(colour)) {
+    return `{site: run.weights(site, step=${at})[${on}] for site in run.sites}`;
+  }
+  return `run.measures(step=${at})[${JSON.stringify(colour)}].isel(example=${on})`;
 }
 
 function title(grid: HeadGrid | null): string {

@@ -1,9 +1,11 @@
 /** All tensors of a kind on one axis, each with its numbers over steps as small lines. */
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { numberAt } from "../../answers/tensors.ts";
+import { numberAt, type Tensors, tensorsTable } from "../../answers/tensors.ts";
 import { count } from "../../controls/format.ts";
 import { ProblemNotice } from "../../controls/notice.tsx";
+import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { rove } from "../../controls/roving.ts";
 import { spoken } from "../../state/language.ts";
 import { choose, facts, step } from "../../state/run.ts";
@@ -145,7 +147,15 @@ function Table({ recorded }: { recorded: Recorded }) {
   const space = (lines: number) => lines > 0 && <tr style={{ height: `${lines * LINE}px` }} />;
   return (
     <section class="layers" data-step={at} style={widths(rows, columns.shown)}>
-      <Find shown={rows.length} all={every.length} columns={columns} />
+      <Find shown={rows.length} all={every.length} columns={columns}>
+        {recorded.shown && (
+          <PanelMenu
+            name={words.tensors(count(rows.length), count(every.length))}
+            table={tableOf(recorded.shown.lines, rows)}
+            python={pythonAt(kind, at)}
+          />
+        )}
+      </Find>
       <div
         class="table"
         ref={box}
@@ -246,10 +256,25 @@ interface FindProps {
   shown: number;
   all: number;
   columns: { all: readonly Column[]; shown: readonly Column[] };
+  children: ComponentChildren;
 }
 
-/** The box that filters, and the list of columns. */
-function Find({ shown, all, columns }: FindProps) {
+function tableOf(lines: Tensors, rows: readonly Row[]) {
+  return () =>
+    tensorsTable(
+      lines,
+      rows.map(({ name }) => name),
+    );
+}
+
+function pythonAt(kind: string, at: number): string {
+  return kind === "parameter"
+    ? `run.parameters(step=${at})`
+    : `run.tensors(${JSON.stringify(kind)}, step=${at})`;
+}
+
+/** The box that filters, the list of columns, and what can be taken along. */
+function Find({ shown, all, columns, children }: FindProps) {
   const words = say();
   const names = columns.shown.map(({ name }) => name);
   const toggle = (name: string) =>
@@ -286,6 +311,7 @@ function Find({ shown, all, columns }: FindProps) {
           </button>
         </fieldset>
       </details>
+      {children}
     </p>
   );
 }

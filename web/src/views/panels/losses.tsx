@@ -1,7 +1,8 @@
 /** Loss on training and on validation data over steps, of this run and those ticked, and the gap. */
 
 import { groupOf, margin } from "../../answers/groups.ts";
-import { lineOf, type Tensors, tensorsOf } from "../../answers/tensors.ts";
+import { lineOf, linesTable, type Tensors, tensorsOf } from "../../answers/tensors.ts";
+import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { axisOver } from "../../draw/trend.ts";
 import { spoken } from "../../state/language.ts";
@@ -128,6 +129,11 @@ function Drawn({ own, run, others, bad }: DrawnProps) {
       <h3>
         {words.loss}
         <span class="of">{newest === undefined ? "" : compact(newest)}</span>
+        <PanelMenu
+          name={words.loss}
+          table={() => linesTable(lines)}
+          python={'run.tensors("training")'}
+        />
       </h3>
       <Chart
         label={words.of}

@@ -1,13 +1,14 @@
 /** One measure of a layer's heads over training; the chosen head stands out. */
 
 import { useMemo } from "preact/hooks";
-import { beginnings, type Series } from "../../answers/series.ts";
+import { beginnings, type Series, seriesTable } from "../../answers/series.ts";
 import { useSize } from "../../controls/canvas.tsx";
 import { count } from "../../controls/format.ts";
 import { ProblemNotice } from "../../controls/notice.tsx";
+import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { type Curves, curves, lone, MARGIN, stepAt } from "../../draw/curve.ts";
 import { spoken, t } from "../../state/language.ts";
-import { choose, head, step, wordsOf } from "../../state/run.ts";
+import { choose, head, site, step, wordsOf } from "../../state/run.ts";
 import type { Panel } from "../parts/panel.ts";
 import { shownOf, useSeries } from "../parts/series.ts";
 import style from "./measure_curve.css?inline";
@@ -75,6 +76,11 @@ function Curve({ series, head, step, nan }: CurveProps) {
       <h2>
         {words.over(wordsOf(series.name).title)}{" "}
         <span class="sub">{words.curveWhat(words.unit(series.units), series.heads)}</span>
+        <PanelMenu
+          name={words.over(wordsOf(series.name).title)}
+          table={() => seriesTable([series])}
+          python={`run.measures()[${JSON.stringify(series.name)}].sel(site=${JSON.stringify(site.value?.name)}).mean("example")`}
+        />
       </h2>
       <div ref={room.ref}>
         {room.width > 0 && (

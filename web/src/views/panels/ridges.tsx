@@ -1,7 +1,7 @@
 /** Histograms over steps of the tensors looked at, side by side, each with its numbers to point at. */
 
 import { useMemo, useState } from "preact/hooks";
-import { ridgesOf } from "../../answers/ridges.ts";
+import { ridgesOf, ridgesTable } from "../../answers/ridges.ts";
 import { nearest } from "../../answers/series.ts";
 import { type Domain, stretched } from "../../cells/axis.ts";
 import {
@@ -19,6 +19,7 @@ import {
 import { Canvas, useSize } from "../../controls/canvas.tsx";
 import { count, precise } from "../../controls/format.ts";
 import { ProblemNotice } from "../../controls/notice.tsx";
+import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { useAnswer } from "../../controls/use_answer.ts";
 import { paintRidges, paletteOf } from "../../draw/ridges.ts";
 import { spoken } from "../../state/language.ts";
@@ -29,6 +30,7 @@ import { beginnings } from "../parts/alerts.ts";
 import { pictureHeight } from "../parts/chart.tsx";
 import type { Panel } from "../parts/panel.ts";
 import { TensorCaption } from "../parts/tensor_caption.tsx";
+import { python } from "../parts/tensor_rows.ts";
 import {
   chosenTensors,
   goTo,
@@ -48,6 +50,7 @@ const say = spoken({
     ridges: (shown: string, all: string) => `ridges, ${shown} of ${all} steps; height: density`,
     allRidges: (all: string) => `ridges, ${all} steps; height: density`,
     one: "height: density",
+    histograms: (name: string) => `Histograms of ${name}`,
     cut: "taller ones cut",
     nothing: "no finite value at any step",
     readStep: (step: string) => `step ${step}`,
@@ -62,6 +65,7 @@ const say = spoken({
     ridges: (shown, all) => `山脊图，${all} 步中的 ${shown} 步；高度：密度`,
     allRidges: (all) => `山脊图，${all} 步；高度：密度`,
     one: "高度：密度",
+    histograms: (name) => `${name} 的直方图`,
     cut: "过高的已截断",
     nothing: "任何一步都没有有限值",
     readStep: (step) => `第 ${step} 步`,
@@ -174,7 +178,13 @@ function RidgePlot({ ridges: fine, domain, recorded, several }: RidgePlotProps) 
         recorded={recorded}
         name={several ? ridges.parameter : null}
         text={several ? "" : said}
-      />
+      >
+        <PanelMenu
+          name={words.histograms(ridges.parameter)}
+          table={() => ridgesTable(fine)}
+          python={python(kindShown(), [ridges.parameter])}
+        />
+      </TensorCaption>
       {layout ? (
         <Canvas
           width={width}

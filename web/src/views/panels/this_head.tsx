@@ -1,7 +1,8 @@
 /** The chosen head in numbers: each measure, its 95 % interval, and what uniform attention gives. */
 
-import { brokenAt, pointOf } from "../../answers/series.ts";
+import { brokenAt, pointOf, seriesTable } from "../../answers/series.ts";
 import { count, short } from "../../controls/format.ts";
+import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { spoken, t } from "../../state/language.ts";
 import { head, site, step, wordsOf } from "../../state/run.ts";
 import type { Panel } from "../parts/panel.ts";
@@ -41,7 +42,14 @@ export default function ThisHead() {
   const nan = broken && brokenAt(broken, head.value, step.value ?? 0);
   return (
     <section class="this-head">
-      <h3>{words.thisHead}</h3>
+      <h3>
+        {words.thisHead}
+        <PanelMenu
+          name={words.thisHead}
+          table={() => seriesTable(series)}
+          python={`run.measures(step=${step.value}).sel(site=${JSON.stringify(site.value.name)}, head=${head.value})`}
+        />
+      </h3>
       <dl>
         {series.map((measure) => {
           const point = pointOf(measure, head.value, step.value ?? 0);

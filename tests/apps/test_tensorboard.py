@@ -30,6 +30,7 @@ from werkzeug.test import Client
 
 from limelight import facts
 from limelight.apps import desk
+from limelight.apps import front
 from limelight.apps import tensorboard as plugin_module
 from limelight.apps.tensorboard import LimelightPlugin
 from limelight.budget import Budget
@@ -354,7 +355,7 @@ class TestStatic:
         assert b"root:" not in response.get_data()
 
     def test_an_unbuilt_front_end_says_so(self, tmp_path):
-        files = plugin_module._static_files(tmp_path / "nothing")
+        files = front.static_files(tmp_path / "nothing")
         assert list(files) == ["index.js"]
         assert b"export function render()" in files["index.js"]
         assert b"screens are missing" in files["index.js"]
@@ -364,7 +365,7 @@ class TestStatic:
         (tmp_path / "index.js").write_bytes(b"1")
         (tmp_path / "assets" / "worker.js").write_bytes(b"2")
         (tmp_path / ".digest").write_bytes(b"3")
-        assert plugin_module._static_files(tmp_path) == {"index.js": b"1", "assets/worker.js": b"2"}
+        assert front.static_files(tmp_path) == {"index.js": b"1", "assets/worker.js": b"2"}
 
 
 class TestInsideTensorBoard:
@@ -610,7 +611,7 @@ class TestCompression:
         return tab.client.get(url, headers=headers)
 
     def test_where_the_browser_asks_and_it_is_worth_it(self, tab, monkeypatch):
-        monkeypatch.setattr(plugin_module, "_TINY", 100)
+        monkeypatch.setattr(front, "_TINY", 100)
         query = {"what": "run", "run": "b&c=d#e"}
         plain, packed = (self.ask(tab, asked, **query) for asked in ("identity", "br, gzip"))
         assert "Content-Encoding" not in plain.headers
@@ -622,9 +623,9 @@ class TestCompression:
 
     def test_not_what_is_small_or_noise(self, tab):
         noise = np.random.default_rng(0).bytes(1 << 20)
-        assert plugin_module._compressed(noise) == (noise, None)
-        assert plugin_module._compressed(b"0" * 100) == (b"0" * 100, None)
-        assert plugin_module._compressed(b"0" * 10_000)[1] == "gzip"
+        assert front.compressed(noise) == (noise, None)
+        assert front.compressed(b"0" * 100) == (b"0" * 100, None)
+        assert front.compressed(b"0" * 10_000)[1] == "gzip"
 
 
 def test_a_client_that_has_gone_is_noticed():

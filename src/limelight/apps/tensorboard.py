@@ -2,8 +2,8 @@
 
 Room: apps. Comes in: HTTP requests TensorBoard passes on. Goes out: the catalogue as JSON, answers
 as safetensors bytes, static files. TensorBoard loads this module unguarded, so that an import that
-fails here would end TensorBoard itself: nothing of ours is imported before it is asked for, and
-what cannot be loaded then is told in the tab.
+fails here would end TensorBoard itself: nothing of ours but the files of the front end is imported
+before it is asked for, and what cannot be loaded then is told in the tab.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import select
 import socket
 import threading
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,39 +23,12 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
+from limelight.apps.front import BUILT, STATUS, compressed, kind_of, static_files
+
 if TYPE_CHECKING:
     from limelight.apps.desk import Desk
 
 logger = logging.getLogger(__name__)
-
-_BUILT = Path(__file__).parents[1] / "web"
-
-#: Status by an error's code; others are bad requests.
-_STATUS = {"not-recorded": 404, "store": 409, "unavailable": 503}
-
-#: Bytes below which an answer is not compressed, and of the piece that shows whether it pays.
-_TINY = 1 << 12
-_PIECE = 1 << 16
-
-_TYPES = {
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".map": "application/json",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".wasm": "application/wasm",
-    ".woff2": "font/woff2",
-}
-
-#: Shown where the front end was not built, in place of an empty tab.
-_UNBUILT = b"""export function render() {
-  document.body.textContent =
-    "Limelight's screens are missing from this installation. " +
-    "Install it again from where it came (in a checkout: make build), " +
-    "then start TensorBoard again.";
-}
-"""
 
 _Route = Callable[["LimelightPlugin", wrappers.Request], wrappers.Response]
 
@@ -74,7 +46,7 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
 
     def __init__(self, context: Any) -> None:
         self._context = context
-        self._static = _static_files(_BUILT)
+        self._static = static_files(BUILT)
         self._opened: Desk | None = None
         self._lock = threading.Lock()
 
@@ -122,7 +94,7 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
         accepted = request.accept_encodings.quality("gzip") > 0
 
         def pack(data: bytes) -> tuple[bytes, str | None]:
-            return _compressed(data) if accepted else (data, None)
+            return compressed(data) if accepted else (data, None)
 
         fields = dict(request.args.lists())
         connection = request.environ.get("werkzeug.socket")
@@ -134,15 +106,14 @@ class LimelightPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoar
 
     def _web(self, request: wrappers.Request) -> wrappers.Response:
         if os.environ.get("LIMELIGHT_LIVE_WEB"):  # `make dev` builds again on every save
-            self._static = _static_files(_BUILT)
+            self._static = static_files(BUILT)
         # A key of a dictionary made at start, never a path: nothing else can be reached.
         name = request.path.partition(f"/plugin/{self.plugin_name}/web/")[2]
         if name not in self._static:
             return _refuse(request, 404, "not-recorded", f"Got a request for file {name!r}.",
                            "Wanted one of limelight's own.",
                            "Reload the page; if it persists, install limelight again.")  # fmt: skip
-        kind = _TYPES.get(Path(name).suffix, "application/octet-stream")
-        return _respond(request, self._static[name], kind)
+        return _respond(request, self._static[name], kind_of(name))
 
     def _desk(self) -> Desk:
         with self._lock:
@@ -192,32 +163,6 @@ def _started(run: Any) -> tuple[float, str]:
     return float("inf") if start is None else float(start), run.run_name
 
 
-def _static_files(folder: Path) -> dict[str, bytes]:
-    """Read the built front end: path below its folder to content."""
-    try:
-        files = {
-            path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and not path.name.startswith(".")
-        }
-    except OSError:
-        logger.exception("limelight cannot read its front end")
-        files = {}
-    return files if "index.js" in files else {"index.js": _UNBUILT}
-
-
-def _compressed(data: bytes) -> tuple[bytes, str | None]:
-    """Return an answer as gzip if that makes it clearly smaller, and what was done to it."""
-    if len(data) < _TINY or len(_gzip(data[:_PIECE])) > 0.8 * min(len(data), _PIECE):
-        return data, None  # the numbers of a map are noise in their lower bytes
-    return _gzip(data), "gzip"
-
-
-def _gzip(data: bytes) -> bytes:
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31)  # 31: with the header of gzip
-    return packer.compress(data) + packer.flush()
-
-
 def _is_there(connection: socket.socket | None) -> bool:
     """Say whether a client still waits at the other end; True where that cannot be told."""
     if connection is None:
@@ -255,7 +200,7 @@ def _refused(request: wrappers.Request, cause: Exception) -> wrappers.Response:
     kinds = {f"{kind.__module__}.{kind.__name__}" for kind in type(cause).__mro__}
     if "limelight.errors.LimelightError" in kinds:
         facts = cause.facts()  # type: ignore[attr-defined]  # that is what such an error has
-        return _refuse(request, _STATUS.get(facts["code"], 400), **facts)
+        return _refuse(request, STATUS.get(facts["code"], 400), **facts)
     if "limelight.apps.answer_pool.Unwanted" in kinds:  # nobody reads this
         return _refuse(request, 503, "unavailable", "You are gone.", "Wanted you.", "Come back.")
     if isinstance(cause, _NotWhole | ImportError | SyntaxError):

@@ -6,16 +6,13 @@ the table of :func:`limelight.sites`, values compared. Knows no framework.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from limelight.apps.named import call_of
 from limelight.capture import Probe, SoftmaxTable, sites
-from limelight.errors import LimelightError, UnavailableError
+from limelight.errors import UnavailableError
 
 #: Length of an axis that a model leaves open.
 _OPEN = 6
@@ -45,61 +42,10 @@ def live(target: str) -> SoftmaxTable:
     UnsupportedModelError, ProbeError
         As :func:`limelight.sites`.
     """
-    made = _made(target)
+    made = call_of(target)
     pair = isinstance(made, tuple) and len(made) == 2
     model, inputs = made if pair else (made, None)
     return sites(model, _inputs(model) if inputs is None else inputs, values=True)
-
-
-def _made(target: str) -> Any:
-    """Call the function that makes the model."""
-    module, colon, name = target.rpartition(":")
-    if not (colon and module and name):
-        raise UnavailableError(
-            f"Got --model {target}.",
-            "Wanted a module and a function in it.",
-            "Write it as --model my_package.model:build, or --model model.py:build.",
-        )
-    function = getattr(_module(module), name, None)
-    if not callable(function):
-        raise UnavailableError(
-            f"Got --model {target}, but {module} has no function {name!r}.",
-            "Wanted a function that takes nothing and returns a model, or (model, inputs).",
-            f"Write def {name}() there.",
-        )
-    try:
-        return function()
-    except LimelightError:
-        raise
-    except Exception as error:
-        raise UnavailableError(
-            f"The function {name!r} of {module} failed: {type(error).__name__}: {error}.",
-            "Wanted a function that takes nothing and returns a model, or (model, inputs).",
-            "Correct it, or call limelight.sites(model, inputs) where the model is made.",
-        ) from error
-
-
-def _module(name: str) -> Any:
-    """Import a module by its name from the folder one is in, or by its file."""
-    path = Path(name)
-    try:
-        if path.suffix == ".py":
-            spec = importlib.util.spec_from_file_location(path.stem, path)
-            if spec is None or spec.loader is None or not path.is_file():
-                raise ImportError(f"there is no file {path}")
-            sys.path.insert(0, str(path.resolve().parent))
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[path.stem] = module
-            spec.loader.exec_module(module)
-            return module
-        sys.path.insert(0, str(Path.cwd()))
-        return importlib.import_module(name)
-    except Exception as error:
-        raise UnavailableError(
-            f"{name} could not be imported: {type(error).__name__}: {error}.",
-            "Wanted a module with a function that makes the model.",
-            "Start limelight in the folder that the module lies in, or name its file.",
-        ) from error
 
 
 def _inputs(model: Any) -> Any:

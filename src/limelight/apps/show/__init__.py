@@ -1,0 +1,3 @@
+"""The same screens without TensorBoard: ``limelight show LOGDIR``."""
+
+from limelight.apps.show.serving import showing as showing

@@ -71,7 +71,7 @@ def record(folder: Path, steps=(0, 10)) -> Path:
 
 def test_version_and_help():
     assert call("--version").output.strip().endswith(__version__)
-    for command in ("demo", "cases", "ls", "doctor"):
+    for command in ("demo", "show", "cases", "ls", "doctor"):
         shown = call(command, "--help")
         assert shown.exit_code == 0
         assert "Usage:" in shown.output
@@ -80,7 +80,7 @@ def test_version_and_help():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "Missing command: one of cases, demo, doctor, ls."),
+        ([], "Missing command: one of cases, demo, doctor, ls, show."),
         (["paint"], "No such command 'paint'."),
         (["ls"], "Missing argument 'LOGDIR'."),
         (["demo", "--case", "opera"], f"'opera' is not one of {', '.join(catalogue.cases())}."),

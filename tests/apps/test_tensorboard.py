@@ -29,8 +29,7 @@ with warnings.catch_warnings():
 from werkzeug.test import Client
 
 from limelight import facts
-from limelight.apps import desk
-from limelight.apps import front
+from limelight.apps import desk, front
 from limelight.apps import tensorboard as plugin_module
 from limelight.apps.tensorboard import LimelightPlugin
 from limelight.budget import Budget

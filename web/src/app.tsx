@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { catalogue, catalogueProblem } from "./client/client.ts";
+import { SERVER } from "./client/tensorboard.ts";
 import { Header } from "./controls/header.tsx";
 import { KeyList } from "./controls/key_list.tsx";
 import { onKey } from "./controls/keys.ts";
@@ -9,6 +10,8 @@ import { Drawn } from "./controls/late.tsx";
 import { Notice, ProblemNotice } from "./controls/notice.tsx";
 import { pages } from "./controls/pages.ts";
 import { t } from "./state/language.ts";
+// At once: the token leaves the address before anything is written there.
+import "./state/model.ts";
 import { accepts } from "./state/run.ts";
 import { selection } from "./state/selection.ts";
 import { pageParts } from "./views/pages.ts";
@@ -30,7 +33,7 @@ export function App() {
       <Header current={page} onKeys={() => (keysShown.value = true)} />
       {catalogueProblem.value && catalogue.value && (
         <p class="away" role="status">
-          {t.value.shell.away}
+          {t.value.shell.away(SERVER)}
         </p>
       )}
       {catalogue.value === null || !shown ? (

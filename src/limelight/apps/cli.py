@@ -1,4 +1,4 @@
-"""The command line: ``limelight demo``, ``cases``, ``ls``, ``doctor``.
+"""The command line: ``limelight demo``, ``show``, ``cases``, ``ls``, ``doctor``.
 
 Room: apps. Comes in: words. Goes out: text for people, or JSON; an exit status: 0 done, 1 no or
 failed, 2 bad usage. What a command needs is imported when it runs, so that help comes at once.
@@ -95,6 +95,20 @@ def demo(
     from limelight.apps import demo as app
 
     return app.demo(cases, logdir, port=port, serve=not no_serve, size=size, seeds=seeds)
+
+
+@main.command()
+@click.argument("logdir", type=click.Path(path_type=Path))
+@click.option("--model", metavar="MODULE:FUNCTION",
+              help="A model that sentences typed on the screen are run through: the function "
+              "returns it, or a tuple of it and a tokenizer, inputs, or both.")  # fmt: skip
+@click.option("--port", type=click.IntRange(1, 65535),
+              help="Where to serve.  [default: 6006, or the next free one]")  # fmt: skip
+def show(logdir: Path, model: str | None, port: int | None) -> int:
+    """Show the runs in LOGDIR without TensorBoard, to this machine alone."""
+    from limelight.apps.show import show as app
+
+    return app(logdir, model=model, port=port)
 
 
 @main.command("cases")

@@ -7,8 +7,6 @@ table of what was measured. Finds the cases through the catalogue.
 from __future__ import annotations
 
 import logging
-import signal
-import sys
 import threading
 import time
 import warnings
@@ -21,7 +19,7 @@ import click
 from rich.console import Console
 
 from limelight.apps import demo_screen as screen
-from limelight.apps.serve import Server, serving
+from limelight.apps.serve import Server, ended_by_signal, serving
 from limelight.catalogue import Case
 from limelight.errors import LimelightError, LimelightWarning, StoreError
 
@@ -57,7 +55,7 @@ def demo(
         If something needed is missing or cannot be written.
     """
     with ExitStack() as stack:
-        stack.enter_context(_ended_by_signal())
+        stack.enter_context(ended_by_signal())
         complaints = stack.enter_context(_complaints())
         console = stack.enter_context(screen.terminal())
         # Started first: it comes up while data arrives.
@@ -143,26 +141,6 @@ def _stay(server: Server) -> None:
         while True:
             server.check()
             time.sleep(0.5)
-
-
-@contextmanager
-def _ended_by_signal() -> Iterator[None]:
-    """Let a polite end from outside stop TensorBoard too, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, frame: Any) -> None:  # noqa: ARG001
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    # A shell script's background job starts with Ctrl-C switched off, and we stay up until then.
-    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        signal.signal(signal.SIGINT, interrupt)
 
 
 @contextmanager

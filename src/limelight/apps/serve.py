@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from limelight.errors import UnavailableError
 
@@ -147,6 +149,26 @@ def serving(logdir: Path, port: int | None) -> Iterator[Server]:
             yield Server(chosen, process, said)
         finally:
             _stop(process)
+
+
+@contextmanager
+def ended_by_signal() -> Iterator[None]:
+    """Let a polite end from outside stop what is served too, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: Any) -> None:  # noqa: ARG001
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    # A shell script's background job starts with Ctrl-C switched off, and we stay up until then.
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

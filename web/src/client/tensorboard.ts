@@ -2,6 +2,12 @@
 import type { Catalogue, Query } from "../types.ts";
 import { Refusal, type Source } from "./source.ts";
 
+/** What a person calls the program that serves this page. */
+export const SERVER =
+  typeof document !== "undefined" && document.querySelector('meta[name="limelight-host"]')
+    ? "limelight show"
+    : "TensorBoard";
+
 export const tensorboard: Source = {
   async catalogue(signal) {
     const response = await reach("catalogue", signal);
@@ -35,7 +41,7 @@ async function reach(path: string, signal: AbortSignal): Promise<Response> {
     if (signal.aborted) throw cause;
     throw new Refusal({
       code: "unreachable",
-      came: "TensorBoard did not answer.",
+      came: `${SERVER} did not answer.`,
       wanted: "It should still be running.",
       fix: "Start it again; this page goes on by itself.",
     });
@@ -44,7 +50,7 @@ async function reach(path: string, signal: AbortSignal): Promise<Response> {
   throw new Refusal(await refusal(response));
 }
 
-async function refusal(response: Response) {
+export async function refusal(response: Response) {
   try {
     const problem = (await response.json()).error;
     if (typeof problem?.came === "string") return problem;
@@ -53,9 +59,9 @@ async function refusal(response: Response) {
   }
   return {
     code: `http-${response.status}`,
-    came: `TensorBoard answered ${response.status} ${response.statusText}.`,
+    came: `${SERVER} answered ${response.status} ${response.statusText}.`,
     wanted: "Wanted labelled arrays.",
-    fix: "Look at the terminal that TensorBoard runs in.",
+    fix: `Look at the terminal that ${SERVER} runs in.`,
   };
 }
 

@@ -1,7 +1,7 @@
 """One request in, one response out.
 
-Room: apps. Comes in: HTTP on a socket of this machine. Goes out: a page, files of the front end, the
-catalogue, answers, the name of a run just made; or a refusal with its facts.
+Room: apps. Comes in: HTTP on a socket of this machine. Goes out: a page, files of the front end,
+the catalogue, answers, the name of a run just made; or a refusal with its facts.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import logging
 import select
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from html import escape
 from http.server import BaseHTTPRequestHandler
@@ -64,15 +65,15 @@ class Handler(BaseHTTPRequestHandler):
         """Send a page, a file, the catalogue or an answer."""
         self._guarded(self._read)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815  # the name that http.server calls
 
     def do_POST(self) -> None:
         """Run the model."""
         self._guarded(self._run)
 
-    def _guarded(self, act: Any) -> None:
+    def _guarded(self, act: Callable[[], None]) -> None:
         """Do something for one of our own pages; whatever it raises is told in words."""
-        refusal = foreign(self.headers, self._shown.port)
+        refusal = foreign(dict(self.headers), self._shown.port)
         if refusal is not None:
             return self._refuse(refusal)
         try:
@@ -104,8 +105,8 @@ class Handler(BaseHTTPRequestHandler):
         name = path.removeprefix("/web/")
         if path.startswith("/web/") and name in shown.files:
             return self._send(shown.files[name], kind_of(name))
-        return self._refuse((404, f"Got a request for {path[:80]!r}.", "Wanted a page of limelight.",
-                             "Open /."))  # fmt: skip
+        came = f"Got a request for {path[:80]!r}."
+        return self._refuse((404, came, "Wanted a page of limelight.", "Open /."))
 
     def _answer(self, fields: dict[str, list[str]]) -> None:
         accepted = "gzip" in self.headers.get("Accept-Encoding", "")
@@ -130,7 +131,7 @@ class Handler(BaseHTTPRequestHandler):
             refusal = (413, f"Got a question of {length or 'no'} bytes.",
                        f"Wanted at most {_MOST_ASKED}.", "Type less.")  # fmt: skip
         else:
-            refusal = unknown(self.headers, token)
+            refusal = unknown(dict(self.headers), token)
         if refusal is not None or typed is None or body is None:
             return self._refuse(refusal) if refusal else None
         try:
@@ -177,6 +178,13 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(content)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what Python's own server refuses, such as methods nobody knows, as all else."""
+        del explain
+        self.close_connection = True
+        came = f"Got a request that is none of ours ({message or code})."
+        self._refuse((int(code), came, "Wanted GET.", "Limelight only reads."))
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: the terminal is for what a person has to know."""

@@ -1,8 +1,8 @@
 """Who may ask this server what: pages of its own, on this machine.
 
-Room: apps. Comes in: a request's headers. Goes out: why it is refused, or nothing. Another site that
-a person has open can send requests to any port of this machine; it can neither forge ``Host`` and
-``Origin`` nor know the token.
+Room: apps. Comes in: a request's headers. Goes out: why it is refused, or nothing. Another site
+that a person has open can send requests to any port of this machine; it can neither forge ``Host``
+and ``Origin`` nor know the token.
 """
 
 from __future__ import annotations

@@ -9,22 +9,28 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 
 from limelight.apps.desk import Desk
 from limelight.apps.front import BUILT, static_files
 from limelight.apps.listing import run_folders
+from limelight.apps.runs import historical
 from limelight.apps.serve import HOST
 from limelight.apps.show.answering import Handler
 from limelight.apps.show.typed import Typed
 from limelight.errors import UnavailableError
 from limelight.log_folder import log_folder
+
+#: Seconds for which the list of folders holds; looking through a large tree takes a while.
+_LOOK_AGAIN: Final = 1.5
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Shown:
 
     Attributes
     ----------
-    logdir : Path
+    folders : Folders
     desk : Desk
     files : dict of str to bytes
         The built front end.
@@ -44,7 +50,7 @@ class Shown:
     port : int
     """
 
-    logdir: Path
+    folders: Folders
     desk: Desk
     files: dict[str, bytes]
     typed: Typed | None
@@ -64,9 +70,35 @@ class Shown:
 
     def listed(self) -> dict[str, str]:
         """Return the runs there are now, by name, and where each lies."""
-        runs = {name: str(folder) for name, folder in run_folders(self.logdir)
-                if "@" not in folder.name}  # fmt: skip
+        runs = self.folders.known()
         return runs if self.typed is None else {**runs, **self.typed.runs}
+
+
+class Folders:
+    """The runs below a log directory, looked for again once they may have changed.
+
+    Parameters
+    ----------
+    logdir : Path
+    """
+
+    def __init__(self, logdir: Path) -> None:
+        self._logdir = logdir
+        self._lock = threading.Lock()
+        self._looked = float("-inf")
+        self._runs: dict[str, str] = {}
+
+    def known(self) -> dict[str, str]:
+        """Return runs by name, and where each lies, as of the last second or two."""
+        with self._lock:
+            if time.monotonic() - self._looked > _LOOK_AGAIN:
+                self._runs = {
+                    name: str(folder)
+                    for name, folder in run_folders(self._logdir)
+                    if historical(name) is None  # the catalogue adds earlier histories itself
+                }
+                self._looked = time.monotonic()
+            return dict(self._runs)
 
 
 @contextmanager
@@ -105,7 +137,7 @@ def showing(logdir: Path, port: int, made: Any = None) -> Iterator[Shown]:
     typed = None if made is None else Typed(made)
     roots = [str(folder), *([] if typed is None else [typed.root])]
     shown = Shown(
-        folder, Desk(roots), static_files(BUILT), typed, secrets.token_urlsafe(24),
+        Folders(folder), Desk(roots), static_files(BUILT), typed, secrets.token_urlsafe(24),
         server.server_port,
     )  # fmt: skip
     server.daemon_threads = True

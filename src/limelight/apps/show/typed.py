@@ -1,7 +1,8 @@
 """What a person types, run through a live model and recorded as a run of its own.
 
-Room: apps. Comes in: the model that ``--model`` makes, a sentence, ids, or the number of an example.
-Goes out: the name of a run, in a folder that goes when the server does. Knows no framework.
+Room: apps. Comes in: the model that ``--model`` makes, a sentence, ids, or the number of an
+example. Goes out: the name of a run, in a folder that goes when the server does. Knows no
+framework.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import xarray as xr
 
-from limelight.capture import Probe
-from limelight.errors import ProbeError, QueryError
-from limelight.record import Recorder
+from limelight.capture import Probe, capture
+from limelight.errors import LimelightError, ProbeError, QueryError
+from limelight.measuring import measures_of, uniform_of
+from limelight.store import Writer
+from limelight.store.write.step import sites_of
 
 #: Runs kept, and letters and positions taken, of what is typed.
 _MOST: Final = 20
@@ -88,17 +92,16 @@ class Typed:
             self._count += 1
             folder = Path(self.root) / str(self._count)
             try:
-                with Recorder(folder, self._model, probe, parameters=False) as recorder:
-                    recorder.record(0)
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
+                tree = capture(self._model, probe)
+            except LimelightError:
                 raise
-            if not (folder / "plugins").exists():
-                raise QueryError(
-                    "Got no map of this run.",
-                    "Wanted a model in which attention runs on such an input.",
-                    "limelight doctor --model says which softmaxes it has, and why each is taken.",
-                )
+            except Exception as error:
+                raise ProbeError(
+                    f"The model failed on this input: {type(error).__name__}: {error}.",
+                    "Wanted an input that it takes.",
+                    "Type less, or ids that its table of vectors has.",
+                ) from error
+            _record(folder, tree, probe)
             self._forget()
             return f"typed/{self._count}"
 
@@ -115,9 +118,9 @@ class Typed:
             return _tokenized(self._tokenizer, text[:_LETTERS], self._model)
         if isinstance(ids, list) and ids and all(isinstance(each, int) for each in ids):
             return _probe(np.array([ids[:_POSITIONS]]), self._tokenizer)
-        if isinstance(example, int) and self._examples is not None:
-            if 0 <= example < self._examples.examples:
-                return self._examples.some([example])
+        known = self._examples
+        if isinstance(example, int) and known is not None and 0 <= example < known.examples:
+            return known.some([example])
         raise QueryError(
             f"Got {str(dict(asked))[:120]}.",
             "Wanted a sentence, ids, or the number of an example.",
@@ -129,10 +132,22 @@ class Typed:
             shutil.rmtree(Path(self.root) / str(number), ignore_errors=True)
 
 
+def _record(folder: Path, tree: xr.DataTree, probe: Probe) -> None:
+    sites = sites_of(tree)
+    with Writer(folder) as writer:
+        writer.append(
+            0, tree=tree, probe=probe,
+            measures={name: measures_of(site) for name, site in sites.items()},
+            uniform={name: uniform_of(site) for name, site in sites.items()},
+        )  # fmt: skip
+
+
 def _is_tokenizer(part: Any) -> bool:
     """Say whether something makes ids of text rather than being inputs."""
-    return callable(part) and not isinstance(part, (Probe, np.ndarray, Mapping, list, tuple)) and (
-        not hasattr(part, "shape")
+    return (
+        callable(part)
+        and not isinstance(part, (Probe, np.ndarray, Mapping, list, tuple))
+        and (not hasattr(part, "shape"))
     )
 
 
@@ -148,10 +163,10 @@ def _tokenized(tokenizer: Any, text: str, model: Any) -> Probe:
         kind = "pt" if any("torch" in base.__module__ for base in type(model).__mro__) else "np"
         return Probe(dict(tokenizer(text, return_tensors=kind)), tokens=tokenizer)
     if hasattr(tokenizer, "get_vocabulary"):  # a layer of Keras takes several texts
-        words = [str(word) for word in tokenizer.get_vocabulary()]
-        return Probe(np.asarray(tokenizer([text])), tokens=words)
+        known = [str(word) for word in tokenizer.get_vocabulary()]
+        return Probe(np.asarray(tokenizer([text])), tokens=known)
     made = tokenizer(text)
-    words = None
+    words: list[list[str]] | None = None
     if isinstance(made, tuple) and len(made) == 2 and _are_texts(made[1]):
         made, words = made[0], [list(made[1])]
     if isinstance(made, Mapping):

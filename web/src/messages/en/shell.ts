@@ -20,7 +20,8 @@ export const shell = {
   keyUnpin: "let go of the pinned row",
   close: "Close",
   loading: "Loading",
-  away: "TensorBoard does not answer. What was loaded stays; this page goes on when it is back.",
+  away: (server: string) =>
+    `${server} does not answer. What was loaded stays; this page goes on when it is back.`,
   problem: "This cannot be shown",
   came: "Got",
   wanted: "Wanted",

@@ -22,7 +22,7 @@ export const shell: typeof english = {
   keyUnpin: "取消固定的行",
   close: "关闭",
   loading: "正在加载",
-  away: "TensorBoard 没有回应。已加载的内容会保留；恢复后本页会自动继续。",
+  away: (server) => `${server} 没有回应。已加载的内容会保留；恢复后本页会自动继续。`,
   problem: "无法显示",
   came: "得到",
   wanted: "需要",

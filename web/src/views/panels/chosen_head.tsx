@@ -110,11 +110,6 @@ function Head() {
         </h2>
         <p class="sub">{about(stored === undefined ? facts.value?.precision : stored)}</p>
         <Notes />
-        <PanelMenu
-          name={`${site.value?.name ?? ""} ${words.head(head.value)}`}
-          table={async () => mapTable(answer ?? (await askOnce(query)))}
-          python={pythonLine()}
-        />
         {lenses.length > 1 && (
           <fieldset class="lenses" aria-label={words.lens}>
             {lenses.map(({ about: { name, title } }) => (
@@ -130,6 +125,11 @@ function Head() {
             ))}
           </fieldset>
         )}
+        <PanelMenu
+          name={`${site.value?.name ?? ""} ${words.head(head.value)}`}
+          table={async () => mapTable(answer ?? (await askOnce(query)))}
+          python={pythonLine()}
+        />
       </header>
       {problem && <ProblemNotice problem={problem} />}
       {lens && site.value && (!asks || answer) && (

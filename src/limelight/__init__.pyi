@@ -41,8 +41,10 @@ from limelight.store import Run as Run
 from limelight.store import open_run as open_run
 from limelight.studies.ablation import ablation as ablation
 from limelight.studies.clusters import clusters as clusters
+from limelight.studies.flow import flow as flow
 from limelight.studies.importance import importance as importance
 from limelight.studies.roles import roles as roles
+from limelight.studies.rollout import rollout as rollout
 from limelight.studies.similarity import similarity as similarity
 from limelight.studying.recipe import Recipe as Recipe
 
@@ -81,6 +83,7 @@ __all__ = [
     "entropy",
     "errors",
     "first_key_share",
+    "flow",
     "gate",
     "gini",
     "importance",
@@ -89,6 +92,7 @@ __all__ = [
     "open_run",
     "prune",
     "roles",
+    "rollout",
     "share_beyond_uniform",
     "similarity",
     "sites",

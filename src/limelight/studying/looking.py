@@ -61,6 +61,8 @@ class Looked:
     numbers : dict of str to array [example, …]
     heads : dict of str to int
         Sites, in the order they run, and how many heads each has.
+    layers : tuple of str
+        Those of self-attention.
     data_digest, model_digest : str
         Empty for maps at hand.
     finish : callable
@@ -69,6 +71,7 @@ class Looked:
 
     numbers: Numbers
     heads: dict[str, int]
+    layers: tuple[str, ...]
     data_digest: str
     model_digest: str
     finish: Callable[[xr.Dataset], xr.Dataset]
@@ -133,16 +136,18 @@ def looked(
     """
     if data is None:
         datasets = _at_hand(model)
-        return Looked(seen(datasets, look, None), _heads(datasets), "", "", lambda made: made)
+        numbers = seen(datasets, look, None)
+        return Looked(numbers, _heads(datasets), _layers(datasets), "", "", lambda made: made)
     if hasattr(data, "ndim") and hasattr(data, "shape"):  # inputs alone
         data = Probe(data, call=settings.call)
     read = Data(data, settings.partition, settings.collate, settings.call)
     live = model.make() if isinstance(model, Recipe) else model
     first = next(iter(read.partitions())).probe.some(range(1))
-    heads = _heads(_datasets(adapter_for(live).watch(live, first, None)))
+    datasets = _datasets(adapter_for(live).watch(live, first, None))
     passes = Passes(model, read, dict(asked), settings.executor, settings.workers, settings.run)
     numbers = passes.numbers(Watching(look, settings.tokens))
-    return Looked(numbers, heads, passes.scan.digest, passes.digest, passes.finish)
+    return Looked(numbers, _heads(datasets), _layers(datasets), passes.scan.digest, passes.digest,
+                  passes.finish)  # fmt: skip
 
 
 def seen(
@@ -249,6 +254,10 @@ def _datasets(tree: xr.DataTree) -> dict[str, xr.Dataset]:
 
 def _heads(datasets: Mapping[str, xr.Dataset]) -> dict[str, int]:
     return {site: int(dataset.sizes["head"]) for site, dataset in datasets.items()}
+
+
+def _layers(datasets: Mapping[str, xr.Dataset]) -> tuple[str, ...]:
+    return tuple(site for site, dataset in datasets.items() if dataset.attrs.get("kind") == "self")
 
 
 def _ids(probe: Any) -> NDArray[Any] | None:

@@ -134,6 +134,7 @@ class RunFacts(TypedDict):
     changes: Annotated[list[SiteChange], "Ascending; empty where none ever changed."]
     examples: list[Example]
     parameters: list[Parameter]
+    kinds: Annotated[list[str], "Of tensors: `parameter`, `gradient` …, as far as recorded."]
     problems: list[str]
 
 

@@ -94,9 +94,10 @@ CASES = {
         [over("time", *[{"first": first, "last": 1.0, "most": 1.0}] * 2) for first in (1e-5, 0.0)],
     ),
     "not_moving": (
-        [moving(1.0, 1.0, 1.0), moving(1.0, 1.0, 1.0, 2.0)],
+        [moving(1.0, 1.0, 1.0), moving(1.0, 1.0, 1.0, 2.0),
+         moving(1.0, 1 + 3e-16, 1 - 2e-16)],  # added up in another order
         (0, "w"),
-        [moving(1.0, 1.0), moving(1.0, 1.0, 1.0, trainable=False),
+        [moving(1.0, 1.0), moving(1.0, 1 + 1e-9, 1 + 2e-9), moving(1.0, 1.0, 1.0, trainable=False),
          moving(1.0, 1.0, 1.0, others=(1.0, 1.0, 1.0)), moving(1.0, 1.5, 1.0)],
     ),
     "step_too_large": (

@@ -187,6 +187,8 @@ export interface RunFacts {
   readonly changes: readonly SiteChange[];
   readonly examples: readonly Example[];
   readonly parameters: readonly Parameter[];
+  /** Of tensors: `parameter`, `gradient` …, as far as recorded. */
+  readonly kinds: readonly string[];
   readonly problems: readonly string[];
 }
 

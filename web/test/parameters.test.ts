@@ -8,7 +8,9 @@ import { decode } from "../src/answers/wire.ts";
 import { precise } from "../src/controls/format.ts";
 import { axisOver, lineThrough, trend } from "../src/draw/trend.ts";
 import type { Parameter } from "../src/types.ts";
+import { COLUMNS } from "../src/views/parts/columns.ts";
 import { lossNames } from "../src/views/parts/loss_names.ts";
+import { fitting, widthOf, widths } from "../src/views/parts/table_widths.ts";
 import {
   clicked,
   inSight,
@@ -248,4 +250,41 @@ test("numbers are written with three significant digits, and never as -0", () =>
   assert.equal(precise(1.2345e-7), "1.23e−7");
   assert.equal(precise(Number.NaN), "–");
   assert.equal(precise(-0), "0");
+});
+
+test("what nearly all layers lie below is written before none of them", () => {
+  const called = (names: readonly string[]) =>
+    rowsOf(names.map((name) => named(name))).map((row) => row.called);
+  const deep = [0, 1, 2, 10].map((at) => `model/transformer/encoder_layers/${at}/mlp/kernel`);
+  assert.deepEqual(called([...deep, "model/词表/权重"]), ["…/0", "…/1", "…/2", "…/10", "model"]);
+  const short = [0, 1, 2].map((at) => `model/layers/${at}/norm/weight`);
+  assert.deepEqual(called(short), ["…/layers/0", "…/layers/1", "…/layers/2"]);
+  assert.deepEqual(called(NAMES.slice(0, 1)), ["block_0"]);
+  assert.deepEqual(
+    called(deep.slice(0, 2)),
+    deep.slice(0, 2).map((name) => name.slice(0, -11)),
+  );
+});
+
+test("the table is never wider than its room: columns that do not fit are left out, names give way", () => {
+  const columns = COLUMNS.slice(0, 5);
+  for (const room of [500, 560, 680, 842, 1000, 1900]) {
+    for (const needed of [
+      { layer: 0, rest: 30 },
+      { layer: 60, rest: 70 },
+      { layer: 400, rest: 900 },
+    ]) {
+      const shown = fitting(columns, room);
+      const { layer, rest, values, least } = widths(room, needed, shown);
+      const wide = shown.reduce((sum, column) => sum + widthOf(column), 0);
+      assert.ok(least <= room, `${room}: ${least}`);
+      assert.ok(values >= 120, `${room}: values ${values}`);
+      assert.equal(layer + rest + 8 + values + 24 + 22 + wide, room);
+    }
+  }
+  assert.equal(fitting(columns, 842).length, 5);
+  assert.equal(fitting(columns, 0).length, 5); // nothing is known of the room yet
+  assert.equal(fitting(columns, 200).length, 1);
+  const { layer, rest } = widths(842, { layer: 45.2, rest: 60 }, columns);
+  assert.deepEqual([layer, rest], [55, 69]); // what they need, and no more
 });

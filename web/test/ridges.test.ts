@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { ridgesOf } from "../src/answers/ridges.ts";
 import { decode } from "../src/answers/wire.ts";
-import { type Domain, share, stretched, ticks, valueAt } from "../src/cells/axis.ts";
+import { bulk, type Domain, share, spaced, stretched, ticks, valueAt } from "../src/cells/axis.ts";
 import {
   across,
   apart,
@@ -362,4 +362,28 @@ test("numbers along an axis never touch", () => {
       assert.ok(gap > (wide(mark.text) + wide(next.text)) / 2);
     }
   }
+});
+
+test("a tail far out makes no axis wide; what is usual is shown as it is", () => {
+  assert.deepEqual(bulk({ q001: -3.1, q05: -1.6, q95: 1.6, q999: 3.1 }), { low: -3.1, high: 3.1 });
+  const far = bulk({ q001: -3.1, q05: -1.6, q95: 1.6, q999: 9317 });
+  assert.equal(far.low, -3.1);
+  assert.ok(Math.abs(far.high - 11.2) < 1e-9);
+  // Mostly zeros: what is not may be what matters.
+  assert.deepEqual(bulk({ q001: -2, q05: 0, q95: 0, q999: 5 }), { low: -2, high: 5 });
+});
+
+test("numbers along an axis never run into each other, and one at least is there", () => {
+  for (const wide of [40, 90, 126, 200, 400]) {
+    const domain = { low: -300, high: 10_300 };
+    const marks = spaced(domain, wide);
+    assert.ok(marks.length >= 1 && marks.length <= 7);
+    for (const [at, mark] of marks.entries()) {
+      const next = marks[at + 1];
+      if (!next) continue;
+      const apart = (share(domain, next.at) - share(domain, mark.at)) * wide;
+      assert.ok(apart > 6 * ((mark.text.length + next.text.length) / 2), `${wide}`);
+    }
+  }
+  assert.ok(spaced({ low: -0.5, high: 0.5 }, 400).length >= 5);
 });

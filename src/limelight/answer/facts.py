@@ -49,6 +49,7 @@ def run_facts(run: Run, _query: Query) -> xr.Dataset:
         "changes": changes,
         "examples": [_example(example, run) for example in run.examples],
         "parameters": [_parameter(parameter) for parameter in run.parameter_facts],
+        "kinds": list(run.tensor_kinds),
         "problems": [str(problem) for problem in run.problems],
     }
     return xr.Dataset(

@@ -85,6 +85,26 @@ export function ticks(domain: Domain, most: number): Tick[] {
   return scale.ticks(most).map((at) => ({ at, text: text(at).replace("-", "−") }));
 }
 
+/** Pixels of a letter of a number along an axis, and between two numbers. */
+const LETTER = 6.6;
+const BETWEEN = 8;
+
+/** Numbers for an axis of so many pixels: five at most, and as many as stand side by side. */
+export function spaced(domain: Domain, wide: number): readonly Tick[] {
+  const room = (text: string) => LETTER * [...shortest(text)].length + BETWEEN;
+  for (let most = 5; most > 1; most--) {
+    const marks = ticks(domain, most);
+    const fits = marks.every(({ at, text }, index) => {
+      const next = marks[index + 1];
+      if (!next) return true;
+      const apart = (share(domain, next.at) - share(domain, at)) * wide;
+      return apart >= (room(text) + room(next.text)) / 2;
+    });
+    if (fits) return marks;
+  }
+  return ticks(domain, 1).slice(0, 1);
+}
+
 /** A number on an axis without what says nothing: .5 for 0.5, 0 for 0.0. */
 export function shortest(text: string): string {
   return Number(text) === 0 ? "0" : text.replace(/^(−?)0\./, "$1.");
@@ -116,6 +136,20 @@ export function power(value: number): string {
   if (Math.abs(exponent) <= 1) return sign + String(10 ** exponent);
   const digits = [...String(Math.abs(exponent))].map((digit) => RAISED[Number(digit)]).join("");
   return `${sign}10${exponent < 0 ? "⁻" : ""}${digits}`;
+}
+
+/** Times the width of 5 – 95 % that tails may reach out. */
+const REACH = 3;
+
+/** From where to where 0.1 – 99.9 % of values lie, but for tails so far out that they flatten the rest. */
+export function bulk(each: {
+  readonly q001: number;
+  readonly q05: number;
+  readonly q95: number;
+  readonly q999: number;
+}): Domain {
+  const far = each.q95 > each.q05 ? REACH * (each.q95 - each.q05) : Number.POSITIVE_INFINITY;
+  return { low: Math.max(each.q001, each.q05 - far), high: Math.min(each.q999, each.q95 + far) };
 }
 
 /** Share of spans, from the narrowest, that stands for the narrow ones. */

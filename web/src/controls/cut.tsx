@@ -2,15 +2,22 @@
 
 /** Letters at the end that stay, and how many more a name has to have to be cut at all. */
 const TAIL = 12;
-const SHORT = 10;
+const MORE = 10;
 
-export function Cut({ text }: { text: string }) {
+interface CutProps {
+  text: string;
+  /** There is little room: less of the end stays. */
+  short?: boolean;
+}
+
+export function Cut({ text, short = false }: CutProps) {
   const letters = [...text];
-  if (letters.length <= TAIL + SHORT) return <bdi class="cut whole">{text}</bdi>;
+  const [tail, more] = short ? [TAIL / 2, MORE / 2] : [TAIL, MORE];
+  if (letters.length <= tail + more) return <bdi class="cut whole">{text}</bdi>;
   return (
     <bdi class="cut">
-      <span>{letters.slice(0, -TAIL).join("")}</span>
-      <span>{letters.slice(-TAIL).join("")}</span>
+      <span>{letters.slice(0, -tail).join("")}</span>
+      <span>{letters.slice(-tail).join("")}</span>
     </bdi>
   );
 }

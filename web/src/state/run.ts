@@ -132,6 +132,7 @@ export function factsOf(answer: Answer): RunFacts {
     examples: attrs.examples as readonly Example[],
     parameters: attrs.parameters as readonly Parameter[],
     precision: attrs.precision as RunFacts["precision"],
+    kinds: (attrs.kinds ?? []) as readonly string[],
     problems: (attrs.problems ?? []) as readonly string[],
   };
 }

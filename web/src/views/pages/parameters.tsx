@@ -6,7 +6,7 @@ import { Notice } from "../../controls/notice.tsx";
 import type { Page } from "../../controls/pages.ts";
 import { ticks } from "../../controls/runs.tsx";
 import { spoken } from "../../state/language.ts";
-import { runCard } from "../../state/run.ts";
+import { choose, runCard } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import { Panels } from "../panels.tsx";
 import { python } from "../parts/tensor_rows.ts";
@@ -29,6 +29,9 @@ const say = spoken({
     none: "This run has no weights recorded",
     noneHow: "The callback records every trainable weight, with or without a probe:",
     noneLine: 'import limelight as ll\n\nmodel.fit(x, y, callbacks=[ll.KerasCallback("logs/run")])',
+    kind: (kind: string) => `This run has no ${kind}s recorded`,
+    kindHow: "They are recorded beside weights by",
+    weights: "See its weights",
     facts: (shape: string, values: string) => `[${shape}], ${values} values`,
   },
   zh: {
@@ -37,9 +40,19 @@ const say = spoken({
     none: "这个运行没有记录权重",
     noneHow: "无论有没有探针，回调都会记录所有可训练的权重：",
     noneLine: 'import limelight as ll\n\nmodel.fit(x, y, callbacks=[ll.KerasCallback("logs/run")])',
+    kind: (kind) => `这个运行没有记录${KINDS[kind] ?? ` ${kind}`}`,
+    kindHow: "与权重一同记录的方法：",
+    weights: "查看它的权重",
     facts: (shape, values) => `[${shape}]，${values} 个数值`,
   },
 });
+
+/** Kinds of tensors in Chinese. */
+const KINDS: Readonly<Record<string, string>> = {
+  gradient: "梯度",
+  update: "更新",
+  activation: "激活",
+};
 
 export default function Parameters() {
   return (
@@ -54,6 +67,22 @@ function Unrecorded() {
   return (
     <Notice title={words.none} code={words.noneLine}>
       {words.noneHow}
+    </Notice>
+  );
+}
+
+/** What another run may have, and a link may ask for, but this one has not. */
+function Lacking({ kind }: { kind: string }) {
+  const words = say();
+  return (
+    <Notice
+      title={words.kind(kind)}
+      code={`callbacks=[ll.KerasCallback("logs/run", ${kind}s=True)]\nll.Recorder("logs/run", model, ${kind}s=True)`}
+    >
+      {words.kindHow}{" "}
+      <button type="button" class="pill" onClick={() => choose({ kind: "parameter", curve: null })}>
+        {words.weights}
+      </button>
     </Notice>
   );
 }
@@ -75,13 +104,17 @@ function Distributions() {
       <Panels page={page.name} where="answer" />
       {gone.length > 0 && <p class="sub">{words.gone(gone.join(", "))}</p>}
       <div class="with-rail">
-        <div class="pictures">
-          <Panels page={page.name} where="table" />
-          {chosen.length === 1 && <Heading name={chosen[0] as string} />}
-          <div class="panels">
-            <Panels page={page.name} where="below" />
+        {recorded.kinds.includes(kindShown()) ? (
+          <div class="pictures">
+            <Panels page={page.name} where="table" />
+            {chosen.length === 1 && <Heading name={chosen[0] as string} />}
+            <div class="panels">
+              <Panels page={page.name} where="below" />
+            </div>
           </div>
-        </div>
+        ) : (
+          <Lacking kind={kindShown()} />
+        )}
         <Panels page={page.name} where="alerts" />
       </div>
       <footer>

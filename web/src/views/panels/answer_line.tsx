@@ -19,8 +19,9 @@ const say = spoken({
     at: (step: string) => `Step ${step}: `,
     number: (name: string, value: string, tensor: string) => ` (${name} ${value}, ${tensor})`,
     next: "; ",
-    quiet: (rules: string, tensors: string) =>
-      `No rule fires: ${rules} were looked for in ${tensors} tensors. `,
+    quiet: (rules: number, tensors: string) =>
+      `No rule fires: ${count(rules)} ${rules === 1 ? "was" : "were"} looked for in ${tensors}. `,
+    tensors: (n: number) => `${count(n)} ${n === 1 ? "tensor" : "tensors"}`,
     most: (name: string) => `${name} moved most`,
     by: (w1: string, share: string, from: string, to: string) =>
       `: W₁ ${w1} from step ${from} to ${to}, ${share} the std it began with`,
@@ -29,21 +30,22 @@ const say = spoken({
     still: (names: string) => `; ${names} has not moved at all`,
     one: "One step is recorded: how tensors move is seen from the second on.",
     recorded: (tensors: string, steps: string) =>
-      `${tensors} tensors at ${steps} steps; how far they moved was not recorded.`,
+      `${tensors} at ${steps} steps; how far they moved was not recorded.`,
     end: ".",
   },
   zh: {
     at: (step) => `第 ${step} 步：`,
     number: (name, value, tensor) => `（${name} ${value}，${tensor}）`,
     next: "；",
-    quiet: (rules, tensors) => `没有规则触发：已在 ${tensors} 个张量中检查 ${rules} 条规则。`,
+    quiet: (rules, tensors) => `没有规则触发：已在${tensors}中检查 ${count(rules)} 条规则。`,
+    tensors: (n) => ` ${count(n)} 个张量`,
     most: (name) => `${name} 移动最多`,
     by: (w1, share, from, to) => `：第 ${from} 至 ${to} 步 W₁ 为 ${w1}，是其初始标准差的 ${share}`,
     part: (share) => share,
     times: (times) => `${times} 倍`,
     still: (names) => `；${names} 完全没有移动`,
     one: "只记录了一步：从第二步起才能看出张量如何移动。",
-    recorded: (tensors, steps) => `${tensors} 个张量，${steps} 步；没有记录它们移动了多少。`,
+    recorded: (tensors, steps) => `${tensors}，${steps} 步；没有记录它们移动了多少。`,
     end: "。",
   },
 });
@@ -110,15 +112,15 @@ function Moved({ recorded }: { recorded: Recorded }): ComponentChildren {
   const lines = recorded.shown?.lines;
   const moves = useMemo(() => movesOf(recorded), [lines]);
   if (!lines) return null;
-  const known = quiet.length > 0 && words.quiet(count(quiet.length), count(lines.names.length));
+  const tensors = words.tensors(lines.names.length);
+  const known = quiet.length > 0 && words.quiet(quiet.length, tensors);
   const { steps } = lines;
-  if (steps.length < 2) return known || words.one;
+  if (steps.length < 2) return [known, words.one];
   const most = moves.reduce<Move | null>(
     (best, each) => (best === null || each.share > best.share ? each : best),
     null,
   );
-  if (!most || most.share === 0)
-    return known || words.recorded(count(lines.names.length), count(steps.length));
+  if (!most || most.share === 0) return [known, words.recorded(tensors, count(steps.length))];
   const still = moves.filter(({ w1, name }) => w1 === 0 && trained(recorded, name));
   return (
     <>

@@ -1,12 +1,13 @@
 /** Quantiles over steps of the tensor looked at: where most of its values lie, and how far they reach. */
 
-import { lineOf, type Tensors, tensorsTable } from "../../answers/tensors.ts";
-import { type Domain, robustDomain, stretched } from "../../cells/axis.ts";
+import { lineOf, numberAt, type Tensors, tensorsTable } from "../../answers/tensors.ts";
+import { bulk, type Domain, robustDomain, stretched } from "../../cells/axis.ts";
 import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { spoken } from "../../state/language.ts";
 import { selection } from "../../state/selection.ts";
 import { harmOf } from "../parts/alerts.ts";
-import { Chart, type ChartLine } from "../parts/chart.tsx";
+import { Chart } from "../parts/chart.tsx";
+import type { ChartLine } from "../parts/chart_marks.tsx";
 import type { Panel } from "../parts/panel.ts";
 import { coloured, linesIn, useBeside } from "../parts/runs_beside.ts";
 import { TensorCaption } from "../parts/tensor_caption.tsx";
@@ -26,6 +27,7 @@ const say = spoken({
     quantiles: "quantiles over steps",
     bands: "5 – 95 %, 25 – 75 %, median; thin: least and greatest",
     of: (name: string) => `Quantiles of ${name} over steps`,
+    band: "5 – 95 %",
     median: "median",
     q: (share: string) => `${share} %`,
     min: "min",
@@ -36,6 +38,7 @@ const say = spoken({
     quantiles: "分位数随步变化",
     bands: "5 – 95 %、25 – 75 %、中位数；细线：最小与最大",
     of: (name) => `${name} 的分位数随步变化`,
+    band: "5 – 95 %",
     median: "中位数",
     q: (share) => `${share} %`,
     min: "最小",
@@ -103,7 +106,7 @@ function Quantiles({ recorded, name, lines, others }: QuantilesProps) {
         ]}
         lines={[
           own(words.max, max, faint, 1),
-          own(words.q("95"), q95, "transparent", 0),
+          { ...own(words.q("95"), q95, "transparent", 0), label: words.band },
           own(words.q("75"), all.q75, "transparent", 0),
           ...others,
           own(words.median, all.q50, accent, 1.8),
@@ -122,14 +125,18 @@ function sinceOf({ alerts }: Recorded, name: string): readonly number[] {
   return alert ? [alert.since] : [];
 }
 
+type Four = [number, number, number, number];
+
 function domainOf(lines: Tensors, at: number): Domain | null {
   const { extent, stretch } = selection.value;
-  const [low, high] = extent === "whole" ? ["min", "max"] : ["q001", "q999"];
-  const [lows, highs] = [lineOf(lines, low as string, at), lineOf(lines, high as string, at)];
-  const spans = Array.from(lows, (least, row) => ({
-    low: least,
-    high: highs[row] as number,
-  })).filter((span) => Number.isFinite(span.low + span.high));
+  const spans = lines.steps
+    .map((_, row) => {
+      const number = (name: string) => numberAt(lines, name, row, at);
+      if (extent === "whole") return { low: number("min"), high: number("max") };
+      const [q001, q05, q95, q999] = ["q001", "q05", "q95", "q999"].map(number) as Four;
+      return bulk({ q001, q05, q95, q999 });
+    })
+    .filter((span) => Number.isFinite(span.low + span.high));
   if (spans.length === 0) return null;
   const all = {
     low: Math.min(...spans.map((span) => span.low)),

@@ -1,14 +1,24 @@
 /** Gradient and update of the tensor looked at, or the curve of any number, of all of them and in runs. */
 
 import { lineOf, linesTable } from "../../answers/tensors.ts";
+import { Cut } from "../../controls/cut.tsx";
 import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { axisOver } from "../../draw/trend.ts";
 import { spoken } from "../../state/language.ts";
 import { choose, runName } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import { harmOf } from "../parts/alerts.ts";
-import { Chart, type ChartArea, type ChartLine } from "../parts/chart.tsx";
-import { COLUMNS, type Column, columnsOf, kindOf, USUAL, wordsOfColumn } from "../parts/columns.ts";
+import { Chart } from "../parts/chart.tsx";
+import type { ChartArea, ChartLine } from "../parts/chart_marks.tsx";
+import {
+  COLOURS,
+  COLUMNS,
+  type Column,
+  columnsOf,
+  kindOf,
+  USUAL,
+  wordsOfColumn,
+} from "../parts/columns.ts";
 import type { Panel } from "../parts/panel.ts";
 import { coloured, linesIn, useBeside } from "../parts/runs_beside.ts";
 import { TensorCaption } from "../parts/tensor_caption.tsx";
@@ -54,8 +64,6 @@ const say = spoken({
   },
 });
 
-/** Colours of several tensors side by side: Okabe and Ito's. */
-const COLOURS = ["#e8710a", "#0072b2", "#009e73", "#b0518f"];
 /** The table of gradients by time step. */
 const TIME = "time";
 const LINE = 'll.KerasCallback("logs/a", gradients=True, updates=True)';
@@ -151,7 +159,8 @@ function changesOf(
     const at = found ? ordinalOf(found, name) : -1;
     if (!found || at < 0) continue;
     const values = lineOf(found, number, at);
-    lines.push({ name: called, steps: found.steps, values, colour, wide: 1.6 });
+    const label = beside.length > 0 ? {} : { label: called };
+    lines.push({ name: called, steps: found.steps, values, colour, wide: 1.6, ...label });
   }
   return lines;
 }
@@ -200,13 +209,18 @@ function Drawn({ recorded, chosen, all, column, lines }: DrawnProps) {
           {column ? words.missing : words.none} {!column && <code>{LINE}</code>}
         </p>
       )}
-      <p class="sub key">
-        {lines.map((line) => (
-          <span key={line.name}>
-            <i style={{ background: line.colour }} aria-hidden="true" /> {line.name}
-          </span>
-        ))}
-      </p>
+      {lines.some(({ label }) => label === undefined) &&
+        lines.length > 1 &&
+        chosen.length === 1 && (
+          <p class="sub key">
+            {lines.map((line) => (
+              <span key={line.name}>
+                <i style={{ background: line.colour }} aria-hidden="true" />{" "}
+                <Cut text={line.name} />
+              </span>
+            ))}
+          </p>
+        )}
     </figure>
   );
 }

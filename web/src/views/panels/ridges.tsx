@@ -27,7 +27,7 @@ import { facts, runName, step } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
 import { beginnings } from "../parts/alerts.ts";
-import { pictureHeight } from "../parts/chart.tsx";
+import { COLOURS } from "../parts/columns.ts";
 import type { Panel } from "../parts/panel.ts";
 import { TensorCaption } from "../parts/tensor_caption.tsx";
 import { python } from "../parts/tensor_rows.ts";
@@ -47,9 +47,9 @@ export const panel: Panel = { pages: ["parameters"], where: "below", order: 1 };
 
 const say = spoken({
   en: {
-    ridges: (shown: string, all: string) => `ridges, ${shown} of ${all} steps; height: density`,
-    allRidges: (all: string) => `ridges, ${all} steps; height: density`,
-    one: "height: density",
+    ridges: (shown: string, all: string) => `density at ${shown} of ${all} steps`,
+    allRidges: (all: string) => `density at ${all} steps`,
+    one: "density",
     histograms: (name: string) => `Histograms of ${name}`,
     cut: "taller ones cut",
     nothing: "no finite value at any step",
@@ -62,9 +62,9 @@ const say = spoken({
       `Histograms of ${name} over ${steps} steps. Arrow keys move through bins and steps; Enter goes to the step.`,
   },
   zh: {
-    ridges: (shown, all) => `山脊图，${all} 步中的 ${shown} 步；高度：密度`,
-    allRidges: (all) => `山脊图，${all} 步；高度：密度`,
-    one: "高度：密度",
+    ridges: (shown, all) => `密度，${all} 步中的 ${shown} 步`,
+    allRidges: (all) => `密度，${all} 步`,
+    one: "密度",
     histograms: (name) => `${name} 的直方图`,
     cut: "过高的已截断",
     nothing: "任何一步都没有有限值",
@@ -99,6 +99,7 @@ export default function RidgePlots() {
       {all.map((ridges) => (
         <RidgePlot
           key={ridges.parameter}
+          colour={COLOURS[chosen.indexOf(ridges.parameter)] ?? null}
           ridges={ridges}
           domain={domainOf(selection.value.axis === "shared" ? all : [ridges])}
           recorded={recorded}
@@ -121,18 +122,19 @@ interface RidgePlotProps {
   recorded: Recorded;
   /** Others stand beside it. */
   several: boolean;
+  /** Of its line, where those of several are drawn together. */
+  colour: string | null;
 }
 
-function RidgePlot({ ridges: fine, domain, recorded, several }: RidgePlotProps) {
+function RidgePlot({ ridges: fine, domain, recorded, several, colour }: RidgePlotProps) {
   const words = say();
   const [pointed, point] = useState<{ bin: Bin; x: number; y: number } | null>(null);
-  const { ref, width, page } = useSize<HTMLElement>();
-  const height = pictureHeight(page);
+  const { ref, width, height } = useSize<HTMLDivElement>();
   const ridges = useMemo(
     () => (domain ? readable(fine, domain) : fine),
     [fine, domain?.low, domain?.high, domain?.stretch],
   );
-  const layout = domain && layOut(ridges, domain, width, height);
+  const layout = domain && layOut(ridges, domain, width, Math.max(1, height));
   const steps = ridges.rows.map((row) => row.step);
   const rowOf = (at: number | null) => (at === null ? null : steps.indexOf(nearest(steps, at)));
   const chosen = steps.length > 0 ? rowOf(step.value) : null;
@@ -173,11 +175,12 @@ function RidgePlot({ ridges: fine, domain, recorded, several }: RidgePlotProps) 
         ? words.ridges(count(steps.length), count(recordedSteps))
         : words.allRidges(count(steps.length));
   return (
-    <figure ref={ref} class="panel ridges" data-parameter={ridges.parameter}>
+    <figure class="panel ridges" data-parameter={ridges.parameter}>
       <TensorCaption
         recorded={recorded}
         name={several ? ridges.parameter : null}
         text={several ? "" : said}
+        colour={several ? colour : null}
       >
         <PanelMenu
           name={words.histograms(ridges.parameter)}
@@ -186,30 +189,32 @@ function RidgePlot({ ridges: fine, domain, recorded, several }: RidgePlotProps) 
         />
       </TensorCaption>
       {layout ? (
-        <Canvas
-          width={width}
-          height={height}
-          paint={paint}
-          when={[
-            ridges,
-            domain?.low,
-            domain?.high,
-            domain?.stretch,
-            chosen,
-            bad.join(),
-            beside,
-            pointed,
-            theme.value,
-            words,
-          ]}
-          label={words.panel(ridges.parameter, count(ridges.rows.length))}
-          tabIndex={0}
-          onPointerMove={look}
-          onPointerLeave={() => show(null)}
-          onBlur={() => show(null)}
-          onKeyDown={press}
-          onClick={() => pointed && goTo(pointed.bin.step)}
-        />
+        <div class="room" ref={ref}>
+          <Canvas
+            width={width}
+            height={height}
+            paint={paint}
+            when={[
+              ridges,
+              domain?.low,
+              domain?.high,
+              domain?.stretch,
+              chosen,
+              bad.join(),
+              beside,
+              pointed,
+              theme.value,
+              words,
+            ]}
+            label={words.panel(ridges.parameter, count(ridges.rows.length))}
+            tabIndex={0}
+            onPointerMove={look}
+            onPointerLeave={() => show(null)}
+            onBlur={() => show(null)}
+            onKeyDown={press}
+            onClick={() => pointed && goTo(pointed.bin.step)}
+          />
+        </div>
       ) : (
         <p class="sub">{words.nothing}</p>
       )}

@@ -1,41 +1,32 @@
 /** Lines over steps with their axes: pointing at a step shows it in every picture, a click goes there. */
 import type { ComponentChildren } from "preact";
-import { type Domain, shortest, ticks } from "../../cells/axis.ts";
+import { useState } from "preact/hooks";
+import type { Domain } from "../../cells/axis.ts";
 import { useSize } from "../../controls/canvas.tsx";
 import { count } from "../../controls/format.ts";
 import { areaBetween, lineThrough, trend } from "../../draw/trend.ts";
 import { spoken } from "../../state/language.ts";
 import { step } from "../../state/run.ts";
-import { compact } from "./columns.ts";
+import {
+  Alone,
+  Axes,
+  Beginnings,
+  type ChartArea,
+  type ChartLine,
+  Inside,
+  Labels,
+  Reading,
+} from "./chart_marks.tsx";
 import { goTo, pointedStep } from "./tensors.ts";
 
 const say = spoken({
-  en: { step: (step: string) => `step ${step}` },
-  zh: { step: (step) => `第 ${step} 步` },
+  en: { step: (step: number) => `step ${count(step)}` },
+  zh: { step: (step) => `第 ${count(step)} 步` },
 });
-
-export interface ChartLine {
-  readonly name: string;
-  readonly steps: readonly number[];
-  readonly values: ArrayLike<number>;
-  /** Of CSS. */
-  readonly colour: string;
-  readonly wide?: number;
-  /** Drawn, but not read. */
-  readonly faint?: boolean;
-}
-
-export interface ChartArea {
-  readonly steps: readonly number[];
-  readonly low: ArrayLike<number>;
-  readonly high: ArrayLike<number>;
-  readonly colour: string;
-  readonly opacity: number;
-}
 
 export interface ChartProps {
   label: string;
-  /** In pixels; left out, as high as the page has room for. */
+  /** In pixels; left out, as high as there is room for. */
   height?: number;
   /** Steps between which the axis runs. */
   steps: readonly number[];
@@ -46,22 +37,20 @@ export interface ChartProps {
   bad?: readonly number[];
   usual?: readonly [number, number];
   usualText?: string;
-  /** The horizontal axis is not of the run's steps: there is nothing to go to. */
-  still?: boolean;
+  /** The horizontal axis is not of the run's steps, but of what this calls: there is nothing to go to. */
+  still?: (at: number) => string;
   /** Without axes: as small as it can be. */
   plain?: boolean;
   children?: ComponentChildren;
 }
 
-/** Height of a picture below the table, on a page of so many pixels. */
-export function pictureHeight(page: number): number {
-  return Math.round(Math.max(196, Math.min(520, (page > 1100 ? 0.34 : 0.25) * page)));
-}
-
 export function Chart(props: ChartProps) {
   const { label, steps, domain, lines, areas = [], bad = NONE, usual, plain, still } = props;
-  const { ref, width, page } = useSize<HTMLDivElement>();
-  const height = props.height ?? pictureHeight(page);
+  const { ref, width, height: room } = useSize<HTMLDivElement>();
+  const height = props.height ?? room;
+  const [pointedHere, setPointed] = useState<number | null>(null);
+  const pointed = still ? pointedHere : pointedStep.value;
+  const setStep = still ? setPointed : (at: number | null) => (pointedStep.value = at);
   const left = plain ? 0 : 40;
   const box = {
     left,
@@ -77,9 +66,7 @@ export function Chart(props: ChartProps) {
       Math.abs(laid.x(each) - x) < Math.abs(laid.x(best) - x) ? each : best,
     );
   };
-  const point = (event: PointerEvent) => {
-    if (!still) pointedStep.value = stepAt(event);
-  };
+  const point = (event: PointerEvent) => setStep(stepAt(event));
   const vertical = (at: number, name: string) => (
     <line
       key={`${name} ${at}`}
@@ -90,11 +77,12 @@ export function Chart(props: ChartProps) {
       y2={box.bottom}
     />
   );
-  const within = (at: number | null) =>
-    !still && at !== null && at >= (steps[0] ?? 0) && at <= (steps.at(-1) ?? 0);
+  const within = (at: number | null): at is number =>
+    at !== null && at >= (steps[0] ?? 0) && at <= (steps.at(-1) ?? 0);
+  const begins = still ? NONE : [...new Set(bad)].filter(within);
   return (
-    <div class="chart" ref={ref}>
-      {width > 0 && (
+    <div class={props.height ? "chart" : "chart room"} ref={ref}>
+      {width > 0 && height > 0 && (
         // biome-ignore lint/a11y/useKeyWithClickEvents: the keys [ and ] do the same
         <svg
           width={width}
@@ -102,7 +90,7 @@ export function Chart(props: ChartProps) {
           role="img"
           aria-label={label}
           onPointerMove={point}
-          onPointerLeave={() => (pointedStep.value = null)}
+          onPointerLeave={() => setStep(null)}
           onClick={(event) => still || goTo(stepAt(event))}
         >
           {!plain && <Axes laid={laid} box={box} steps={steps} height={height} />}
@@ -130,6 +118,7 @@ export function Chart(props: ChartProps) {
                 style={{ fill: area.colour, fillOpacity: area.opacity }}
               />
             ))}
+            {steps.length === 1 && <Alone areas={areas} lines={lines} laid={laid} />}
             {lines.map((line) => (
               <path
                 key={line.name}
@@ -140,112 +129,25 @@ export function Chart(props: ChartProps) {
               />
             ))}
           </Inside>
-          {bad.filter(within).map((at) => vertical(at, "bad"))}
-          {within(step.value) && vertical(step.value ?? 0, "here")}
-          {within(pointedStep.value) && vertical(pointedStep.value ?? 0, "pointed")}
+          {begins.map((at) => vertical(at, "bad"))}
+          {!plain && <Beginnings at={begins} laid={laid} right={box.right} />}
+          {!still && within(step.value) && vertical(step.value, "here")}
+          {within(pointed) && vertical(pointed, "pointed")}
+          <Labels lines={lines} laid={laid} box={box} />
           {props.children}
         </svg>
       )}
-      {pointedStep.value !== null && within(pointedStep.value) && (
-        <Reading lines={lines} at={pointedStep.value} x={laid.x(pointedStep.value)} width={width} />
+      {within(pointed) && (
+        <Reading
+          lines={lines}
+          at={pointed}
+          title={(still ?? say().step)(pointed)}
+          x={laid.x(pointed)}
+          width={width}
+        />
       )}
     </div>
   );
 }
 
 const NONE: readonly number[] = [];
-
-/** What is drawn within the axes and no further. */
-function Inside({
-  box,
-  label,
-  children,
-}: {
-  box: { left: number; right: number; top: number; bottom: number };
-  label: string;
-  children: ComponentChildren;
-}) {
-  const id = `inside-${[...label].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) | 0, 7)}`;
-  return (
-    <>
-      <clipPath id={id}>
-        <rect x={box.left} y={0} width={box.right - box.left + 2} height={box.bottom + 2} />
-      </clipPath>
-      <g clip-path={`url(#${id})`}>{children}</g>
-    </>
-  );
-}
-
-interface AxesProps {
-  laid: ReturnType<typeof trend>;
-  box: { left: number; right: number; top: number; bottom: number };
-  steps: readonly number[];
-  height: number;
-}
-
-function Axes({ laid, box, steps, height }: AxesProps) {
-  const marks = ticks(laid.domain, 5).filter(({ at }) => {
-    const y = laid.y(at);
-    return y >= box.top - 2 && y <= box.bottom + 2;
-  });
-  const [first = 0, last = 0] = [steps[0], steps.at(-1)];
-  const middle = steps[steps.length >> 1] ?? 0;
-  const written =
-    steps.length < 2
-      ? ([[first, "middle"]] as const)
-      : ([
-          [first, "start"],
-          ...(steps.length > 4 ? ([[middle, "middle"]] as const) : []),
-          [last, "end"],
-        ] as const);
-  return (
-    <g class="axes">
-      {marks.map(({ at, text }) => (
-        <g key={at}>
-          <line
-            class={at === 0 ? "zero" : "tick"}
-            x1={box.left}
-            x2={box.right}
-            y1={laid.y(at)}
-            y2={laid.y(at)}
-          />
-          <text class="end" x={box.left - 5} y={laid.y(at) + 4}>
-            {shortest(text)}
-          </text>
-        </g>
-      ))}
-      {written.map(([at, anchor]) => (
-        <text key={`${anchor} ${at}`} text-anchor={anchor} x={laid.x(at)} y={height - 4}>
-          {count(at)}
-        </text>
-      ))}
-    </g>
-  );
-}
-
-interface ReadingProps {
-  lines: readonly ChartLine[];
-  at: number;
-  x: number;
-  width: number;
-}
-
-/** The numbers at the step pointed at. */
-function Reading({ lines, at, x, width }: ReadingProps) {
-  const side = x > width / 2 ? { right: `${width - x + 8}px` } : { left: `${x + 8}px` };
-  const values = lines
-    .filter(({ faint }) => !faint)
-    .map((line) => ({ ...line, value: line.values[line.steps.indexOf(at)] ?? Number.NaN }))
-    .filter(({ value }) => !Number.isNaN(value));
-  if (values.length === 0) return null;
-  return (
-    <div class="readings" style={{ ...side, top: "4px" }} data-step={at}>
-      <b>{say().step(count(at))}</b>
-      {values.map(({ name, value, colour }) => (
-        <span key={name} data-line={name} data-value={value}>
-          <i style={{ background: colour }} aria-hidden="true" /> {name} {compact(value)}
-        </span>
-      ))}
-    </div>
-  );
-}

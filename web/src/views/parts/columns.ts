@@ -55,6 +55,9 @@ export const COLUMNS: readonly Column[] = [
   column("alpha", { kind: "spectrum" }),
 ];
 
+/** Colours of several tensors side by side: Okabe and Ito's. */
+export const COLOURS: readonly string[] = ["#e8710a", "#0072b2", "#009e73", "#b0518f"];
+
 const USUAL_COLUMNS: Readonly<Record<string, readonly string[]>> = {
   parameter: ["std", "w1_from_start", "kurtosis", "gradient", "ratio", "near_zero", "norm", "mean"],
   gradient: ["norm", "std", "kurtosis", "zeros", "ratio", "mean"],

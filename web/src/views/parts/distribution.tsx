@@ -1,7 +1,15 @@
 /** The values of a tensor on an axis that all rows share: now, and untrained in grey. */
 
 import { numberAt, type Tensors } from "../../answers/tensors.ts";
-import { type Domain, robustDomain, share, shortest, stretched, ticks } from "../../cells/axis.ts";
+import {
+  bulk,
+  type Domain,
+  robustDomain,
+  share,
+  shortest,
+  stretched,
+  type Tick,
+} from "../../cells/axis.ts";
 import { spoken } from "../../state/language.ts";
 import { selection } from "../../state/selection.ts";
 import { compact } from "./columns.ts";
@@ -46,7 +54,7 @@ export function domainOf(all: readonly (Quantiles | null)[]): Domain {
   const { extent, stretch } = selection.value;
   const whole = extent === "whole";
   const spans = all.flatMap((each) =>
-    each ? { low: whole ? each.min : each.q001, high: whole ? each.max : each.q999 } : [],
+    each ? (whole ? { low: each.min, high: each.max } : bulk(each)) : [],
   );
   const lows = spans.map(({ low }) => low).filter(Number.isFinite);
   const highs = spans.map(({ high }) => high).filter(Number.isFinite);
@@ -66,11 +74,16 @@ function along(domain: Domain, value: number): number {
 
 const percent = (at: number) => `${at.toFixed(2)}%`;
 
+interface AxisProps {
+  domain: Domain;
+  marks: readonly Tick[];
+}
+
 /** Numbers along the axis, over the column. */
-export function AxisNumbers({ domain }: { domain: Domain }) {
+export function AxisNumbers({ domain, marks }: AxisProps) {
   return (
     <span class="axis-numbers" aria-hidden="true">
-      {ticks(domain, 5).map(({ at, text }) => (
+      {marks.map(({ at, text }) => (
         <i key={text} style={{ left: percent(along(domain, at)) }}>
           {shortest(text)}
         </i>
@@ -79,21 +92,20 @@ export function AxisNumbers({ domain }: { domain: Domain }) {
   );
 }
 
-interface DistributionProps {
+interface DistributionProps extends AxisProps {
   now: Quantiles | null;
   first: Quantiles | null;
-  domain: Domain;
 }
 
 /** One tensor's row on the axis. */
-export function Distribution({ now, first, domain }: DistributionProps) {
+export function Distribution({ now, first, domain, marks }: DistributionProps) {
   const place = (value: number) => along(domain, value);
   const title =
     now && say().now(compact(now.q05), compact(now.q50), compact(now.q95)).replaceAll("—", "–");
   return (
     <svg class="distribution" role="img" aria-label={title ?? ""}>
       {title && <title>{title}</title>}
-      {ticks(domain, 5).map(({ at }) => (
+      {marks.map(({ at }) => (
         <line
           key={at}
           class={at === 0 ? "zero" : "tick"}

@@ -9,9 +9,9 @@ import { selection } from "../../state/selection.ts";
 import { theme } from "../../state/theme.ts";
 import { ordinalOf } from "./tensors.ts";
 
-/** Names of the runs ticked that there are, the one in view not among them. */
+/** Names of the runs ticked that have tensors, the one in view not among them. */
 export function runsBeside(): readonly string[] {
-  const known = new Set(runs.value.map(({ name }) => name));
+  const known = new Set(runs.value.flatMap(({ name, parameters }) => (parameters ? name : [])));
   return selection.value.overlay.filter((name) => known.has(name) && name !== runName.value);
 }
 

@@ -15,13 +15,16 @@ interface CaptionProps {
   name: string | null;
   text: string;
   hint?: string;
+  /** Of its line in the picture of all. */
+  colour?: string | null;
   children?: ComponentChildren;
 }
 
-export function TensorCaption({ recorded, name, text, hint, children }: CaptionProps) {
+export function TensorCaption({ recorded, name, text, hint, colour, children }: CaptionProps) {
   const words = say();
   return (
     <figcaption>
+      {colour && <i class="swatch" style={{ background: colour }} aria-hidden="true" />}
       {name !== null && (
         <b title={name}>
           <Cut text={name} />

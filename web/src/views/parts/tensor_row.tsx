@@ -1,5 +1,5 @@
 /** One row of the table of tensors: its name, its values on the shared axis, and its numbers. */
-import type { Domain } from "../../cells/axis.ts";
+import type { Domain, Tick } from "../../cells/axis.ts";
 import { Cut } from "../../controls/cut.tsx";
 import { count } from "../../controls/format.ts";
 import { spoken } from "../../state/language.ts";
@@ -43,6 +43,7 @@ export interface RowProps {
   kind: string;
   step: number;
   domain: Domain;
+  marks: readonly Tick[];
   columns: readonly Column[];
   chosen: boolean;
   /** Whether the Tab key comes to it. */
@@ -75,7 +76,12 @@ export function TensorRow(props: RowProps) {
       <Name {...props} />
       <td class="values">
         {now ? (
-          <Distribution now={now} first={exact && quantilesAt(exact, 0, at)} domain={domain} />
+          <Distribution
+            now={now}
+            first={exact && quantilesAt(exact, 0, at)}
+            domain={domain}
+            marks={props.marks}
+          />
         ) : (
           <Missing {...props} />
         )}
@@ -123,7 +129,7 @@ function Name(props: RowProps) {
         aria-label={hidden > 0 ? words.open(row.layer) : words.show(row.name)}
       >
         <span class={first && !chosen ? "layer" : "layer again"}>
-          {(first || chosen) && row.layer && <bdi>{row.layer}</bdi>}
+          {(first || chosen) && row.layer && <Cut text={row.called} short />}
         </span>
         <span class="rest">
           {hidden > 0 && <i aria-hidden="true">▸ </i>}

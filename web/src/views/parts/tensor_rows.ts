@@ -9,6 +9,8 @@ export interface Row {
   /** What rows are folded by, and the rest of the name. */
   readonly layer: string;
   readonly rest: string;
+  /** The layer as it is written: without what nearly all have in common. */
+  readonly called: string;
   readonly fact: Parameter;
 }
 
@@ -30,12 +32,34 @@ export function layerOf(name: string): string {
   return parts.slice(0, last + 1).join("/");
 }
 
+/** So many layers, and this share of all, are nearly all. */
+const SEVERAL = 3;
+const NEARLY = 0.6;
+/** Letters of a layer's parent that are worth writing before each. */
+const PARENT = 12;
+
+/** What most layers lie below: written before none of them, or only its last part. */
+function shared(layers: ReadonlySet<string>): string {
+  const parents = new Map<string, number>();
+  for (const layer of layers) {
+    const parent = layer.slice(0, layer.lastIndexOf("/") + 1);
+    if (parent) parents.set(parent, (parents.get(parent) ?? 0) + 1);
+  }
+  const [[parent = "", count = 0] = []] = [...parents].sort((a, b) => b[1] - a[1]);
+  if (count < Math.max(SEVERAL, NEARLY * layers.size)) return "";
+  const last = parent.slice(parent.lastIndexOf("/", parent.length - 2) + 1);
+  return last.length > PARENT ? parent : parent.slice(0, -last.length);
+}
+
 export function rowsOf(facts: readonly Parameter[]): readonly Row[] {
+  const common = shared(new Set(facts.map(({ name }) => layerOf(name))));
   return facts.map((fact) => {
     const layer = layerOf(fact.name);
+    const cut = common !== "" && layer.startsWith(common);
     return {
       name: fact.name,
       layer,
+      called: cut ? `…/${layer.slice(common.length)}` : layer,
       rest: layer ? fact.name.slice(layer.length + 1) : fact.name,
       fact,
     };

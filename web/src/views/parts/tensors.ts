@@ -62,11 +62,11 @@ function useLines(kind: string, wanted: boolean, at: readonly number[]) {
 }
 
 /** Numbers at the first step and at the one in view, those of other kinds of the same tensors too. */
-function useExact(kind: string) {
+function useExact(kind: string, wanted: boolean) {
   const run = runName.value ?? ".";
   const first = facts.value?.steps[0];
   const now = step.value;
-  const asked = first !== undefined && now !== null;
+  const asked = wanted && first !== undefined && now !== null;
   const at = asked ? [...new Set([first, now])] : [];
   return useAnswer(asked ? { what: "tensors", run, kind, steps: 0, at } : null);
 }
@@ -76,9 +76,10 @@ export function useRecorded(): Recorded {
   const known = useAlerts();
   const at = known ? beginnings(known) : [];
   const kind = kindShown();
-  const main = useLines(kind, true, at);
-  const exact = useExact(kind);
-  const kinds = tensors(main.answer, kind)?.kinds ?? [];
+  const kinds = facts.value?.kinds ?? [];
+  const there = kinds.includes(kind);
+  const main = useLines(kind, there, at);
+  const exact = useExact(kind, there);
   const numbers: Record<string, Tensors> = {};
   for (const other of BESIDE) {
     // Hooks are called in one order, whatever there is.

@@ -5,24 +5,26 @@ import { useAnswer } from "../../controls/use_answer.ts";
 import { axisOver } from "../../draw/trend.ts";
 import { spoken } from "../../state/language.ts";
 import { runName, step } from "../../state/run.ts";
-import { Chart, type ChartLine } from "./chart.tsx";
+import { Chart } from "./chart.tsx";
+import type { ChartLine } from "./chart_marks.tsx";
+import { COLOURS } from "./columns.ts";
 
 const say = spoken({
   en: {
     label: "Gradient norm by time step",
     at: (name: string, step: string) => `${name}, step ${step}`,
     what: "norm of the gradient at each time step of a sequence, log; earliest at the left",
+    point: (at: string) => `time step ${at}`,
     none: "No record has it.",
   },
   zh: {
     label: "按时间步的梯度范数",
     at: (name, step) => `${name}，第 ${step} 步`,
     what: "序列每个时间步上梯度的范数，对数；最早在左",
+    point: (at) => `第 ${at} 个时间步`,
     none: "没有任何记录包含它。",
   },
 });
-
-const COLOURS = ["#e8710a", "#0072b2", "#009e73", "#b0518f"];
 
 export function TimeChart() {
   const words = say();
@@ -40,11 +42,18 @@ export function TimeChart() {
   if (!domain) return <p class="sub missing">{words.none}</p>;
   return (
     <>
-      <Chart label={words.label} steps={longest} domain={domain} lines={lines} still />
+      <Chart
+        label={words.label}
+        steps={longest}
+        domain={domain}
+        lines={lines}
+        still={(at) => words.point(count(at))}
+      />
       <p class="sub key">
-        {lines.map(({ name, colour }) => (
+        {lines.map(({ name, colour, wide = 1 }) => (
           <span key={name}>
-            <i style={{ background: colour }} aria-hidden="true" /> {name}
+            <i class={wide < 1 ? "thin" : ""} style={{ background: colour }} aria-hidden="true" />
+            {name}
           </span>
         ))}
         <span>{words.what}</span>

@@ -30,9 +30,11 @@ export function TensorCaption({ recorded, name, text, hint, colour, children }: 
           <Cut text={name} />
         </b>
       )}
-      <span class="sub" title={hint}>
-        {text}
-      </span>
+      {text && (
+        <span class="sub" title={hint}>
+          {text}
+        </span>
+      )}
       {children}
       {name !== null && (
         <button

@@ -43,9 +43,11 @@ from limelight.studies.ablation import ablation as ablation
 from limelight.studies.clusters import clusters as clusters
 from limelight.studies.flow import flow as flow
 from limelight.studies.importance import importance as importance
+from limelight.studies.pruning import pruning as pruning
 from limelight.studies.roles import roles as roles
 from limelight.studies.rollout import rollout as rollout
 from limelight.studies.similarity import similarity as similarity
+from limelight.studies.synergy import synergy as synergy
 from limelight.studying.recipe import Recipe as Recipe
 
 __version__: str
@@ -91,10 +93,12 @@ __all__ = [
     "normalised_entropy",
     "open_run",
     "prune",
+    "pruning",
     "roles",
     "rollout",
     "share_beyond_uniform",
     "similarity",
     "sites",
     "stack",
+    "synergy",
 ]

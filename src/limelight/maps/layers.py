@@ -50,14 +50,16 @@ class Layer:
         array [key]
         """
         heads = len(self.weights)
-        moving = share[None] * self.rows
-        by_head = np.matmul(moving[:, None].astype(np.float32), self.weights)[:, 0]
+        held = np.flatnonzero(share)
+        part = slice(None) if len(held) > len(share) // 4 else held  # above, it is one position
+        moving = (share[None] * self.rows)[:, None, part].astype(np.float32)
+        by_head = np.matmul(moving, self.weights[:, part])[:, 0]
         attention = by_head.sum(0, dtype=np.float64) / heads
         attention += (share[None] * ~self.rows).sum(0) / heads
         return np.asarray(self.residual * share + (1 - self.residual) * attention, np.float64)
 
-    def up(self, share: NDArray[Any]) -> NDArray[np.float64]:
-        """Return how much of what positions above hold came from where ``share`` is below.
+    def read(self, share: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what each head's queries read of a share below.
 
         Parameters
         ----------
@@ -65,10 +67,23 @@ class Layer:
 
         Returns
         -------
+        array [head, query]
+        """
+        return np.asarray(self.weights @ share.astype(np.float32), np.float32)
+
+    def raised(self, read: NDArray[Any], share: NDArray[Any]) -> NDArray[np.float64]:
+        """Return what positions above hold, of what heads read and what stays.
+
+        Parameters
+        ----------
+        read : array [head, query]
+        share : array [query]
+
+        Returns
+        -------
         array [query]
         """
-        by_head = self.weights @ share.astype(np.float32)  # [head, query]
-        attention = np.where(self.rows, by_head, share[None]).mean(0, dtype=np.float64)
+        attention = np.where(self.rows, read, share[None]).mean(0, dtype=np.float64)
         return np.asarray(self.residual * share + (1 - self.residual) * attention, np.float64)
 
     def matrix(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
@@ -187,15 +202,16 @@ def carried(
     """
     count = layers[0].weights.shape[1]
     below = [np.eye(1, count, key)[0]]
-    for layer in layers[:-1]:
-        below.append(layer.up(below[-1]))
+    reads = []
+    for layer in layers:
+        reads.append(layer.read(below[-1]))
+        below.append(layer.raised(reads[-1], below[-1]))
     heads = np.full((len(layers), max(len(layer.weights) for layer in layers)), np.nan)
     stayed = np.zeros(len(layers))
     above = np.eye(1, count, query)[0]
     for number in reversed(range(len(layers))):
-        layer, source = layers[number], below[number]
+        layer, source, read = layers[number], below[number], reads[number]
         scale = (1 - layer.residual) / len(layer.weights)
-        read = layer.weights @ source.astype(np.float32)
         heads[number, : len(read)] = (above * layer.rows * read).sum(-1) * scale
         stayed[number] = (above * source * (layer.residual + scale * (~layer.rows).sum(0))).sum()
         above = layer.down(above)

@@ -144,7 +144,8 @@ def looked(
     live = model.make() if isinstance(model, Recipe) else model
     first = next(iter(read.partitions())).probe.some(range(1))
     datasets = _datasets(adapter_for(live).watch(live, first, None))
-    passes = Passes(model, read, dict(asked), settings.executor, settings.workers, settings.run)
+    passes = Passes(model, read, dict(asked), settings.executor, settings.workers, settings.run,
+                    "observed")  # fmt: skip
     numbers = passes.numbers(Watching(look, settings.tokens))
     return Looked(numbers, _heads(datasets), _layers(datasets), passes.scan.digest, passes.digest,
                   passes.finish)  # fmt: skip

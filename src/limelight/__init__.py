@@ -2,7 +2,7 @@
 
 ``import limelight as ll`` is light: what a name needs is loaded when the name is first used, and
 no framework is loaded before a model of its own comes in. Measures and studies are there under the
-names of their files, such as ``ll.entropy`` and ``ll.ablation``; measures of other packages are in
+names of their files, such as ``ll.entropy`` and ``ll.ablation``; those of other packages are in
 ``ll.catalogue()``. Nothing of limelight is imported here: TensorBoard loads this file to find the
 tab, which says so where another is missing or broken.
 """
@@ -56,7 +56,7 @@ _HOMES = {
 }
 
 # Modules that can be called, and the function that is then called.
-_CALLED = {"capture": "capture", "catalogue": "analyses"}
+_CALLED = {"capture": "capture", "catalogue": "everything"}
 
 # Public names that are modules.
 _MODULES = {*_CALLED, "errors"}
@@ -86,7 +86,7 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(
             f"module 'limelight' has no attribute {name!r}. "
-            f"A measure of another package is limelight.catalogue()[{name!r}]."
+            f"A measure or study of another package is limelight.catalogue()[{name!r}]."
         )
     module = importlib.import_module(home)
     value = module if name in _MODULES else getattr(module, name)

@@ -19,7 +19,7 @@ from limelight.capture import gate as gate
 from limelight.capture import prune as prune
 from limelight.capture import sites as sites
 from limelight.capture import stack as stack
-from limelight.catalogue import analyses as catalogue
+from limelight.catalogue import everything as catalogue
 from limelight.errors import CatalogueError as CatalogueError
 from limelight.errors import DimensionError as DimensionError
 from limelight.errors import GateError as GateError

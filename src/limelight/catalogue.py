@@ -2,7 +2,7 @@
 
 Room: low. Comes in: the name of a room. Goes out: its members, found by looking into the folder and
 into the entry points ``limelight.<room>``, never from a list kept by hand. The room is also its
-main function: ``limelight.catalogue()`` is :func:`analyses`.
+main function: ``limelight.catalogue()`` is :func:`everything`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import limelight
 from limelight.errors import CatalogueError, LimelightWarning
@@ -28,6 +28,11 @@ from limelight.measure import analysis as analysis
 from limelight.measure import closed_form as closed_form
 from limelight.measure import positions as positions
 from limelight.rooms import members
+from limelight.study import Study as Study
+from limelight.study import study as study
+
+Card = TypeVar("Card", Analysis, Study)
+_MANY = {Analysis: "analyses", Study: "studies"}
 
 #: Called while a case trains: the run's name, steps done, steps in all.
 Progress = Callable[[str, int, int], None]
@@ -171,7 +176,7 @@ def analyses() -> dict[str, Analysis]:
     cards: dict[str, Analysis] = {}
     ours = len(members("analyses"))
     for index, module in enumerate(modules("analyses")):
-        held = list(_cards(module))
+        held = list(_cards(module, Analysis, "limelight.analyses."))
         name = getattr(module, "__name__", "").rpartition(".")[2]
         if index < ours and [card.name for card in held] != [name]:
             names = ", ".join(card.name for card in held)
@@ -188,25 +193,97 @@ def analyses() -> dict[str, Analysis]:
     return dict(sorted(cards.items()))
 
 
-def _cards(module: Any) -> Iterator[Analysis]:
-    """Yield the analyses that a module holds, or the one that another package registered itself.
+def studies() -> dict[str, Study]:
+    """Return every study by name, in alphabetical order.
+
+    Returns
+    -------
+    dict of str to Study
+        A card can be called as its function can. Other packages register a module, or the function
+        itself, under the entry point ``limelight.studies``.
+
+    Raises
+    ------
+    CatalogueError
+        If two have one name, one has a name that is taken otherwise, or a file of ours holds no
+        study of its name.
+
+    Examples
+    --------
+    >>> studies()["ablation"].answers
+    ('H11',)
+    """
+    cards: dict[str, Study] = {}
+    ours = members("studies")
+    for index, module in enumerate(modules("studies")):
+        held = list(_cards(module, Study, "limelight.studies."))
+        name = getattr(module, "__name__", "").rpartition(".")[2]
+        if index < len(ours) and held and [card.name for card in held] != [name]:
+            raise CatalogueError(
+                f"File studies/{name}.py holds {', '.join(card.name for card in held)}.",
+                f"Wanted one study, named {name}: users find it by the name of its file.",
+                "Rename the file or the function.",
+            )
+        for card in held:
+            if cards.setdefault(card.name, card) is not card:
+                raise _clash(cards[card.name], card)
+            if card.name in limelight.__all__ and card.name not in ours:
+                raise CatalogueError(
+                    f"Got a study called {card.name!r} of {card.function.__module__}, but "
+                    f"limelight.{card.name} is something else.",
+                    "Wanted one thing of a name.",
+                    "Rename the study, or uninstall the package that brings it.",
+                )
+    return dict(sorted(cards.items()))
+
+
+def everything() -> dict[str, Analysis | Study]:
+    """Return every analysis and every study by name, in alphabetical order.
+
+    Returns
+    -------
+    dict of str to Analysis or Study
+        A card can be called as its function can.
+
+    Raises
+    ------
+    CatalogueError
+        If two have one name.
+
+    Examples
+    --------
+    >>> everything()["entropy"].units, everything()["ablation"].tier
+    ('nat', 'intervened')
+    """
+    cards: dict[str, Analysis | Study] = {**analyses()}
+    for name, card in studies().items():
+        if cards.setdefault(name, card) is not card:
+            raise _clash(cards[name], card)
+    return dict(sorted(cards.items()))
+
+
+def _cards(
+    module: Any, kind: type[Card], room: str
+) -> Iterator[Card]:
+    """Yield the cards that a module holds, or the one that another package registered itself.
 
     A module of ours holds only those that are written in it.
     """
     values = vars(module).values() if isinstance(module, ModuleType) else (module,)
     for value in values:
         card = getattr(value, "card", None)
-        if isinstance(card, Analysis):
+        if isinstance(card, kind):
             elsewhere = value.__module__ != getattr(module, "__name__", None)
-            if not (elsewhere and value.__module__.startswith("limelight.analyses.")):
+            if not (elsewhere and value.__module__.startswith(room)):
                 yield card
 
 
-def _clash(first: Analysis, second: Analysis) -> CatalogueError:
+def _clash(first: Analysis | Study, second: Analysis | Study) -> CatalogueError:
     homes = [card.function.__module__ for card in (first, second)]
+    many = _MANY[type(first)]
     return CatalogueError(
-        f"Got two analyses called {first.name!r}: one of {homes[0]}, one of {homes[1]}.",
-        "Wanted one analysis of a name.",
+        f"Got two {many} called {first.name!r}: one of {homes[0]}, one of {homes[1]}.",
+        "Wanted one thing of a name.",
         "Rename one of them, or uninstall the package that brings it.",
     )
 
@@ -301,10 +378,10 @@ def registered(room: str) -> tuple[Any, ...]:
 
 
 class _Catalogue(ModuleType):
-    """A module that can be called: ``limelight.catalogue()`` lists every analysis."""
+    """A module that can be called: ``limelight.catalogue()`` lists analyses and studies."""
 
-    def __call__(self) -> dict[str, Analysis]:
-        return analyses()
+    def __call__(self) -> dict[str, Analysis | Study]:
+        return everything()
 
 
 sys.modules[__name__].__class__ = _Catalogue

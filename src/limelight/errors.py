@@ -6,6 +6,8 @@ the same order: what came, what was wanted, what to do.
 
 from __future__ import annotations
 
+from typing import Any
+
 from limelight.facts import Problem
 
 
@@ -38,6 +40,10 @@ class LimelightError(Exception):
         self.wanted = wanted
         self.fix = fix
         super().__init__(f"{came} {wanted} {fix}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it travel between processes; ``Exception`` alone would come back without parts."""
+        return type(self), (self.came, self.wanted, self.fix), vars(self)
 
     def facts(self) -> Problem:
         """Return the error as plain text fields: ``code``, ``came``, ``wanted``, ``fix``."""

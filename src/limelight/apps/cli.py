@@ -1,4 +1,4 @@
-"""The command line: ``limelight demo``, ``show``, ``cases``, ``ls``, ``doctor``.
+"""The command line: ``limelight demo``, ``show``, ``ls``, ``study``, ``catalogue``, ``doctor`` …
 
 Room: apps. Comes in: words. Goes out: text for people, or JSON; an exit status: 0 done, 1 no or
 failed, 2 bad usage. What a command needs is imported when it runs, so that help comes at once.
@@ -157,10 +157,57 @@ def _write_run(run: dict[str, Any]) -> None:
         for site in run["sites"]:
             shape = f"{_count(site['heads'], 'head')}, {site['queries']} x {site['keys']}"
             _say(f"    {site['name']}: {site['module_class']}, {site['kind']}, {shape}")
+        for item in run["studies"]:
+            progress = (
+                "" if item["state"] == "finished" else f", {item['done']} of {item['tasks']} tasks"
+            )
+            _say(f"    study {item['name']} ({item['key'][:8]}): {item['state']}{progress}, "
+                 f"n = {item['n']} {item['of']}")  # fmt: skip
     else:
         _say(f"{run['name']}: {size}")
     for problem in run["problems"]:
         _say(f"    problem: {problem}")
+
+
+@main.command("catalogue")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def list_catalogue(as_json: bool) -> None:
+    """List measures and studies: what each answers, its tier and units."""
+    from limelight.apps import studying
+
+    cards = studying.listed()
+    if as_json:
+        _write_json({"cards": cards})
+        return
+    for card in cards:
+        numbers = f" ({', '.join(card['answers'])})" if card["answers"] else ""
+        click.echo(f"{card['name']}: {card['kind']}{numbers}, {card['tier']}, {card['units']}")
+        click.echo(f"    {card['question']}")
+
+
+class _Lazy(click.Group):
+    """Studies, which are imported when one is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        from limelight.apps.studying import Studies
+
+        return Studies().list_commands(context)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        from limelight.apps.studying import Studies
+
+        return Studies().get_command(context, name)
+
+
+@main.group("study", cls=_Lazy, invoke_without_command=True)
+@click.pass_context
+def study(context: click.Context) -> None:
+    """Run a study of a model; without a name, list them."""
+    if context.invoked_subcommand is None:
+        from limelight.catalogue import studies
+
+        for name, card in studies().items():
+            click.echo(f"{name}: {', '.join(card.answers)}, {card.tier}\n    {card.question}")
 
 
 @main.command()

@@ -68,8 +68,8 @@ def list_runs(logdir: Path) -> list[dict[str, Any]]:
     -------
     list of dict
         ``name``, ``steps``, ``first_step``, ``last_step``, ``sites``, ``examples``,
-        ``parameters``, ``precision``, ``bytes``, ``problems``. A run that cannot be opened has
-        only ``name``, ``bytes`` and ``problems``.
+        ``parameters``, ``precision``, ``studies``, ``bytes``, ``problems``. A run that cannot be
+        opened has only ``name``, ``bytes`` and ``problems``.
 
     Raises
     ------
@@ -121,6 +121,18 @@ def _facts(run: Run) -> dict[str, Any]:
         "examples": len(run.examples),
         "parameters": len(run.parameter_names),
         "precision": run.precision.name,
+        "studies": [
+            {
+                "name": study.name,
+                "key": study.key,
+                "state": progress.state,
+                "done": progress.done,
+                "tasks": study.tasks,
+                "n": progress.n,
+                "of": progress.of,
+            }
+            for study, progress in run.studied()
+        ],
         "problems": list(run.problems),
     }
 

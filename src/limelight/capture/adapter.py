@@ -141,6 +141,18 @@ class Adapter(Protocol):
         gated one on the probe, or on made-up inputs, and is as before where an error is raised.
         """
 
+    def key_heads(self, model: Any, heads: dict[str, int], probe: Probe) -> dict[str, int]:
+        """Return how many heads the keys of each site have: fewer where queries' heads share."""
+
+    def circumstances(self, model: Any) -> dict[str, Any]:
+        """Return ``framework``, ``device``, ``precision`` and ``threads`` that a model runs with.
+
+        Precision includes a context that casts, such as autocast.
+        """
+
+    def stirred(self, model: Any) -> AbstractContextManager[None]:
+        """Let all random numbers that a pass may draw be others while the context lasts."""
+
 
 if TYPE_CHECKING:
     #: Modules subclass nothing: a type checker compares ours with what they shall offer.

@@ -14,6 +14,7 @@ import xarray as xr
 
 from limelight.errors import StudyError
 from limelight.maps.grouping import grouped
+from limelight.study import study
 from limelight.studying.data import ROWS
 from limelight.studying.looking import Settings, described, looked
 from limelight.studying.pairs import Comparing, compared
@@ -24,6 +25,15 @@ from limelight.studying.units import Units
 _FEWEST: Final = 4
 
 
+@study(
+    title="groups of heads",
+    answers=("H10",),
+    tier="observed",
+    units="nat",
+    bounds=(0.0, float(np.log(2))),
+    source="K. Clark et al., BlackboxNLP 2019; R. Tibshirani and G. Walther, JCGS 2005",
+    zh=("头的分组", "哪些头在重复彼此：按注意力的相似度分组。"),
+)
 def clusters(
     model: Any,
     data: Any = None,

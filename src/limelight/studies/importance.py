@@ -13,25 +13,35 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from limelight.capture.adapter import adapter_for
 from limelight.errors import StudyError
-from limelight.studying import metrics
-from limelight.studying.data import ROWS, Data, Partition
-from limelight.studying.heads import Head, chosen
+from limelight.study import study
+from limelight.studying.data import ROWS, Partition
+from limelight.studying.heads import Head
 from limelight.studying.intervals import interval
-from limelight.studying.passes import Numbers, Passes
-from limelight.studying.recipe import Recipe
-from limelight.studying.results import attributes, by_site
-from limelight.studying.units import Units
+from limelight.studying.passes import Numbers
+from limelight.studying.prepared import Asked, prepared
+from limelight.studying.results import by_site
 
 
+@study(
+    title="importance",
+    answers=("H9",),
+    tier="gradient-attributed",
+    units="the metric's",
+    bounds=(0.0, np.inf),
+    source="P. Michel, O. Levy and G. Neubig, NeurIPS 2019, section 4.1",
+    zh=("重要性", "指标对每个头的门有多敏感：一次反向传播算出所有头的梯度。"),
+)
 def importance(
     model: Any,
     data: Any,
     *,
     metric: str | Callable[[Any, Any], Any] = "loss",
     heads: Any = None,
+    key_groups: bool = False,
     resample_by: Sequence[Any] | None = None,
     seed: int = 0,
     each: bool = False,
@@ -41,6 +51,8 @@ def importance(
     executor: Executor | None = None,
     workers: int | None = None,
     run: Any = None,
+    progress: bool | Callable[[int, int], None] | None = None,
+    quick: bool = False,
 ) -> xr.Dataset:
     """Estimate what each head does for a metric, by the gradient of its gate.
 
@@ -57,6 +69,8 @@ def importance(
         outputs and targets that returns one number for each example.
     heads : mapping of str to iterable of int, optional
         Some heads; all if not given.
+    key_groups : bool
+        With grouped-query attention, one gate for all heads that share their keys.
     resample_by : sequence, optional
         Labels of examples that belong together and are one unit.
     seed : int
@@ -64,7 +78,7 @@ def importance(
         Also return the gradient of each example.
     partition : int
     collate, call : callable, optional
-    executor, workers, run : optional
+    executor, workers, run, progress, quick : optional
         As for :func:`limelight.ablation`.
 
     Returns
@@ -95,44 +109,33 @@ def importance(
     >>> bool((importance(model, (x, y))["importance"] >= 0).all())
     True
     """
-    measure = metrics.read(metric)
-    if measure.name in ("accuracy", "change"):
+    if metric in ("accuracy", "change"):
         raise StudyError(
-            f"Got metric={measure.name!r}, whose gradient is zero wherever it has one.",
+            f"Got metric={metric!r}, whose gradient is zero wherever it has one.",
             "Wanted a metric that changes smoothly.",
             "Take metric='loss' or 'margin', or measure this one by ablation.",
         )
-    read = Data(data, partition, collate, call)
-    live = model.make() if isinstance(model, Recipe) else model
-    first = next(iter(read.partitions()))
-    known = adapter_for(live).heads(live, first.probe)
-    pairs = chosen(known, heads)
-    if measure.needs_targets and first.targets is None:
-        raise StudyError(
-            f"Got metric={measure.name!r} for data without targets.",
-            "Wanted a target for each example.",
-            "Give (inputs, targets).",
-        )
-    passes = Passes(model, read, {"study": "importance", "metric": measure.name, "heads": pairs},
-                    executor, workers, run, "gradient-attributed")  # fmt: skip
-    numbers = passes.numbers(Weighing(measure.measure, tuple(known.items()), tuple(pairs)))
-    slopes = numbers["slopes"]
-    units = Units(len(slopes), resample_by)
-    sizes = units.means(np.abs(slopes))
-    low, high = interval(sizes, seed)
-    columns = {
-        "importance": sizes.mean(0), "low": low, "high": high,
-        "first_order": -units.means(slopes).mean(0),
-    }  # fmt: skip
-    if each:
-        columns["each"] = slopes.T
-    made = by_site(known, columns, pairs)
-    return passes.finish(made.assign_attrs(attributes(
-        study="importance", tier="gradient-attributed", metric=measure.name, units=measure.units,
-        better=measure.better, n=units.count, of="examples" if resample_by is None else "units",
-        baseline=float(units.means(numbers["plain"]).mean()), seed=seed,
-        data_digest=passes.scan.digest, model_digest=passes.digest, correction="", settings={},
-    )))  # fmt: skip
+    asked = Asked(metric, heads, key_groups, resample_by, seed, each, partition, collate, call,
+                  executor, workers, run, progress, quick)  # fmt: skip
+    ready = prepared(importance.card, model, data, asked, {})  # type: ignore[attr-defined]
+
+    def reduce(numbers: Numbers, rows: NDArray[Any]) -> xr.Dataset:
+        units, slopes = ready.units(rows), numbers["slopes"]
+        sizes = units.means(np.abs(slopes))
+        low, high = interval(sizes, seed)
+        columns = {
+            "importance": sizes.mean(0), "low": low, "high": high,
+            "first_order": -units.means(slopes).mean(0),
+        }  # fmt: skip
+        if each:
+            columns["each"] = slopes.T
+        made = by_site(ready.known, columns, ready.labels, ready.dim)
+        made = made.assign_coords(example=rows) if each else made
+        baseline = float(units.means(numbers["plain"]).mean())
+        return made.assign_attrs(ready.attributes(units.count, baseline, ""))
+
+    return ready.result(Weighing(ready.measure.measure, tuple(ready.known.items()),
+                                 tuple(ready.groups)), reduce, 2, 3)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -141,12 +144,14 @@ class Weighing:
 
     metric: Any
     known: tuple[tuple[str, int], ...]
-    pairs: tuple[Head, ...]
+    groups: tuple[tuple[Head, ...], ...]
 
     def __call__(self, model: Any, task: Partition) -> Numbers:
-        """Return ``plain`` [example] and ``slopes`` [example, head]."""
+        """Return ``plain`` [example] and ``slopes`` [example, group]."""
         plain, by_site = adapter_for(model).gate_gradients(
             model, task.probe, dict(self.known), self.metric, task.targets
         )
-        slopes = np.stack([by_site[site][:, head] for site, head in self.pairs], axis=1)
+        slopes = np.stack(
+            [sum(by_site[site][:, head] for site, head in group) for group in self.groups], axis=1
+        )
         return {"plain": plain, "slopes": slopes}

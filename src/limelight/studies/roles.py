@@ -20,6 +20,7 @@ from limelight.maps import naming, scoring
 from limelight.maps.patterns import Pattern
 from limelight.maps.reading import Maps
 from limelight.maps.scoring import FURTHEST
+from limelight.study import study
 from limelight.studying.data import ROWS
 from limelight.studying.intervals import interval
 from limelight.studying.looking import Looked, Settings, Sites, described, looked
@@ -30,6 +31,15 @@ _NEAR: Final = 6
 _BY_HEAD: Final = ("offset", "first_key_share", "first_key_null", "first_key_low", "left_out")
 
 
+@study(
+    title="roles of heads",
+    answers=("H6",),
+    tier="observed",
+    units="share beyond chance",
+    bounds=(-np.inf, 1.0),
+    source="K. Clark et al., BlackboxNLP 2019; E. Voita et al., ACL 2019",
+    zh=("头的角色", "每个头看向什么：与随机相比，它在多大程度上属于某种角色。"),
+)
 def roles(
     model: Any,
     data: Any = None,

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from limelight.maps.divergence import square
+from limelight.study import study
 from limelight.studying.data import ROWS
 from limelight.studying.intervals import interval
 from limelight.studying.looking import Settings, described, looked
@@ -23,6 +24,16 @@ from limelight.studying.units import Units
 _MOST_PAIRS: Final = 50_000
 
 
+@study(
+    title="likeness of heads",
+    answers=("H10",),
+    tier="observed",
+    units="nat",
+    bounds=(0.0, float(np.log(2))),
+    source="K. Clark et al., BlackboxNLP 2019, section 6",
+    zh=("头的相似度", "每两个头的注意力有多不相像。"),
+    home=False,
+)
 def similarity(
     model: Any,
     data: Any = None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from limelight.capture import Probe
 from limelight.errors import StudyError
 from limelight.rooms import members
+from limelight.studying.recipe import Recipe
 
 #: Examples of a partition, if nothing else is said.
 ROWS: Final = 32
@@ -77,6 +79,66 @@ class Scan:
     digests: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Named:
+    """A partition by its number: what travels to another process in the place of its values.
+
+    Attributes
+    ----------
+    first : int
+        Number of its first example.
+    digest : str
+    recipe : Recipe
+        Of the data.
+    how : tuple
+        How the data is cut.
+    """
+
+    first: int
+    digest: str
+    recipe: Recipe
+    how: tuple[Any, ...]
+
+    def read(self) -> Partition:
+        """Return it, read here.
+
+        Returns
+        -------
+        Partition
+
+        Raises
+        ------
+        StudyError
+            If the data is other here than where it was named.
+        """
+        key = (repr(self.recipe), repr(self.how))
+        with _reading:
+            reader = _readers.get(key)
+            if reader is None or reader[0] > self.first:
+                rows, collate, call, fewest = self.how
+                reader = (0, Data(self.recipe, rows, collate, call, fewest).partitions())
+            for part in reader[1]:
+                _readers[key] = (part.first + 1, reader[1])
+                if part.first >= self.first:
+                    break
+            else:
+                _readers.pop(key, None)
+                part = None
+        if part is None or part.first != self.first or part.digest != self.digest:
+            raise StudyError(
+                f"{self.recipe!r} made other data in another process, from example {self.first} "
+                "on.",
+                "Wanted the same examples in the same order each time.",
+                "Turn shuffling and random changes off, and read the same files.",
+            )
+        return part
+
+
+#: Where reading stands in this process: tasks come in order, nearly.
+_readers: dict[tuple[str, str], tuple[int, Iterator[Partition]]] = {}
+_reading = threading.Lock()
+
+
 class Data:
     """Data that is read again in each pass.
 
@@ -84,10 +146,12 @@ class Data:
     ----------
     data : object
         Arrays ``(x, y)``; a ``DataLoader``; a ``tf.data.Dataset``; a ``PyDataset``; a Hugging Face
-        ``Dataset`` with ``collate``; anything re-iterable of batches; a mapping with ``labels``; or
-        a Probe.
+        ``Dataset`` with ``collate``; anything re-iterable of batches; a mapping with ``labels``; a
+        Probe; or a Recipe of one of them.
     rows : int
         Examples of a partition. Its boundaries follow from the data and this number only.
+    fewest : int
+        A last partition of fewer examples joins the one before, if it can.
     collate : callable, optional
         Makes a batch of a list of rows.
     call : callable, optional
@@ -113,17 +177,61 @@ class Data:
         rows: int = ROWS,
         collate: Callable[[list[Any]], Any] | None = None,
         call: Callable[[Any, Any], Any] | None = None,
+        fewest: int = 1,
     ) -> None:
         if isinstance(rows, bool) or not hasattr(rows, "__index__") or rows < 1:
             raise StudyError(
                 f"Got partition={rows!r}.", "Wanted a whole number of examples above 0.",
                 "Write partition=32, or leave it out.",
             )  # fmt: skip
-        self._data, self._rows, self._collate, self._call = data, int(rows), collate, call
-        self._kind = _kind_of(data)
+        self.recipe = data if isinstance(data, Recipe) else None
+        self._data = data.make() if isinstance(data, Recipe) else data
+        self._rows, self._collate, self._call = int(rows), collate, call
+        self._fewest = fewest
+        self._kind = _kind_of(self._data)
+
+    def named(self, first: int, digest: str) -> Named:
+        """Return a partition by its number, to be read where it is needed.
+
+        Parameters
+        ----------
+        first : int
+        digest : str
+            Of its values.
+
+        Returns
+        -------
+        Named
+        """
+        assert self.recipe is not None
+        how = (self._rows, self._collate, self._call, self._fewest)
+        return Named(first, digest, self.recipe, how)
 
     def partitions(self) -> Iterator[Partition]:
         """Yield partitions in the data's order.
+
+        Yields
+        ------
+        Partition
+
+        Raises
+        ------
+        StudyError
+            If a batch is nothing that a model can be called with.
+        """
+        before: Partition | None = None
+        for part in self._cut():
+            if before is not None:
+                if part.size < self._fewest and _alike(_pair(before), _pair(part)):
+                    part = _joined(before.first, [_pair(before), _pair(part)])
+                else:
+                    yield before
+            before = part
+        if before is not None:
+            yield before
+
+    def _cut(self) -> Iterator[Partition]:
+        """Yield partitions of so many examples.
 
         Yields
         ------
@@ -197,6 +305,10 @@ class Data:
                 "Give as many targets as inputs.",
             )
         return probe, values
+
+
+def _pair(part: Partition) -> tuple[Probe, NDArray[Any] | None]:
+    return part.probe, part.targets
 
 
 def _divided(batch: Any) -> tuple[Any, Any]:

@@ -9,7 +9,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -33,6 +40,7 @@ def done(
     act: Callable[[Task], Result],
     executor: Executor | None = None,
     workers: int | None = None,
+    before: int = 0,
 ) -> Iterator[tuple[Task, Result]]:
     """Yield each task and its result, as they are finished.
 
@@ -48,6 +56,8 @@ def done(
         With ``submit(act, task)``. Without one tasks are done here, in their order.
     workers : int, optional
         How many at once: at most twice as many tasks are under way.
+    before : int
+        How many were done before, for messages.
 
     Yields
     ------
@@ -63,22 +73,22 @@ def done(
             yield task, act(task)
         return
     window = 2 * (workers or _workers_of(executor))
-    yield from _spread(tasks, count, act, executor, window)
+    yield from _spread(tasks, count, act, executor, window, before)
 
 
 def _spread(
     tasks: Iterable[Task],
     count: int,
     act: Callable[[Task], Result],
-    executor: Executor,
+    executor: Any,
     window: int,
+    finished: int,
 ) -> Iterator[tuple[Task, Result]]:
     """Yield results of an executor's, with at most so many tasks under way."""
     tries: dict[int, int] = {}
     coming = enumerate(tasks)
     again: list[tuple[int, Task]] = []
     running: dict[Any, tuple[int, Task]] = {}
-    finished = 0
     try:
         while True:
             while len(running) < window:
@@ -99,36 +109,65 @@ def _spread(
                 tries[number] = tries.get(number, 1) + 1
                 if isinstance(error, LimelightError):
                     raise error
-                if _is_broken(error) or tries[number] > TRIES:
+                renewed = (
+                    _is_broken(error) and isinstance(executor, Pool) and executor.renew(future)
+                )
+                if tries[number] > TRIES or (_is_broken(error) and not renewed):
                     raise _failed(error, finished, count) from error
                 again.append((number, task))
     except RuntimeError as error:  # an executor that takes no more tasks
         raise _failed(error, finished, count) from error
     finally:
-        for future in running:
-            future.cancel()
+        begun = [future for future in running if not future.cancel()]
+        if isinstance(executor, ThreadPoolExecutor):
+            wait(begun)  # they have the model in their hands
 
 
-@contextmanager
-def pool(workers: int, threads: int = 1) -> Iterator[ProcessPoolExecutor]:
-    """Start processes that take so many threads each, and stop them in the end.
+class Pool:
+    """Processes that take so many threads each, begun anew when one of them dies.
 
     Parameters
     ----------
     workers : int
     threads : int
         Said before any library is imported there.
-
-    Yields
-    ------
-    ProcessPoolExecutor
     """
-    before = {name: os.environ.get(name) for name in _THREADS}
-    context = multiprocessing.get_context("spawn")  # a fork of a threaded framework hangs
-    with ProcessPoolExecutor(workers, mp_context=context) as executor:
-        os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+
+    def __init__(self, workers: int, threads: int = 1) -> None:
+        self._max_workers, self._threads = workers, threads
+        self._made: dict[Any, ProcessPoolExecutor] = {}
+        self._executor = self._begun()
+
+    def submit(self, act: Callable[[Task], Result], task: Task) -> Any:
+        """Have a task done."""
         try:
-            for future in [executor.submit(os.getpid) for _ in range(workers)]:
+            future = self._executor.submit(act, task)
+        except BrokenExecutor:
+            self._executor = self._begun()
+            future = self._executor.submit(act, task)
+        self._made = {known: at for known, at in self._made.items() if not known.done()}
+        self._made[future] = self._executor
+        return future
+
+    def renew(self, future: Any) -> bool:
+        """Begin anew if the processes that a future was of are those at work; True."""
+        if self._made.get(future) is self._executor:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = self._begun()
+        return True
+
+    def stop(self) -> None:
+        """End the processes; what was not begun is not done."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _begun(self) -> ProcessPoolExecutor:
+        """Start processes; each reads how many threads to take when it imports its libraries."""
+        before = {name: os.environ.get(name) for name in _THREADS}
+        context = multiprocessing.get_context("spawn")  # a fork of a threaded framework hangs
+        executor = ProcessPoolExecutor(self._max_workers, mp_context=context)
+        os.environ.update(dict.fromkeys(_THREADS, str(self._threads)))
+        try:
+            for future in [executor.submit(os.getpid) for _ in range(self._max_workers)]:
                 future.result()
         finally:
             for name, value in before.items():
@@ -136,11 +175,32 @@ def pool(workers: int, threads: int = 1) -> Iterator[ProcessPoolExecutor]:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
-        yield executor
+        return executor
+
+
+@contextmanager
+def pool(workers: int, threads: int = 1) -> Iterator[Pool]:
+    """Start processes that take so many threads each, and stop them in the end.
+
+    Parameters
+    ----------
+    workers : int
+    threads : int
+
+    Yields
+    ------
+    Pool
+    """
+    held = Pool(workers, threads)
+    try:
+        yield held
+    finally:
+        held.stop()
 
 
 def _workers_of(executor: Executor) -> int:
-    return int(getattr(executor, "_max_workers", 0) or os.cpu_count() or 1)
+    said = getattr(executor, "_max_workers", 0) or getattr(executor, "num_workers", 0)
+    return int(said or os.cpu_count() or 1)
 
 
 def _is_broken(error: BaseException) -> bool:

@@ -5,7 +5,7 @@ Room: studying. Comes in: what a user asked for, and what the model has. Goes ou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from limelight.errors import StudyError
@@ -50,6 +50,51 @@ def chosen(known: Mapping[str, int], heads: Any = None) -> list[Head]:
             "Write heads={'path/of/site': [0, 3]}, or leave it out for all.",
         )
     return [pair for pair in every if pair in wanted]
+
+
+def key_groups(
+    known: Mapping[str, int], shared: Mapping[str, int], pairs: Sequence[Head]
+) -> tuple[list[tuple[Head, ...]], list[Head]]:
+    """Join heads whose queries share a head of keys.
+
+    Parameters
+    ----------
+    known : mapping of str to int
+        Sites and how many heads each has.
+    shared : mapping of str to int
+        How many heads the keys of each site have.
+    pairs : sequence of (str, int)
+        Heads that are meant: a group is, if one of its heads is.
+
+    Returns
+    -------
+    list of tuple of (str, int)
+        Heads that go together.
+    list of (str, int)
+        The site of each, and the number of its group.
+
+    Raises
+    ------
+    StudyError
+        If no heads share any.
+
+    Examples
+    --------
+    >>> key_groups({"a": 4}, {"a": 2}, [("a", 1)])
+    ([(('a', 0), ('a', 1))], [('a', 0)])
+    """
+    if all(shared[site] == count for site, count in known.items()):
+        raise StudyError(
+            "Got key_groups=True for a model in which each head has keys of its own.",
+            "Wanted grouped-query attention.",
+            "Leave key_groups out: each head is taken by itself.",
+        )
+    groups: dict[Head, tuple[Head, ...]] = {}
+    for site, head in pairs:
+        size = known[site] // shared[site]
+        label = site, head // size
+        groups[label] = tuple((site, label[1] * size + at) for at in range(size))
+    return list(groups.values()), list(groups)
 
 
 def _pairs(known: Mapping[str, int], heads: Any) -> Iterable[Head]:

@@ -16,7 +16,6 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import xarray as xr
 
@@ -28,6 +27,7 @@ from limelight.store import Progress, Run, Study
 from limelight.store.format import studies
 from limelight.store.format.files import sidecar
 from limelight.store.tensorboard.events import EventFile
+from limelight.studying.writing import write
 
 _LIBRARIES = ("numpy", "torch", "keras", "tensorflow", "jax", "transformers")
 #: Seconds between two notes of progress.
@@ -55,6 +55,12 @@ class Kept:
     def parts(self) -> Path:
         """Where finished tasks are kept."""
         return self.folder / studies.PARTS
+
+    def siblings(self) -> list[Path]:
+        """Return where other studies of this name keep their parts: some may have the same."""
+        name = self._study.name
+        return [path / studies.PARTS for path in sorted(self.folder.parent.glob(f"{name}-*"))
+                if path != self.folder]  # fmt: skip
 
     @contextlib.contextmanager
     def running(self, done: int) -> Iterator[None]:
@@ -132,34 +138,6 @@ class Kept:
 
     def _write(self, name: str, body: bytes) -> None:
         write(self.folder / name, body)
-
-
-def write(path: Path, body: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-    body : bytes
-
-    Raises
-    ------
-    StudyError
-        If it cannot be written; nothing half-written stays.
-    """
-    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(body)
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise StudyError(
-            f"Could not write to {path.parent}: {error.strerror or error}.",
-            f"Wanted room for {len(body):,} bytes there.",
-            "Make room and call it again: what was finished is kept.",
-        ) from error
 
 
 def facts(

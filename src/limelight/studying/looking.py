@@ -22,8 +22,7 @@ from limelight.errors import StudyError
 from limelight.maps.reading import Maps, examples
 from limelight.store import Run
 from limelight.studying.data import ROWS, Data, Partition
-from limelight.studying.passes import Numbers, Passes
-from limelight.studying.recipe import Recipe
+from limelight.studying.passes import Numbers, Passes, live
 from limelight.studying.units import Units
 
 #: The maps of all sites on one example, by site.
@@ -141,11 +140,12 @@ def looked(
     if hasattr(data, "ndim") and hasattr(data, "shape"):  # inputs alone
         data = Probe(data, call=settings.call)
     read = Data(data, settings.partition, settings.collate, settings.call)
-    live = model.make() if isinstance(model, Recipe) else model
+    here = live(model)
     first = next(iter(read.partitions())).probe.some(range(1))
-    datasets = _datasets(adapter_for(live).watch(live, first, None))
-    passes = Passes(model, read, dict(asked), settings.executor, settings.workers, settings.run,
-                    "observed")  # fmt: skip
+    datasets = _datasets(adapter_for(here).watch(here, first, None))
+    passes = Passes(
+        model, read, dict(asked), settings.executor, settings.workers, settings.run, "observed"
+    )
     numbers = passes.numbers(Watching(look, settings.tokens))
     return Looked(numbers, _heads(datasets), _layers(datasets), passes.scan.digest, passes.digest,
                   passes.finish)  # fmt: skip
@@ -205,7 +205,7 @@ def described(
     )  # fmt: skip
     made = f", data {looked.data_digest[:8]}, model {looked.model_digest[:8]}"
     return {
-        "study": study, "tier": "observed", "n": n, "seed": seed,
+        "study": study, "tier": "observed", "n": n, "of": "units", "seed": seed,
         "data_digest": looked.data_digest, "model_digest": looked.model_digest,
         "limelight": limelight.__version__, **settings,
         "sentence": (

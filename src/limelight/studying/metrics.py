@@ -49,6 +49,7 @@ def read(metric: str | Callable[[Any, Any], Any]) -> Metric:
     Parameters
     ----------
     metric : str or callable
+        A function may say its ``units`` and which way is ``better`` by attributes.
 
     Returns
     -------
@@ -65,9 +66,15 @@ def read(metric: str | Callable[[Any, Any], Any]) -> Metric:
     'lower'
     """
     if callable(metric):
-        name = getattr(metric, "__name__", type(metric).__name__)
-        return Metric(metric, name, "its own", "", needs_targets=False)
-    if metric not in _KNOWN:
+        called = str(getattr(metric, "__name__", type(metric).__name__))
+        units, better = getattr(metric, "units", "its own"), getattr(metric, "better", "")
+        if better not in ("higher", "lower", ""):
+            raise StudyError(
+                f"Got metric.better={better!r}.", "Wanted 'higher' or 'lower'.", "Correct it."
+            )
+        return Metric(metric, called, str(units), better, needs_targets=False)
+    name: Any = metric
+    if not isinstance(name, str) or name not in _KNOWN:
         raise StudyError(
             f"Got metric={metric!r}.",
             f"Wanted one of {', '.join(_KNOWN)}, or a function of outputs and targets.",

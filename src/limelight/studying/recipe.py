@@ -68,10 +68,21 @@ class Recipe:
         """
         key = repr(self)
         if key not in _made:
-            _made[key] = self._function()(*self.args, **self.kwargs)
+            _made[key] = self.function()(*self.args, **self.kwargs)
         return _made[key]
 
-    def _function(self) -> Callable[..., Any]:
+    def function(self) -> Callable[..., Any]:
+        """Return the function itself.
+
+        Returns
+        -------
+        callable
+
+        Raises
+        ------
+        StudyError
+            If there is no such function here.
+        """
         module, _, function = self.name.partition(":")
         try:
             made: Callable[..., Any] = getattr(importlib.import_module(module), function)

@@ -16,7 +16,10 @@ import limelight
 
 
 def by_site(
-    heads: Mapping[str, int], columns: Mapping[str, NDArray[Any]], chosen: Sequence[tuple[str, int]]
+    heads: Mapping[str, int],
+    columns: Mapping[str, NDArray[Any]],
+    chosen: Sequence[tuple[str, int]],
+    dim: str = "head",
 ) -> xr.Dataset:
     """Lay out a number for each head.
 
@@ -27,6 +30,8 @@ def by_site(
     columns : mapping of str to array [head, …]
         Of the chosen heads, in their order.
     chosen : sequence of (str, int)
+    dim : str
+        What they are: ``head``, or ``key_group``.
 
     Returns
     -------
@@ -35,18 +40,16 @@ def by_site(
     """
     sites = list(heads)
     at = {site: number for number, site in enumerate(sites)}
-    width = max(heads.values())
+    width = max(heads.values()) if dim == "head" else 1 + max(number for _, number in chosen)
     variables: dict[str, Any] = {}
     for name, values in columns.items():
         rest = np.shape(values)[1:]
         grid = np.full((len(sites), width, *rest), np.nan)
         for (site, head), value in zip(chosen, values, strict=True):
             grid[at[site], head] = value
-        dims = ("site", "head", *(("example",) if rest else ()))
+        dims = ("site", dim, *(("example",) if rest else ()))
         variables[name] = (dims, grid)
-    return xr.Dataset(
-        variables, coords={"site": np.array(sites, np.str_), "head": np.arange(width)}
-    )
+    return xr.Dataset(variables, coords={"site": np.array(sites, np.str_), dim: np.arange(width)})
 
 
 def attributes(
@@ -98,6 +101,7 @@ def attributes(
     )
     return {
         "study": study, "tier": tier, "metric": metric, "units": units, "better": better, "n": n,
+        "of": of,
         "baseline": baseline, "seed": seed, "data_digest": data_digest,
         "model_digest": model_digest, "correction": correction,
         "limelight": limelight.__version__, "sentence": sentence,

@@ -44,11 +44,12 @@ def recordings(logdir: Path, *, mend: bool = False) -> Iterator[Finding]:
         empty = False
         if mend:
             yield from _mended(name, folder)
-        bad = [*_damage(name, folder), *_leftovers(name, folder)]
+        bad = [*_damage(name, folder), *_leftovers(name, folder), *_studies(name, folder)]
         yield from bad
-        if not bad:
+        if all(finding.ok is not False for finding in bad):
             run = open_run(folder)
-            fact = f"{run.steps.size} recorded steps, all readable"
+            studies = f" and {len(run.studies)} studies" if run.studies else ""
+            fact = f"{run.steps.size} recorded steps{studies}, all readable"
             yield Finding(f"Run {name}", True, fact)
     if empty:
         yield Finding(f"Runs in {logdir}", None, "none recorded by limelight",
@@ -73,6 +74,27 @@ def _damage(name: str, folder: Path) -> Iterator[Finding]:
         except Exception as error:  # noqa: BLE001  # whatever a damaged file leads to is a finding
             fact = f"It cannot be read ({type(error).__name__}: {str(error)[:160]})."
             yield Finding(f"{what}, step {step}", False, fact, "Ask for another step.")
+
+
+def _studies(name: str, folder: Path) -> Iterator[Finding]:
+    """Read every study of a run; one that stopped is nothing bad, and can go on."""
+    try:
+        run = open_run(folder)
+        known = run.studied()
+    except LimelightError:
+        return  # told already
+    for study, progress in known:
+        what = f"Run {name}, study {study.name}-{study.key[:8]}"
+        if progress.state == "stopped":
+            reason = f": {progress.sentence}" if progress.sentence else ""
+            fact = f"stopped at {progress.done} of {study.tasks} tasks{reason}"
+            fix = "Call it again with the same settings: it goes on from there."
+            yield Finding(what, None, fact, fix)
+        if progress.state == "finished":
+            try:
+                run.study(study.key)
+            except LimelightError as error:
+                yield Finding(what, False, f"{error.came} {error.wanted}", error.fix)
 
 
 def _mended(name: str, folder: Path) -> Iterator[Finding]:

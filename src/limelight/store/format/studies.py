@@ -79,12 +79,15 @@ class Study:
     tier: str = ""
 
     def __post_init__(self) -> None:
-        texts = (self.name, self.key, self.model, self.data, self.tier)
+        settings: Any = self.settings  # it comes from a file
+        versions: Any = self.versions
+        tasks: Any = self.tasks
+        texts: tuple[Any, ...] = (self.name, self.key, self.model, self.data, self.tier)
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("no text")
-        if not isinstance(self.settings, Mapping) or not isinstance(self.versions, Mapping):
+        if not isinstance(settings, Mapping) or not isinstance(versions, Mapping):
             raise TypeError("no mapping")
-        if not isinstance(self.tasks, int) or not math.isfinite(float(self.begun)):
+        if not isinstance(tasks, int) or not math.isfinite(float(self.begun)):
             raise ValueError("no number")
 
     def dumps(self) -> bytes:

@@ -5,6 +5,7 @@ Room: studying, kinds. Goes out: its batches. One that shuffles is refused by it
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,4 +31,7 @@ def batches(data: Any, _collate: Any) -> Iterator[Any]:
             "Wanted examples in the same order in each pass.",
             "Make it with shuffle=False.",
         )
-    yield from data
+    # Each beginning draws a seed for its workers from the user's random numbers: put back here.
+    with sys.modules["torch"].random.fork_rng(devices=[]):
+        begun = iter(data)
+    yield from begun

@@ -249,6 +249,9 @@ class Backend(Protocol):
             What else holds such state and belongs to no model.
         """
 
+    def stir(self) -> None:
+        """Draw from the framework's own source of random numbers, so that others follow."""
+
     def tap(self, variables: Sequence[Any]) -> Tap:
         """Return what keeps values from within a training step.
 

@@ -108,6 +108,9 @@ class Jax(Backend):
     def randomness(self, model: Any) -> Iterator[list[Any]]:
         yield []  # JAX keeps no random state of its own
 
+    def stir(self) -> None:
+        """JAX keeps no random state of its own."""
+
     def tap(self, variables: Sequence[Any]) -> Tap:
         from limelight.capture.keras.backends.jax_tap import JaxTap
 

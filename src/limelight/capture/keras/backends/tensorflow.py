@@ -166,6 +166,11 @@ class TensorFlow(Backend):
                 eager.setstate(drawn)
             stateful_random_ops.global_generator = shared
 
+    def stir(self) -> None:
+        import tensorflow as tf
+
+        tf.random.uniform(())
+
     def tap(self, variables: Sequence[Any]) -> Tap:
         from limelight.capture.keras.backends.tensorflow_tap import TensorFlowTap
 

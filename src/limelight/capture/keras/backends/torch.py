@@ -129,6 +129,11 @@ class Torch(Backend):
             for module, training in modules:
                 module.training = training
 
+    def stir(self) -> None:
+        import torch
+
+        torch.rand(())
+
     def tap(self, variables: Sequence[Any]) -> Tap:
         from limelight.capture.keras.backends.torch_tap import TorchTap
 

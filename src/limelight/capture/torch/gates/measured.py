@@ -113,7 +113,7 @@ def gradients(
                   choice=Choice.of(probe))  # fmt: skip
 
     def differentiated(given: Any) -> Any:
-        with torch.enable_grad(), gated(plain, gates):
+        with untouched(plain), torch.enable_grad(), gated(plain, gates):
             outputs = forward(plain, given, probe.call)()
             values = _scored(model, outputs, targets, metric, None, probe.examples)
             slopes = torch.autograd.grad(values.sum(), list(ones.values()), allow_unused=True)

@@ -262,9 +262,7 @@ def everything() -> dict[str, Analysis | Study]:
     return dict(sorted(cards.items()))
 
 
-def _cards(
-    module: Any, kind: type[Card], room: str
-) -> Iterator[Card]:
+def _cards(module: Any, kind: type[Card], room: str) -> Iterator[Card]:
     """Yield the cards that a module holds, or the one that another package registered itself.
 
     A module of ours holds only those that are written in it.

@@ -1,4 +1,4 @@
-"""The command line: ``limelight demo``, ``show``, ``ls``, ``study``, ``catalogue``, ``doctor`` …
+"""The command line: ``limelight demo``, ``show``, ``ls``, ``study``, ``catalogue``, ``doctor``.
 
 Room: apps. Comes in: words. Goes out: text for people, or JSON; an exit status: 0 done, 1 no or
 failed, 2 bad usage. What a command needs is imported when it runs, so that help comes at once.

@@ -12,6 +12,7 @@ import limelight as ll
 from limelight import catalogue
 from limelight.apps.cli import main
 from limelight.apps.doctor import recordings
+from limelight.rooms import members
 
 HERE = Path(__file__).parent
 
@@ -116,7 +117,7 @@ def test_each_question_has_one_home():
     assert sorted(homes) == sorted(set(homes))
 
 
-@pytest.mark.parametrize("name", list(catalogue.studies()))
+@pytest.mark.parametrize("name", members("studies"))
 def test_a_card_says_everything(name):
     card = catalogue.studies()[name]
     assert card.question.endswith(".")

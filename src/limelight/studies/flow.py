@@ -13,6 +13,7 @@ import xarray as xr
 
 from limelight.errors import StudyError
 from limelight.maps.flowing import SCALE
+from limelight.study import study
 from limelight.studying.data import ROWS
 from limelight.studying.looking import Settings, described, looked
 from limelight.studying.paths import Flowing
@@ -22,6 +23,16 @@ from limelight.studying.units import Units
 _MOST: Final = 64
 
 
+@study(
+    title="attention flow",
+    answers=("H5",),
+    tier="observed",
+    units="share",
+    bounds=(0.0, 1.0),
+    source="S. Abnar and W. Zuidema, ACL 2020",
+    zh=("注意力流", "把注意力当作管道：从每个输入到每个输出最多能流过多少。"),
+    home=False,
+)
 def flow(
     model: Any,
     data: Any = None,

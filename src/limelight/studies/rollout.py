@@ -14,12 +14,22 @@ import numpy as np
 import xarray as xr
 
 from limelight.errors import StudyError
+from limelight.study import study
 from limelight.studying.data import ROWS
 from limelight.studying.looking import Settings, described, looked
 from limelight.studying.paths import Rolling
 from limelight.studying.units import Units
 
 
+@study(
+    title="attention rollout",
+    answers=("H5",),
+    tier="observed",
+    units="share",
+    bounds=(0.0, 1.0),
+    source="S. Abnar and W. Zuidema, ACL 2020",
+    zh=("注意力展开", "把各层的注意力相乘：每个输出位置里会留下哪些输入。"),
+)
 def rollout(
     model: Any,
     data: Any = None,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from limelight.errors import StudyError
 from limelight.studies.ablation import ablation
+from limelight.study import study
 from limelight.studying.data import ROWS
 from limelight.studying.gatings import Asked, asked, by_effect, runs_of
 from limelight.studying.heads import Head
@@ -26,6 +27,16 @@ from limelight.studying.units import Units
 _ORDERS: Final = ("chosen", "reversed", "random")
 
 
+@study(
+    title="pruning",
+    answers=("H9",),
+    tier="intervened",
+    units="the metric's",
+    bounds=(-np.inf, np.inf),
+    source="P. Michel, O. Levy and G. Neubig, NeurIPS 2019",
+    zh=("剪枝", "按某种顺序去掉越来越多的头，指标怎样变化。"),
+    home=False,
+)
 def pruning(
     model: Any,
     data: Any,

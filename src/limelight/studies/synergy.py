@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from limelight.errors import StudyError
 from limelight.studies.ablation import ablation
+from limelight.study import study
 from limelight.studying.data import ROWS
 from limelight.studying.gatings import Away, asked, by_effect, runs_of
 from limelight.studying.heads import Head
@@ -33,6 +34,15 @@ MOST: Final = 16
 _EXACT: Final = 8
 
 
+@study(
+    title="synergy",
+    answers=("H12",),
+    tier="intervened",
+    units="the metric's",
+    bounds=(-np.inf, np.inf),
+    source="M. Grabisch and M. Roubens, International Journal of Game Theory 1999",
+    zh=("协同", "两个头一起去掉，与分别去掉相差多少。"),
+)
 def synergy(
     model: Any,
     data: Any,

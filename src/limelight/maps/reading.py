@@ -93,27 +93,70 @@ def examples(site: xr.Dataset, ids: NDArray[Any] | None = None) -> Iterator[Maps
     ------
     Maps
     """
-    for number in range(site.sizes["example"]):
-        part = site.isel(example=number)
-        weights = np.asarray(part["weights"].transpose("head", "query", "key").values, np.float32)
-        shape = weights.shape
-        allowed: NDArray[np.bool_] = np.ones((1, *shape[1:]), np.bool_)
-        if "allowed" in part:
-            allowed = np.asarray(part["allowed"].values, np.bool_).reshape(-1, *shape[1:])
-        if "key_valid" in part.coords:
-            allowed = allowed & np.asarray(part["key_valid"].values, np.bool_)
-        rows = allowed.any(-1)
-        if "query_valid" in part.coords:
-            rows = rows & np.asarray(part["query_valid"].values, np.bool_)
-        words = None
-        if "key_token" in part.coords:
-            words = tuple(str(text) for text in part["key_token"].values)
-        sound: Any = np.isfinite(weights).all(-1)
+    whole = batch(site)
+    words = None
+    if "key_token" in site.coords:
+        words = np.asarray(site["key_token"].transpose("example", "key").values)
+    for number in range(len(whole.weights)):
         yield Maps(
-            np.where(sound[..., None], weights, np.float32(0)), allowed,
-            rows & sound, words,
-            None if ids is None else np.asarray(ids[number]), str(site.attrs.get("kind", "self")),
+            whole.weights[number], whole.allowed[number], whole.rows[number],
+            None if words is None else tuple(map(str, words[number])),
+            None if ids is None else np.asarray(ids[number]), whole.kind,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The maps of all heads of a site on several examples.
+
+    Attributes
+    ----------
+    weights : array [example, head, query, key]
+        float32; 0 in rows that hold no finite number.
+    allowed : array [example, head or 1, query, key]
+        bool.
+    rows : array [example, head or 1, query]
+        bool; False is padding, or a head that allows the query no key.
+    kind : str
+        Of the site.
+    """
+
+    weights: NDArray[np.float32]
+    allowed: NDArray[np.bool_]
+    rows: NDArray[np.bool_]
+    kind: str
+
+
+def batch(site: xr.Dataset) -> Batch:
+    """Return the maps of a site.
+
+    Parameters
+    ----------
+    site : Dataset
+        With ``weights`` [example, head, query, key].
+
+    Returns
+    -------
+    Batch
+    """
+    dims = ("example", "head", "query", "key")
+    weights = np.asarray(site["weights"].transpose(*dims).values, np.float32)
+    count, _, queries, keys = weights.shape
+    allowed: Any = np.ones((count, 1, queries, keys), np.bool_)
+    if "allowed" in site:
+        given = site["allowed"].transpose(*(dim for dim in dims if dim in site["allowed"].dims))
+        allowed = np.asarray(given.values, np.bool_).reshape(count, -1, queries, keys)
+    if "key_valid" in site.coords:
+        valid = site["key_valid"].transpose("example", "key").values
+        allowed = allowed & np.asarray(valid, np.bool_)[:, None, None]
+    rows: Any = allowed.any(-1)
+    if "query_valid" in site.coords:
+        valid = site["query_valid"].transpose("example", "query").values
+        rows = rows & np.asarray(valid, np.bool_)[:, None]
+    sound: Any = np.isfinite(weights).all(-1)
+    if not sound.all():
+        weights, rows = np.where(sound[..., None], weights, np.float32(0)), rows & sound
+    return Batch(weights, allowed, rows, str(site.attrs.get("kind", "self")))
 
 
 def set_aside(maps: Maps) -> Aside:

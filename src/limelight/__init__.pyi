@@ -41,6 +41,7 @@ from limelight.store import Run as Run
 from limelight.store import open_run as open_run
 from limelight.studies.ablation import ablation as ablation
 from limelight.studies.clusters import clusters as clusters
+from limelight.studies.examples import examples as examples
 from limelight.studies.flow import flow as flow
 from limelight.studies.importance import importance as importance
 from limelight.studies.pruning import pruning as pruning
@@ -84,6 +85,7 @@ __all__ = [
     "distance",
     "entropy",
     "errors",
+    "examples",
     "first_key_share",
     "flow",
     "gate",

@@ -102,7 +102,7 @@ class Watching:
         if self.tokens is not None:
             probe = probe.changed(tokens=self.tokens)
         tree = adapter_for(model).watch(model, probe, None)
-        return seen(_datasets(tree), self.look, _ids(probe))
+        return seen(datasets_of(tree), self.look, ids_of(probe))
 
 
 def looked(
@@ -142,7 +142,7 @@ def looked(
     read = Data(data, settings.partition, settings.collate, settings.call)
     here = live(model)
     first = next(iter(read.partitions())).probe.some(range(1))
-    datasets = _datasets(adapter_for(here).watch(here, first, None))
+    datasets = datasets_of(adapter_for(here).watch(here, first, None))
     passes = Passes(
         model, read, dict(asked), settings.executor, settings.workers, settings.run, "observed"
     )
@@ -170,7 +170,7 @@ def seen(
     dict of str to array [example, …]
     """
     streams = {
-        site: examples(dataset, ids if _is_of(ids, dataset) else None)
+        site: examples(dataset, ids if is_of(ids, dataset) else None)
         for site, dataset in datasets.items()
     }
     rows = [dict(look(dict(zip(streams, maps, strict=True))))
@@ -220,7 +220,7 @@ def _at_hand(maps: Any) -> dict[str, xr.Dataset]:
     if isinstance(maps, Run):
         datasets = {site: maps.site(site) for site in maps.sites_at(-1)}
     elif isinstance(maps, xr.DataTree):
-        datasets = _datasets(maps)
+        datasets = datasets_of(maps)
     elif isinstance(maps, Mapping):
         datasets = {
             str(site): node if isinstance(node, xr.Dataset) else node.to_dataset()
@@ -246,8 +246,17 @@ def _at_hand(maps: Any) -> dict[str, xr.Dataset]:
     return datasets
 
 
-def _datasets(tree: xr.DataTree) -> dict[str, xr.Dataset]:
-    """Return the sites of a tree in the order they run."""
+def datasets_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """Return the sites of a tree in the order they run.
+
+    Parameters
+    ----------
+    tree : DataTree
+
+    Returns
+    -------
+    dict of str to Dataset
+    """
     nodes = [node for node in tree.subtree if "weights" in node.data_vars]
     nodes.sort(key=lambda node: int(node.attrs.get("order", 0)))
     return {node.path.strip("/"): node.to_dataset() for node in nodes}
@@ -261,15 +270,35 @@ def _layers(datasets: Mapping[str, xr.Dataset]) -> tuple[str, ...]:
     return tuple(site for site, dataset in datasets.items() if dataset.attrs.get("kind") == "self")
 
 
-def _ids(probe: Any) -> NDArray[Any] | None:
-    """Return the whole numbers that stand for tokens: ``input_ids``, else the only such input."""
+def ids_of(probe: Any) -> NDArray[Any] | None:
+    """Return the whole numbers that stand for tokens: ``input_ids``, else the only such input.
+
+    Parameters
+    ----------
+    probe : Probe
+
+    Returns
+    -------
+    array [example, position], optional
+    """
     whole = [array for array in probe.by_example if array.ndim == 2 and array.dtype.kind in "iu"]
     if isinstance(probe.inputs, Mapping) and "input_ids" in probe.inputs:
         return np.asarray(probe.inputs["input_ids"])
     return whole[0] if len(whole) == 1 else None
 
 
-def _is_of(ids: NDArray[Any] | None, dataset: xr.Dataset) -> bool:
+def is_of(ids: NDArray[Any] | None, dataset: xr.Dataset) -> bool:
+    """Say whether ids stand for the positions of a site.
+
+    Parameters
+    ----------
+    ids : array [example, position], optional
+    dataset : Dataset
+
+    Returns
+    -------
+    bool
+    """
     return (
         ids is not None
         and dataset.attrs.get("kind") == "self"

@@ -60,6 +60,8 @@ class Work:
         What it shall compute in.
     metric : str
         Name of what is measured, for messages.
+    each : bool
+        Whether there is a number for each example.
     """
 
     model: Any
@@ -67,6 +69,7 @@ class Work:
     digest: str
     precision: str
     metric: str
+    each: bool = True
 
     def __call__(self, named: Partition | Named) -> Numbers:
         """Return a partition's numbers, each [example, …]."""
@@ -78,6 +81,8 @@ class Work:
             here = adapter_for(model).circumstances(model)
             _same_precision(here["precision"], self.precision)
             numbers = self.act(model, task)
+        if not self.each:
+            return numbers
         for name, values in numbers.items():
             if len(values) != task.size:
                 raise StudyError(

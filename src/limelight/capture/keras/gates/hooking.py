@@ -18,6 +18,10 @@ from limelight.capture.keras.recognise.lengths import is_only_softmax
 #: same of even attention; returns what becomes of them. Of weights it may return a Later.
 Seen = Callable[[Any, bool, Callable[[], Any]], Any]
 
+#: Takes a function that attends or takes a softmax, whether it is the former, and what it is called
+#: with; returns what comes out instead.
+Act = Callable[[Callable[..., Any], bool, tuple[Any, ...], dict[str, Any]], Any]
+
 #: What is added to scores of keys that do not count is below this.
 _CLOSED = -9e3
 
@@ -52,7 +56,7 @@ def attending(
     def watched(*args: Any, **kwargs: Any) -> Any:
         if asleep():
             return call(*args, **kwargs)
-        with _met(seen, mine):
+        with _shown(seen, mine):
             return call(*args, **kwargs)
 
     replace(layer, "call", watched)
@@ -120,13 +124,44 @@ def _evened(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
 
 
 @contextmanager
-def _met(seen: Seen, mine: Callable[[], bool]) -> Iterator[None]:
-    """Meet every attention and softmax while a layer runs."""
+def _shown(seen: Seen, mine: Callable[[], bool]) -> Iterator[None]:
+    """Show what every attention and softmax returns while a layer runs."""
+    products = Products()
+
+    def act(
+        function: Callable[..., Any], features: bool, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        outputs = function(*args, **kwargs)
+        changed = seen(outputs, features, lambda: _evened(function, args, kwargs))
+        if not isinstance(changed, Later):
+            return changed
+        products.begin(changed)
+        return changed.weights
+
+    with met(act, mine), products.watched():
+        yield
+    products.finish()
+
+
+@contextmanager
+def met(act: Act, mine: Callable[[], bool]) -> Iterator[None]:
+    """Meet every attention and softmax while a layer runs.
+
+    Parameters
+    ----------
+    act : callable
+        What is done instead; what it calls is not met again.
+    mine : callable
+        Says whether what runs now is the layer's own.
+
+    Yields
+    ------
+    None
+    """
     import keras
     from keras.src import backend as keras_backend
 
     inside = False
-    products = Products()
 
     def interceptor(function: Callable[..., Any], features: bool) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
@@ -135,14 +170,9 @@ def _met(seen: Seen, mine: Callable[[], bool]) -> Iterator[None]:
                 return function(*args, **kwargs)
             inside = True
             try:
-                outputs = function(*args, **kwargs)
+                return act(function, features, args, kwargs)
             finally:
                 inside = False
-            changed = seen(outputs, features, lambda: _evened(function, args, kwargs))
-            if not isinstance(changed, Later):
-                return changed
-            products.begin(changed)
-            return changed.weights
 
         return run
 
@@ -156,6 +186,4 @@ def _met(seen: Seen, mine: Callable[[], bool]) -> Iterator[None]:
             original = getattr(owner, name)
             undo.callback(setattr, owner, name, original)
             setattr(owner, name, interceptor(original, features))
-        undo.enter_context(products.watched())
         yield
-    products.finish()

@@ -127,19 +127,25 @@ def gate_gradients(
     return measured.gradients(model, probe, heads, metric, targets)
 
 
-def cut(model: Any, cut: Cut) -> AbstractContextManager[None]:  # noqa: ARG001
+def cut(model: Any, cut: Cut) -> AbstractContextManager[None]:
     """Let queries attend to some keys only while a context lasts."""
-    raise _absent("cutting edges of attention")
+    from limelight.capture.keras.doors import edges
+
+    return edges.cut(model, cut)
 
 
-def attended(model: Any, scope: Scope) -> AbstractContextManager[Mapping[str, Any]]:  # noqa: ARG001
+def attended(model: Any, scope: Scope) -> AbstractContextManager[Mapping[str, Any]]:
     """Let each call leave its weights in the graph, by site."""
-    raise _absent("handing out weights inside the graph")
+    from limelight.capture.keras.doors import graph
+
+    return graph.attended(model, scope)
 
 
-def weight_gradients(model: Any, probe: Probe, scalar: Any) -> dict[str, NDArray[Any] | str]:  # noqa: ARG001
+def weight_gradients(model: Any, probe: Probe, scalar: Any) -> dict[str, NDArray[Any] | str]:
     """Return what a scalar of the outputs changes by with each weight, by site."""
-    raise _absent("gradients by weights")
+    from limelight.capture.keras.doors import graph
+
+    return graph.weight_gradients(model, probe, scalar)
 
 
 def contributions(model: Any, probe: Probe) -> dict[str, Contribution | str]:  # noqa: ARG001

@@ -164,10 +164,29 @@ def _watched(original: Callable[..., Any], trace: Trace, stack: list[Call]) -> C
     return dot_product_attention
 
 
-def _explicit(
-    query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float | None, causal: bool
-) -> Any:
-    """Do what the kernel does with a softmax that can be seen when the traced part is run."""
+def weights_and_values(
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any = None,
+    mask: Any = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+) -> tuple[Any, Any]:
+    """Compute the weights that a kernel keeps to itself, in the graph, and what they weigh.
+
+    Parameters
+    ----------
+    query, key, value : tensor [example, position, head, feature]
+        Keys and values may have fewer heads.
+    bias, mask, scale, is_causal : optional
+        As the kernel takes them.
+
+    Returns
+    -------
+    tensor [example, head, query, key], tensor [example, key, head, feature]
+        In the precision of the values, which have as many heads as the queries.
+    """
     from keras import ops
 
     scale = query.shape[-1] ** -0.5 if scale is None else scale
@@ -178,12 +197,19 @@ def _explicit(
     logits = ops.einsum("bqhd,bkhd->bhqk", first, second) * scale
     if bias is not None:
         logits = logits + ops.cast(bias, "float32")
-    if causal:
+    if is_causal:
         rule = ops.convert_to_tensor(np.tri(query.shape[1], key.shape[1], dtype=np.bool_))
-        mask = rule if mask is None else ops.logical_and(mask, rule)
+        mask = rule if mask is None else ops.logical_and(ops.cast(mask, "bool"), rule)
     if mask is not None:
         logits = ops.where(ops.cast(mask, "bool"), logits, -1e30)
-    weights = ops.cast(ops.softmax(logits), value.dtype)
+    return ops.cast(ops.softmax(logits), value.dtype), value
+
+
+def _explicit(*args: Any) -> Any:
+    """Do what the kernel does with a softmax that can be seen when the traced part is run."""
+    from keras import ops
+
+    weights, value = weights_and_values(*args)
     return ops.einsum("bhqk,bkhd->bqhd", weights, value)
 
 

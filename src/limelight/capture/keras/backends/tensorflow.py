@@ -68,16 +68,19 @@ class TensorFlow(Backend):
     def observed(self, model: Any, trace: Trace, stack: list[Call]) -> Iterator[Scope]:
         # Not public, but the only interceptor that sees a softmax however it was bound: keras.ops,
         # tf.nn, a name imported early, a Lambda.
+        from tensorflow.python.eager import execute
         from tensorflow.python.framework import op_callbacks
 
         observe = _observer(trace, stack)
         # What tf.function decorates runs op by op, so that its softmaxes have values.
         with self.uncompiled(), self._whole(trace):
+            running = execute.execute
             op_callbacks.add_op_callback(observe)
             try:
                 yield lambda _: nullcontext()
             finally:
                 op_callbacks.remove_op_callback(observe)
+                execute.execute = running  # TensorFlow forgets callbacks of a thread that waits
 
     @contextmanager
     def _whole(self, trace: Trace) -> Iterator[None]:

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from limelight.capture.turns import awaited
+
 Result = TypeVar("Result")
 
 
@@ -41,7 +43,7 @@ def elsewhere(model: Any, act: Callable[[], Result]) -> Result:
             errors.append(error)
 
     with _lent(model):
-        thread = threading.Thread(target=run)
+        thread = threading.Thread(target=awaited(run))
         thread.start()
         thread.join()
     if errors:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, Final
 
 from limelight.capture.keras.backends.backend import backend
 from limelight.capture.keras.gates.products import Later, Products
@@ -23,7 +24,7 @@ Seen = Callable[[Any, bool, Callable[[], Any]], Any]
 Act = Callable[[Callable[..., Any], bool, tuple[Any, ...], dict[str, Any]], Any]
 
 #: What is added to scores of keys that do not count is below this.
-_CLOSED = -9e3
+CLOSED: Final = -9e3
 
 
 def attending(
@@ -108,19 +109,56 @@ def _evened(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     """Call a function that attends with queries, or scores, that weigh all open keys alike."""
     from keras import ops
 
-    given = list(args)
+    values = attends_by(args, kwargs)
+    level = ops.where(values > CLOSED, ops.zeros_like(values), values)
+    args, kwargs = attending_by(args, kwargs, level)
+    return function(*args, **kwargs)
+
+
+def attends_by(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what a function that attends, or a softmax, was given first: queries, or scores.
+
+    Parameters
+    ----------
+    args, kwargs : tuple, dict
+
+    Returns
+    -------
+    tensor
+    """
+    at = _first(args)
+    return args[at] if isinstance(at, int) else kwargs[_named(kwargs)]
+
+
+def attending_by(
+    args: tuple[Any, ...], kwargs: dict[str, Any], values: Any
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return arguments with other queries, or scores.
+
+    Parameters
+    ----------
+    args, kwargs : tuple, dict
+    values : tensor
+
+    Returns
+    -------
+    tuple, dict
+    """
+    at = _first(args)
+    if not isinstance(at, int):
+        return args, {**kwargs, _named(kwargs): values}
+    return (*args[:at], values, *args[at + 1 :]), kwargs
+
+
+def _first(args: tuple[Any, ...]) -> int | None:
     # A layer's own method is given the layer first.
-    at = next((index for index, value in enumerate(given) if hasattr(value, "dtype")
-               and hasattr(value, "shape") and not hasattr(value, "build")), None)  # fmt: skip
-    named = next((name for name in ("query", "scores", "inputs", "x", "input") if name in kwargs),
-                 None)  # fmt: skip
-    values = given[at] if at is not None else kwargs[named or "inputs"]
-    level = ops.where(values > _CLOSED, ops.zeros_like(values), values)
-    if at is None:
-        kwargs = {**kwargs, named or "inputs": level}
-    else:
-        given[at] = level
-    return function(*given, **kwargs)
+    return next((index for index, value in enumerate(args) if hasattr(value, "dtype")
+                 and hasattr(value, "shape") and not hasattr(value, "build")), None)  # fmt: skip
+
+
+def _named(kwargs: dict[str, Any]) -> str:
+    names = ("query", "scores", "inputs", "x", "input", "logits")
+    return next((name for name in names if name in kwargs), "inputs")
 
 
 @contextmanager
@@ -164,6 +202,7 @@ def met(act: Act, mine: Callable[[], bool]) -> Iterator[None]:
     inside = False
 
     def interceptor(function: Callable[..., Any], features: bool) -> Callable[..., Any]:
+        @wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
             nonlocal inside
             if inside or not mine():

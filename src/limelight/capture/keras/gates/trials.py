@@ -68,7 +68,7 @@ class CallTrials(Trials):
         model = self._gating.model
         try:
             said = self._gating.life.gates.choice
-            self._probe = _probe(model, self._args, self._kwargs).changed(
+            self._probe = probe_of(model, self._args, self._kwargs).changed(
                 include=said.include, exclude=said.exclude, axes=said.axes
             )
             with self._gating.asleep():
@@ -107,7 +107,7 @@ class CallTrials(Trials):
         return [single(value) for value in keras.tree.flatten(results) if hasattr(value, "shape")]
 
 
-def _probe(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Probe:
+def probe_of(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Probe:
     """Make a probe of what a model is called with; of stand-ins where it is traced."""
     given = [argument for argument in args if argument is not None]
     if not given:

@@ -19,9 +19,9 @@ from limelight.capture.keras.backends.backend import Scope, backend
 from limelight.capture.keras.backends.kernels import kernels_watched
 from limelight.capture.keras.listen.arguments import tensors
 from limelight.capture.keras.trace import Call, Softmax, Trace
+from limelight.capture.turns import Turn
 
-# Two threads that patch and restore crosswise would leave one patch behind.
-_one_at_a_time = threading.RLock()
+_one_at_a_time = Turn()
 
 
 @contextmanager

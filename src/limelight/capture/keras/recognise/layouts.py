@@ -6,6 +6,7 @@ softmaxes is, in the order they run.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,12 +35,22 @@ class Layout:
         Which example it is of, where it is of one alone.
     stage : str
         What is done to its weights that heads do not go through one by one.
+    kind : str
+        What the site is.
+    how : str
+        What it is beside the site's other softmaxes, as in :class:`Group`; ``earlier`` where its
+        queries are asked again afterwards.
+    whole : (int, int)
+        How many queries and keys all of them have together.
     """
 
     site: str
     axes: Axes = ()
     example: int | None = None
     stage: str = ""
+    kind: str = ""
+    how: str = "steps"
+    whole: tuple[int, int] = (0, 0)
 
     @property
     def plain(self) -> bool:
@@ -69,21 +80,41 @@ def layouts(
     dict of str to list of Layout
         Paths of layers, to their softmaxes in the order they ran.
     """
-    sites = {
-        id(s.softmax_call): (name, s, group.how)
-        for name, group in groups
-        for s in (*group.earlier, *group.sites)
-    }
+    sites: dict[int, tuple[str, Site, str, tuple[int, int]]] = {}
+    for name, group in groups:
+        whole = _whole(group)
+        for how, members in (("earlier", group.earlier), (group.how, group.sites)):
+            sites.update({id(s.softmax_call): (name, s, how, whole) for s in members})
     rows: dict[str, list[Layout]] = {}
     for softmax_call in trace.softmaxes:
         path = path_of(model, recogniser, softmax_call)
-        name, site, how = sites.get(id(softmax_call), ("", None, ""))
-        layout = Layout("") if site is None else _layout(name, site, how)
-        rows.setdefault(path, []).append(layout)
+        known = sites.get(id(softmax_call))
+        rows.setdefault(path, []).append(Layout("") if known is None else _layout(*known))
     return rows
 
 
-def _layout(name: str, site: Site, how: str) -> Layout:
+def _whole(group: Group) -> tuple[int, int]:
+    """Return how many queries and keys the softmaxes of a site have together."""
+    sizes = [(_size(site, "query"), _size(site, "key")) for site in group.sites]
+    asked = [queries for queries, _ in sizes]
+    return (sum(asked) if group.how in ("steps", "growing") else max(asked),
+            max(keys for _, keys in sizes))  # fmt: skip
+
+
+def _size(site: Site, role: str) -> int:
+    parts = [part for axis in _axes(site) for part in axis]
+    return math.prod(size for name, size in parts if name == role)
+
+
+def _layout(name: str, site: Site, how: str, whole: tuple[int, int]) -> Layout:
+    reading = site.reading
+    stages = () if reading is None or reading.use is None else reading.use.stages
+    others = [stage for stage in stages if stage != MASKED]
+    example = reading.example if reading is not None and how == "examples" else None
+    return Layout(name, _axes(site), example, " and ".join(others), site.kind, how, whole)
+
+
+def _axes(site: Site) -> Axes:
     reading, course = site.reading, site.softmax_call.course
     shape = [int(size) for size in site.softmax_call.weights.shape]
     moved = tuple(range(len(shape))) if course is None else course.moved
@@ -95,7 +126,4 @@ def _layout(name: str, site: Site, how: str) -> Layout:
     else:
         for index, role, size in zip(moved, roles_of(site, len(shape)), shape, strict=True):
             rows[index] = [(role or "head", size)]
-    stages = () if reading is None or reading.use is None else reading.use.stages
-    others = [stage for stage in stages if stage != MASKED]
-    example = reading.example if reading is not None and how == "examples" else None
-    return Layout(name, tuple(map(tuple, rows)), example, " and ".join(others))
+    return tuple(map(tuple, rows))

@@ -170,7 +170,10 @@ class Kernels:
         """
         if len(sys.modules) != self._loaded:
             self.look()
-        return self._by_function.get(function)
+        kernel = self._by_function.get(function)
+        if kernel is None and (wrapped := getattr(function, "__wrapped__", None)) is not None:
+            return self._by_function.get(wrapped)  # one that a gate stands before
+        return kernel
 
 
 def _kernels_of(attention: Attention) -> tuple[Kernel, ...]:

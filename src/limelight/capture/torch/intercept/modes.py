@@ -28,6 +28,7 @@ from limelight.capture.torch.intercept.events import Softmax as Softmax
 from limelight.capture.torch.intercept.events import Stack as Stack
 from limelight.capture.torch.intercept.kernel import Kernel, Kernels
 from limelight.capture.torch.names import paths
+from limelight.capture.turns import Turn
 
 # Attributes of a tensor that are tensors of the same values.
 _TURNED = {"T", "mT", "H", "mH", "data", "real"}
@@ -35,8 +36,7 @@ _TURNED = {"T", "mT", "H", "mH", "data", "real"}
 # What keeps flex_attention from compiling itself.
 _FLEX_COMPILER = "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG"
 
-# Two threads that patch and restore crosswise would leave one patch behind.
-_one_at_a_time = threading.RLock()
+_one_at_a_time = Turn()
 
 
 #: Of each thread, how many contexts stand that all others shall look at the outcome of.

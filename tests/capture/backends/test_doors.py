@@ -1,0 +1,162 @@
+"""Cuts, weights in the graph, gradients, contributions and pruning of Keras, on every backend."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import limelight as ll
+from limelight.errors import GateError, LimelightWarning
+
+from .conftest import array
+
+T, D, HEADS, SIZE = 6, 8, 4, 4
+BACKEND = keras.backend.backend()
+CAUSAL = np.tri(T, dtype=bool)
+BAND = np.abs(np.subtract.outer(np.arange(T), np.arange(T))) <= 1
+
+
+class Own(layers.Layer):
+    """Heads with projections and a softmax of its own, keys before queries."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.query, self.key, self.value, self.out = (layers.Dense(D) for _ in range(4))
+
+    def call(self, x):
+        def split(y):
+            return ops.transpose(ops.reshape(y, (-1, T, 2, D // 2)), (0, 2, 1, 3))
+
+        q, k, v = split(self.query(x)), split(self.key(x)), split(self.value(x))
+        weights = ops.softmax(ops.matmul(k, ops.transpose(q, (0, 1, 3, 2))), axis=2)
+        heads = ops.matmul(ops.transpose(weights, (0, 1, 3, 2)), v)
+        return x + self.out(ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (-1, T, D)))
+
+
+class Kernel(layers.Layer):
+    """Calls Keras' fused attention itself."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.out = layers.EinsumDense("bqhd,hde->bqe", (None, D))
+
+    def call(self, x):
+        y = ops.reshape(x, (-1, T, 2, D // 2))
+        return self.out(ops.dot_product_attention(y, y, y))
+
+
+LAYERS = {
+    "heads": (lambda: layers.MultiHeadAttention(HEADS, SIZE, name="attention"), False),
+    "heads causal": (lambda: layers.MultiHeadAttention(HEADS, SIZE, name="attention"), True),
+    "heads dropout": (lambda: layers.MultiHeadAttention(
+        HEADS, SIZE, dropout=0.5, name="attention"), True),
+    "grouped": (lambda: layers.GroupQueryAttention(SIZE, HEADS, 2, name="attention"), True),
+    "dot": (lambda: layers.Attention(name="attention"), True),
+    "additive": (lambda: layers.AdditiveAttention(name="attention"), False),
+    "own": (lambda: Own(name="attention"), False),
+    "kernel": (lambda: Kernel(name="attention"), False),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def models():
+    """A model of each kind, by name, and whether it is causal."""
+    made = {}
+    keras.utils.set_random_seed(3)
+    for name, (make, causal) in LAYERS.items():
+        if name not in KINDS and name != "heads":
+            continue
+        x, layer = keras.Input((T, D)), make()
+        if isinstance(layer, layers.Attention):
+            y = layer([x, x], use_causal_mask=causal)
+        elif isinstance(layer, Own | Kernel):
+            y = layer(x)
+        else:
+            y = layer(x, x, use_causal_mask=causal)
+        made[name] = keras.Model(x, layers.Dense(D, name="dense")(y)), causal
+    return made
+
+
+def renormalised(weights, stay):
+    left = weights * stay
+    total = left.sum(-1, keepdims=True)
+    return left / np.where(total == 0, 1, total)
+
+
+#: JAX compiles each operation once more for each.
+KINDS = ["heads causal", "heads dropout", "grouped", "own"] if BACKEND == "jax" else list(LAYERS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cut_shares_each_row_out_among_what_stays(kind, models, sequence):
+    model, _ = models[kind]
+    plain = ll.capture(model, sequence)["attention"]["weights"].values
+    before = array(model(sequence))
+    with ll.cut(model, BAND):
+        shown = ll.capture(model, sequence)["attention"]["weights"].values
+        np.testing.assert_allclose(shown, renormalised(plain, BAND), atol=1e-6)
+        assert not np.allclose(array(model(sequence)), before, atol=1e-3)
+    np.testing.assert_array_equal(array(model(sequence)), before)
+    with ll.cut(model, lambda query, key: query >= -key):
+        np.testing.assert_allclose(array(model(sequence)), before, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_query_without_keys_gets_zeros_and_is_told(kind, models, sequence):
+    model, _ = models[kind]
+    stay = BAND.copy()
+    stay[2] = False
+    x = sequence.copy()
+    with pytest.warns(LimelightWarning, match="no key to attend to"), ll.cut(model, stay):
+        cut = array(model(x))
+    x[:, 0] += 1  # nothing comes to the query but what it is itself
+    with pytest.warns(LimelightWarning, match="no key"), ll.cut(model, stay):
+        np.testing.assert_allclose(array(model(x))[:, 2], cut[:, 2], atol=1e-6)
+    if kind == "heads":
+        layer = model.get_layer("attention")
+        bias = array(layer._output_dense.bias) @ array(model.get_layer("dense").kernel)
+        np.testing.assert_allclose(cut[:, 2], np.broadcast_to(bias, cut[:, 2].shape), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_in_the_graph_are_those_captured(kind, models, sequence):
+    model, _ = models[kind]
+    plain = ll.capture(model, sequence)["attention"]["weights"].values
+    before = array(model(sequence))
+    with ll.attended(model) as weights:
+        assert not weights
+        np.testing.assert_array_equal(array(model(sequence)), before)
+        np.testing.assert_allclose(array(weights["attention"]), plain, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_are_the_change_by_each_weight(kind, models, sequence):
+    """Gradients times weights, summed over keys, are the gradient by the head's gate."""
+    model, _ = models[kind]
+
+    def scalar(outputs):
+        return ops.sum(outputs[:, :, 0] ** 2, axis=-1)
+
+    site = ll.capture(model, sequence, gradients=scalar)["attention"]
+    assert site["gradients"].dims == site["weights"].dims
+    by_head = (site["gradients"] * site["weights"]).sum(("query", "key")).values
+    step = 1e-2
+    for head in range(min(2, by_head.shape[1])):
+        sides = []
+        for gate in (1 + step, 1 - step):
+            with ll.gate(model, {("attention", head): gate}):
+                sides.append(array(scalar(model(sequence))))
+        wanted = (sides[0] - sides[1]) / (2 * step)
+        np.testing.assert_allclose(by_head[:, head], wanted, rtol=2e-3, atol=2e-3)
+
+
+def test_unknown_sites_and_what_does_not_fit_are_told(models, sequence):
+    model, _ = models["heads"]
+    with pytest.raises(GateError, match=r"sites='x'.*attention"), ll.cut(model, BAND, sites="x"):
+        model(sequence)
+    with pytest.raises(GateError, match=r"\[1, 1, 3, 3\]"), ll.cut(model, BAND[:3, :3]):
+        model(sequence)
+    with pytest.raises(GateError, match="none of the model's attention ran"), ll.attended(model):
+        pass

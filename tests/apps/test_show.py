@@ -96,8 +96,8 @@ def test_pages_and_names_of_others_are_refused(shown, headers, path):
 
 
 def test_its_own_pages_and_links_to_it_are_not(shown):
-    own = f"http://localhost:{shown.port}"
-    assert status(shown.port, "/catalogue", Host=own[7:], Origin=own) == 200
+    address = f"http://localhost:{shown.port}"
+    assert status(shown.port, "/catalogue", Host=address[7:], Origin=address) == 200
     followed = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
     assert status(shown.port, "/", **followed) == 200
 

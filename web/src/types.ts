@@ -12,6 +12,7 @@ export type {
   RunCard,
   Site,
   SiteChange,
+  StudyFact,
   Words,
 } from "./contract.ts";
 export { RULES } from "./contract.ts";

@@ -31,6 +31,8 @@ const full: Selection = {
   range: "0.01:0.3",
   reduce: "mean",
   colour: "entropy",
+  fill: "first_order",
+  study: "0f3a",
   lens: "image",
   theme: "dark",
   language: "zh",

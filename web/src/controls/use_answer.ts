@@ -62,7 +62,7 @@ function ofRun(outcome: Outcome, query: Query | null): Outcome {
 const WAITING: Outcome = { answer: null, query: null, stale: true, slow: false, problem: null };
 
 /** Questions that are followed side by side at most. */
-const SIDE_BY_SIDE = 24;
+const SIDE_BY_SIDE = 96;
 
 /** Answers to several questions, in their order; those beyond a few are not asked. */
 export function useAnswers(queries: readonly Query[]): readonly Outcome[] {

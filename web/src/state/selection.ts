@@ -60,6 +60,10 @@ export interface Selection {
   readonly reduce: Reduce;
   /** What the heads grid's colour means: "map", or the name of a measure. */
   readonly colour: string;
+  /** What the matrix of Heads is filled by; null: what was measured by taking heads away. */
+  readonly fill: string | null;
+  /** The key of the study shown; null: the newest. */
+  readonly study: string | null;
   /** The name of the lens that the chosen head is seen through; null: the one that suits best. */
   readonly lens: string | null;
   /** null: as TensorBoard's. */
@@ -97,6 +101,8 @@ export const DEFAULTS: Selection = {
   range: null,
   reduce: "max",
   colour: "map",
+  fill: null,
+  study: null,
   lens: null,
   theme: null,
   language: null,

@@ -11,7 +11,11 @@ import { choose, facts, step, stepBy } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import type { Panel } from "../parts/panel.ts";
 
-export const panel: Panel = { pages: ["attention", "parameters"], where: "side", order: 1 };
+export const panel: Panel = {
+  pages: ["attention", "heads", "parameters"],
+  where: "side",
+  order: 1,
+};
 
 const say = spoken({
   en: {
@@ -50,6 +54,7 @@ export default function Steps() {
   const at = Math.max(0, steps.indexOf(step.value ?? Number.NaN));
   const epoch = facts.value?.epochs[at];
   usePlaying(at, steps.length);
+  if (steps.length === 0) return null;
   return (
     <section>
       <h3>

@@ -24,6 +24,7 @@ sys.path[:0] = [str(GOLDEN)]
 
 import planted  # noqa: E402
 import planting  # noqa: E402
+import studied  # noqa: E402
 import write  # noqa: E402
 from hatch_build import environment, install_packages, system_node, wheel_node  # noqa: E402
 
@@ -33,6 +34,7 @@ from limelight.query import Query  # noqa: E402
 from limelight.wire import encode  # noqa: E402
 
 PAGE = b"""<!doctype html><meta charset="utf-8"><title>Gallery</title>
+<meta name="limelight-model" content='{"asks": "text", "examples": ["the film was", "cats"]}'>
 <link rel="icon" href="data:,"><body><script type="module" src="gallery.js"></script></body>"""
 
 _TYPES = {".js": "text/javascript", ".css": "text/css"}
@@ -51,6 +53,8 @@ def build(output: Path) -> Path:
 def plant(folder: Path) -> dict[str, str]:
     """Record the planted runs: small ones with golden answers, and a long one. Return folders."""
     planted.write(folder / "words", planted.words)
+    heads = {"encoder/attention": 2, "decoder/cross": 2, "pool": 1, "long": 1}
+    studied.plant(folder / "words", heads)
     planted.write(folder / "digits", planted.digits)
     planting.plant(folder / "long")
     return {name: str(folder / name) for name in ("words", "digits", "long")}

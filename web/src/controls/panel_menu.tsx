@@ -24,6 +24,7 @@ export function PanelMenu({ name, table, python }: PanelMenuProps) {
   const words = t.value.frame;
   const [open, setOpen] = useState(false);
   const [said, setSaid] = useState("");
+  const fading = useRef<ReturnType<typeof setTimeout>>(undefined);
   const box = useRef<HTMLSpanElement>(null);
   useOutside(box, open, () => setOpen(false));
   const file = fileName(name);
@@ -46,7 +47,8 @@ export function PanelMenu({ name, table, python }: PanelMenuProps) {
     } catch (cause) {
       setSaid(`${words.failed}: ${cause instanceof Error ? cause.message : cause}`);
     }
-    setTimeout(() => setSaid(""), 2500);
+    clearTimeout(fading.current);
+    fading.current = setTimeout(() => setSaid(""), 4000);
   };
   return (
     <span class="panel-menu" ref={box} data-no-picture="">

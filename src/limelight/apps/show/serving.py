@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -101,6 +102,35 @@ class Folders:
             return dict(self._runs)
 
 
+class _Server(ThreadingHTTPServer):
+    """A server whose open connections end with it: a page keeps its own for as long as it can."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        self._open: set[Any] = set()
+        super().__init__((HOST, port), Handler)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Take a connection, and remember it."""
+        connection, address = super().get_request()
+        self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """Let a connection go."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def end(self) -> None:
+        """Stop taking connections, and end those there are."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
 def showing(logdir: Path, port: int, made: Any = None) -> Iterator[Shown]:
     """Serve a log directory while a context lasts.
@@ -127,7 +157,7 @@ def showing(logdir: Path, port: int, made: Any = None) -> Iterator[Shown]:
     folder = log_folder(logdir)
     next(run_folders(folder), None)  # says so if there is no such folder
     try:
-        server = ThreadingHTTPServer((HOST, port), Handler)
+        server = _Server(port)
     except OSError as error:
         raise UnavailableError(
             f"Port {port} is taken or not allowed.",
@@ -140,15 +170,13 @@ def showing(logdir: Path, port: int, made: Any = None) -> Iterator[Shown]:
         Folders(folder), Desk(roots), static_files(BUILT), typed, secrets.token_urlsafe(24),
         server.server_port,
     )  # fmt: skip
-    server.daemon_threads = True
     server.shown = shown  # type: ignore[attr-defined]  # a handler knows its server only
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
     thread.start()
     try:
         yield shown
     finally:
-        server.shutdown()
-        server.server_close()
+        server.end()
         thread.join()
         if typed is not None:
             typed.close()

@@ -17,13 +17,13 @@ from limelight import catalogue
 
 #: Modules that load a framework when imported; their examples are in the documentation instead.
 FRAMEWORK = re.compile(
-    r"limelight\.(capture\.keras|layers\.keras|apps\.(keras|doctor\.smallest)|cases\.|training)"
+    r"limelight\.(capture\.keras|layers\.keras|mitigating\.keras|apps\.(keras|doctor\.smallest)|cases\.|training)"
 )
 
 #: Modules whose examples load torch; tests/apps/torch runs them, in a process without TensorFlow.
 TORCH = re.compile(
     r"limelight\.(analyses\.blockwise\.torch_pass|capture\.(torch|gating|sweeping)"
-    r"|apps\.(lightning|transformers)|layers\.torch|record$|testing)"
+    r"|apps\.(lightning|transformers)|layers\.torch|mitigating\.torch|record$|testing)"
 )
 TORCH_NAMES = {"LightningCallback", "TrainerCallback"}
 

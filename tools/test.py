@@ -32,6 +32,7 @@ _SEED = "--randomly-seed"
 _TORCH = (
     "tests/capture/torch",
     "tests/apps/torch",
+    "tests/mitigations/torch",
     "tests/studies/torch",
     "tests/analyses/test_blockwise_torch.py",
 )

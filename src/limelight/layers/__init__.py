@@ -87,12 +87,14 @@ class AttentionPooling(metaclass=_Door):
         )
 
 
-def framework_of(wanted: Framework | None) -> Framework:
-    """Return which framework's layer is wanted.
+def framework_of(wanted: str | None, what: str = "AttentionPooling") -> Framework:
+    """Return which framework's layer, or loss, is wanted.
 
     Parameters
     ----------
     wanted : ``"keras"`` or ``"torch"``, optional
+    what : str
+        What is to be made, for the message.
 
     Returns
     -------
@@ -112,23 +114,24 @@ def framework_of(wanted: Framework | None) -> Framework:
     'torch'
     """
     if wanted is not None:
-        if wanted not in _FRAMEWORKS:
-            raise LimelightError(
-                f"Got framework={wanted!r}.", "Wanted 'keras' or 'torch'.", "Correct it."
-            )
-        return wanted
+        for name in _FRAMEWORKS:
+            if name == wanted:
+                return name
+        raise LimelightError(
+            f"Got framework={wanted!r}.", "Wanted 'keras' or 'torch'.", "Correct it."
+        )
     loaded: list[Framework] = [name for name in _FRAMEWORKS if name in sys.modules]
     if len(loaded) == 1 or (loaded and sys.modules["keras"].backend.backend() == "torch"):
         return loaded[0]
     if loaded:
         raise LimelightError(
-            "Got AttentionPooling where both Keras and PyTorch are loaded.",
-            "Wanted to know whose layer it is to be.",
+            f"Got {what} where both Keras and PyTorch are loaded.",
+            "Wanted to know whose it is to be.",
             "Say framework='keras' or framework='torch'.",
         )
     raise UnavailableError(
-        "Got AttentionPooling where neither Keras nor PyTorch is loaded.",
-        "Wanted the framework that the layer is for.",
+        f"Got {what} where neither Keras nor PyTorch is loaded.",
+        "Wanted the framework that it is for.",
         "Import keras or torch first, or say framework='keras' or framework='torch'.",
     )
 

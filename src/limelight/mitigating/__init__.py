@@ -1,0 +1,1 @@
+"""What mitigations share: their cards, what a loss computes, and a loss of each framework."""

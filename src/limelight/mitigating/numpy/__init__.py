@@ -1,0 +1,1 @@
+"""Losses of arrays: for closed forms, examples and evaluation without a framework."""

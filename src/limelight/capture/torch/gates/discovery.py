@@ -20,6 +20,7 @@ from limelight.capture.torch.intercept.lines import line_of
 from limelight.capture.torch.intercept.modes import Attend, Call, Event, Op, Softmax, intercepted
 from limelight.capture.torch.recognise.attention import recognised
 from limelight.capture.torch.recognise.shown import stage_of
+from limelight.capture.torch.recognise.steps import sizes_of
 from limelight.capture.torch.trace.recorder import SoftmaxCall, _Recorder
 from limelight.capture.torch.trace.roles import HEAD, QUERY
 from limelight.capture.torch.trace.vectors import Vectors
@@ -65,6 +66,8 @@ class Site:
         What is shown of its weights, where that is not the plain softmax.
     span : tuple of (int, int), optional
         Which of the softmax's keys are its keys, where others, such as sinks, are not.
+    square : bool
+        Whether it had as many queries as keys.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Site:
     kind: str = ""
     stage: str = ""
     span: tuple[int, int] | None = None
+    square: bool = False
 
     def apart(self, rows: Any) -> tuple[Any, Callable[[Any], Any]]:
         """Bring contributions to [example, head, query, feature].
@@ -173,12 +177,14 @@ def _site(seen: _Seen, name: str, looped: set[str], examples: int) -> Site:
     kind, stage = seen.softmax_call.kind, stage_of(seen.softmax_call)
     use = seen.softmax_call.use
     span = None if use is None else use.span
+    queries, keys = sizes_of(seen.softmax_call)
+    square = queries == keys
     if roles is None or not roles.roles or roles.reason:
         maps = _heads(seen.lead, seen.call, examples)
         heads = 0 if seen.scope is None else maps
         return Site(
             name, *seen.key, seen.scope or "", heads, seen.queries, name in looped,
-            maps=maps, kind=kind, stage=stage, span=span,
+            maps=maps, kind=kind, stage=stage, span=span, square=square,
         )  # fmt: skip
     maps = roles.count(HEAD)
     final = None if seen.softmax_call.use is None else seen.softmax_call.use.final
@@ -197,6 +203,7 @@ def _site(seen: _Seen, name: str, looped: set[str], examples: int) -> Site:
         kind,
         stage,
         span,
+        square,
     )
 
 

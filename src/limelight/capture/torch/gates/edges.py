@@ -65,10 +65,16 @@ class Cutting(Whole):
         self._steps: dict[str, int] = {}
         self._masks: dict[tuple[Any, ...], tuple[Any, Any]] = {}
         self._warned: set[str] = set()
+        self._cached = False  # whether the call brings keys of earlier ones
 
     def _begin(self, module: Any, args: Any, kwargs: Any) -> None:
         super()._begin(module, args, kwargs)
         self._steps.clear()
+        self._cached = any(
+            value is not None and ("past" in name or "cache" in name)
+            for name, value in kwargs.items()
+            if name != "use_cache"
+        )
 
     def act(self, site: Site, event: Any, run: Callable[[], Any]) -> Any:
         """Let an attention or a softmax run with what is cut closed."""
@@ -78,21 +84,25 @@ class Cutting(Whole):
 
     # --------------------------------------------------------------------------- which cells stay
 
-    def _mask(self, site: Site, scores: Any) -> Any:
+    def _grows(self, site: Site) -> bool:
+        """Whether fewer queries than keys are the newest of a sequence, and not some that ask."""
+        return site.kind == "self" and (site.square or self._cached)
+
+    def _mask(self, site: Site, shape: tuple[int, ...], device: Any) -> Any:
         """Return what stays, as it meets scores [lead …, query, key]."""
         import torch
 
-        whole, back = site.apart(torch.empty((), dtype=torch.bool).expand(scores.shape))
+        whole, back = site.apart(torch.empty((), dtype=torch.bool).expand(shape))
         examples, heads, queries, keys = (int(size) for size in whole.shape)
         begin = None
         if site.looped and site.share is None:
             begin = self._steps.get(site.name, 0)
             self._steps[site.name] = begin + queries
         cells = self._cut.cells(
-            site.name, (examples, heads, queries, keys), grows=site.kind == "self", begin=begin,
+            site.name, (examples, heads, queries, keys), grows=self._grows(site), begin=begin,
             share=site.share,
         )  # fmt: skip
-        key = (site.name, tuple(scores.shape), str(scores.device), begin, site.share)
+        key = (site.name, shape, str(device), begin, site.share)
         known = self._masks.get(key)
         if known is not None and known[0] is cells:
             return known[1]
@@ -102,7 +112,7 @@ class Cutting(Whole):
             mask = mask[0, 0]
         else:
             mask = back(mask.expand(whole.shape))
-        mask = mask.to(scores.device)
+        mask = mask.to(device)
         if len(self._masks) >= _MASKS:
             self._masks.clear()
         self._masks[key] = cells, mask
@@ -112,14 +122,6 @@ class Cutting(Whole):
         if site.name not in self._warned:
             self._warned.add(site.name)
             warnings.warn(LimelightWarning(lost(site.name, rows)), stacklevel=2)
-
-    def _emptied(self, before: Any, mask: Any) -> Any:
-        """Return which rows lose all their keys [lead …, query, 1]; None if none does."""
-        left = (before & mask).any(-1, keepdim=True) if before is not None else mask.any(-1, True)
-        gone = ~left if before is None else before.any(-1, keepdim=True) & ~left
-        if not bool(gone.any()):
-            return None
-        return gone
 
     # ------------------------------------------------------------------------------ what is run
 
@@ -134,73 +136,102 @@ class Cutting(Whole):
             )
         lead = torch.broadcast_shapes(event.query.shape[:-2], *_leads(event))
         shape = (*lead, event.query.shape[-2], event.key.shape[-2])
-        mask = self._mask(site, torch.empty((), device=event.query.device).expand(shape))
+        needed = _differentiated(event.query, event.key, event.value)
         exotic = event.score is not None or event.softcap is not None
         if exotic or event.sink_logit is not None:
-            return self._formed(site, event, mask)
-        bias = formed.by_rule(event)
-        if event.bias is not None:
-            given = event.bias
-            if bias is not None:
-                given = given & bias if given.dtype == torch.bool else given.masked_fill(
-                    ~bias, -torch.inf
-                )  # fmt: skip
-            bias = given
-        before = None if bias is None else (bias if bias.dtype == torch.bool else bias > CLOSED)
-        gone = self._emptied(before, mask)
-        if gone is not None:
-            mask = mask | gone  # computed as if uncut, so that no gradient is NaN, then made zero
-        if before is not None:
-            mask = mask | ~before.any(-1, keepdim=True)  # rows that were dead stay as they are
-        if bias is None:
-            bias = mask
+            with _unseen():
+                mask = self._mask(site, shape, event.query.device)
+                stays, gone = _stays(formed.scores(event.detached()) > CLOSED, mask, needed)
+            out = formed.output(event, formed.weights(event, stays))
         else:
-            bias = bias & mask if bias.dtype == torch.bool else bias.masked_fill(~mask, -torch.inf)
-        out = _fused(replace(event, bias=bias, causal=False, window=None))
+            with _unseen():
+                mask = self._mask(site, shape, event.query.device)
+                bias, gone = _biased(event, mask, needed)
+            out = _fused(replace(event, bias=bias, causal=False, window=None))
         if gone is None:
             return out
-        return self._zeros(site, out, gone.expand(*shape[:-1], 1), event.heads_last)
-
-    def _formed(self, site: Site, event: Attend, mask: Any) -> Any:
-        """Compute an attention whose scores or sinks no mask can say."""
-        before = formed.scores(event) > CLOSED
-        gone = self._emptied(before, mask)
-        out = formed.output(event, formed.weights(event, mask | ~before.any(-1, keepdim=True)))
-        if gone is None:
-            return out
-        return self._zeros(site, out, gone, event.heads_last)
-
-    def _zeros(self, site: Site, out: Any, gone: Any, heads_last: bool) -> Any:
+        gone = gone.expand(*shape[:-1], 1)
         self._warn(site, int(gone.sum()))
-        return out.masked_fill(gone.transpose(-3, -2) if heads_last else gone, 0.0)
+        return out.masked_fill(gone.transpose(-3, -2) if event.heads_last else gone, 0.0)
 
     def _softmax(self, site: Site, event: SoftmaxEvent, run: Callable[[], Any]) -> Any:
         import torch
 
         axis = event.axis % event.logits.dim()
-        logits = event.logits.movedim(axis, -1)
-        mask = self._mask(site, logits if site.span is None else logits[..., slice(*site.span)])
-        if site.span is not None:  # sinks stay
-            first, stop = site.span
-            mask = torch.nn.functional.pad(mask, (first, logits.shape[-1] - stop), value=True)
-        before = logits > CLOSED
-        gone = self._emptied(before, mask)
-        keep = mask | ~before.any(-1, keepdim=True)
-        if gone is not None:
-            keep = keep | gone
-        if bool(keep.all()):
-            out = run()
-        else:
-            assert event.rerun is not None, "intercepted without a way to run it again"
-            out = event.rerun(logits.masked_fill(~keep, -torch.inf).movedim(-1, axis))
+        with _unseen():
+            logits = event.logits.detach().movedim(axis, -1)
+            shape = tuple(logits.shape)
+            first, stop = site.span or (0, shape[-1])
+            mask = self._mask(site, (*shape[:-1], stop - first), logits.device)
+            if site.span is not None:  # sinks stay
+                mask = torch.nn.functional.pad(mask, (first, shape[-1] - stop), value=True)
+            stays, gone = _stays(logits > CLOSED, mask, _differentiated(event.logits))
+            closed = ~stays.expand(shape).movedim(-1, axis)
+            same = not bool(closed.any())
+            if gone is not None:
+                gone = gone.movedim(-1, axis)
+        assert event.rerun is not None, "intercepted without a way to run it again"
+        out = run() if same else event.rerun(event.logits.masked_fill(closed, -torch.inf))
         if gone is None:
             return out
         self._warn(site, int(gone.sum()))
-        return out.masked_fill(gone.movedim(-1, axis), -torch.inf if event.log else 0.0)
+        return out.masked_fill(gone, -torch.inf if event.log else 0.0)
 
 
 #: Masks that are remembered, one for each site and length.
 _MASKS = 256
+
+
+def _unseen() -> Any:
+    """Return a context in which whoever follows the model's own tensors sees nothing."""
+    import torch
+
+    return torch._C.DisableTorchFunction()
+
+
+def _differentiated(*tensors: Any) -> bool:
+    import torch
+
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def _stays(before: Any, mask: Any, differentiated: bool) -> tuple[Any, Any]:
+    """Return which cells stay, and which rows lose all they have; None if none does.
+
+    Parameters
+    ----------
+    before : tensor [lead …, query, key], bool, or None
+        What the model allows. Rows of which it allows nothing stay as they are.
+    mask : tensor, bool
+    differentiated : bool
+        Such rows are computed as if nothing were cut then, as their gradient would be NaN.
+    """
+    if before is None:
+        stays, gone = mask, ~mask.any(-1, keepdim=True)
+    else:
+        had = before.any(-1, keepdim=True)
+        stays, gone = mask | ~had, had & ~(before & mask).any(-1, keepdim=True)
+    if not bool(gone.any()):
+        return stays, None
+    return (stays | gone if differentiated else stays), gone
+
+
+def _biased(event: Attend, mask: Any, differentiated: bool) -> tuple[Any, Any]:
+    """Return the mask or bias that a fused kernel gets, and which rows lose all they have."""
+    import torch
+
+    bias, rule = event.bias, formed.by_rule(event)
+    if bias is None or rule is None:
+        bias = rule if bias is None else bias
+    elif bias.dtype == torch.bool:
+        bias = bias & rule
+    else:
+        bias = bias.masked_fill(~rule, -torch.inf)
+    binary = bias is None or bias.dtype == torch.bool
+    stays, gone = _stays(bias if binary else bias > CLOSED, mask, differentiated)
+    if bias is None:
+        return stays, gone
+    return (bias & stays if binary else bias.masked_fill(~stays, -torch.inf)), gone
 
 
 def _leads(event: Attend) -> list[Any]:
@@ -220,4 +251,4 @@ def _fused(event: Attend) -> Any:
         query, formed.shared(event.key, query), formed.shared(event.value, query),
         attn_mask=bias, dropout_p=event.dropout, scale=event.scale,
     )  # fmt: skip
-    return out.transpose(-3, -2) if event.heads_last else out
+    return out.transpose(-3, -2).contiguous() if event.heads_last else out

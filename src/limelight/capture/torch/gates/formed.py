@@ -93,7 +93,27 @@ def output(event: Attend, formed: Any) -> Any:
     if torch.is_autocast_enabled(value.device.type):
         dtype = torch.get_autocast_dtype(value.device.type)
     out = formed.to(dtype) @ value.to(dtype)
-    return out.transpose(-3, -2) if event.heads_last else out
+    return out.transpose(-3, -2).contiguous() if event.heads_last else out
+
+
+def laid_like(out: Any, other: Any) -> Any:
+    """Return a tensor in the memory layout of another, as a view of it may ask for.
+
+    Parameters
+    ----------
+    out, other : tensor
+        Of one shape.
+
+    Returns
+    -------
+    tensor
+    """
+    import torch
+
+    if out.stride() == other.stride() or out.shape != other.shape:
+        return out
+    laid = torch.empty_strided(other.shape, other.stride(), dtype=out.dtype, device=out.device)
+    return laid.copy_(out)
 
 
 def shared(vectors: Any, query: Any) -> Any:

@@ -50,6 +50,33 @@ def attended(model: Any, scope: Scope) -> Iterator[Mapping[str, Any]]:
         yield attending.weights
 
 
+#: Why a site has no weights or gradients.
+SEVERAL = "it attends several times in a call, each time to others"
+_UNFOLLOWED = "which cannot be followed to the product with the values"
+
+
+class Weights(dict[str, Any]):
+    """Weights by site; one that has none says why.
+
+    Attributes
+    ----------
+    reasons : dict of str to str
+        By site.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reasons: dict[str, str] = {}
+
+    def __missing__(self, site: str) -> Any:
+        reason = self.reasons.get(site, "no call of the model ran it yet, or sites= leaves it out")
+        raise GateError(
+            f"Got {site!r} for its weights, but {reason}.",
+            f"There are weights of {', '.join(map(repr, self)) or 'no site'}.",
+            "Name one of these; weights change with dropout in training mode, not in model.eval().",
+        )
+
+
 class Attending(Whole):
     """Notes weights beside what a model computes.
 
@@ -68,12 +95,13 @@ class Attending(Whole):
 
     def __init__(self, model: Any, scope: Scope) -> None:
         super().__init__(model, scope)
-        self.weights: dict[str, Any] = {}
+        self.weights = Weights()
         self._finals = Finals(self._note)
 
     def _begin(self, module: Any, args: Any, kwargs: Any) -> None:
         super()._begin(module, args, kwargs)
         self.weights.clear()
+        self.weights.reasons.clear()
 
     def _forget(self) -> None:
         self._finals.forget()
@@ -87,6 +115,7 @@ class Attending(Whole):
         if isinstance(event, Attend):
             self._note(site, formed.weights(event))
         elif site.stage.startswith("after"):
+            self.weights.reasons[site.name] = f"its weights are shown {site.stage}, {_UNFOLLOWED}"
             self._finals.begin(out, event.axis, site)
         else:
             self._note(site, _single(event, out), _last(event.axis))
@@ -96,22 +125,18 @@ class Attending(Whole):
         self, site: Site, values: Any, layout: Layout = lambda v: v, dropped: bool = False
     ) -> None:
         if dropped:
-            raise GateError(
-                f"Got {site.name!r}, whose weights are shown {site.stage}, and dropped at random "
-                "in between.",
-                "Wanted weights before dropout.",
-                "Use model.eval(), or leave the site out by sites=.",
+            self.weights.reasons[site.name] = (
+                f"its weights are shown {site.stage}, and some were dropped at random in between"
             )
+            return
         whole = laid_out(site, layout(values))
         before = self.weights.get(site.name)
         joint = whole if before is None else joined(site, [before, whole])
-        if joint is None:
-            raise GateError(
-                f"Got {site.name!r}, which attends several times in a call, each time to others.",
-                "Wanted one map a call.",
-                "Leave the site out by sites=.",
-            )
-        self.weights[site.name] = joint
+        if joint is None or self.weights.reasons.get(site.name) == SEVERAL:
+            self.weights.reasons[site.name] = SEVERAL
+            self.weights.pop(site.name, None)
+        else:
+            self.weights[site.name] = joint
 
 
 def weight_gradients(
@@ -176,9 +201,9 @@ class _Reader:
             return run()
         self._busy = True
         try:
-            return self._attend(site, event) if isinstance(event, Attend) else self._softmax(
-                site, event, run
-            )  # fmt: skip
+            if isinstance(event, Attend):
+                return formed.laid_like(self._attend(site, event), run())
+            return self._softmax(site, event, run)
         finally:
             self._busy = False
 
@@ -219,9 +244,9 @@ class _Reader:
                 maps.append(laid_out(site, layout(given.detach())))
             joint = joined(several[0][0], maps) if maps else None
             if not maps:
-                result[name] = "its weights cannot be followed to the product with the values"
+                result[name] = f"its weights are changed after the softmax, {_UNFOLLOWED}"
             elif joint is None:
-                result[name] = "it attends several times, each time to others"
+                result[name] = SEVERAL
             else:
                 result[name] = np.asarray(joint.float().cpu())
         return result

@@ -15,8 +15,10 @@ from limelight.capture.torch.intercept.modes import Op
 from limelight.capture.torch.trace import functions as kinds
 
 #: Give the same numbers in another order or form.
-_MOVES = kinds.REARRANGES - {"dropout", "alpha_dropout", "feature_dropout", "data", "repeat",
-                             "repeat_interleave", "gather", "index_select", "roll"}  # fmt: skip
+_MOVES = kinds.REARRANGES - kinds.listed(
+    "as_strided dropout alpha_dropout feature_dropout data repeat repeat_interleave gather "
+    "index_select roll"
+)
 #: Change each number by itself, or by a factor.
 _KEEPS = kinds.listed(
     "dropout alpha_dropout clone contiguous detach to type float half bfloat16 double mul multiply "
@@ -167,7 +169,7 @@ class Numbered:
             self._move(op, given, out)
 
     def _move(self, op: Op, given: Any, out: Any) -> None:
-        numbers = self._numbers[id(given)][1]
+        numbers = self._numbers[id(given)][1].contiguous()  # a view of the given may ask for that
         args = tuple(numbers if arg is given else arg for arg in op.args)
         if kinds.name_of(op.function) in kinds.AS_ANOTHER:
             moved: Any = numbers.reshape(out.shape) if hasattr(out, "shape") else None

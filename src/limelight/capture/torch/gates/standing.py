@@ -8,7 +8,6 @@ function that runs within it, handed to a method of the subclass.
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -42,7 +41,6 @@ class Standing:
     def __init__(self, model: Any, sites: dict[Key, Site]) -> None:
         self.model = model
         self.sites = sites
-        self._thread = threading.get_ident()
         self._stack = Stack()
         self._interception = Interception(model, self._interceptor, self._stack)
         self._mode = self._interception.mode
@@ -116,7 +114,7 @@ class Standing:
 
     def _enter(self, path: str) -> Callable[..., None]:
         def hook(module: Any, args: Any, kwargs: Any) -> None:
-            if self._muted or threading.get_ident() != self._thread:
+            if self._muted or self._interception.silent:
                 return
             if not self._stack.running:
                 self._begin(module, args, kwargs)
@@ -133,7 +131,7 @@ class Standing:
     def _leave(self) -> Callable[..., None]:
         def hook(module: Any, args: Any, outputs: Any) -> None:  # noqa: ARG001
             running = self._stack.running
-            if self._muted or threading.get_ident() != self._thread or not running:
+            if self._muted or self._interception.silent or not running:
                 return
             running.pop()
             if self._inside.pop() and not any(self._inside):
@@ -144,7 +142,7 @@ class Standing:
 
     def _interceptor(self, event: Event, run: Callable[[], Any]) -> Any:
         here = event.call
-        if self._muted or here is None or threading.get_ident() != self._thread:
+        if self._muted or here is None:
             return run()
         if isinstance(event, Op):
             return self._op(event, run)
@@ -160,6 +158,22 @@ class Standing:
             if site is not None:
                 return site if site.looped else None
         return None
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Run the model beside its own call, seen by this alone, while a context lasts.
+
+        Yields
+        ------
+        None
+        """
+        before = self._interception.level
+        with intercept_modes.aside() as level:
+            self._interception.level = level
+            try:
+                yield
+            finally:
+                self._interception.level = before
 
     def alone(self, run: Callable[[], Result]) -> Result:
         """Do something whose own attentions and softmaxes are part of it.

@@ -15,6 +15,7 @@ from limelight.capture.probe import Probe
 from limelight.capture.torch.calling import accepted, forward
 from limelight.capture.torch.gates.blending import digest
 from limelight.capture.torch.gates.discovery import Site, call, dry_run, tensors_in
+from limelight.capture.torch.intercept.modes import aside
 from limelight.capture.torch.state import untouched
 
 if TYPE_CHECKING:
@@ -110,14 +111,13 @@ class CallTrials(Trials):
 
     def dry_run(self) -> DryRun:
         gating = self._gating
-        sites, self._plain = gating.alone(
-            lambda: dry_run(
+        with aside():
+            sites, self._plain = dry_run(
                 gating.model,
                 (self._args, self._kwargs),
                 self._run,
                 choice=gating.life.gates.choice,
             )
-        )
         gating.sites.update(sites)
         heads = {site.name: site.heads for site in sites.values()}
         return DryRun(heads, whole=self._module is gating.model)
@@ -125,7 +125,7 @@ class CallTrials(Trials):
     def silenced(self, pieces: Pieces) -> Silenced:
         import torch
 
-        with self._gating.trying(pieces, Trial()) as trial:
+        with self._gating.beside(), self._gating.trying(pieces, Trial()) as trial:
             outputs = self._run()
         pairs = zip(tensors_in(self._plain), tensors_in(outputs), strict=True)
         same = all(torch.equal(before, after) for before, after in pairs)
@@ -135,7 +135,8 @@ class CallTrials(Trials):
         import torch
 
         pieces = gated_alike(self._gating.life.gates, sites, 0.0)
-        with torch.enable_grad(), self._gating.trying(pieces, Trial(leaves=[])) as trial:
+        trying = self._gating.trying(pieces, Trial(leaves=[]))
+        with torch.enable_grad(), self._gating.beside(), trying as trial:
             return trial.reaches(self._run())
 
     def contributions(self, probe: Probe) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class Whole(Standing):
             self._facts.keys.add(key)
 
         def run() -> dict[Key, Site]:
-            with modes.by_itself(), untouched(self.model):
+            with modes.aside(), untouched(self.model):
                 return dry_run(
                     self.model, (args, kwargs), lambda: call(module, args, kwargs), note,
                     self.scope.choice,

@@ -7,7 +7,7 @@ and gating are handed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -84,6 +84,10 @@ class Attend:
     module: Any = None
     dropout: float = 0.0
     call: Call | None = None
+
+    def detached(self) -> Attend:
+        """Return the same attention, of values that no gradient flows to."""
+        return replace(self, query=self.query.detach(), key=self.key.detach())
 
 
 @dataclass(eq=False)

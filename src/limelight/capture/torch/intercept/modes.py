@@ -13,7 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from types import FunctionType
 from typing import Any
@@ -39,8 +39,23 @@ _FLEX_COMPILER = "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG"
 _one_at_a_time = Turn()
 
 
-#: Of each thread, how many contexts stand that all others shall look at the outcome of.
-_innermost = threading.local()
+class _Standing(threading.local):
+    """What stands in a thread.
+
+    Attributes
+    ----------
+    changing : int
+        How many contexts whose outcome all others shall look at.
+    level : int
+        How many runs beside the model's own lie in each other; only what began in the innermost
+        looks at it.
+    """
+
+    changing = 0
+    level = 0
+
+
+_standing = _Standing()
 
 
 @contextmanager
@@ -54,33 +69,35 @@ def innermost() -> Iterator[None]:
     ------
     None
     """
-    with _counted(getattr(_innermost, "count", 0) + 1):
-        yield
-
-
-def by_itself() -> AbstractContextManager[None]:
-    """Return a context in which calls are intercepted as if nothing stood.
-
-    Returns
-    -------
-    context
-    """
-    return _counted(0)
-
-
-@contextmanager
-def _counted(count: int) -> Iterator[None]:
-    before = getattr(_innermost, "count", 0)
-    _innermost.count = count
+    _standing.changing += 1
     try:
         yield
     finally:
-        _innermost.count = before
+        _standing.changing -= 1
+
+
+@contextmanager
+def aside() -> Iterator[int]:
+    """Run a model beside its own call: nothing that stands sees it, while a context lasts.
+
+    Yields
+    ------
+    int
+        The level of what begins inside.
+    """
+    before = _standing.changing
+    _standing.changing = 0
+    _standing.level += 1
+    try:
+        yield _standing.level
+    finally:
+        _standing.level -= 1
+        _standing.changing = before
 
 
 def changed() -> bool:
     """Say whether something stands in this thread that changes what attention computes."""
-    return getattr(_innermost, "count", 0) > 0
+    return _standing.changing > 0
 
 
 @contextmanager
@@ -125,12 +142,12 @@ def modules_followed(model: Any, stack: Stack) -> Iterator[None]:
     """
     import torch
 
-    thread = threading.get_ident()
+    thread, level = threading.get_ident(), _standing.level
     turns: dict[int, int] = {}
 
     def before(path: str) -> Callable[..., None]:
         def hook(module: Any, args: Any, kwargs: Any) -> None:
-            if threading.get_ident() != thread:
+            if threading.get_ident() != thread or _standing.level != level:
                 return
             if not stack.running:
                 turns.clear()  # a new call of the model
@@ -144,7 +161,7 @@ def modules_followed(model: Any, stack: Stack) -> Iterator[None]:
         return hook
 
     def after(module: Any, args: Any, kwargs: Any, outputs: Any) -> None:  # noqa: ARG001
-        while threading.get_ident() == thread and stack.running:
+        while threading.get_ident() == thread and _standing.level == level and stack.running:
             call = stack.running.pop()
             call.args, call.kwargs = (), {}
             if call.module is module:
@@ -195,6 +212,8 @@ class Interception:
     mode : torch.overrides.TorchFunctionMode
         Hands over torch's functions while it is entered, again and again; within
         :meth:`names_replaced`, which looks for what there is to hand over.
+    level : int
+        Which run it looks at, of runs beside the model's own.
     """
 
     _kernels: Kernels
@@ -206,7 +225,13 @@ class Interception:
         self._interceptor = interceptor
         self._stack = stack
         self._thread = threading.get_ident()
+        self.level = _standing.level
         self.mode = _mode(self._seen, ask)
+
+    @property
+    def silent(self) -> bool:
+        """Whether what runs is of another thread, or beside what this began in."""
+        return threading.get_ident() != self._thread or _standing.level != self.level
 
     @contextmanager
     def names_replaced(self) -> Iterator[None]:
@@ -237,7 +262,7 @@ class Interception:
     def _replacement(self, kernel: Kernel, function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def replacement(*args: Any, **kwargs: Any) -> Any:
-            if threading.get_ident() != self._thread or self._stack.quiet:
+            if self.silent or self._stack.quiet:
                 return function(*args, **kwargs)
             return self._handed(kernel, kernel.event(args, kwargs), function, args, kwargs)
 
@@ -247,7 +272,7 @@ class Interception:
         """Hand over one call that the mode was told of."""
         name = getattr(function, "__name__", "")
         attribute = name == "__get__" and function.__self__.__name__ not in _TURNED
-        if self._stack.quiet or attribute or name == "__set__":
+        if self._stack.quiet or attribute or name == "__set__" or self.silent:
             return function(*args, **kwargs)
         kernel = self._kernels.of(function)
         if kernel is None:

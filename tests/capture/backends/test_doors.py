@@ -8,7 +8,7 @@ import pytest
 from keras import layers, ops
 
 import limelight as ll
-from limelight.errors import GateError, LimelightWarning
+from limelight.errors import GateError, LimelightWarning, UnsupportedModelError
 
 from .conftest import array
 
@@ -40,7 +40,7 @@ class Kernel(layers.Layer):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.out = layers.EinsumDense("bqhd,hde->bqe", (None, D))
+        self.out = layers.EinsumDense("bqhd,hde->bqe", (None, D), bias_axes="e")
 
     def call(self, x):
         y = ops.reshape(x, (-1, T, 2, D // 2))
@@ -152,11 +152,66 @@ def test_gradients_are_the_change_by_each_weight(kind, models, sequence):
         np.testing.assert_allclose(by_head[:, head], wanted, rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_heads_add_up_to_what_the_projection_gives(kind, models, sequence):
+    model, _ = models[kind]
+    if kind == "own":
+        with pytest.raises(UnsupportedModelError, match="enter no matrix product"):
+            ll.capture(model, sequence, contributions=True)
+        return
+    site = ll.capture(model, sequence, contributions=True)["attention"]
+    heads = site["head_output"]
+    assert heads.dims == ("example", "head", "query", "head_feature")
+    layer = model.get_layer("attention")
+    if isinstance(layer, layers.Attention):
+        assert "no projection" in site.attrs["no_head_contribution"]
+        wanted = site["weights"].values @ sequence[:, None]
+        np.testing.assert_allclose(heads.values, wanted, atol=1e-5)
+        return
+    dense = layer.out if isinstance(layer, Own | Kernel) else layer._output_dense
+    kernel, bias = array(dense.kernel), array(dense.bias)
+    kernel = kernel.reshape(heads.sizes["head"], heads.sizes["head_feature"], D)
+    each = np.einsum("ehqf,hfd->ehqd", heads.values, kernel)
+    np.testing.assert_allclose(site["head_contribution"].values, each, atol=1e-5)
+    given, call = [], dense.call
+    dense.__dict__["call"] = lambda x, **_: given.append(call(x)) or given[-1]
+    try:
+        model(sequence)
+    finally:
+        del dense.__dict__["call"]
+    np.testing.assert_allclose(each.sum(1) + bias, array(given[0]), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("dot", "additive")])
+def test_a_pruned_head_is_a_closed_one(kind, models, sequence):
+    made, _ = models[kind]
+    layer = made.get_layer("attention")
+    before = [array(variable) for variable in made.variables]
+    with ll.gate(made, {("attention", 1): 0.0}):
+        wanted = array(made(sequence))
+    try:
+        assert ll.prune(made, {"attention": [1]}) is made
+        np.testing.assert_allclose(array(made(sequence)), wanted, atol=1e-5)
+        dense = layer.out if isinstance(layer, Own | Kernel) else layer._output_dense
+        heads = ll.capture(made, sequence)["attention"].sizes["head"]
+        kernel = array(dense.kernel).reshape(heads, -1)
+        assert not kernel[1].any()
+        assert kernel[0].all()
+        with pytest.warns(LimelightWarning, match="saves no time"):
+            ll.prune(made, [("attention", 0)], inputs=sequence, smaller=True)
+        assert not array(dense.kernel).reshape(heads, -1)[:2].any()
+    finally:
+        for variable, values in zip(made.variables, before, strict=True):
+            variable.assign(values)
+
+
 def test_unknown_sites_and_what_does_not_fit_are_told(models, sequence):
     model, _ = models["heads"]
     with pytest.raises(GateError, match=r"sites='x'.*attention"), ll.cut(model, BAND, sites="x"):
         model(sequence)
     with pytest.raises(GateError, match=r"\[1, 1, 3, 3\]"), ll.cut(model, BAND[:3, :3]):
         model(sequence)
+    with pytest.raises(GateError, match="head 9"):
+        ll.prune(model, {"attention": [9]}, inputs=sequence)
     with pytest.raises(GateError, match="none of the model's attention ran"), ll.attended(model):
         pass

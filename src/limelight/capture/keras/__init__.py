@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from limelight.errors import UnsupportedModelError
-
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
@@ -148,41 +146,15 @@ def weight_gradients(model: Any, probe: Probe, scalar: Any) -> dict[str, NDArray
     return graph.weight_gradients(model, probe, scalar)
 
 
-def contributions(model: Any, probe: Probe) -> dict[str, Contribution | str]:  # noqa: ARG001
+def contributions(model: Any, probe: Probe) -> dict[str, Contribution | str]:
     """Return what each head gives, before and after its slice of the output projection."""
-    raise _absent("contributions of heads")
+    from limelight.capture.keras.doors import projecting
+
+    return projecting.contributions(model, probe)
 
 
-def prune(model: Any, probe: Probe | None, gates: Gates, smaller: bool) -> str:  # noqa: ARG001
+def prune(model: Any, probe: Probe | None, gates: Gates, smaller: bool) -> str:
     """Take heads out for good; return why no time is saved."""
-    raise _absent("pruning heads")
+    from limelight.capture.keras.doors import pruning
 
-
-def _absent(what: str) -> UnsupportedModelError:
-    """Return the error for what is not there yet for Keras."""
-    return UnsupportedModelError(
-        f"Got a Keras model for {what}.",
-        "Wanted a torch or Hugging Face model: for Keras this is not there yet.",
-        "Use limelight.gate, or the model's torch counterpart.",
-    )
-
-
-def key_heads(model: Any, heads: dict[str, int], probe: Probe) -> dict[str, int]:
-    """Return how many heads the keys of each site have: fewer where queries' heads share them."""
-    from limelight.capture.keras import conditions
-
-    return conditions.key_heads(model, heads, probe)
-
-
-def circumstances(model: Any) -> dict[str, Any]:
-    """Return the framework, device, precision and threads that a model runs with."""
-    from limelight.capture.keras import conditions
-
-    return conditions.circumstances(model)
-
-
-def stirred(model: Any) -> AbstractContextManager[None]:
-    """Let all random numbers that a pass may draw be others while the context lasts."""
-    from limelight.capture.keras import conditions
-
-    return conditions.stirred(model)
+    return pruning.prune(model, probe, gates, smaller)

@@ -41,9 +41,11 @@ from limelight.store import Run as Run
 from limelight.store import open_run as open_run
 from limelight.studies.ablation import ablation as ablation
 from limelight.studies.clusters import clusters as clusters
+from limelight.studies.erasure import erasure as erasure
 from limelight.studies.examples import examples as examples
 from limelight.studies.flow import flow as flow
 from limelight.studies.importance import importance as importance
+from limelight.studies.masking import masking as masking
 from limelight.studies.pruning import pruning as pruning
 from limelight.studies.roles import roles as roles
 from limelight.studies.rollout import rollout as rollout
@@ -84,6 +86,7 @@ __all__ = [
     "cut",
     "distance",
     "entropy",
+    "erasure",
     "errors",
     "examples",
     "first_key_share",
@@ -91,6 +94,7 @@ __all__ = [
     "gate",
     "gini",
     "importance",
+    "masking",
     "maximum",
     "normalised_entropy",
     "open_run",

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import xarray as xr
 from numpy.typing import NDArray
 
-from limelight import catalogue, renamed
+from limelight import renamed
+from limelight.catalogue import registered
 from limelight.errors import UnsupportedModelError
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def adapters() -> Iterator[Adapter]:
     Adapter
     """
     yield from _ours()
-    for foreign in catalogue.registered("capture"):
+    for foreign in registered("capture"):
         if hasattr(foreign, "matches"):
             yield Offered(foreign)
 

@@ -146,3 +146,61 @@ def test_wrong_gates_are_told_and_none_is_no_work(model, x):
     with pytest.raises(GateError, match="batched"):
         sweep(model, x, EVERY, batched="often")
     assert sweep(model, x, []) == []
+
+
+def test_sites_are_found_once_for_inputs_of_one_shape(model, x, monkeypatch):
+    from limelight.capture.torch.gates import recording
+
+    looks = []
+    real = recording.dry_run
+
+    def noted(*args):
+        looks.append(1)
+        return real(*args)
+
+    monkeypatch.setattr(recording, "dry_run", noted)
+    first = sweep(model, x, EVERY)
+    for output, again in zip(first, sweep(model, x, EVERY), strict=True):
+        assert torch.equal(output, again)
+    assert len(looks) == 1
+    other = torch.randn(2, 4, 8)
+    swept = sweep(model, other, EVERY)
+    for output, wanted in zip(swept, one_by_one(model, other, EVERY), strict=True):
+        torch.testing.assert_close(output, wanted, rtol=0, atol=1e-6)
+    assert len(looks) == 1
+    sweep(model, x[:, :3], EVERY)
+    assert len(looks) == 2
+    model.layers[1] = Other()
+    sweep(model, x, [{("layers/2/self_attn", 0): 0.0}])
+    assert len(looks) == 3, "the model is another"
+
+
+class Other(nn.Module):
+    """No attention."""
+
+    def forward(self, x, *args, **kwargs):
+        return x
+
+
+class Going(nn.Module):
+    """Attends in an order that its inputs' values decide."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.second = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x):
+        order = (self.first, self.second) if float(x.sum()) > 0 else (self.second, self.first)
+        for attention in order:
+            x = x + attention(x, x, x, need_weights=False)[0]
+        return x
+
+
+def test_a_model_that_goes_another_way_for_other_values_is_looked_at_anew():
+    model, gatings = Going(), [{("first", 0): 0.0}, {("second", 1): 0.0}]
+    for x in (torch.ones(2, 4, 8), -torch.ones(2, 4, 8), torch.ones(2, 4, 8)):
+        x = x + torch.randn(2, 4, 8) * 0.1
+        outputs = sweep(model, x, gatings, batched=False)
+        for output, wanted in zip(outputs, one_by_one(model, x, gatings), strict=True):
+            assert torch.equal(output, wanted)

@@ -23,7 +23,8 @@ def numpy_loss(kind, *args, **options):
 
 
 def test_every_loss_has_a_trial():
-    losses = {card.name for card in mt.cards().values() if card.stage == "loss"}
+    cards = mt.cards().values()
+    losses = {card.name for card in cards if isinstance(card.function, type)}
     tried = {trial.name for trial in TRIALS}
     assert losses == tried
 
@@ -169,9 +170,60 @@ def test_weights_of_classes_wait():
     assert loss.parts == {"steps": 4}
 
 
+def test_terms_add_up_and_are_known_before_and_after_their_weight():
+    held = data()
+    terms = {
+        "plain": (numpy_loss("CrossEntropy"), 1.0),
+        "size": (lambda scores, targets: (scores**2).mean(), (0.0, 3.0, 1, 4)),
+        "off": (lambda scores, targets: scores.sum() * NAN, 0),
+    }
+    loss = numpy_loss("Composite", terms)
+    weights = [0, 0, 1, 2, 3, 3]
+    for step, weight in enumerate(weights):
+        total = loss(held["scores"], held["y"], held["weights"])
+        parts = loss.parts
+        assert parts["steps"] == step + 1
+        assert parts["weighted size"] == pytest.approx(weight * parts["size"])
+        assert total == pytest.approx(parts["weighted plain"] + parts["weighted size"])
+    plain = numpy_loss("CrossEntropy")(held["scores"], held["y"], held["weights"])
+    assert parts["plain"] == pytest.approx(plain)
+
+
+def test_entropy_is_that_of_the_weights_themselves():
+    weights = np.random.default_rng(0).dirichlet(np.ones(6), (2, 3, 5))
+    mean = weights.mean(axis=1)
+    expected = -(mean * np.log(mean)).sum(axis=-1).mean()
+    assert mt.attention_entropy(weights) == pytest.approx(expected)
+    sharp = np.tile(np.eye(6)[:5], (2, 3, 1, 1))
+    assert mt.attention_entropy(sharp) == pytest.approx(0, abs=1e-6)
+    # Released code takes a softmax of them once more: all it can tell apart lies within 4 %.
+    twice = np.exp(sharp) / np.exp(sharp).sum(axis=-1, keepdims=True)
+    assert mt.attention_entropy(twice) > 0.95 * np.log(6) - 0.05
+
+
+def test_queries_that_may_attend_to_nothing_do_not_count():
+    weights = np.full((1, 2, 4, 4), 0.25)
+    weights[:, :, 3] = 0
+    allowed = np.ones((1, 4, 4), bool)
+    allowed[:, 3] = False
+    assert mt.attention_entropy(weights, allowed) == pytest.approx(np.log(4))
+    assert mt.attention_entropy(weights) < np.log(4) - 0.1
+    by_head = np.tile(allowed[:, None], (1, 2, 1, 1))
+    assert mt.attention_entropy(weights, by_head) == pytest.approx(np.log(4))
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
+        (lambda: mt.attention_entropy(np.ones((2, 3, 3))), "Add an axis for the head"),
+        (lambda: numpy_loss("Composite", {}), "mapping of names"),
+        (lambda: numpy_loss("Composite", {"a": numpy_loss("Focal")}), "a term and its weight"),
+        (lambda: numpy_loss("Composite", {"a": (3, 1.0)}), "3, which is no loss"),
+        (lambda: numpy_loss("Composite", {"a": (numpy_loss("GroupDRO", 2), 1)}), "by itself"),
+        (
+            lambda: numpy_loss("Composite", {"a": (numpy_loss("Focal"), (0, 1, 5, 5))}),
+            "first step before",
+        ),
         (lambda: numpy_loss("Focal", -1), "gamma=-1"),
         (lambda: numpy_loss("GroupDRO", 1), "at least 2"),
         (lambda: numpy_loss("LogitAdjustment", [9, 0]), "each at least once"),

@@ -58,6 +58,16 @@ TRIALS = (
     Trial("Focal", {"gamma": 0.5, "class_weights": {0: 1.0, 1: 2.0, 2: 0.0}}),
     Trial("LogitAdjustment", {"counts": [70, 20, 10], "tau": 1.5}),
     Trial("DeferredReweighting", {"class_weights": [1.0, 2.0, 4.0], "after": 1}),
+    Trial(
+        "Composite",
+        {
+            "terms": {
+                "focal": (mt.Focal(gamma=1.0, framework="numpy"), (0.5, 2.0, 0, 2)),
+                "size": (lambda scores, _: (scores[..., 0] - scores[..., 1]) ** 2, 0.1),
+            }
+        },
+        "weights",
+    ),
     Trial("GroupDRO", {"groups": 3, "step": 0.5}, "groups"),
     Trial("ProductOfExperts", {"strength": 0.5}, "log-probabilities"),
 )

@@ -60,7 +60,7 @@ def slope_of(trial, wanted, held, beside, kernel, bias, size=1e-3):
 
 
 @pytest.mark.training
-@pytest.mark.parametrize("trial", [TRIALS[i] for i in (6, 7)], ids=named)
+@pytest.mark.parametrize("trial", TRIALS[-2:], ids=named)
 def test_fit_steps_as_finite_differences_say_and_evaluation_remembers_nothing(trial):
     held = data()
     beside = held[trial.beside] if trial.beside else None
@@ -80,6 +80,14 @@ def test_fit_steps_as_finite_differences_say_and_evaluation_remembers_nothing(tr
     np.testing.assert_allclose(keras.ops.convert_to_numpy(model.weights[0]), kernel, atol=1e-4)
     for name, numbers in wanted.parts.items():  # three steps, though validation ran three times
         np.testing.assert_allclose(loss.parts[name], numbers, rtol=1e-3)
+
+
+def test_entropy_of_attention_is_the_same_as_on_numpy():
+    weights = np.random.default_rng(0).dirichlet(np.ones(4), (2, 3, 4)).astype("float32")
+    allowed = np.tril(np.ones((2, 4, 4), bool))
+    value = mt.attention_entropy(*map(keras.ops.convert_to_tensor, (weights, allowed)))
+    expected = mt.attention_entropy(weights, allowed)
+    assert float(keras.ops.convert_to_numpy(value)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_what_is_missing_or_wrong_is_said():

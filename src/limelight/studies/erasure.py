@@ -22,16 +22,10 @@ from limelight.errors import StudyError
 from limelight.maps.reading import batch
 from limelight.study import study
 from limelight.studying.data import ROWS, Data, Partition
-from limelight.studying.erasing import (
-    Erasable,
-    each_alone,
-    erasable,
-    outputs_of,
-    probabilities,
-    variants,
-)
+from limelight.studying.erasing import Erasable, each_alone, erasable, variants
 from limelight.studying.intervals import interval
 from limelight.studying.looking import datasets_of
+from limelight.studying.outputs import outputs_of, probabilities
 from limelight.studying.passes import Numbers, Passes
 from limelight.studying.results import attributes
 from limelight.studying.units import Units

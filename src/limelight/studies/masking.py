@@ -22,7 +22,8 @@ from limelight.errors import StudyError
 from limelight.study import study
 from limelight.studying import metrics
 from limelight.studying.data import ROWS, Data, Partition
-from limelight.studying.erasing import changed, each_alone, erasable, outputs_of, variants
+from limelight.studying.erasing import each_alone, erasable, variants
+from limelight.studying.outputs import changed, outputs_of
 from limelight.studying.passes import Numbers, Passes
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: How many permutations are drawn.
-DRAWS: Final = 400
+DRAWS: Final = 256
 _PERMUTATIONS: Final = 200
 
 
@@ -36,7 +36,7 @@ def picked(
     -------
     array [head], array [head]
         Number of the candidate with the greatest ``(score − mean) / (1 − mean)``, and the mean of
-        that greatest over 400 draws.
+        that greatest over 256 draws.
 
     Notes
     -----

@@ -67,7 +67,7 @@ class _Moments:
         self.count = np.maximum(count, 1).astype(np.float64)  # [head, query]
         weights = aside.weights
         square = np.einsum("hqk,hqk->hq", weights, weights, dtype=np.float64)
-        cube = np.einsum("hqk,hqk,hqk->hq", weights, weights, weights, dtype=np.float64)
+        cube = np.einsum("hqk,hqk->hq", weights * weights, weights, dtype=np.float64)
         even = 1 / self.count
         self.mean = np.where(aside.rows, even, 0)
         self.variance = np.where(aside.rows, np.maximum(square * even - even**2, 0), 0)
@@ -88,11 +88,24 @@ def _fixed(aside: Aside, keys: Mapping[str, NDArray[Any]], roles: tuple[str, ...
         rows = aside.rows & (held > 0) & (held < count)
         if not rows.any():
             continue
-        score = np.einsum("hqk,hqk->hq", aside.weights, np.broadcast_to(cells, aside.weights.shape))
+        score = _inside(aside.weights, keys[role])
         null = np.broadcast_to(held / np.maximum(count, 1), rows.shape)
         made[:, number, 0], made[:, number, 1] = mean(score, rows), mean(null, rows)
         if diagonal is not None:
             made[:, number, 2] = mean(diagonal, rows)
+    return made
+
+
+def _inside(weights: NDArray[np.float32], cells: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return what of each row lies on cells [query, key]; weights are 0 where not eligible."""
+    if (cells == cells[:1]).all():  # the same keys for every query
+        return np.asarray(weights @ cells[0].astype(np.float32), np.float32)
+    query, key = np.nonzero(cells)
+    if len(query) > cells.size // 16:
+        return np.asarray(np.einsum("hqk,qk->hq", weights, cells.astype(np.float32)), np.float32)
+    made = np.zeros(weights.shape[:2], np.float32)
+    for head, rows in enumerate(weights):
+        made[head] = np.bincount(query, rows[query, key], len(cells))
     return made
 
 
@@ -148,11 +161,10 @@ def _blocks(aside: Aside, moments: _Moments, segment: Any) -> NDArray[np.float32
             for number, size in enumerate(BLOCKS) if 0 < size <= count // 2}  # fmt: skip
     if segment is not None:
         ways[0] = (segment, np.roll(segment, -max(count // (2 * (int(segment[-1]) + 1)), 1)))
-    sums = np.cumsum(aside.weights, -1, dtype=np.float64)
-    sums = np.concatenate([np.zeros((heads, count, 1)), sums], -1)
+    sums, eligible = _running(aside.weights), _running(aside.eligible.astype(np.float32))
     for number, (blocks, shifted) in ways.items():
-        score, chance, variance = _within(aside, moments, sums, blocks)
-        beside, beside_chance, _ = _within(aside, moments, sums, shifted)
+        score, chance, variance = _within(aside, moments, (sums, eligible), blocks)
+        beside, beside_chance, _ = _within(aside, moments, (sums, eligible), shifted)
         # A head that looks nearby fills blocks wherever they begin: what counts is that it does not
         # cross where these do.
         edge = 2 * (
@@ -165,20 +177,16 @@ def _blocks(aside: Aside, moments: _Moments, segment: Any) -> NDArray[np.float32
     return made.astype(np.float32)
 
 
-def _within(aside: Aside, moments: _Moments, sums: Any, blocks: Any) -> Any:
+def _within(aside: Aside, moments: _Moments, sums: tuple[Any, Any], blocks: Any) -> Any:
     """Return mean, chance and variance of what lies in a query's own block."""
-    begin = np.searchsorted(blocks, blocks, "left") if _rises(blocks) else None
-    eligible_sums = np.cumsum(aside.eligible, -1)
-    eligible_sums = np.concatenate([np.zeros_like(eligible_sums[..., :1]), eligible_sums], -1)
     at = np.arange(len(blocks))
-    if begin is None:
+    if _rises(blocks):
+        begin, end = (np.searchsorted(blocks, blocks, side) for side in ("left", "right"))
+        inside, held = (part[:, at, end] - part[:, at, begin] for part in sums)
+    else:
         same = blocks[:, None] == blocks
         held = (aside.eligible & same).sum(-1)
         inside = np.einsum("hqk,qk->hq", aside.weights, same.astype(np.float32))
-    else:
-        end = np.searchsorted(blocks, blocks, "right")
-        held = eligible_sums[:, at, end] - eligible_sums[:, at, begin]
-        inside = sums[:, at, end] - sums[:, at, begin]
     count = moments.count
     rows = aside.rows & (held > 0) & (held < count)
     number = np.maximum(rows.sum(-1), 1)
@@ -186,6 +194,13 @@ def _within(aside: Aside, moments: _Moments, sums: Any, blocks: Any) -> Any:
     variance = moments.variance * held * (count - held) / np.maximum(count - 1, 1)
     total = np.where(rows, variance, 0).sum(-1) / number**2
     return mean(inside, rows), mean(np.broadcast_to(held / count, rows.shape), rows), total
+
+
+def _running(cells: NDArray[Any]) -> NDArray[np.float64]:
+    """Return sums of each row up to each key, from none to all."""
+    made = np.zeros((*cells.shape[:2], cells.shape[2] + 1))
+    np.cumsum(cells, -1, out=made[..., 1:])
+    return made
 
 
 def skewness(variance: NDArray[Any], third: NDArray[Any]) -> NDArray[np.float64]:

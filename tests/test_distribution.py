@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from limelight.distribution import (
+    compiled,
     counting,
     difference,
     distribution,
@@ -40,7 +41,8 @@ def engines(values):
         yield _whole(*numpy_pass.walk(values.ravel()))
     if values.dtype == np.float32:
         numba_pass = pytest.importorskip("limelight.distribution.numba_pass")
-        yield _whole(*numba_pass.walk(values.ravel()))
+        counts, sums = numba_pass.walk_all([values.ravel()])
+        yield _whole(counts[0], sums[0], 1.0)
 
 
 @pytest.mark.parametrize("name", TENSORS)
@@ -137,9 +139,13 @@ def test_zero_and_its_neighbours_have_bins_of_their_own():
     assert widths.max() <= 1 / 8
 
 
-def test_many_tensors_together_give_what_each_gives_alone():
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_many_tensors_together_give_what_each_gives_alone(engine, monkeypatch):
+    if engine == "numba":
+        pytest.importorskip("numba")
+    monkeypatch.setattr(compiled, "_summed_up", [1 << 30 if engine == "numba" else 0])
     kinds = [distribution(values) for values in TENSORS.values()]
-    counts = np.stack([kind.counts for kind in kinds])
+    counts = np.stack([kind.counts for kind in kinds]).astype(np.uint32)
     zeros = np.array([kind.zeros for kind in kinds])
     shares, limits = [0.0, 0.001, 0.5, 1.0], np.linspace(0, 2, len(kinds))
     limits[3] = np.nan

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from limelight.alerts.judging.alert import BRIDGED, Alert
 from limelight.alerts.judging.history import ATTENTION, Member
 from limelight.alerts.judging.report import columns, report
 from limelight.alerts.judging.rows import Recent, Row, heads, shape_of
+from limelight.distribution import TensorTable
 from limelight.errors import LimelightError, LimelightWarning
 from limelight.measure import UNIFORM
 
@@ -54,7 +56,7 @@ class Lookout:
     def see(
         self,
         step: int,
-        tables: Mapping[str, xr.Dataset],
+        tables: Mapping[str, TensorTable],
         measures: Mapping[str, xr.Dataset],
         uniform: Mapping[str, xr.Dataset],
     ) -> list[Alert]:
@@ -63,7 +65,7 @@ class Lookout:
         Parameters
         ----------
         step : int
-        tables : mapping of str to Dataset
+        tables : mapping of str to TensorTable
             By kind.
         measures, uniform : mapping of str to Dataset
             By site, of heads, and of uniform attention.
@@ -118,21 +120,22 @@ class Lookout:
         warnings.warn(LimelightWarning(message), stacklevel=7)
 
 
-def _row(step: int, table: xr.Dataset, names: tuple[str, ...]) -> Row | None:
+def _row(step: int, table: TensorTable, names: tuple[str, ...]) -> Row | None:
     """Return a table's numbers that rules look at."""
-    wanted = tuple(name for name in names if name in table)
-    tensors = tuple(table["parameter"].values.tolist())
-    if not wanted or not tensors:
+    wanted = tuple(name for name in names if name in table.columns)
+    if not wanted or not table.names:
         return None
-    described = zip(
-        table["shape"].values.tolist(),
-        table["trainable"].values.tolist(),
-        table["note"].values.tolist(),
-        strict=True,
-    )
-    members = tuple(Member(shape_of(shape), trains, note) for shape, trains, note in described)
-    values = np.stack([table[name].values for name in wanted], axis=-1)
-    return Row(step, tensors, wanted, values.astype(np.float64), members)
+    members = _members(table.shapes, table.trainable, table.notes)
+    values = np.stack([table.columns[name] for name in wanted], axis=-1)
+    return Row(step, table.names, wanted, values, members)
+
+
+@lru_cache(maxsize=16)  # a model's tensors stay the same from step to step
+def _members(
+    shapes: tuple[str, ...], trainable: tuple[bool, ...], notes: tuple[str, ...]
+) -> tuple[Member, ...]:
+    described = zip(shapes, trainable, notes, strict=True)
+    return tuple(Member(shape_of(shape), trains, note) for shape, trains, note in described)
 
 
 def _attended(

@@ -15,16 +15,15 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import xarray as xr
-
 from limelight.alerting import Lookout, OnAlert
 from limelight.analyses.blockwise.blas import one_thread_each
-from limelight.capture import Probe, capture, parameters
+from limelight.capture import Probe, capture
 from limelight.capture.metrics import Metrics
-from limelight.capture.parameters import unread
+from limelight.capture.parameters import parameter_table, unread
 from limelight.capture.settings import SETUP, Setting, settings_table
 from limelight.capture.wanted import Wanted, settings_of, watched
 from limelight.capture.watching import TRAINING, Schedule, Training
+from limelight.distribution import TensorTable
 from limelight.divided import undisturbed
 from limelight.errors import (
     LimelightError,
@@ -236,8 +235,8 @@ class Recorder:
             self.close()
             return False
         self._judge(made)
-        numbers = made.parameters
-        self._first.tell(len(made.sites), 0 if numbers is None else numbers.sizes["parameter"])
+        numbers = made.tables.get("parameter")
+        self._first.tell(len(made.sites), 0 if numbers is None else len(numbers))
         return True
 
     def close(self) -> None:
@@ -304,9 +303,9 @@ class Recorder:
             if begun is None:
                 self._lookout = None
 
-    def _summed_up(self) -> xr.Dataset:
+    def _summed_up(self) -> TensorTable:
         """Sum up the parameters, and tell once of those that have no values here."""
-        numbers = self._wanted.chosen("parameter", parameters(self._model))
+        numbers = self._wanted.chosen("parameter", parameter_table(self._model))
         absent = unread(numbers)
         if absent and not self._noted:
             self._noted = True
@@ -318,9 +317,9 @@ class Recorder:
         every = self._every or 1
         return self.schedule.alarm or self._last is None or step // every > self._last // every
 
-    def _more(self) -> dict[str, xr.Dataset]:
+    def _more(self) -> dict[str, TensorTable]:
         """Return what else is recorded of tensors, and see to the steps that come."""
-        wanted, tables = self._wanted, dict[str, xr.Dataset]()
+        wanted, tables = self._wanted, dict[str, Any]()
         self.schedule.alarm = False
         if self._training is not None:
             tables |= self._tried(self._training.tables, "gradients") or {}

@@ -40,7 +40,7 @@ def test_what_is_no_time_or_epoch_writes_nothing(tmp_path, more):
 
 
 def test_a_recorder_says_it_once_and_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr("limelight.record.parameters", lambda model: parameters())
+    monkeypatch.setattr("limelight.record.parameter_table", lambda model: parameters())
     with Recorder(tmp_path, object()) as recorder:
         with pytest.warns(LimelightWarning, match="nothing of this step. Got -3") as caught:
             done = [recorder.record(step) for step in (0, -3, 0.5, 1)]

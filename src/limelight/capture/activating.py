@@ -10,11 +10,10 @@ import re
 from typing import Any, Final
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
-from limelight.capture.tensors import Tensor, table
-from limelight.distribution import distribution, merged
+from limelight.capture.tensors import Tensor, summed_up
+from limelight.distribution import TensorTable, distribution, merged
 
 #: What an activation's table has beside the numbers of every tensor: the share of units that are
 #: zero at every position, the share of values at the ends of a bounded function, how many units
@@ -76,9 +75,9 @@ class Outputs:
         }
         self._tensors[name] = Tensor(summed, values.shape, False, kind, dtype, numbers)
 
-    def table(self) -> xr.Dataset:
+    def table(self) -> TensorTable:
         """Lay out what was collected."""
-        return table(self._tensors, NUMBERS)
+        return summed_up(self._tensors, NUMBERS)
 
 
 def wanted(name: str) -> bool:

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-import xarray as xr
 
-from limelight.capture.tensors import Tensor, table
-from limelight.distribution import distribution
+from limelight.capture.tensors import facts
+from limelight.distribution import TensorTable
 from limelight.distribution.columns import TIMES
 
 #: Name of the table.
@@ -50,18 +49,10 @@ class ByTime:
     def __bool__(self) -> bool:
         return bool(self._squares)
 
-    def table(self) -> xr.Dataset:
-        """Lay out what was added up."""
-        nothing = distribution(np.zeros(0, np.float32))
-        rows = {}
-        for name, squares in self._squares.items():
-            if len(squares):
-                numbers = _numbers(squares)
-                rows[name] = Tensor(
-                    nothing, (), False, numbers=numbers
-                )  # one layout for all lengths
-        laid = table(rows, (*NUMBERS, *TIMES))
-        return laid[["count", *NUMBERS, *TIMES]].assign_attrs(laid.attrs)
+    def table(self) -> TensorTable:
+        """Lay out what was added up; one layout for all lengths."""
+        rows = {name: _numbers(squares) for name, squares in self._squares.items() if len(squares)}
+        return facts(rows, (*NUMBERS, *TIMES))
 
 
 def _numbers(squares: np.ndarray[Any, Any]) -> dict[str, float]:

@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-import xarray as xr
 
-from limelight.capture.tensors import Tensor, table
+from limelight.capture.tensors import facts
 from limelight.capture.watching import TRAINING_NUMBERS
-from limelight.distribution import distribution
+from limelight.distribution import TensorTable
 
 #: Ends the name of the column that says at which step a number was measured.
 MEASURED_AT: Final = "_step"
@@ -55,28 +54,27 @@ class Metrics:
                 self._names[name] = None
                 self._newest[name] = (value, step)
 
-    def added(self, training: xr.Dataset | None) -> xr.Dataset | None:
+    def added(self, training: TensorTable | None) -> TensorTable | None:
         """Add what was noted since the last record to a table of training, and forget it.
 
         Parameters
         ----------
-        training : Dataset, optional
+        training : TensorTable, optional
 
         Returns
         -------
-        Dataset or None
+        TensorTable or None
             None if there is nothing at all.
         """
         if not self._names:
             return training
         if training is None:
-            nothing = distribution(np.zeros(0, np.float32))
-            training = table({"all": Tensor(nothing, ())})[["count"]]
+            training = facts({"all": {}}, (), trainable=True)
         columns: dict[str, Any] = {}
         for name in self._names:
             value, step = self._newest.get(name, (math.nan, math.nan))
-            columns[name] = ("parameter", [_number(value)])
-            columns[name + MEASURED_AT] = ("parameter", [float(step)])
+            columns[name] = np.array([_number(value)])
+            columns[name + MEASURED_AT] = np.array([float(step)])
         self._newest = {}
         return training.assign(columns)
 

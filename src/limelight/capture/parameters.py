@@ -5,7 +5,7 @@ Room: capture. Comes in: a live model. Goes out: one labelled dataset of histogr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from limelight.capture.adapter import Parameter, adapter_for
 from limelight.capture.low_rank import products
 from limelight.capture.tensors import Tensor, table
-from limelight.distribution import Distribution, distribution
+from limelight.capture.tensors import summed_up as laid_out
+from limelight.distribution import Distribution, TensorTable, distribution, distributions
 from limelight.distribution.spectrum import spectrum
 from limelight.histogram import BINS, NEAR_ZERO, Statistics, statistics
 
@@ -55,6 +56,11 @@ def parameters(model: Any) -> xr.Dataset:
     >>> parameters(model)["parameter"].values.tolist()
     ['dense/kernel', 'dense/bias']
     """
+    return parameter_table(model).dataset()
+
+
+def parameter_table(model: Any) -> TensorTable:
+    """Sum up every parameter of a model, as :func:`parameters` does; without labels."""
     adapter = adapter_for(model)
     named = getattr(adapter, "every_parameter", adapter.named_parameters)(model)
     try:
@@ -67,7 +73,7 @@ def parameters(model: Any) -> xr.Dataset:
 def summed_up(
     named: Mapping[str, NDArray[Any] | Parameter],
     known: dict[str, tuple[Any, Distribution]] | None = None,
-) -> xr.Dataset:
+) -> TensorTable:
     """Sum up named arrays; :func:`parameters` describes the result.
 
     Parameters
@@ -79,41 +85,62 @@ def summed_up(
 
     Returns
     -------
-    Dataset
+    TensorTable
 
     Examples
     --------
-    >>> float(summed_up({"gain": np.array([2.0, 4.0])})["mean"][0])
+    >>> float(summed_up({"gain": np.array([2.0, 4.0])}).columns["mean"][0])
     3.0
     """
-    before = {} if known is None else known
     described = {name: _parameter(item) for name, item in named.items()}
-    tensors = {name: _tensor(name, item, before) for name, item in described.items()}
+    tensors = _tensors(described, {} if known is None else known)
     for name, (values, trains) in products(described).items():
         if name not in tensors:
             note = "what an adapter of low rank adds, without its factor"
             tensors[name] = Tensor(distribution(values), values.shape, trains, note)
-    return table(tensors)
+    return laid_out(tensors)
 
 
 def _parameter(item: NDArray[Any] | Parameter) -> Parameter:
     return item if isinstance(item, Parameter) else Parameter(np.shape(item), item)
 
 
-def _tensor(name: str, item: Parameter, known: dict[str, tuple[Any, Distribution]]) -> Tensor:
-    """Sum up values; of complex ones their modulus, and none where there are none."""
-    mark, values = item.mark, None
-    if mark is None or name not in known or known[name][0] != mark:
-        values = item.values() if callable(item.values) else item.values
-        if values is None:
-            values = np.zeros(0, np.float32)
-        summary = distribution(np.abs(values) if values.dtype.kind == "c" else values)
-        if mark is not None:
+def _tensors(
+    described: Mapping[str, Parameter], known: dict[str, tuple[Any, Distribution]]
+) -> dict[str, Tensor]:
+    """Sum up all values at once that are not known to be as they were."""
+    new = {name: item for name, item in described.items()
+           if item.mark is None or name not in known or known[name][0] != item.mark}  # fmt: skip
+    summaries: dict[str, Distribution] = {}
+    dtypes: dict[str, str] = {}
+    for several in _batches(new):
+        values = {name: _values(item) for name, item in several.items()}
+        summaries |= dict(zip(values, distributions(list(values.values())), strict=True))
+        dtypes |= {name: _spelled(array.dtype) for name, array in values.items()}
+    for name, summary in summaries.items():
+        if (mark := new[name].mark) is not None:
             known[name] = (mark, summary)
-    else:
-        summary = known[name][1]
-    dtype = item.dtype or (_spelled(values.dtype) if values is not None else "")
-    return Tensor(summary, item.shape, item.trainable, _note(item), dtype)
+    return {
+        name: Tensor(summaries[name] if name in summaries else known[name][1], item.shape,
+                     item.trainable, _note(item), item.dtype or dtypes.get(name, ""))
+        for name, item in described.items()
+    }  # fmt: skip
+
+
+def _batches(described: Mapping[str, Parameter]) -> Iterator[dict[str, Parameter]]:
+    """Yield parameters that are at hand together, and each of those that are fetched alone."""
+    yield {name: item for name, item in described.items() if not callable(item.values)}
+    for name, item in described.items():
+        if callable(item.values):
+            yield {name: item}
+
+
+def _values(item: Parameter) -> NDArray[Any]:
+    """Return values; of complex ones their modulus, and none where there are none."""
+    values = item.values() if callable(item.values) else item.values
+    if values is None:
+        return np.zeros(0, np.float32)
+    return np.abs(values) if values.dtype.kind == "c" else values
 
 
 @cache
@@ -209,12 +236,12 @@ def summarise(
     return dataset
 
 
-def unread(numbers: xr.Dataset) -> str:
+def unread(numbers: xr.Dataset | TensorTable) -> str:
     """Say which parameters have no numbers, and why.
 
     Parameters
     ----------
-    numbers : Dataset
+    numbers : Dataset or TensorTable
         As :func:`parameters` returns it.
 
     Returns
@@ -227,18 +254,13 @@ def unread(numbers: xr.Dataset) -> str:
     >>> unread(summarise({"w": np.ones(3), "codes": Parameter((9,), None, note="holds codes")}))
     "limelight lists 'codes' without numbers: it holds codes."
     """
-    if "note" not in numbers:
+    known = TensorTable.of(numbers)
+    noted = [at for at, note in enumerate(known.notes) if note]
+    empty = [at for at in noted if not (known.columns["nonfinite"][at] or known.counts[at].any())]
+    if not empty:
         return ""
-    noted = np.flatnonzero(numbers["note"].values != "")
-    if not noted.size:
-        return ""
-    part = numbers.isel(parameter=noted)
-    empty = noted[(part["count"].sum("bin") + part["nonfinite"] == 0).values]
-    names = numbers["parameter"].values[empty].tolist()
-    if not names:
-        return ""
+    names, note = [known.names[at] for at in empty], known.notes[empty[0]]
     listed = ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if names[5:] else "")
-    note = str(numbers["note"].values[empty[0]])
     return f"limelight lists {listed} without numbers: it {note.rstrip('.')}."
 
 

@@ -11,11 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-import xarray as xr
-
-from limelight.capture.tensors import Tensor, table
-from limelight.distribution import distribution
+from limelight.capture.tensors import facts
+from limelight.distribution import TensorTable
 
 SETUP: Final = "setup"
 
@@ -47,7 +44,7 @@ class Setting:
     wrong: bool
 
 
-def settings_table(settings: Iterable[Setting]) -> xr.Dataset:
+def settings_table(settings: Iterable[Setting]) -> TensorTable:
     """Lay settings out as a table.
 
     Parameters
@@ -56,22 +53,20 @@ def settings_table(settings: Iterable[Setting]) -> xr.Dataset:
 
     Returns
     -------
-    Dataset
-        ``wrong`` [parameter], 1 or 0; the note of each is its rule. Counts are empty.
+    TensorTable
+        ``wrong`` of each, 1 or 0; the note of each is its rule.
 
     Examples
     --------
-    >>> settings_table([Setting("early_stopping", "monitor='loss'", True)])["wrong"].values.tolist()
-    [1.0]
+    >>> settings_table([Setting("early_stopping", "monitor='loss'", True)]).columns["wrong"]
+    array([1.])
     """
-    nothing = distribution(np.zeros(0, np.float32))
-    rows: dict[str, Tensor] = {}
+    rows: dict[str, Setting] = {}
     for setting in settings:
         name = setting.name if setting.name not in rows else f"{setting.name} ({setting.rule})"
-        numbers = {"wrong": float(setting.wrong)}
-        rows[name] = Tensor(nothing, (), False, setting.rule, numbers=numbers)
-    laid = table(rows, ("wrong",))
-    return laid[["count", "wrong"]].assign_attrs(laid.attrs)
+        rows[name] = setting
+    numbers = {name: {"wrong": float(setting.wrong)} for name, setting in rows.items()}
+    return facts(numbers, ("wrong",), [setting.rule for setting in rows.values()])
 
 
 def stopping(callback: Any, *, keras: bool = False) -> Setting | None:

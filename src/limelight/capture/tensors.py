@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from limelight.distribution import BINS, Distribution, counting
+from limelight.distribution import BINS, Distribution, TensorTable, counting, distribution
 from limelight.distribution.columns import NEAR_ZERO, NUMBERS, QUANTILES
 
 #: The largest finite value of a type, by its name.
@@ -79,34 +79,78 @@ def table(tensors: Mapping[str, Tensor], more: Sequence[str] = ()) -> xr.Dataset
     >>> float(laid["norm"][0] ** 2).__round__(6), int(laid["count"].sum())
     (3.0, 3)
     """
-    names, described = list(tensors), list(tensors.values())
+    return summed_up(tensors, more).dataset()
+
+
+def summed_up(tensors: Mapping[str, Tensor], more: Sequence[str] = ()) -> TensorTable:
+    """Lay summed up tensors out, without labels; :func:`table` says what of them."""
+    names, described = tuple(tensors), list(tensors.values())
     counts = np.zeros((len(names), BINS), np.uint32)
     for at, tensor in enumerate(described):
         counts[at] = tensor.distribution.counts
-    variables: dict[str, Any] = {"count": (("parameter", "bin"), counts)}
-    columns = numbers_of(described, counts)
-    columns |= {
-        name: np.array([tensor.numbers.get(name, math.nan) for tensor in described], np.float64)
-        for name in more
-    }
+    columns = numbers_of(described, counts) | _numbers(described, more)
     unknown = np.full(len(names), math.nan)
-    for name in (*NUMBERS, *more):
-        variables[name] = ("parameter", columns.get(name, unknown))
-    sizes = [int(np.prod(tensor.shape, dtype=np.int64)) for tensor in described]
-    shapes = ["×".join(map(str, tensor.shape)) or "scalar" for tensor in described]
-    modules = [name.rpartition("/")[0] for name in names]
-    return xr.Dataset(
-        variables,
-        coords={
-            "parameter": np.array(names, np.str_),
-            "module": ("parameter", np.array(modules, np.str_)),
-            "size": ("parameter", np.array(sizes, np.int64)),
-            "shape": ("parameter", np.array(shapes, np.str_)),
-            "trainable": ("parameter", np.array([item.trainable for item in described], bool)),
-            "note": ("parameter", np.array([item.note for item in described], np.str_)),
-        },
-        attrs={"encoding": "bits"},
+    return TensorTable(
+        names,
+        counts=counts,
+        columns={name: columns.get(name, unknown) for name in (*NUMBERS, *more)},
+        **_said(described),
     )
+
+
+def facts(
+    tensors: Mapping[str, Mapping[str, float]],
+    columns: Sequence[str],
+    notes: Sequence[str] = (),
+    trainable: bool = False,
+) -> TensorTable:
+    """Lay out what is known of things that have no values of their own.
+
+    Parameters
+    ----------
+    tensors : mapping of str to mapping of str to float
+        Numbers by name.
+    columns : sequence of str
+        Which of them are kept; NaN where there is none.
+    notes : sequence of str
+        Of each.
+    trainable : bool
+        What is said of each.
+
+    Returns
+    -------
+    TensorTable
+        Its counts are empty.
+
+    Examples
+    --------
+    >>> facts({"all": {"steps": 3.0}}, ("steps",)).columns["steps"]
+    array([3.])
+    """
+    every = notes or ("",) * len(tensors)
+    described = [Tensor(_NOTHING, (), trainable, note, numbers=numbers)
+                 for note, numbers in zip(every, tensors.values(), strict=True)]  # fmt: skip
+    counts = np.zeros((len(tensors), BINS), np.uint32)
+    numbers = _numbers(described, columns)
+    return TensorTable(tuple(tensors), counts=counts, columns=numbers, **_said(described))
+
+
+def _numbers(tensors: Sequence[Tensor], names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return numbers of tensors by name."""
+    return {
+        name: np.array([tensor.numbers.get(name, math.nan) for tensor in tensors], np.float64)
+        for name in names
+    }
+
+
+def _said(tensors: Sequence[Tensor]) -> dict[str, Any]:
+    """Return what is said of tensors beside their numbers."""
+    return {
+        "shapes": tuple("×".join(map(str, tensor.shape)) or "scalar" for tensor in tensors),
+        "sizes": tuple(math.prod(tensor.shape) for tensor in tensors),
+        "trainable": tuple(tensor.trainable for tensor in tensors),
+        "notes": tuple(tensor.note for tensor in tensors),
+    }
 
 
 def numbers_of(
@@ -125,12 +169,9 @@ def numbers_of(
     dict of str to array [tensor]
         By their names, without those that follow from the first step.
     """
-    rows = [_moments(tensor) for tensor in tensors]
-    columns = dict(zip(_MOMENTS, np.array(rows, np.float64).reshape(-1, len(_MOMENTS)).T,
-                       strict=True))  # fmt: skip
-    zeros = np.array([tensor.distribution.zeros for tensor in tensors])
+    columns, zeros = _moments(tensors)
     parts = []
-    for start in range(0, len(rows), _AT_ONCE):
+    for start in range(0, len(tensors), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         limits = NEAR_ZERO * columns["std"][part]
         near = counting.within(counts[part], limits, zeros[part])
@@ -142,22 +183,36 @@ def numbers_of(
     return columns | dict(zip(names, whole.T, strict=True))
 
 
-_MOMENTS: Final = (
-    "mean", "std", "skew", "kurtosis", "min", "max", "norm", "zeros", "nonfinite", "nan",
-    "headroom",
-)  # fmt: skip
 #: Tensors of which counts are summed at once: of very many, sums would take more than counts do.
 _AT_ONCE: Final = 256
+_NOTHING: Final = distribution(np.zeros(0, np.float32))
 
 
-def _moments(tensor: Tensor) -> tuple[float, ...]:
-    known, share, headroom = tensor.distribution, math.nan, math.nan
-    if known.size:
-        share = known.zeros / known.size
-        largest = max(abs(known.min), abs(known.max))
-        most = _LARGEST.get(tensor.dtype, math.nan)
-        headroom = math.log2(most / largest) if largest else math.inf
-    return (
-        known.mean, known.std, known.skew, known.kurtosis, known.min, known.max, known.norm, share,
-        float(known.nan + known.infinite), float(known.nan), headroom,
-    )  # fmt: skip
+def _moments(
+    tensors: Sequence[Tensor],
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]:
+    """Return what follows from sums of tensors' values, and how many values are exactly zero."""
+    rows = [tensor.distribution.sums for tensor in tensors]
+    size, mean, m2, m3, m4, least, most, zeros, nan, infinite, unit = (
+        np.array(rows, np.float64).reshape(-1, 11).T
+    )
+    limits = np.array([_LARGEST.get(tensor.dtype, math.nan) for tensor in tensors])
+    with np.errstate(all="ignore"):  # of nothing, or of values that are all alike: NaN
+        spread = m2 / size
+        varied = np.where(spread > 0, spread, math.nan)
+        largest = np.maximum(np.abs(least), np.abs(most))
+        columns = {
+            "mean": mean,
+            "std": np.sqrt(spread) * unit,
+            "skew": m3 / size / varied**1.5,
+            "kurtosis": m4 / size / varied / varied - 3,
+            "min": least,
+            "max": most,
+            "norm": np.hypot(np.sqrt(m2) * unit, np.sqrt(size) * mean),
+            "zeros": zeros / size,
+            "nonfinite": nan + infinite,
+            "nan": nan,
+            "headroom": np.where(largest > 0, np.log2(limits / largest),
+                                 np.where(size > 0, math.inf, math.nan)),
+        }  # fmt: skip
+    return columns, zeros.astype(np.int64)

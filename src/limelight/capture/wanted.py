@@ -10,7 +10,6 @@ from functools import partial
 from numbers import Integral
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from limelight.capture.adapter import adapter_for
@@ -19,6 +18,7 @@ from limelight.capture.parameters import spectra_of
 from limelight.capture.probe import Probe
 from limelight.capture.settings import SETUP, Setting
 from limelight.capture.watching import TRAINING, Schedule, Training
+from limelight.distribution import TensorTable
 from limelight.errors import LimelightError, UnsupportedModelError
 from limelight.selection import patterns, selected
 
@@ -71,7 +71,7 @@ class Wanted:
 
     def looks(
         self, model: Any, probe: Probe | None, records: int
-    ) -> Iterator[tuple[str, Callable[[], xr.Dataset]]]:
+    ) -> Iterator[tuple[str, Callable[[], xr.Dataset | TensorTable]]]:
         """Yield what is to be looked at in a record, and how.
 
         Parameters
@@ -98,23 +98,23 @@ class Wanted:
         else:
             self._spectra = None
 
-    def chosen(self, kind: str, values: xr.Dataset) -> xr.Dataset:
+    def chosen(self, kind: str, values: xr.Dataset | TensorTable) -> TensorTable:
         """Return those of a table that are wanted.
 
         Parameters
         ----------
         kind : str
-        values : Dataset
+        values : Dataset or TensorTable
+            A dataset where an adapter of another package gives one.
 
         Returns
         -------
-        Dataset
+        TensorTable
         """
+        known = TensorTable.of(values)
         if self._patterns is None or kind in (TRAINING, ACTIVATION, TIME, SETUP):
-            return values
-        names = values["parameter"].values.tolist()
-        chosen = set(selected(names, self._patterns, "tensors"))
-        return values.isel(parameter=np.array([name in chosen for name in names], bool))
+            return known
+        return known.where(set(selected(known.names, self._patterns, "tensors")).__contains__)
 
 
 def watched(model: Any, schedule: Schedule, wanted: Wanted) -> Training:

@@ -11,11 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-import numpy as np
-import xarray as xr
-
-from limelight.capture.tensors import Tensor, table
-from limelight.distribution import Distribution, distribution
+from limelight.capture.tensors import Tensor, facts, summed_up
+from limelight.distribution import Distribution, TensorTable
 
 #: What may be seen of a training step, by the names of the tables.
 GRADIENT: Final = "gradient"
@@ -37,7 +34,7 @@ AFTER: Final = "loss"
 class Training(Protocol):
     """Sees every optimizer step of a model until it is closed; costs something at due ones."""
 
-    def tables(self) -> dict[str, xr.Dataset]:
+    def tables(self) -> dict[str, TensorTable]:
         """Return what was seen of the newest step if it was due, and forget it."""
 
     def close(self) -> None:
@@ -67,14 +64,14 @@ class Seen:
     after: float | None = None
     first_nonfinite: str = ""
 
-    def tables(self) -> dict[str, xr.Dataset]:
+    def tables(self) -> dict[str, TensorTable]:
         """Lay out what was seen; nothing of what was not."""
         made = {}
         if self.gradients:
-            made[GRADIENT] = table(self.gradients)
+            made[GRADIENT] = summed_up(self.gradients)
             made[TRAINING] = self._together()
         if self.updates:
-            made[UPDATE] = table(self.updates, UPDATE_NUMBERS)
+            made[UPDATE] = summed_up(self.updates, UPDATE_NUMBERS)
         return made
 
     @property
@@ -83,7 +80,7 @@ class Seen:
         parts = [tensor.distribution for tensor in self.gradients.values()]
         return sum(part.nan + part.infinite for part in parts)
 
-    def _together(self) -> xr.Dataset:
+    def _together(self) -> TensorTable:
         norm = norm_of(tensor.distribution for tensor in self.gradients.values())
         after = norm if self.after is None else self.after
         numbers = {
@@ -93,10 +90,7 @@ class Seen:
             "steps": float(self.steps),
             "nonfinite": float(self.nonfinite),
         }
-        nothing = distribution(np.zeros(0, np.float32))
-        whole = Tensor(nothing, (), numbers=numbers, note=self.first_nonfinite)
-        row = table({"all": whole}, TRAINING_NUMBERS)
-        return row[["count", *TRAINING_NUMBERS]].assign_attrs(row.attrs)
+        return facts({"all": numbers}, TRAINING_NUMBERS, (self.first_nonfinite,), trainable=True)
 
 
 def update_of(change: Distribution, shape: tuple[int, ...], norm: float, **more: Any) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelight.distribution import compiled
 from limelight.distribution.bins import BINS, SIDE, edges
 
 Counts = NDArray[Any]
@@ -35,6 +36,12 @@ def quantiles(counts: Counts, shares: Iterable[float], zeros: Any = 0) -> NDArra
         Each lies in the bin of the exact one, or on its edge. NaN where nothing was counted.
     """
     wanted = np.asarray(list(shares), np.float64)
+    if _is_table(counts) and (wanted[1:] >= wanted[:-1]).all() and compiled.counting():
+        every = np.broadcast_to(np.asarray(zeros, np.int64).reshape(-1), len(counts))
+        exact: NDArray[np.float64] = compiled.counting().quantiles(
+            counts, wanted, np.ascontiguousarray(every)
+        )
+        return exact
     rows, used = _in_use(counts)
     if not used.size:
         return np.full((*counts.shape[:-1], wanted.size), np.nan)
@@ -75,14 +82,21 @@ def within(counts: Counts, limit: Any, zeros: Any = 0) -> NDArray[np.float64]:
         0 to 1, off by at most the share of the two bins that hold the limits; NaN where nothing
         was counted, or ``limit`` is NaN.
     """
+    if _is_table(counts) and compiled.counting():
+        every = np.broadcast_to(np.asarray(zeros, np.int64).reshape(-1), len(counts))
+        ends = np.broadcast_to(np.asarray(limit, np.float64).reshape(-1), len(counts))
+        shares: NDArray[np.float64] = compiled.counting().within(
+            counts, np.ascontiguousarray(ends), np.ascontiguousarray(every)
+        )
+        return shares
     rows, used = _in_use(counts)
     limits = np.broadcast_to(np.reshape(limit, -1), len(rows)).astype(np.float64)
     known = np.nan_to_num(limits, nan=0.0)
     below = np.zeros((len(rows), used.size + 1), np.int64)
     below[:, 1:] = np.cumsum(rows, axis=1, dtype=np.int64)
     totals = below[:, -1]
-    inside = _up_to(rows, used, below, known) - _up_to(rows, used, below, -known)
-    inside = np.where(known > 0, inside, 0.0)
+    ends = _up_to(rows, used, below, np.stack([known, -known], axis=-1))
+    inside = np.where(known > 0, ends[:, 0] - ends[:, 1], 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.minimum(1.0, np.maximum(inside, np.reshape(zeros, -1)) / totals)
     share = np.where(np.isnan(limits) | (totals == 0), np.nan, share)
@@ -106,6 +120,9 @@ def distance(a: Counts, b: Counts) -> NDArray[np.float64]:
     ----------
     .. [1] C. Villani, "Topics in Optimal Transportation", 2003, section 2.2.
     """
+    if _is_table(a) and _is_table(b) and len(a) in (1, len(b)) and compiled.counting():
+        between: NDArray[np.float64] = compiled.counting().distance(a, b)
+        return between
     shape = np.broadcast_shapes(a.shape, b.shape)[:-1]
     rows = [part.reshape(-1, part.shape[-1]) for part in (a, b)]
     used = np.flatnonzero(rows[0].any(axis=0) | rows[1].any(axis=0))
@@ -133,24 +150,21 @@ def spread(counts: Counts, onto: NDArray[np.float64]) -> NDArray[np.int64]:
 
     Parameters
     ----------
-    counts : array [bin]
-    onto : array [edge]
+    counts : array [row, bin]
+    onto : array [row, edge]
         Ascending; what lies outside is counted in the first or last.
 
     Returns
     -------
-    array [edge - 1]
-        Whole numbers of the same sum.
+    array [row, edge - 1]
+        Whole numbers of the same sums; 0 where nothing was counted.
     """
-    if not int(counts.sum()):
-        return np.zeros(len(onto) - 1, np.int64)
-    used = np.flatnonzero(counts)
-    lowest, highest = int(used[0]), int(used[-1]) + 1
-    below = np.concatenate([[0], np.cumsum(counts[lowest:highest].astype(np.int64))])
-    heights = np.interp(onto, edges()[lowest : highest + 1], below)
-    heights[0], heights[-1] = 0, below[-1]
-    whole: NDArray[np.int64] = np.diff(np.rint(heights).astype(np.int64))
-    return whole
+    rows, used = _in_use(counts)
+    below = np.zeros((len(rows), used.size + 1), np.int64)
+    np.cumsum(rows, axis=1, out=below[:, 1:])
+    heights = _up_to(rows, used, below, np.nan_to_num(onto))
+    heights[:, 0], heights[:, -1] = 0, below[:, -1]
+    return np.asarray(np.diff(np.rint(heights).astype(np.int64)), np.int64)
 
 
 def gathered(counts: Counts, lines: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -174,6 +188,11 @@ def gathered(counts: Counts, lines: NDArray[np.float64]) -> NDArray[np.int64]:
     return whole
 
 
+def _is_table(counts: Counts) -> bool:
+    """Say whether counts are of many tensors, as they are recorded."""
+    return counts.ndim == 2 and counts.dtype == np.uint32 and counts.flags.c_contiguous
+
+
 def _in_use(counts: Counts) -> tuple[Counts, NDArray[np.intp]]:
     """Return rows of what was counted, in bins in which anything was, and which bins these are."""
     rows = counts.reshape(-1, counts.shape[-1])
@@ -184,12 +203,12 @@ def _in_use(counts: Counts) -> tuple[Counts, NDArray[np.intp]]:
 def _up_to(
     rows: Counts, used: NDArray[np.intp], below: Counts, limits: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return how many values of each row lie below its limit."""
+    """Return how many values of each row lie below its limits [row, limit]."""
     holding = np.searchsorted(edges(), limits, "right") - 1
-    at, number = np.searchsorted(used, holding), np.arange(len(rows))
+    at, number = np.searchsorted(used, holding), np.arange(len(rows))[:, None]
     whole = below[number, at].astype(np.float64)
-    part = np.flatnonzero(np.append(used, -1)[at] == holding)
-    part = part[(holding[part] >= 0) & (holding[part] < BINS)]
-    left, right = edges()[holding[part]], edges()[holding[part] + 1]
-    whole[part] += (limits[part] - left) / (right - left) * rows[part, at[part]]
+    part = (np.append(used, -1)[at] == holding) & (holding >= 0) & (holding < BINS)
+    row, bins = np.nonzero(part)[0], holding[part]
+    left, right = edges()[bins], edges()[bins + 1]
+    whole[part] += (limits[part] - left) / (right - left) * rows[row, at[part]]
     return whole

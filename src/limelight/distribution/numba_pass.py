@@ -1,24 +1,26 @@
 """The pass of :mod:`limelight.distribution.numpy_pass`, compiled: less than a nanosecond a value.
 
-Room: lowest. Comes in: singles or doubles in a row. Goes out: the same counts and sums. Each block
-is gone over twice while it lies in the cache: sums and extremes in vector instructions, counts one
-by one. Extremes are those of whole numbers that lie in the order of the singles they are made of:
-of singles themselves, compilers make no vector instructions, for what NaNs would need.
+Room: lowest. Comes in: singles in rows. Goes out: the same counts and sums. Each block is gone over
+twice while it lies in the cache: sums and extremes in vector instructions, counts one by one.
+Extremes are those of whole numbers that lie in the order of the singles they are made of: of
+singles themselves, compilers make no vector instructions, for what NaNs would need.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numba
 import numpy as np
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from limelight.distribution import numpy_pass
 from limelight.distribution.bins import BINS, SHIFT, SIDE
 from limelight.distribution.numpy_pass import (
+    FINITE,
     HALF,
     INFINITE,
     LEAST,
@@ -32,12 +34,9 @@ from limelight.distribution.numpy_pass import (
     S3,
     S4,
     ZEROS,
-    Sums,
 )  # fmt: skip
 
 _BLOCK: Final = 1 << 13
-#: Blocks after which counts are carried over to wider numbers.
-_CARRIED: Final = 1 << 16
 _SHIFT: Final = np.uint32(SHIFT)
 _ONE: Final = np.uint32(1)
 _MINUS_ZERO: Final = np.uint32(1 << 31)
@@ -46,29 +45,42 @@ _REST: Final = np.int32((1 << 31) - 1)
 _TOP: Final = np.int32(31)
 
 
-def walk(flat: NDArray[Any]) -> Sums:
-    """Sum up values.
+def walk_all(tensors: Sequence[NDArray[Any]]) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+    """Sum up tensors, all in one call: of small ones, calls would take longer than their values.
 
     Parameters
     ----------
-    flat : array [value]
-        float32 or float64.
+    tensors : sequence of array [value]
+        float32, each in one piece.
 
     Returns
     -------
-    counts, sums, unit
-        As :func:`limelight.distribution.numpy_pass.walk`.
+    counts : array [tensor, bin]
+    sums : array [tensor, number]
+        As :func:`limelight.distribution.numpy_pass.walk` gives them of each.
     """
-    if flat.dtype != np.float32:  # seldom
-        return numpy_pass.walk(flat)
-    counts, sums = np.zeros(BINS, np.int64), np.zeros(INFINITE + 1)
-    _walk(flat, counts, sums)
-    return counts, sums, 1.0
+    count = len(tensors)
+    facts = [(tensor.__array_interface__["data"][0], tensor.size) for tensor in tensors]
+    where = np.array(facts, np.int64).reshape(count, 2)
+    counts, sums = np.zeros((count, BINS), np.uint32), np.zeros((count, FINITE + 1))
+    _walk(where, counts, sums)
+    return counts, sums
 
 
-def _counted_plainly(bits: Any, counts: Any) -> None:
-    """Count a block."""
-    quarter = len(bits) // 4
+@intrinsic  # type: ignore[untyped-decorator]
+def _pointer(_typing: Any, address: Any) -> Any:
+    """Take a whole number for where singles lie."""
+
+    def made(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = _context.get_value_type(signature.return_type)
+        return builder.inttoptr(arguments[0], kind)
+
+    return numba.types.CPointer(numba.float32)(address), made
+
+
+def _counted_plainly(bits: Any, counts: Any, tables: Any) -> None:
+    """Count a block in one table, or in four."""
+    quarter = 0 if tables == 1 else len(bits) // 4
     # Four tables: neighbours often lie in one bin, and would wait for each other.
     for index in range(quarter):
         counts[0, bits[index] >> _SHIFT] += _ONE
@@ -79,10 +91,10 @@ def _counted_plainly(bits: Any, counts: Any) -> None:
         counts[0, bits[index] >> _SHIFT] += _ONE
 
 
-def _taken_out_plainly(counts: Any) -> Any:
+def _taken_out_plainly(counts: Any, tables: Any) -> Any:
     """Forget what was counted that is no finite number, and return how many there were."""
     wild = 0
-    for side in range(4):
+    for side in range(tables):
         for at in range(SIDE, HALF):
             wild += counts[side, at] + counts[side, HALF + at]
             counts[side, at] = 0
@@ -145,50 +157,56 @@ def _finite_plainly(values: Any, finite: Any, sums: Any) -> Any:
     return count
 
 
-def _carried_plainly(counts: Any, ordered: Any) -> None:
-    """Add what was counted to wider numbers, ordered as bins are."""
-    a, b, c, d = counts[0], counts[1], counts[2], counts[3]
+def _carried_plainly(counts: Any, ordered: Any, tables: Any) -> None:
+    """Add what was counted to what is returned, ordered as bins are, and forget it."""
+    if tables == 4:
+        for at in range(PATTERNS):
+            counts[0, at] += counts[1, at] + counts[2, at] + counts[3, at]
     for at in range(SIDE):
-        ordered[SIDE + at] += a[at] + b[at] + c[at] + d[at]
-        minus = HALF + SIDE - 1 - at
-        ordered[at] += a[minus] + b[minus] + c[minus] + d[minus]
-    counts[:] = 0
+        ordered[SIDE + at] += counts[0, at]
+        ordered[at] += counts[0, HALF + SIDE - 1 - at]
+    counts[:tables] = 0
 
 
-def _walk_plainly(values: Any, ordered: Any, sums: Any) -> None:
-    """Go over all blocks."""
+def _walk_plainly(values: Any, counts: Any, ordered: Any, sums: Any) -> None:
+    """Go over all blocks of a tensor."""
     bits, whole = values.view(np.uint32), values.view(np.int32)
-    counts = np.zeros((4, PATTERNS), np.uint32)
+    tables = 1 if len(values) < _BLOCK else 4
     sums[LEAST], sums[MOST] = np.inf, -np.inf
-    finite = np.empty(_BLOCK, np.float32)
-    begun, blocks = False, 0
+    finite = np.empty(min(_BLOCK, len(values)), np.float32)
     tiny: Any = 0
     for begin in range(0, len(values), _BLOCK):
         end = min(begin + _BLOCK, len(values))
-        _counted(bits[begin:end], counts)
+        _counted(bits[begin:end], counts, tables)
         before, tiny = tiny, 0
-        for side in range(4):
+        for side in range(tables):
             tiny += np.int64(counts[side, 0]) + np.int64(counts[side, HALF])
         if tiny > before:  # smaller than any usual single, among which zeros are
             _zeros(bits[begin:end], sums)
-        if _taken_out(counts):
+        if _taken_out(counts, tables):
             count = _finite(values[begin:end], finite, sums)
-            if count and not begun:
-                sums[ORIGIN], begun = finite[0], True
+            if count and sums[FINITE] == 0:
+                sums[ORIGIN] = finite[0]
             if count:
                 _summed(finite[:count], finite.view(np.int32)[:count], sums)
+            sums[FINITE] += count
         else:
-            if not begun:
-                sums[ORIGIN], begun = values[begin], True
+            if sums[FINITE] == 0:
+                sums[ORIGIN] = values[begin]
             _summed(values[begin:end], whole[begin:end], sums)
-        blocks += 1
-        if blocks == _CARRIED:
-            _carried(counts, ordered)
-            blocks, tiny = 0, 0
-    _carried(counts, ordered)
-    minus = np.int64(sums[MINUS])
+            sums[FINITE] += end - begin
+    _carried(counts, ordered, tables)
+    minus = np.uint32(sums[MINUS])
     ordered[SIDE - 1] -= minus
     ordered[SIDE] += minus
+
+
+def _all_plainly(where: Any, ordered: Any, sums: Any) -> None:
+    """Go over all tensors; the tables stay in the cache."""
+    counts = np.zeros((4, PATTERNS), np.uint32)
+    for at in range(len(where)):
+        values = numba.carray(_pointer(where[at, 0]), (where[at, 1],))
+        _each(values, counts, ordered[at], sums[at])
 
 
 _counted = numba.njit(nogil=True)(_counted_plainly)
@@ -198,12 +216,9 @@ _zeros = numba.njit(nogil=True)(_zeros_plainly)
 _finite = numba.njit(nogil=True)(_finite_plainly)
 _carried = numba.njit(nogil=True)(_carried_plainly)
 _summed = numba.njit(nogil=True, fastmath={"reassoc", "nsz", "contract"})(_summed_plainly)
-_pass = numba.njit(nogil=True)(_walk_plainly)
-
-#: Memory that nothing writes to: what may be written to fits it too, and is not compiled for anew.
-_SIGNATURE: Final = numba.void(
-    numba.types.Array(numba.float32, 1, "C", readonly=True), numba.int64[::1], numba.float64[::1]
-)
+_each = numba.njit(nogil=True)(_walk_plainly)
+_pass = numba.njit(nogil=True)(_all_plainly)
+_SIGNATURE: Final = numba.void(numba.int64[:, ::1], numba.uint32[:, ::1], numba.float64[:, ::1])
 
 
 def _cached(sources: str) -> Any:
@@ -212,9 +227,9 @@ def _cached(sources: str) -> Any:
     What it calls is no part of what Numba keeps it under; what it encloses is.
     """
 
-    def walk(values: Any, ordered: Any, sums: Any) -> None:
+    def walk(where: Any, ordered: Any, sums: Any) -> None:
         if len(sources) > 0:
-            _pass(values, ordered, sums)
+            _pass(where, ordered, sums)
 
     try:
         return numba.njit(_SIGNATURE, nogil=True, cache=True)(walk)

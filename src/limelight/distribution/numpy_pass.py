@@ -21,7 +21,7 @@ PATTERNS: Final = 1 << (32 - SHIFT)
 HALF: Final = PATTERNS // 2
 
 #: Where what is in the sums.
-ORIGIN, S1, S2, S3, S4, LEAST, MOST, ZEROS, MINUS, NANS, INFINITE = range(11)
+ORIGIN, S1, S2, S3, S4, LEAST, MOST, ZEROS, MINUS, NANS, INFINITE, FINITE = range(12)
 
 #: Values that are counted at once.
 _COUNTED: Final = 1 << 16
@@ -51,12 +51,12 @@ def walk(flat: NDArray[Any]) -> Sums:
         Of :mod:`limelight.distribution.bins`; negative zeros are counted where 0 is.
     sums : array
         By the numbers above: the first finite value, four sums of powers of what others differ from
-        it by, least and greatest value, zeros, those of them that are negative zeros, NaNs and
-        infinite ones.
+        it by, least and greatest value, zeros, those of them that are negative zeros, NaNs,
+        infinite ones and finite ones.
     unit : float
         What values were divided by before they were summed up: a power of 2.
     """
-    counts, sums = np.zeros(PATTERNS, np.int64), np.zeros(INFINITE + 1)
+    counts, sums = np.zeros(PATTERNS, np.int64), np.zeros(FINITE + 1)
     sums[[LEAST, MOST]] = np.inf, -np.inf
     unit = unit_of(flat)
     begun = False
@@ -71,6 +71,7 @@ def walk(flat: NDArray[Any]) -> Sums:
             sums[NANS] += nans
             sums[INFINITE] += wild - nans
         counts += part
+        sums[FINITE] += finite.size
         if not finite.size:
             continue
         if not begun:

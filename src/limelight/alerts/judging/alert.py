@@ -136,30 +136,42 @@ def alerts_of(card: Rule, breach: Breach) -> list[Alert]:
 
 
 def _spans(breach: Breach) -> Iterator[_Span]:
-    for tensor in np.flatnonzero(breach.bad.any(axis=0)).tolist():
-        records = np.flatnonzero(breach.bad[:, tensor])
-        breaks = np.flatnonzero(np.diff(records) > BRIDGED + 1)
-        firsts = [0, *(breaks + 1).tolist()]
-        lasts = [*breaks.tolist(), records.size - 1]
-        for first, last in zip(firsts, lasts, strict=True):
-            inside = records[first : last + 1]
-            # One after the other, somewhere: what comes and goes by single records is noise.
-            runs = np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1)
-            if max(map(len, runs)) >= breach.records:
-                yield _Span(tensor, int(inside[0]), int(inside[-1]))
+    known: dict[bytes, list[tuple[int, int]]] = {}  # many tensors are bad at the same records
+    columns = np.ascontiguousarray(breach.bad.T)
+    for tensor in np.flatnonzero(columns.any(axis=1)).tolist():
+        key = columns[tensor].tobytes()
+        if key not in known:
+            known[key] = list(_bad_records(columns[tensor], breach.records))
+        for first, last in known[key]:
+            yield _Span(tensor, first, last)
+
+
+def _bad_records(bad: NDArray[np.bool_], least: int) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last of bad records without a pause, where enough are in a row."""
+    records = np.flatnonzero(bad)
+    breaks = np.flatnonzero(np.diff(records) > BRIDGED + 1)
+    firsts = [0, *(breaks + 1).tolist()]
+    lasts = [*breaks.tolist(), records.size - 1]
+    for first, last in zip(firsts, lasts, strict=True):
+        inside = records[first : last + 1]
+        # One after the other, somewhere: what comes and goes by single records is noise.
+        runs = np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1)
+        if max(map(len, runs)) >= least:
+            yield int(inside[0]), int(inside[-1])
 
 
 def _alert(card: Rule, breach: Breach, spans: list[_Span]) -> Alert:
     steps, values = breach.table.steps, breach.values
     extremes: dict[int, float] = {}
-    for span in spans:
-        part = values[span.first : span.last + 1, span.tensor]
-        part = part[breach.bad[span.first : span.last + 1, span.tensor]]
-        worst = _worst(part, lower=breach.lower)
-        before = extremes.get(span.tensor)
-        extremes[span.tensor] = worst if before is None else _worst(
-            np.array([before, worst]), lower=breach.lower
-        )  # fmt: skip
+    usual = math.inf if breach.lower else -math.inf
+    for (first, last), several in _alike(spans).items():
+        part = values[first : last + 1, several]
+        judged = breach.bad[first : last + 1, several] & ~np.isnan(part)
+        worst = np.where(judged, part, usual).min(axis=0) if breach.lower else np.where(
+            judged, part, usual).max(axis=0)  # fmt: skip
+        for tensor, number in zip(several, worst.tolist(), strict=True):
+            before = extremes.get(tensor, usual)
+            extremes[tensor] = min(before, number) if breach.lower else max(before, number)
     order = sorted(extremes)
     if not breach.ordered:
         order.sort(key=extremes.__getitem__, reverse=not breach.lower)
@@ -187,11 +199,12 @@ def _alert(card: Rule, breach: Breach, spans: list[_Span]) -> Alert:
     )
 
 
-def _worst(values: NDArray[np.float64], *, lower: bool) -> float:
-    known = values[~np.isnan(values)]
-    if not known.size:
-        return math.inf if lower else -math.inf
-    return float(known.min() if lower else known.max())
+def _alike(spans: list[_Span]) -> dict[tuple[int, int], list[int]]:
+    """Return the tensors of spans by where these begin and end."""
+    alike: dict[tuple[int, int], list[int]] = {}
+    for span in spans:
+        alike.setdefault((span.first, span.last), []).append(span.tensor)
+    return alike
 
 
 def _at_worst(shown: NDArray[np.float64], breach: Breach, tensor: int) -> int:

@@ -12,18 +12,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from limelight.capture.activating import Outputs, wanted
 from limelight.capture.keras import calling, names
 from limelight.capture.keras.backends.backend import backend, dtype_of
 from limelight.capture.keras.state import untouched
 from limelight.capture.probe import Probe
+from limelight.distribution import TensorTable
 
 _one_at_a_time = threading.RLock()
 
 
-def activations(model: Any, probe: Probe) -> xr.Dataset:
+def activations(model: Any, probe: Probe) -> TensorTable:
     """Run a model once on a probe, and sum up what its activation and normalisation layers give.
 
     Parameters
@@ -34,7 +34,7 @@ def activations(model: Any, probe: Probe) -> xr.Dataset:
 
     Returns
     -------
-    Dataset
+    TensorTable
         As :meth:`limelight.capture.activating.Outputs.table` returns it.
     """
     backend().ready(model)

@@ -7,10 +7,12 @@ process would get other names than the first; here they are numbered again among
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 _WORDS = (re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z])([A-Z])"))
 
@@ -64,14 +66,33 @@ def every_parameter(model: Any) -> Iterator[tuple[str, Any, bool]]:
         In the order the model would have them if nothing were frozen; a layer's own state, such
         as running averages, is no parameter.
     """
-    trained = {id(variable) for variable in model.trainable_variables}
+    order = list(model.trainable_variables)
+    trained = {id(variable) for variable in order}
     every: dict[int, Any] = {}
+    layers = []
     for layer in model._flatten_layers():
+        layers.append(str(layer.name))
         every |= {id(variable): variable for variable in layer._trainable_variables}
     if every.keys() <= trained:  # in the order of earlier recordings
-        every = {id(variable): variable for variable in model.trainable_variables}
-    for name, variable in _named(model, list(every.values())):
+        every = {id(variable): variable for variable in order}
+    variables = list(every.values())
+    for name, variable in zip(_names(model, variables, layers), variables, strict=True):
         yield name, variable, id(variable) in trained
+
+
+#: Names of a model's parameters, and what they were given for: finding them takes longer than
+#: reading the parameters does.
+_known: WeakKeyDictionary[Any, tuple[list[Any], list[str], list[str]]] = WeakKeyDictionary()
+
+
+def _names(model: Any, variables: list[Any], layers: list[str]) -> list[str]:
+    """Return the names of variables, found anew only where the model has others or was changed."""
+    before, among, names = _known.get(model, ([], [], []))
+    same = len(before) == len(variables) and all(map(operator.is_, before, variables))
+    if not (same and among == layers):
+        names = [name for name, _ in _named(model, variables)]
+        _known[model] = variables, layers, names
+    return names
 
 
 def _named(model: Any, wanted: list[Any]) -> Iterator[tuple[str, Any]]:

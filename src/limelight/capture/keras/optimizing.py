@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from limelight.capture.by_time import TIME
@@ -23,7 +22,7 @@ from limelight.capture.keras import by_time, names
 from limelight.capture.keras.backends.backend import Tap, backend
 from limelight.capture.tensors import Tensor
 from limelight.capture.watching import Schedule, Seen, norm_of, update_of
-from limelight.distribution import difference, distribution
+from limelight.distribution import TensorTable, difference, distribution
 from limelight.errors import LimelightWarning, UnsupportedModelError
 
 #: Where Adam and its relatives keep running means of gradients and of their squares.
@@ -67,7 +66,7 @@ class Watch:
         if self._compiled is not None:
             model.make_train_function(force=True)
 
-    def tables(self) -> dict[str, xr.Dataset]:
+    def tables(self) -> dict[str, TensorTable]:
         """Return what was seen of the newest step if it was due, and forget it."""
         knows = backend()
         knows.ready(self._model)

@@ -37,7 +37,9 @@ def named_parameters(model: Any) -> dict[str, NDArray[Any]]:
         If the model has no parameters yet, or Keras runs on a backend that limelight does not know.
     """
     knows = _ready(model)
-    return {name: np.asarray(knows.read(v)) for name, v in names.parameters(model)}
+    named = dict(names.parameters(model))
+    values = knows.read_all(model, list(named.values()))
+    return {name: np.asarray(value) for name, value in zip(named, values, strict=True)}
 
 
 def every_parameter(model: Any) -> dict[str, Parameter]:
@@ -61,7 +63,15 @@ def every_parameter(model: Any) -> dict[str, Parameter]:
         If Keras runs on a backend that limelight does not know.
     """
     knows = _ready(model)
-    return {name: _described(knows, v, trains) for name, v, trains in names.every_parameter(model)}
+    every = list(names.every_parameter(model))
+    try:
+        values: list[Any] = list(knows.read_all(model, [variable for _, variable, _ in every]))
+    except Exception:  # noqa: BLE001  # one odd parameter costs only itself
+        values = [None] * len(every)
+    return {
+        name: _described(knows, variable, trains, value)
+        for (name, variable, trains), value in zip(every, values, strict=True)
+    }
 
 
 def _ready(model: Any) -> Backend:
@@ -76,10 +86,12 @@ def _ready(model: Any) -> Backend:
     return knows
 
 
-def _described(knows: Backend, variable: Any, trainable: bool) -> Parameter:
-    shape = tuple(map(int, variable.shape))
+def _described(knows: Backend, variable: Any, trainable: bool, value: Any) -> Parameter:
     try:
-        values = np.asarray(knows.read(variable))
-        return Parameter(shape, values, trainable, "", None if trainable else mark_of(values))
+        values = np.asarray(knows.read(variable) if value is None else value)
+        return Parameter(
+            values.shape, values, trainable, "", None if trainable else mark_of(values)
+        )
     except Exception as error:  # noqa: BLE001  # one odd parameter costs only itself
+        shape = tuple(map(int, variable.shape))
         return Parameter(shape, None, trainable, f"cannot be read: {error}"[:200])

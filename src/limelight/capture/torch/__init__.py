@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from limelight.capture.recognition import Softmax
     from limelight.capture.settings import Setting
     from limelight.capture.watching import Schedule, Training
+    from limelight.distribution import TensorTable
 
 
 def matches(model: Any) -> bool:
@@ -72,7 +73,7 @@ def training(model: Any, schedule: Schedule, *, gradients: bool, updates: bool) 
     return Watch(model, schedule, gradients=gradients, updates=updates)
 
 
-def activations(model: Any, probe: Probe) -> xr.Dataset:
+def activations(model: Any, probe: Probe) -> TensorTable:
     """Run a model once on a probe, and sum up what its activation and normalisation layers give."""
     from limelight.capture.torch.activating import activations
 

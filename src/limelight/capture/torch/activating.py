@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from limelight.capture.activating import NORMALISATIONS, Outputs, wanted
 from limelight.capture.probe import Probe
 from limelight.capture.torch import names
 from limelight.capture.torch.calling import accepted, forward
 from limelight.capture.torch.state import untouched
+from limelight.distribution import TensorTable
 
 
-def activations(model: Any, probe: Probe) -> xr.Dataset:
+def activations(model: Any, probe: Probe) -> TensorTable:
     """Run a model once on a probe, and sum up what its activation and normalisation layers give.
 
     Parameters
@@ -29,19 +29,19 @@ def activations(model: Any, probe: Probe) -> xr.Dataset:
 
     Returns
     -------
-    Dataset
+    TensorTable
         As :meth:`limelight.capture.activating.Outputs.table` returns it. Of a function that a
         module calls, such as ``F.relu``, by the module's path, a colon and the function's name.
     """
 
-    def observed(inputs: Any) -> xr.Dataset:
+    def observed(inputs: Any) -> TensorTable:
         with untouched(model):
             return _heard(model, forward(model, inputs, probe.call))
 
     return accepted(model, probe, observed)
 
 
-def _heard(model: Any, run: Any) -> xr.Dataset:
+def _heard(model: Any, run: Any) -> TensorTable:
     outputs, stack, handles = Outputs(), [("", False)], []
     try:
         for module, path in names.paths(model):

@@ -13,7 +13,6 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import xarray as xr
 
 from limelight.capture.by_time import TIME, ByTime
 from limelight.capture.tensors import Tensor
@@ -22,7 +21,7 @@ from limelight.capture.torch.clipping import listening
 from limelight.capture.torch.nonfinite import Calls, finite
 from limelight.capture.torch.parameters import values_of
 from limelight.capture.watching import AFTER, Schedule, Seen, norm_of, update_of
-from limelight.distribution import difference, distribution
+from limelight.distribution import TensorTable, difference, distribution
 from limelight.errors import LimelightWarning
 
 
@@ -64,7 +63,7 @@ class Watch:
         if self._by_time is not None:
             self._undo.append(self._by_time.close)
 
-    def tables(self) -> dict[str, xr.Dataset]:
+    def tables(self) -> dict[str, TensorTable]:
         """Return what was seen of the newest step if it was due, and forget it."""
         whole, clipped = Seen(steps=self._steps), float(sum(map(float, self._clipped)))
         for seen in self._seen.values():

@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 
 from limelight import schema
-from limelight.distribution import counting
+from limelight.distribution import TensorTable, counting
+from limelight.distribution.table import BITS
 from limelight.measure import LEFT_OUT, NAN_ROWS, counts_rows
 
 #: Bins of a histogram there.
@@ -86,12 +87,12 @@ def scalars(
     return means
 
 
-def training(tables: Mapping[str, xr.Dataset]) -> dict[str, float]:
+def training(tables: Mapping[str, TensorTable]) -> dict[str, float]:
     """Return norms of all gradients, under ``gradients/<number>``.
 
     Parameters
     ----------
-    tables : mapping of str to Dataset
+    tables : mapping of str to TensorTable
         By kind.
 
     Returns
@@ -100,18 +101,16 @@ def training(tables: Mapping[str, xr.Dataset]) -> dict[str, float]:
     """
     table = tables.get("training")
     names = ("norm_before", "norm_after", "clipped")
-    if table is None or not table.sizes["parameter"]:
-        return {}
-    return {f"gradients/{name}": float(table[name][0]) for name in names if name in table}
+    known = {} if table is None else table.columns
+    return {f"gradients/{name}": float(known[name][0]) for name in names if name in known}
 
 
-def histograms(parameters: xr.Dataset | None) -> dict[str, np.ndarray[Any, Any]]:
+def histograms(parameters: TensorTable | None) -> dict[str, np.ndarray[Any, Any]]:
     """Return each parameter's histogram as TensorBoard wants it, under ``weights/<parameter>``.
 
     Parameters
     ----------
-    parameters : Dataset, optional
-        ``count`` [parameter, bin], and what says where its bins lie.
+    parameters : TensorTable, optional
 
     Returns
     -------
@@ -120,20 +119,17 @@ def histograms(parameters: xr.Dataset | None) -> dict[str, np.ndarray[Any, Any]]
     """
     if parameters is None:
         return {}
-    counts = parameters["count"].transpose("parameter", "bin").values
-    bits = parameters.attrs.get("encoding") == "bits"
-    low, high = (parameters[name].values for name in (("min", "max") if bits else ("low", "high")))
+    counts, bits = parameters.counts, parameters.encoding == BITS
+    low, high = (parameters.columns[name] for name in (("min", "max") if bits else ("low", "high")))
     if bits:
         half = np.where(low == high, 0.5, 0.0)
         low, high = low - half, high + half
     edges = np.linspace(low, high, (_BINS if bits else counts.shape[1]) + 1, axis=-1)
     if bits:
-        rows = zip(counts, edges, strict=True)
-        counts = np.stack([counting.spread(row, onto) for row, onto in rows])
+        counts = counting.spread(counts, edges)
     bins = np.stack([edges[:, :-1], edges[:, 1:], counts], axis=-1)
-    names = parameters["parameter"].values.tolist()
     return {
         f"weights/{name}": histogram
-        for name, histogram in zip(names, bins, strict=True)
+        for name, histogram in zip(parameters.names, bins, strict=True)
         if histogram[:, 2].any() and np.isfinite(histogram).all()
     }

@@ -10,12 +10,14 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 import xarray as xr
 
 from limelight import schema
+from limelight.distribution import TensorTable
 from limelight.factors import Factors, factors_of
 from limelight.store.format.description import LINEAR, Description, Example, Parameter, Site, Table
 from limelight.store.format.index import PARAMETER
@@ -46,8 +48,9 @@ def describe(step: Step, form: Precision, sizes: Sizes) -> Description:
     -------
     Description
     """
-    if step.parameters is not None:
-        sizes = replace(sizes, bins=_linear_bins(step.parameters, sizes))
+    parameters = step.tables.get(PARAMETER)
+    if parameters is not None and parameters.encoding == LINEAR:
+        sizes = replace(sizes, bins=parameters.counts.shape[1])
     if any(site.attrs.get("stage") for site in step.sites.values()):
         form = precision("float16")  # what follows a softmax may lie outside 0 to 1
     texts: Texts = {}
@@ -161,35 +164,19 @@ def whole_text(value: Any) -> str:
     return _HALF.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
-def _statistics(kind: str, statistics: xr.Dataset, sizes: Sizes) -> Table:
-    columns = [statistics[name].values.tolist() for name in ("parameter", "module", "shape")]
-    counts = statistics["size"].values.tolist()
-    trainable, notes = (
-        statistics[name].values.tolist() if name in statistics else [usual] * len(counts)
-        for name, usual in (("trainable", True), ("note", ""))
+def _statistics(kind: str, values: TensorTable, sizes: Sizes) -> Table:
+    members = _members(
+        values.names, values.modules, values.shapes, values.sizes, values.trainable, values.notes
     )
-    members = tuple(
-        Parameter(str(name), str(module), str(shape), int(size), bool(trains), str(note))
-        for name, module, shape, size, trains, note in zip(
-            *columns, counts, trainable, notes, strict=True
-        )
-    )
-    bins, encoding = int(statistics.sizes["bin"]), encoding_of(statistics)
-    if encoding == LINEAR and kind == PARAMETER:
+    bins = values.counts.shape[1]
+    if values.encoding == LINEAR and kind == PARAMETER:
         return Table(kind, members, sizes.statistics, bins)
-    names = tuple(str(name) for name, values in statistics.data_vars.items()
-                  if values.dims == ("parameter",))  # fmt: skip
-    return Table(kind, members, names, bins, encoding)
+    return Table(kind, members, tuple(values.columns), bins, values.encoding)
 
 
-def encoding_of(statistics: xr.Dataset) -> str:
-    """Return how the bins of a table's histograms lie."""
-    return str(statistics.attrs.get("encoding", LINEAR))
-
-
-def _linear_bins(parameters: xr.Dataset, sizes: Sizes) -> int:
-    """Return how many bins histograms have whose bins a recording says."""
-    return int(parameters.sizes["bin"]) if encoding_of(parameters) == LINEAR else sizes.bins
+@lru_cache(maxsize=16)  # a model's tensors stay the same from step to step
+def _members(*columns: tuple[Any, ...]) -> tuple[Parameter, ...]:
+    return tuple(Parameter(*members) for members in zip(*columns, strict=True))
 
 
 def _digest(values: np.ndarray[Any, Any]) -> str:

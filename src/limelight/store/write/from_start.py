@@ -12,14 +12,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-import xarray as xr
 
-from limelight.distribution import counting
+from limelight.distribution import TensorTable, counting
 from limelight.distribution.columns import FROM_START, NEAR_START
 from limelight.errors import LimelightError
 from limelight.store.format.description import BITS
 from limelight.store.format.files import Files
-from limelight.store.format.index import Line
+from limelight.store.format.index import PARAMETER, Line
 from limelight.store.format.layout import counts_of, statistics_of
 from limelight.store.write.settle import Settled
 from limelight.store.write.step import Step
@@ -56,7 +55,7 @@ class FromStart:
         Step
         """
         tables = {kind: values for kind, values in step.tables.items()
-                  if set(FROM_START) <= set(values)}  # fmt: skip
+                  if FROM_START[0] in values.columns and values.encoding == BITS}  # fmt: skip
         if not tables:
             return step
         filled = {}
@@ -65,8 +64,8 @@ class FromStart:
                 self._read.add(kind)
                 self._look_up(kind, files, settled, lines)
             filled[kind] = self._filled(kind, values)
-        parameters = filled.pop("parameter", step.parameters)
-        return replace(step, parameters=parameters, tensors={**step.tensors, **filled})
+        every = {**step.tables, **filled}
+        return replace(step, parameters=every.pop(PARAMETER, None), tensors=every)
 
     def _look_up(self, kind: str, files: Files, settled: Settled, lines: Sequence[Line]) -> None:
         """Read the first step of a recording that is continued, if it has that kind."""
@@ -88,14 +87,13 @@ class FromStart:
         for member, row, std in zip(table.members, counts, stds.tolist(), strict=True):
             self._first[kind, member.name] = _kept(row, std)
 
-    def _filled(self, kind: str, values: xr.Dataset) -> xr.Dataset:
-        counts = values["count"].transpose("parameter", "bin").values
-        names, stds = values["parameter"].values.tolist(), values["std"].values.tolist()
+    def _filled(self, kind: str, values: TensorTable) -> TensorTable:
+        counts, names, stds = values.counts, values.names, values.columns["std"].tolist()
         held = counts.any(axis=1)
         for at in np.flatnonzero(held).tolist():
             if (kind, names[at]) not in self._first:
                 self._first[kind, names[at]] = _kept(counts[at], stds[at])
-        zeros = np.nan_to_num(values["zeros"].values) * counts.sum(axis=1)
+        zeros = np.nan_to_num(values.columns["zeros"]) * counts.sum(axis=1)
         parts = []
         for start in range(0, len(names), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
@@ -104,9 +102,7 @@ class FromStart:
             parts.append(np.stack([near, counting.distance(before, counts[part])]))
         columns = np.concatenate(parts, axis=1)
         columns[:, ~held] = np.nan
-        return values.assign({
-            name: ("parameter", column) for name, column in zip(FROM_START, columns, strict=True)
-        })  # fmt: skip
+        return values.assign(dict(zip(FROM_START, columns, strict=True)))
 
     def _begun(
         self, kind: str, names: Sequence[str], bins: int

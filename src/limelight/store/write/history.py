@@ -113,7 +113,7 @@ def _goes_on(files: Files, settled: Settled, lines: Sequence[Line], first: Step)
     table, spec = layout.description.table(PARAMETER), layout.specs.shared.get(_STATISTICS)
     if values is None or table is None or spec is None or not (line.parameters and spec.marked):
         return False
-    if [member.name for member in table.members] != values["parameter"].values.tolist():
+    if [member.name for member in table.members] != list(values.names):
         return False
     try:
         data = Bundles(files, settled.run).read(spec.key(line.row), line.row)
@@ -122,9 +122,9 @@ def _goes_on(files: Files, settled: Settled, lines: Sequence[Line], first: Step)
         before = unpacked(spec, Held(data))
     except (OSError, ValueError):
         return False
-    compared = [at for at, name in enumerate(table.columns) if name in values]
+    compared = [at for at, name in enumerate(table.columns) if name in values.columns]
     compared = [at for at in compared if table.columns[at] not in FROM_START]
     if len(compared) + len(FROM_START) < len(table.columns):
         return False
-    now = np.stack([values[table.columns[at]].values for at in compared], axis=-1)
+    now = np.stack([values.columns[table.columns[at]] for at in compared], axis=-1)
     return bool(np.array_equal(before[:, compared], now, equal_nan=True))

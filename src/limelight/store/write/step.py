@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 
+from limelight.distribution import TensorTable
 from limelight.store.format.index import PARAMETER
 from limelight.store.write.numbers import epoch_number, step_number, time_number
 
@@ -54,14 +55,14 @@ class Step:
         By site: one variable [example, head] per measure.
     uniform : mapping of str to Dataset
         By site: the same measures of uniform attention over the allowed keys [example].
-    parameters : Dataset, optional
+    parameters : Dataset or TensorTable, optional
         As :func:`limelight.capture.parameters` returns it.
     probe : ProbeLike, optional
         Gives examples their titles, tokens, labels and images.
     epoch : float, optional
     time : float, optional
         When it was recorded, seconds since 1970; when it is written, if not given.
-    tensors : mapping of str to Dataset
+    tensors : mapping of str to Dataset or TensorTable
         More tables like that of the parameters, by kind: ``gradient``, ``update`` and so on.
 
     Raises
@@ -74,11 +75,11 @@ class Step:
     tree: xr.DataTree | None = None
     measures: Measures = field(default_factory=dict)
     uniform: Measures = field(default_factory=dict)
-    parameters: xr.Dataset | None = None
+    parameters: xr.Dataset | TensorTable | None = None
     probe: ProbeLike | None = None
     epoch: float | None = None
     time: float | None = None
-    tensors: Mapping[str, xr.Dataset] = field(default_factory=dict)
+    tensors: Mapping[str, xr.Dataset | TensorTable] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "number", step_number(self.number))
@@ -90,15 +91,14 @@ class Step:
         """Datasets of the tree's sites by name, in its order."""
         return {} if self.tree is None else sites_of(self.tree)
 
-    @property
-    def tables(self) -> dict[str, xr.Dataset]:
+    @cached_property
+    def tables(self) -> dict[str, TensorTable]:
         """Statistics by what they are of; a model may have no parameters, which is no error."""
         tables = {PARAMETER: self.parameters, **self.tensors}
-        return {
-            kind: values
-            for kind, values in tables.items()
-            if values is not None and values.sizes["parameter"]
+        known = {
+            kind: TensorTable.of(values) for kind, values in tables.items() if values is not None
         }
+        return {kind: table for kind, table in known.items() if len(table)}
 
     @property
     def images(self) -> np.ndarray[Any, Any] | None:

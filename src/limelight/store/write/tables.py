@@ -38,8 +38,14 @@ def statistics_rows(step: Step, settled: Settled, row: int) -> Iterator[Row]:
     for kind, values in step.tables.items():
         table = settled.description.table(kind)
         assert table is not None, f"a layout without the step's {kind}"
-        counts = values["count"].transpose("parameter", "bin").values
-        columns = [values[name].values for name in table.columns]
+        columns = [values.columns[name] for name in table.columns]
         roles = counts_of(kind), statistics_of(kind)
-        yield Row(roles[0], shared[roles[0]], row, counts.astype(shared[roles[0]].dtype))
-        yield Row(roles[1], shared[roles[1]], row, np.stack(columns, axis=-1).astype("<f8"))
+        yield Row(
+            roles[0],
+            shared[roles[0]],
+            row,
+            values.counts.astype(shared[roles[0]].dtype, copy=False),
+        )
+        yield Row(
+            roles[1], shared[roles[1]], row, np.stack(columns, axis=-1).astype("<f8", copy=False)
+        )

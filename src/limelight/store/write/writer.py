@@ -15,11 +15,12 @@ from dataclasses import replace
 
 import xarray as xr
 
+from limelight.distribution import TensorTable
 from limelight.log_folder import log_folder
 from limelight.renamed import arguments
 from limelight.store.format import index
 from limelight.store.format.files import Files
-from limelight.store.format.index import Line
+from limelight.store.format.index import PARAMETER, Line
 from limelight.store.format.precision import Form
 from limelight.store.format.precision import precision as form_of
 from limelight.store.format.sizes import Sizes
@@ -89,7 +90,7 @@ class Writer:
         self._room: dict[str, int] = {}  # for how many rows each array has room
         self._start = FromStart()
         self._tails = 0  # rows written and not yet looked at for sealing
-        self._last: tuple[Line, xr.Dataset] | None = None  # whose histograms nobody else has
+        self._last: tuple[Line, TensorTable] | None = None  # whose histograms nobody else has
 
     def __enter__(self) -> Writer:
         return self
@@ -202,11 +203,11 @@ class Writer:
 
     def _announce(self, step: Step, line: Line) -> None:
         """Tell TensorBoard of a step, and give its own dashboards some of them."""
-        number, parameters = len(self._lines) - 1, step.parameters
+        number, parameters = len(self._lines) - 1, step.tables.get(PARAMETER)
         scalars: dict[str, float] = {}
         if summaries.due(number, summaries.SCALARS):
             scalars = summaries.scalars(step.sites, step.measures)
-            scalars |= summaries.training(step.tensors)
+            scalars |= summaries.training(step.tables)
         shown = parameters if summaries.due(number, summaries.HISTOGRAMS) else None
         self._last = (line, parameters) if shown is None and parameters is not None else None
         self._events.write(line.step, line.time, scalars, summaries.histograms(shown))

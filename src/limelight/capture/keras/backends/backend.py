@@ -185,6 +185,24 @@ class Backend(Protocol):
             In its own dtype; the framework's own memory where it can be. Do not write to it.
         """
 
+    def read_all(
+        self,
+        model: Any,  # noqa: ARG002  # for backends that keep what reads all of a model's
+        variables: Sequence[Any],
+    ) -> list[NDArray[Any]]:
+        """Return the present values of many of a model's variables, each as :meth:`read` does.
+
+        Parameters
+        ----------
+        model : keras.Layer
+        variables : sequence of keras.Variable
+
+        Returns
+        -------
+        list of array
+        """
+        return [self.read(variable) for variable in variables]
+
     def snapshot(self, variable: Any) -> NDArray[Any]:
         """Return a variable's value as it will still be after the variable has changed.
 

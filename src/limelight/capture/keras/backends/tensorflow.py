@@ -5,6 +5,7 @@ Room: capture, Keras. Offers what :class:`~limelight.capture.keras.backends.back
 
 from __future__ import annotations
 
+import operator
 import random
 import threading
 import weakref
@@ -30,6 +31,11 @@ _FORM_ONLY = frozenset({"Shape", "ShapeN", "Rank", "Size"})
 
 # One compiled call per recurrent layer, for as long as the layer lives.
 _compiled: weakref.WeakKeyDictionary[Any, Callable[..., Any]] = weakref.WeakKeyDictionary()
+
+#: How often one after the other is read before it is worth a function that reads all at once.
+_OFTEN: Final = 3
+#: What was read of a model, how often, and the function, for as long as the model lives.
+_readings: weakref.WeakKeyDictionary[Any, tuple[list[Any], int, Any]] = weakref.WeakKeyDictionary()
 
 
 class TensorFlow(Backend):
@@ -128,11 +134,21 @@ class TensorFlow(Backend):
         else:
             value = getattr(variable, "value", variable)
             value = tf.convert_to_tensor(variable if callable(value) else value)  # TensorFlow's own
-        try:
-            return np.asarray(memoryview(value))
-        except (TypeError, ValueError, BufferError, RuntimeError):
-            # Memory on another device, or a dtype Python's buffers do not know, such as bfloat16.
-            return np.asarray(value.numpy())
+        return _array(value)
+
+    def read_all(self, model: Any, variables: Sequence[Any]) -> list[NDArray[Any]]:
+        raw = [getattr(variable, "_value", None) for variable in variables]
+        plain = all(type(variable).__name__ == "ResourceVariable" for variable in raw)
+        before, times, reading = _readings.get(model, ([], 0, None))
+        if not plain or len(before) != len(raw) or any(map(operator.is_not, before, raw)):
+            _readings[model] = (raw, 1, None) if plain else ([], 0, None)
+            return super().read_all(model, variables)
+        if reading is None and times >= _OFTEN:
+            reading = _reading(raw)
+        _readings[model] = raw, times + 1, reading
+        if reading is None:
+            return super().read_all(model, variables)
+        return [_array(value) for value in reading()]
 
     def snapshot(self, variable: Any) -> NDArray[Any]:
         return self.read(variable)
@@ -214,6 +230,29 @@ class TensorFlow(Backend):
             Passage(tf.nn, "dropout", "same"),
             Passage(tf, "cast", "same"),
         ]
+
+
+def _reading(variables: list[Any]) -> Callable[[], list[Any]]:
+    """Return what reads variables in one call: no memory is copied, as in reading each."""
+    import tensorflow as tf
+
+    def values() -> list[Any]:
+        return [
+            tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype)
+            for variable in variables
+        ]
+
+    made: Callable[[], list[Any]] = tf.function(values, autograph=False).get_concrete_function()
+    return made
+
+
+def _array(value: Any) -> NDArray[Any]:
+    """Return a tensor's values."""
+    try:
+        return np.asarray(memoryview(value))
+    except (TypeError, ValueError, BufferError, RuntimeError):
+        # Memory on another device, or a dtype Python's buffers do not know, such as bfloat16.
+        return np.asarray(value.numpy())
 
 
 def _returned(original: Callable[..., Any], trace: Trace) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from limelight.alerting import Lookout, OnAlert
 from limelight.analyses.blockwise.blas import one_thread_each
@@ -145,6 +145,7 @@ class Recorder:
         self._last: int | None = None
         self._training: Training | None = None
         self._records = 0
+        self._latest: Step | None = None  # what was published last, if that is not large
         self._set_up = False  # whether settings were looked at
         recorded = folder(log_dir, processes)  # None: another process records
         self._log_dir = log_folder(log_dir) if recorded is None else recorded
@@ -232,8 +233,10 @@ class Recorder:
 
         published = self._tried(publish, "anything") is not None
         if not published:
+            self._latest = None
             self.close()
             return False
+        self._latest = made if _is_small(made) else None
         self._judge(made)
         numbers = made.tables.get("parameter")
         self._first.tell(len(made.sites), 0 if numbers is None else len(numbers))
@@ -244,12 +247,24 @@ class Recorder:
         if self._unbuilt is not None and self._writer is not None:
             never, self._unbuilt = self._unbuilt, None
             warnings.warn(LimelightWarning(self._excuse("anything", never)), stacklevel=2)
+        self._amend()
         self._writer = None
         if self._training is not None:
             self._tried(self._training.close, "gradients")
             self._training = None
         if self._release is not None:
             self._tried(self._release, "anything")
+
+    def _amend(self) -> None:
+        """Add what the loop measured after the last record, such as its last validation loss."""
+        latest, self._latest = self._latest, None
+        writer = self._writer
+        if latest is None or writer is None:
+            return
+        training = self.metrics.amended(latest.tables.get(TRAINING))
+        if training is not None:
+            whole = replace(latest, tensors={**latest.tensors, TRAINING: training})
+            self._tried(lambda: writer.publish(whole), "anything")
 
     def _begun(self, step: int, epoch: float | None) -> Step | None:
         """Return a step without content; None, and one warning, for what is no step."""
@@ -372,6 +387,15 @@ class Recorder:
         if isinstance(cause, NoAttentionError) and cause.plain and self._parameters:
             return "No attention here; parameters are recorded. probe=None says so."
         return excuse(what, cause, self._log_dir)
+
+
+#: Bytes of maps up to which a step is held until the next one, to be amended at the end.
+_HELD: Final = 1 << 26
+
+
+def _is_small(step: Step) -> bool:
+    """Say whether a step's maps may be held."""
+    return sum(site.nbytes for site in step.sites.values()) <= _HELD
 
 
 def excuse(what: str, cause: Exception, log_dir: object = "the log folder") -> str:

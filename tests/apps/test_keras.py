@@ -430,3 +430,16 @@ def test_what_the_first_step_cost_is_told_once(tmp_path, capfd, caplog, monkeypa
     fit(build(), ll.KerasCallback(tmp_path / "c", PROBE))
     logging.getLogger("limelight").setLevel(logging.NOTSET)
     assert "limelight" not in capfd.readouterr().err
+
+
+def test_what_was_measured_after_the_last_record_is_kept(tmp_path):
+    fitted = fit(
+        build(), ll.KerasCallback(tmp_path, PROBE, every=3, gradients=True), validation_data=(X, Y)
+    )
+    training = ll.open_run(tmp_path).tensors("training").isel(parameter=0)
+    assert training["step"].values.tolist() == [0, 3, 6]
+    assert training["val_loss_step"].values.tolist()[-1] == 6
+    assert training["val_loss"].values[-1] == pytest.approx(fitted.history["val_loss"][-1])
+    assert training["loss"].values[-1] == pytest.approx(fitted.history["loss"][-1])
+    assert training["norm_before"].values[-1] > 0, "what was seen of the step stays"
+    assert ll.open_run(tmp_path).weights("attention", step=6).sizes["example"] == 2

@@ -68,15 +68,35 @@ class Metrics:
         """
         if not self._names:
             return training
-        if training is None:
-            training = facts({"all": {}}, (), trainable=True)
-        columns: dict[str, Any] = {}
-        for name in self._names:
-            value, step = self._newest.get(name, (math.nan, math.nan))
-            columns[name] = np.array([_number(value)])
-            columns[name + MEASURED_AT] = np.array([float(step)])
-        self._newest = {}
-        return training.assign(columns)
+        nothing = dict.fromkeys(self._names, (math.nan, math.nan))
+        newest, self._newest = {**nothing, **self._newest}, {}
+        return _with(training, newest)
+
+    def amended(self, training: TensorTable | None) -> TensorTable | None:
+        """Add what was noted after a record to its own table of training, and forget it.
+
+        Parameters
+        ----------
+        training : TensorTable, optional
+            As that record has it; what it says of other numbers stays.
+
+        Returns
+        -------
+        TensorTable or None
+            None if nothing was noted since.
+        """
+        newest, self._newest = self._newest, {}
+        return _with(training, newest) if newest else None
+
+
+def _with(training: TensorTable | None, newest: Mapping[str, tuple[Any, float]]) -> TensorTable:
+    """Return a table with two columns for each number: what it is, and when it was measured."""
+    columns: dict[str, Any] = {}
+    for name, (value, step) in newest.items():
+        columns[name] = np.array([_number(value)])
+        columns[name + MEASURED_AT] = np.array([float(step)])
+    known = facts({"all": {}}, (), trainable=True) if training is None else training
+    return known.assign(columns)
 
 
 def _reserved(name: object) -> bool:

@@ -245,3 +245,24 @@ def test_early_stopping_on_the_training_data_is_told(tmp_path, monitor, wrong):
     judged = ll.open_run(tmp_path / "run").judged()
     assert [alert.rule for alert in judged.alerts] == ["early_stopping"] * wrong
     assert ("early_stopping" in judged.quiet) is not wrong
+
+
+@pytest.mark.parametrize("every", ["epoch", 3])
+def test_losses_of_training_and_of_the_last_validation_are_kept(tmp_path, every):
+    class Logged(Module):
+        def training_step(self, x, index):
+            loss = super().training_step(x, index)
+            self.log("train_loss", loss)
+            return loss
+
+        def validation_step(self, x, index):
+            self.log("val_loss", self.net(x).square().mean())
+
+    callback = ll.LightningCallback(tmp_path / "run", None, every=every)
+    trainer = fit(Logged(), tmp_path, callback, max_epochs=2)
+    training = ll.open_run(tmp_path / "run").tensors("training").isel(parameter=0, step=-1)
+    assert training["step"].item() == 6
+    for name in ("train_loss", "val_loss"):
+        wanted = float(trainer.callback_metrics[name])
+        assert training[name].item() == pytest.approx(wanted)
+        assert training[f"{name}_step"].item() == 6

@@ -182,3 +182,19 @@ def test_choosing_the_best_by_the_training_data_is_told(tmp_path, metric, wrong)
     assert [alert.rule for alert in ll.open_run(tmp_path / "run").alerts()] == [
         "early_stopping"
     ] * wrong
+
+
+def test_losses_of_training_and_of_the_last_evaluation_are_kept(tmp_path):
+    callback = ll.TrainerCallback(tmp_path / "run", PROBE, every=3)
+    trained = trainer(
+        build(), tmp_path, callback, eval_strategy="epoch", logging_strategy="steps",
+        logging_steps=1,
+    )  # fmt: skip
+    trained.train()
+    logged = {(name, entry["step"]): entry[name] for entry in trained.state.log_history
+              for name in ("loss", "eval_loss") if name in entry}  # fmt: skip
+    training = ll.open_run(tmp_path / "run").tensors("training").isel(parameter=0)
+    for name in ("loss", "eval_loss"):
+        last = training.isel(step=-1)
+        assert last[f"{name}_step"].item() == last["step"].item() == 6
+        assert last[name].item() == pytest.approx(logged[name, 6])

@@ -40,7 +40,12 @@ def exploding_gradients(history: History) -> Judged:
     norms = table["norm"]
     if not norms.size:
         return None
-    limits = np.maximum(TIMES * typical(norms), norms[:1])
+    limits = np.full(norms.shape, np.inf)
+    # What never was so many times its own least is not that many times any mean of it either.
+    known = np.where(np.isfinite(norms) & (norms > 0), norms, np.nan)
+    wide = ~(np.fmax.reduce(known, axis=0) <= TIMES * np.fmin.reduce(known, axis=0))
+    wide |= ~np.isfinite(norms).all(axis=0)
+    limits[:, wide] = np.maximum(TIMES * typical(norms[:, wide]), norms[:1, wide])
     bad = norms > limits
     parameters = history.get("parameter", "norm")
     if parameters is not None:

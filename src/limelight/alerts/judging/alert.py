@@ -137,11 +137,10 @@ def alerts_of(card: Rule, breach: Breach) -> list[Alert]:
 
 def _spans(breach: Breach) -> Iterator[_Span]:
     known: dict[bytes, list[tuple[int, int]]] = {}  # many tensors are bad at the same records
-    columns = np.ascontiguousarray(breach.bad.T)
-    for tensor in np.flatnonzero(columns.any(axis=1)).tolist():
-        key = columns[tensor].tobytes()
+    for tensor in np.flatnonzero(breach.bad.any(axis=0)).tolist():
+        key = breach.bad[:, tensor].tobytes()
         if key not in known:
-            known[key] = list(_bad_records(columns[tensor], breach.records))
+            known[key] = list(_bad_records(breach.bad[:, tensor], breach.records))
         for first, last in known[key]:
             yield _Span(tensor, first, last)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -158,3 +162,19 @@ def test_many_tensors_together_give_what_each_gives_alone(engine, monkeypatch):
         np.testing.assert_array_equal(near[at], kind.below(limits[at]))
         np.testing.assert_allclose(moved[at], wasserstein(kinds[0], kind), rtol=1e-12)
         assert np.isnan(alone).all() == (kind.size == 0)
+
+
+def test_a_second_process_meets_the_compiled_pass_on_disk(tmp_path):
+    pytest.importorskip("numba")
+    program = (
+        "import numpy as np\n"
+        "from limelight.distribution import numba_pass\n"
+        "counts, _ = numba_pass.walk_all([np.ones(3, np.float32)])\n"
+        "print(sum(numba_pass._walk.stats.cache_hits.values()), counts.sum())"
+    )
+    for hits in (0, 1):
+        said = subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+            check=True, stdout=subprocess.PIPE, text=True,
+        ).stdout  # fmt: skip
+        assert said.split() == [str(hits), "3"]

@@ -33,7 +33,7 @@ def main(rank: int, meeting: str, log_dir: str) -> None:
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     data = torch.randn(4, 5, 8, generator=torch.Generator().manual_seed(rank))
     with (
-        ll.Recorder(f"{log_dir}/first", model, data[:2]) as first,
+        ll.Recorder(f"{log_dir}/first", model, data[:2], gradients=True) as first,
         ll.Recorder(f"{log_dir}/all", model, data[:2], processes="all") as each,
     ):
         for step in range(3):

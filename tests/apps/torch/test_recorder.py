@@ -93,6 +93,10 @@ def test_of_two_processes_the_first_records(both):
     assert list(run.sites) == ["attention"]
     assert "attention/out_proj/weight" in run.parameter_names
     assert not list((folder / "first").glob("rank-*"))
+    # What the wrapper averages over processes is recorded under the model's own names.
+    gradients = run.tensors("gradient", step=1)
+    assert gradients["parameter"].values.tolist() == run.parameter_names
+    assert (gradients["norm"].sel(parameter="attention/out_proj/weight") > 0).all()
 
 
 def test_of_two_processes_each_records_into_its_own_folder(both):

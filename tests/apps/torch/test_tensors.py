@@ -221,3 +221,32 @@ def test_low_rank_adapters_show_their_product(tmp_path):
     exact = (model.lora_B["default"].weight @ model.lora_A["default"].weight).detach().double()
     np.testing.assert_allclose(row["norm"], exact.norm(), rtol=1e-5)
     np.testing.assert_allclose(row["std"], exact.std(correction=0), rtol=1e-5)
+
+
+class FullyShardedDataParallel(nn.Module):
+    """Holds a model where FSDP's own wrapper does, under the same name."""
+
+    def __init__(self, model):
+        super().__init__()
+        self._fsdp_wrapped_module = model
+
+    def forward(self, x):
+        return self._fsdp_wrapped_module(x)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda part: torch.compile(part, backend="eager"), FullyShardedDataParallel]
+)
+def test_parts_that_are_wrapped_keep_their_names(tmp_path, wrap):
+    plain = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+    names = [name.replace(".", "/") for name, _ in plain.named_parameters()]
+    model = nn.Sequential(wrap(plain[0]), plain[1], wrap(plain[2]))
+    optimizer, x = torch.optim.SGD(model.parameters(), 0.1), torch.ones(2, 3)
+    with ll.Recorder(tmp_path, model, gradients=True) as recorder:
+        recorder.record(0)
+        model(x).square().mean().backward()
+        optimizer.step()
+        recorder.record(1)
+    run = ll.open_run(tmp_path)
+    assert run.parameter_names == names
+    assert run.tensors("gradient")["parameter"].values.tolist() == names

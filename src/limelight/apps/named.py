@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,6 +62,31 @@ def call_of(target: str, option: str = "--model", returns: str = MODEL) -> Any:
             f"Wanted a function that takes nothing and returns {returns}.",
             "Correct it: called by itself in Python, it shows where it fails.",
         ) from error
+
+
+def parts_of(made: Any) -> tuple[Any, Any, Any]:
+    """Tell a model, its tokenizer and inputs apart, which one function returned.
+
+    Parameters
+    ----------
+    made : object
+        A model, or a tuple of it and a tokenizer, inputs, or both.
+
+    Returns
+    -------
+    model, tokenizer, inputs : object
+        None for what is not there.
+    """
+    model, *rest = made if isinstance(made, tuple) and made else (made,)
+    tokenizer = next((part for part in rest if _is_tokenizer(part)), None)
+    return model, tokenizer, next((part for part in rest if part is not tokenizer), None)
+
+
+def _is_tokenizer(part: Any) -> bool:
+    """Say whether something makes ids of text rather than being inputs."""
+    if hasattr(part, "shape") or isinstance(part, (Mapping, list, tuple)):
+        return False
+    return callable(part)
 
 
 def _module(name: str) -> Any:

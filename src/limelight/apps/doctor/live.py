@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from limelight.apps.named import call_of
+from limelight.apps.named import call_of, parts_of
 from limelight.capture import Probe, SoftmaxTable, sites
 from limelight.errors import UnavailableError
 
@@ -28,7 +28,8 @@ def live(target: str) -> SoftmaxTable:
     ----------
     target : str
         ``module:function``, or ``folder/file.py:function``. The function takes no arguments, and
-        returns a model, or a model and a few examples: a Probe or what it is made of.
+        returns a model, or a tuple of it and a few examples (a Probe or what it is made of), a
+        tokenizer, which is of no use here, or both.
 
     Returns
     -------
@@ -42,9 +43,7 @@ def live(target: str) -> SoftmaxTable:
     UnsupportedModelError, ProbeError
         As :func:`limelight.sites`.
     """
-    made = call_of(target)
-    pair = isinstance(made, tuple) and len(made) == 2
-    model, inputs = made if pair else (made, None)
+    model, _, inputs = parts_of(call_of(target))
     return sites(model, _inputs(model) if inputs is None else inputs, values=True)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+from limelight.apps.named import parts_of
 from limelight.capture import Probe, capture
 from limelight.errors import LimelightError, ProbeError, QueryError
 from limelight.measuring import measures_of, uniform_of
@@ -42,11 +43,7 @@ class Typed:
     """
 
     def __init__(self, made: Any) -> None:
-        parts = made if isinstance(made, tuple) else (made,)
-        self._model = parts[0]
-        rest = parts[1:]
-        self._tokenizer = next((part for part in rest if _is_tokenizer(part)), None)
-        given = next((part for part in rest if part is not self._tokenizer), None)
+        self._model, self._tokenizer, given = parts_of(made)
         self._examples = None if given is None else _probe(given, self._tokenizer)
         self._folder = tempfile.TemporaryDirectory(prefix="limelight-typed-")
         self._count = 0
@@ -140,15 +137,6 @@ def _record(folder: Path, tree: xr.DataTree, probe: Probe) -> None:
             measures={name: measures_of(site) for name, site in sites.items()},
             uniform={name: uniform_of(site) for name, site in sites.items()},
         )  # fmt: skip
-
-
-def _is_tokenizer(part: Any) -> bool:
-    """Say whether something makes ids of text rather than being inputs."""
-    return (
-        callable(part)
-        and not isinstance(part, (Probe, np.ndarray, Mapping, list, tuple))
-        and (not hasattr(part, "shape"))
-    )
 
 
 def _probe(inputs: Any, tokenizer: Any) -> Probe:

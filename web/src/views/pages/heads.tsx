@@ -101,6 +101,7 @@ function useKeys(heads: Known) {
       onKey("ArrowRight", () => move(0, 1)),
       onKey("ArrowUp", () => move(-1, 0)),
       onKey("ArrowDown", () => move(1, 0)),
+      onKey("Escape", () => choose({ site: null, head: 0 })),
     ];
     return () => {
       for (const stop of stops) stop();

@@ -2,6 +2,8 @@
 import { useEffect } from "preact/hooks";
 import { CopyLine } from "../../controls/copy_line.tsx";
 import { Frame } from "../../controls/frame.tsx";
+import { Limits } from "../../controls/limits.tsx";
+import { EmptyPage } from "../../controls/missing.tsx";
 import { Notice } from "../../controls/notice.tsx";
 import type { Page } from "../../controls/pages.ts";
 import { ticks } from "../../controls/runs.tsx";
@@ -65,9 +67,9 @@ export default function Parameters() {
 function Unrecorded() {
   const words = say();
   return (
-    <Notice title={words.none} code={words.noneLine}>
+    <EmptyPage page={page} title={words.none} code={words.noneLine}>
       {words.noneHow}
-    </Notice>
+    </EmptyPage>
   );
 }
 
@@ -118,7 +120,9 @@ function Distributions() {
         <Panels page={page.name} where="alerts" />
       </div>
       <footer>
-        <span>{words.caution}</span>
+        <span>
+          {words.caution} <Limits />
+        </span>
         <CopyLine line={python(kindShown(), chosen)} />
       </footer>
     </div>

@@ -73,11 +73,13 @@ function Card({ heads, row }: { heads: Heads; row: HeadRow }) {
   const lines = linesOf(heads, row);
   const recorded = facts.value?.sites.some(({ name }) => name === row.site) ?? false;
   const layer = heads.names[row.at] ?? row.site;
-  const title = `${/^\d+$/.test(layer) ? words.layer(layer) : layer} · ${t.value.attention.head(row.head)}`;
+  const name = /^\d+$/.test(layer) ? words.layer(layer) : layer;
+  const title = `${name} · ${t.value.attention.head(row.head)}`;
   return (
     <section class="card" data-site={row.site} data-head={row.head}>
       <h2>
-        <span title={row.site}>{title}</span>
+        <bdi title={row.site}>{name}</bdi>
+        <span>· {t.value.attention.head(row.head)}</span>
         {recorded && (
           <button
             type="button"

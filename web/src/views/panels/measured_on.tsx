@@ -7,6 +7,9 @@ import type { StudyFact } from "../../types.ts";
 import { nOf, unitOf } from "../parts/head_words.ts";
 import { ablationsOf, type Heads, useHeads } from "../parts/heads.ts";
 import type { Panel } from "../parts/panel.ts";
+import style from "./measured_on.css?inline";
+
+export { style };
 
 export const panel: Panel = { pages: ["heads"], where: "side", order: 2 };
 

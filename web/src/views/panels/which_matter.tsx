@@ -13,6 +13,7 @@ import type { Table } from "../../answers/table.ts";
 import { useSize } from "../../controls/canvas.tsx";
 import { count, short } from "../../controls/format.ts";
 import { Interval } from "../../controls/interval.tsx";
+import { labelRoom } from "../../controls/label_room.ts";
 import { Missing } from "../../controls/missing.tsx";
 import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { Mark, TierKey, tierOf } from "../../controls/tier.tsx";
@@ -86,7 +87,6 @@ const ROW = 22;
 const TALLEST = 30;
 /** Room for what columns are called. */
 const HEADER = 17;
-const LABEL = 62;
 const P = 46;
 const IMPORTANCE = 92;
 
@@ -197,10 +197,12 @@ interface RowsProps {
 
 function Rows({ heads, ablation, rows, gap, width }: RowsProps) {
   const words = say();
+  const labels = rows.map((row) => labelOf(heads, row));
+  const left = Math.max(62, labelRoom(labels) + 18);
   const apart = heads.importance ? IMPORTANCE : 0;
   const right = width - P - apart;
   const shared = sharesAxis(heads);
-  const x = axisOver(rows, shared, LABEL, right - 8);
+  const x = axisOver(rows, shared, left, right - 8);
   const most = Math.max(
     ...rows.map(({ importance, importanceHigh }) => importanceHigh || importance),
   );
@@ -212,8 +214,9 @@ function Rows({ heads, ablation, rows, gap, width }: RowsProps) {
   const y = (at: number) => HEADER + at * tall + tall / 2 + (gap !== null && at >= gap ? 8 : 0);
   const foot = y(rows.length - 1) + tall / 2;
   const chosen = chosenHead(heads);
-  const ticks = x.ticks(4);
-  const text = x.tickFormat(4);
+  const wanted = Math.max(2, Math.min(5, Math.floor((right - left) / 62)));
+  const ticks = x.ticks(wanted);
+  const text = x.tickFormat(wanted);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: arrow keys do the same anywhere on the page
     <svg
@@ -275,17 +278,17 @@ function Rows({ heads, ablation, rows, gap, width }: RowsProps) {
         </text>
       )}
       {gap !== null && (
-        <text class="gap" x={LABEL / 2 - 8} y={y(gap) - tall / 2 + 1}>
+        <text class="gap" x={left - 26} y={y(gap) - tall / 2 + 1}>
           ⋮
         </text>
       )}
       {rows.map((row, at) => (
         <Effect
           key={`${row.site} ${row.head}`}
-          label={labelOf(heads, row)}
+          label={labels[at] ?? ""}
           row={row}
           tier={tierOf(ablation.tier)}
-          {...{ x, weigh, shared }}
+          {...{ x, weigh, shared, left }}
           y={y(at)}
           right={width}
           on={row.site === chosen?.site && row.head === chosen?.head}
@@ -329,11 +332,12 @@ interface EffectProps {
   weigh: Axis;
   shared: boolean;
   y: number;
+  left: number;
   right: number;
   on: boolean;
 }
 
-function Effect({ label, row, tier, x, weigh, shared, y, right, on }: EffectProps) {
+function Effect({ label, row, tier, x, weigh, shared, y, left, right, on }: EffectProps) {
   const colour = on ? "var(--accent)" : "var(--text)";
   const faint = on ? "var(--accent)" : "var(--muted)";
   return (
@@ -345,7 +349,7 @@ function Effect({ label, row, tier, x, weigh, shared, y, right, on }: EffectProp
       data-survives={survives(row) || undefined}
     >
       <title>{`${row.site} · ${row.head}: ${signed(row.effect, row.low, row.high)}`}</title>
-      <text class={on ? "label on" : "label"} x={LABEL - 14} y={y + 4}>
+      <text class={on ? "label on" : "label"} x={left - 14} y={y + 4}>
         {label}
       </text>
       <Interval

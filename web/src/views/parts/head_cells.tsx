@@ -1,7 +1,7 @@
 /** The cells of the matrix of heads: a drawing in which each can be pointed at and chosen. */
 import { useMemo } from "preact/hooks";
 import { type HeadRow, survives } from "../../answers/head_numbers.ts";
-import { measure } from "../../controls/canvas.tsx";
+import { labelRoom } from "../../controls/label_room.ts";
 import { along, apart, inkOn } from "../../draw/ramps.ts";
 import { choose } from "../../state/run.ts";
 import { theme } from "../../state/theme.ts";
@@ -48,7 +48,7 @@ interface CellsProps {
 }
 
 export function Cells({ heads, numbers, scale, width, label }: CellsProps) {
-  const left = useMemo(() => namesRoom(heads.names), [heads.names]);
+  const left = useMemo(() => labelRoom(heads.names) + 12, [heads.names]);
   const most = Math.max(...heads.rows.map(({ head }) => head + 1));
   const high = Math.max(...heads.rows.map(({ at }) => at + 1));
   const largest = Math.max(LARGEST, Math.min(72, window.innerHeight * OF_PAGE));
@@ -194,12 +194,4 @@ function Frame({ heads, spot, left, pitch, tall, faint }: FrameProps) {
       rx={4}
     />
   );
-}
-
-/** Room that the names of layers take. */
-function namesRoom(names: readonly string[]): number {
-  const context = measure();
-  context.font = "11.5px system-ui, 'Noto Sans', sans-serif";
-  const widths = names.map((name) => context.measureText(name).width);
-  return Math.min(120, Math.ceil(Math.max(8, ...widths)) + 12);
 }

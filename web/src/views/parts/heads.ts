@@ -68,7 +68,7 @@ export function useHeads(): Heads {
   );
   const names = useMemo(() => [...new Set(rows.map(({ site }) => site))], [rows]);
   const measures = useMeasures(run);
-  const short = useMemo(() => shortNames(names), [names]);
+  const short = useMemo(() => shortNames(names, LETTERS), [names]);
   return {
     list,
     ablation: first.study,
@@ -84,6 +84,9 @@ export function useHeads(): Heads {
     problem: listed.problem ?? first.problem ?? second.problem,
   };
 }
+
+/** Letters of a layer's name that its label has room for. */
+const LETTERS = 16;
 
 const NONE: readonly StudyFact[] = [];
 

@@ -8,7 +8,7 @@ import pytest
 from keras import layers, ops
 
 import limelight as ll
-from limelight.errors import GateError, LimelightWarning, UnsupportedModelError
+from limelight.errors import GateError, LimelightWarning
 
 from .conftest import array
 
@@ -155,10 +155,6 @@ def test_gradients_are_the_change_by_each_weight(kind, models, sequence):
 @pytest.mark.parametrize("kind", KINDS)
 def test_heads_add_up_to_what_the_projection_gives(kind, models, sequence):
     model, _ = models[kind]
-    if kind == "own":
-        with pytest.raises(UnsupportedModelError, match="enter no matrix product"):
-            ll.capture(model, sequence, contributions=True)
-        return
     site = ll.capture(model, sequence, contributions=True)["attention"]
     heads = site["head_output"]
     assert heads.dims == ("example", "head", "query", "head_feature")

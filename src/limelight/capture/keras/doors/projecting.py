@@ -301,10 +301,10 @@ class _Opening(Standing):
 
         if features:
             return note(values)
-        if not layout.plain or layout.stage:
+        if not layout.roles or layout.stage:
             heads.reason = _NO_PRODUCT
             return values
-        return Later(values, note, lost)
+        return Later(values, note, lost, layout.roles)
 
     def _opened(self, layout: Layout, values: Any, features: bool) -> Any:
         from keras import ops

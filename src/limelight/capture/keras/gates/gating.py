@@ -138,9 +138,9 @@ class Gating(Standing):
 
     def _later(self, site: str, values: Any, change: Any, layout: Layout) -> Later:
         """Change what weights contribute, where it is known how they are laid out."""
-        if not layout.plain or layout.stage:
+        if not layout.roles or layout.stage:
             self._lost(site)
-        return Later(values, change, partial(self._lost, site))
+        return Later(values, change, partial(self._lost, site), layout.roles)
 
     def _tried(self, trial: Trial, site: str, values: Any, layout: Layout | None) -> Any:
         """Do what a trial says with what a layer's heads contribute, or with its weights."""

@@ -12,14 +12,22 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from limelight.capture.keras.backends.backend import Passage, backend
 
 #: Takes contributions [example, query, head, feature], or [example, query, feature] of one head.
 Change = Callable[[Any], Any]
 
-#: Takes a product's arguments, where the weights are among them, and how many axes come out;
-#: returns the order of axes that makes contributions of it.
-Act = Callable[[tuple[Any, ...], dict[str, Any], int, int], list[int] | None]
+#: What each axis of weights counts.
+Roles = tuple[str, ...]
+
+#: Takes a product's arguments, where the weights are among them, what their axes count, and how
+#: many axes come out; returns the order of axes that makes contributions of it.
+Act = Callable[[tuple[Any, ...], dict[str, Any], int, Roles, int], list[int] | None]
+
+#: Keras' functions that turn axes, as NumPy's of the same names do.
+_TURNS = ("transpose", "swapaxes", "moveaxis")
 
 
 @dataclass(frozen=True)
@@ -28,28 +36,32 @@ class Later:
 
     Attributes
     ----------
-    weights : tensor [example, head, query, key], or [example, query, key]
+    weights : tensor
     change : callable
     lost : callable
-        Called, and expected to raise, if they enter no product that is known.
+        Called if they enter no product that is known.
+    roles : tuple of str
+        What each axis of the weights counts: ``example``, ``head`` if there are, ``query``,
+        ``key``.
     """
 
     weights: Any
     change: Change
     lost: Callable[[], None]
+    roles: Roles
 
 
 class Products:
     """Weights under way to their products."""
 
     def __init__(self) -> None:
-        self._aliases: dict[int, tuple[Any, Later]] = {}
+        self._aliases: dict[int, tuple[Any, Later, Roles]] = {}
         self._waiting: list[Later] = []
 
     def begin(self, later: Later) -> None:
         """Follow the weights of a softmax."""
         self._waiting.append(later)
-        self._known_as(later.weights, later)
+        self._known_as(later.weights, later, later.roles)
 
     def finish(self) -> None:
         """Tell of weights that entered no product."""
@@ -64,11 +76,17 @@ class Products:
         ------
         None
         """
+        from keras.src import backend as keras_backend
+
         with ExitStack() as undo:
             for owner, name, act in _functions():
                 original = getattr(owner, name)
                 undo.callback(setattr, owner, name, original)
                 setattr(owner, name, self._around(original, act))
+            for name in _TURNS:
+                original = getattr(keras_backend.numpy, name)
+                undo.callback(setattr, keras_backend.numpy, name, original)
+                setattr(keras_backend.numpy, name, self._turning(original, name))
             yield
 
     def _around(self, original: Callable[..., Any], act: Act | None) -> Callable[..., Any]:
@@ -77,20 +95,32 @@ class Products:
             index = next((i for i, arg in enumerate(args) if id(arg) in self._aliases), None)
             if index is None:
                 return out
-            tensor, later = self._aliases[id(args[index])]
+            _, later, roles = self._aliases[id(args[index])]
             if act is None:
-                self._known_as(out, later)
+                self._known_as(out, later, roles)
                 return out
-            order = act(args, kwargs, index, len(out.shape))
+            order = act(args, kwargs, index, roles, len(out.shape))
             if order is None or later not in self._waiting:
                 return out
             self._waiting.remove(later)
-            return _changed(out, order, len(tensor.shape), later.change)
+            return _changed(out, order, len(roles), later.change)
 
         return run
 
-    def _known_as(self, tensor: Any, later: Later) -> None:
-        self._aliases[id(tensor)] = tensor, later  # kept, so that no other gets its id
+    def _turning(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def run(values: Any, *args: Any, **kwargs: Any) -> Any:
+            out = original(values, *args, **kwargs)
+            if id(values) in self._aliases:
+                _, later, roles = self._aliases[id(values)]
+                sizes = np.empty(range(2, 2 + len(roles)))  # each of a size of its own
+                turned = getattr(np, name)(sizes, *args, **kwargs).shape
+                self._known_as(out, later, tuple(roles[size - 2] for size in turned))
+            return out
+
+        return run
+
+    def _known_as(self, tensor: Any, later: Later, roles: Roles) -> None:
+        self._aliases[id(tensor)] = tensor, later, roles  # kept, so that no other gets its id
 
 
 def _changed(out: Any, order: list[int], rank: int, change: Change) -> Any:
@@ -105,26 +135,36 @@ def _changed(out: Any, order: list[int], rank: int, change: Change) -> Any:
     return ops.transpose(ops.reshape(change(flat), shape), back)
 
 
-def _matmul(args: Any, kwargs: dict[str, Any], index: int, out: int) -> list[int] | None:
+def _matmul(
+    args: Any, kwargs: dict[str, Any], index: int, roles: Roles, out: int
+) -> list[int] | None:
     """Return how to permute weights @ values to contributions; None where that is not clear."""
     turned = any(kwargs.get(name) for name in ("transpose_a", "adjoint_a"))
-    rank = len(args[index].shape)
-    if index != 0 or turned or rank != out:
+    if index != 0 or turned or len(roles) != out or len(args[0].shape) != out:
         return None
-    return {3: [0, 1, 2], 4: [0, 2, 1, 3]}.get(rank)
+    if roles[-1] != "key" or roles[-2] != "query":
+        return None
+    return [*(roles.index(role) for role in _rows(roles)), out - 1]
 
 
-def _einsum(args: Any, _: dict[str, Any], index: int, out: int) -> list[int] | None:
+def _rows(roles: Roles) -> list[str]:
+    """Return what the axes of contributions before their features count."""
+    return [role for role in ("example", "query", "head") if role in roles]
+
+
+def _einsum(args: Any, _: dict[str, Any], index: int, roles: Roles, out: int) -> list[int] | None:
     """The same for an einsum, whose first argument is its equation."""
     equation = args[0]
     if not isinstance(equation, str) or "..." in equation or "->" not in equation:
         return None
     inputs, output = equation.replace(" ", "").split("->")
     letters = inputs.split(",")[index - 1]
-    rows = {3: letters[:2], 4: letters[:1] + letters[2:3] + letters[1:2]}.get(len(letters), "")
+    if len(letters) != len(roles):
+        return None
+    rows = [letters[roles.index(role)] for role in _rows(roles)]
     features = [letter for letter in output if letter not in rows]
-    lost = not rows or len(output) != out or any(letter not in output for letter in rows)
-    if lost or letters[-1] in output or not features:
+    lost = len(output) != out or any(letter not in output for letter in rows)
+    if lost or letters[roles.index("key")] in output or not features:
         return None
     return [output.index(letter) for letter in (*rows, *features)]
 

@@ -53,13 +53,12 @@ class Layout:
     whole: tuple[int, int] = (0, 0)
 
     @property
-    def plain(self) -> bool:
-        """Whether axes are [example, head, query, key], or those without heads."""
-        roles = [axis[0][0] if len(axis) == 1 else "" for axis in self.axes if axis]
-        sizes = len(self.axes)
-        return self.example is None and sizes == len(roles) and roles in (
-            ["example", "head", "query", "key"], ["example", "query", "key"]
-        )  # fmt: skip
+    def roles(self) -> tuple[str, ...]:
+        """What each axis counts, where it is the example, head, query or key, and no two alike."""
+        roles = tuple(axis[0][0] if len(axis) == 1 else "" for axis in self.axes)
+        names = {"example", "query", "key"}
+        whole = len(set(roles)) == len(roles) and set(roles) - {"head"} == names
+        return roles if self.example is None and whole else ()
 
 
 def layouts(

@@ -41,6 +41,7 @@ from limelight.store import Run as Run
 from limelight.store import open_run as open_run
 from limelight.studies.ablation import ablation as ablation
 from limelight.studies.clusters import clusters as clusters
+from limelight.studies.compare_mitigations import compare_mitigations as compare_mitigations
 from limelight.studies.erasure import erasure as erasure
 from limelight.studies.examples import examples as examples
 from limelight.studies.flow import flow as flow
@@ -83,6 +84,7 @@ __all__ = [
     "capture",
     "catalogue",
     "clusters",
+    "compare_mitigations",
     "cut",
     "distance",
     "entropy",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import re
 import socket
 import subprocess
 import sys
@@ -200,6 +201,18 @@ def test_gates_are_measured_in_a_step_and_in_sweeps():
     figures = gates.measure(tiny=True)
     assert [figure.at_most for figure in figures] == [True, False, False]
     assert all(0 < figure.value < math.inf for figure in figures)
+
+
+@pytest.mark.training
+def test_studies_are_measured_beside_the_limit_of_sharing(monkeypatch):
+    from benchmarks import studies
+
+    monkeypatch.setattr(studies, "_workers", lambda scale: studies.Figure("none", 0.9, False, 1.0))
+    figures = studies.measure(tiny=True)
+    assert [figure.at_most for figure in figures] == [False] * 5 + [True]
+    assert all(math.isfinite(figure.value) for figure in figures)
+    limit = re.search(r"before a head is ([\d.]+)×", figures[0].absolute)
+    assert 1.2 < float(limit[1]) < 1.9
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,9 @@ def folder_of(tmp_path_factory):
 
 
 @pytest.mark.training
-@pytest.mark.parametrize("page", ["README.md", "docs/watch.md", "docs/frameworks.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/watch.md", "docs/frameworks.md", "docs/studies.md"]
+)
 def test_python_on_the_page_runs(page, folder_of):
     done = run(page, folder_of(page))
     assert done.returncode == 0, done.stderr[-3000:]
@@ -72,6 +74,7 @@ def test_every_page_with_python_is_run_above():
         "README.zh-CN.md",
         "docs/watch.md",
         "docs/frameworks.md",
+        "docs/studies.md",
     }
 
 

@@ -37,7 +37,7 @@ def weights_digest(model: Any) -> str:
     return whole.hexdigest()[:32]
 
 
-def state_digest(model: Any, weights: str | None = None) -> str:
+def state_digest(model: Any, weights: str | None = None, *, randomness: bool = True) -> str:
     """Return a hash of a model and of what a pass could leave behind.
 
     Parameters
@@ -45,6 +45,8 @@ def state_digest(model: Any, weights: str | None = None) -> str:
     model : keras.Model or torch.nn.Module
     weights : str, optional
         Its :func:`weights_digest`, where it is known.
+    randomness : bool
+        Whether random states count.
 
     Returns
     -------
@@ -55,6 +57,8 @@ def state_digest(model: Any, weights: str | None = None) -> str:
     whole = hashlib.sha256((weights or weights_digest(model)).encode())
     for name, fact in _facts(model):
         whole.update(f"{name}={fact};".encode())
+    if not randomness:
+        return whole.hexdigest()[:32]
     whole.update(repr(random.getstate()).encode())
     whole.update(repr(np.random.get_state()).encode())  # noqa: NPY002  # the one that a model draws from
     return whole.hexdigest()[:32]

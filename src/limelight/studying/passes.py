@@ -244,15 +244,15 @@ class Passes:
     ) -> Iterator[None]:
         """Do all tasks, then let the result be made while the run still says that it runs."""
         finished = set(self.parts.finished(self.firsts))
-        before = state_digest(self.live, self.digest)
-        with ExitStack() as undo:
+        before = state_digest(self.live, self.digest, randomness=False)
+        with _same_random(), ExitStack() as undo:  # an executor may draw, in threads of its own
             if self.folder is not None:
                 undo.enter_context(self.folder.running(len(finished)))
             if len(finished) < len(self.firsts):
                 self._do(act, reduce, finished, progress, undo)
             elif progress is not None:
                 progress(len(finished), len(self.firsts))
-            if state_digest(self.live) != before:
+            if state_digest(self.live, randomness=False) != before:
                 raise _changed(self.live)
             yield
 
@@ -402,7 +402,7 @@ def _other_examples(number: int) -> StudyError:
 def _changed(model: Any) -> StudyError:
     return StudyError(
         f"The {type(model).__name__} is not what it was when the study began: its weights, mode or "
-        "hooks changed, or random numbers were drawn.",
+        "hooks changed.",
         "Wanted a model that nothing else uses meanwhile.",
         "Do not train it in another thread while it is studied; what was measured may be wrong, so "
         "call the study again.",

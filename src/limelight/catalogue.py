@@ -11,8 +11,8 @@ import importlib
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, TypeVar
@@ -104,6 +104,13 @@ class Case:
         Takes the results, and answers the question in one sentence.
     seeded : bool
         Whether ``train`` takes ``seeds``: how often each run is trained, from other random numbers.
+    brief : tuple of str
+        Those of its runs that are trained where all cases are, and that ``train`` then gets as
+        ``runs``; empty: all of them.
+    whole_seconds : int
+        Training time of all its runs; 0: as ``seconds``, which is that of the brief ones.
+    left_out : tuple of str
+        Runs that are not trained, as others are brief.
     """
 
     name: str
@@ -118,6 +125,17 @@ class Case:
     question: str = ""
     answer: Callable[[Sequence[Result]], str] | None = None
     seeded: bool = False
+    brief: tuple[str, ...] = ()
+    whole_seconds: int = 0
+    left_out: tuple[str, ...] = ()
+
+    def in_brief(self) -> Case:
+        """Return the case with those of its runs alone that are trained where all cases are."""
+        if not self.brief:
+            return self
+        train = partial(self.train, runs=self.brief)
+        left_out = tuple(run for run in self.runs if run not in self.brief)
+        return replace(self, runs=self.brief, train=train, brief=(), left_out=left_out)
 
     def runs_of(self, seeds: int) -> tuple[str, ...]:
         """Return the names of the runs where each is trained so often.

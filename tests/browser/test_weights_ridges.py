@@ -12,10 +12,12 @@ from playwright.sync_api import expect
 from texts import LIVE, WEIGHTS
 
 import limelight as ll
-from limelight.capture.parameters import summarise
-from limelight.store import Writer
+from limelight.capture.by_time import ByTime
+from limelight.capture.parameters import summarise, summed_up
+from limelight.store import Step, Writer
 
 DIVERGED, DEEP, UNWEIGHED = "diverged", "deep", "attention only"
+RECURRENT, LONG = "recurrent", "long names"
 BLOCKS = 80  # of four parameters each
 
 
@@ -37,17 +39,42 @@ def deep(step):
     return named
 
 
+def long_named(step):
+    rng = np.random.default_rng(4)
+    stem = "model/transformer/encoder_layers"
+    return {
+        f"{stem}/{layer}/{part}/weight": rng.normal(0, 0.1 + step / 100, (8, 8))
+        for layer in range(3)
+        for part in ("self_attention/query_projection", "feed_forward/down_projection")
+    }
+
+
+def fading(step):
+    """Gradients by time step of a layer: each time step back has so much less."""
+    by_time = ByTime()
+    by_time.add("lstm", (np.arange(1, 31) * 10.0 ** (step / 10 - 3)) ** 2)
+    return by_time.table()
+
+
 @pytest.fixture(scope="module")
 def recorded(board):
-    """Runs that no small model trains to: diverged, deep, and with attention but no weights."""
+    """Runs that no small model trains to: diverged, deep, recurrent; one without weights."""
     for name, weights, steps in [(DIVERGED, diverged, (0, 5, 9)), (DEEP, deep, range(0, 900, 30))]:
         with Writer(board.logdir / name) as writer:
             for step in steps:
                 writer.append(step, parameters=summarise(weights(step)))
+    with Writer(board.logdir / LONG) as writer:
+        for step in range(0, 50, 10):
+            writer.append(step, parameters=summed_up(long_named(step)))
+    with Writer(board.logdir / RECURRENT) as writer:
+        for step in (0, 10, 20):
+            parameters = summed_up({"lstm/kernel": np.full((3, 4), 1.0 + step)})
+            tensors = {"time": fading(step)}
+            writer.publish(Step(step, parameters=parameters, tensors=tensors))
     even = xr.DataArray(np.full((1, 1, 2, 2), 0.5), dims=("example", "head", "query", "key"))
     with Writer(board.logdir / UNWEIGHED) as writer:
         writer.append(0, tree=xr.DataTree.from_dict({"attention": xr.Dataset({"weights": even})}))
-    names = (DIVERGED, DEEP, UNWEIGHED)
+    names = (DIVERGED, DEEP, UNWEIGHED, LONG, RECURRENT)
     board.lists(*names)
     yield board
     for name in names:
@@ -194,3 +221,82 @@ def test_a_run_without_weights_says_which_line_records_them(tab, recorded):
     weights_of(tab, UNWEIGHED)
     tab.see("This run has no weights recorded")
     expect(tab.inside.locator("pre")).to_contain_text('ll.KerasCallback("logs/run")')
+
+
+def test_gradients_by_time_step_are_drawn_and_read(tab, recorded):
+    weights_of(tab, RECURRENT, curve="time")
+    chart = tab.inside.locator("[data-curve=time] .chart")
+    expect(chart.locator("path[data-line]")).to_have_count(2)
+    box = chart.locator("svg").bounding_box()
+    chart.locator("svg").hover(position={"x": box["width"] - 6, "y": 60})
+    reading = chart.locator(".readings")
+    expect(reading.locator("b")).to_have_text("time step 29")
+    norms = ll.open_run(recorded.logdir / RECURRENT).tensors("time")["norm"]
+    for step in (0, 20):
+        said = reading.locator(f"[data-line='lstm, step {step}']").get_attribute("data-value")
+        assert float(said) == norms.sel(step=step, parameter="lstm").isel(time=29).item()
+    tab.slider.fill("1")
+    expect(chart.locator("path[data-line='lstm, step 10']")).to_have_count(1)
+
+
+def asked_at(requests, step):
+    return [url for url in requests if re.search(rf"what=tensors.*steps=0&at={step}$", url)]
+
+
+def test_the_steps_beside_are_there_before_they_are_asked(tab, recorded):
+    requests = []
+    tab.page.on("request", lambda request: requests.append(request.url))
+    weights_of(tab, LONG)
+    with tab.page.expect_request(lambda request: bool(asked_at([request.url], 20))):
+        tab.press("[")  # to 30, and then what is before it
+    requests.clear()
+    tab.press("[")
+    tab.at_step("20")
+    expect(tab.inside.locator("section.layers")).to_have_attribute("data-step", "20")
+    assert asked_at(requests, 20) == []
+
+
+def test_numbers_stay_till_those_of_the_next_step_are_there(tab, recorded):
+    weights_of(tab, DEEP)
+    rows = tab.inside.locator("section.layers")
+    held = []
+    tab.page.route(re.compile(r"steps=0&at=300$"), lambda route: held.append(route))
+    tab.slider.fill("10")
+    expect(tab.slider).to_have_attribute("aria-valuetext", "step 300")
+    assert rows.get_attribute("data-step") == "870"
+    assert rows.get_by_text("no value at this step").count() == 0
+    expect(rows.locator(".distribution").first).to_be_visible()
+    for route in held:
+        route.continue_()
+    tab.page.unroute_all()
+    expect(rows).to_have_attribute("data-step", "300")
+
+
+def test_what_is_not_recorded_is_said_and_not_asked(tab, recorded):
+    weights_of(tab, DEEP, kind="gradient")
+    tab.see("This run has no gradients recorded")
+    tab.click("See its weights")
+    expect(tab.inside.locator("tr[data-fold]").first).to_be_visible()
+
+
+@pytest.mark.parametrize("wide", [1280, 1440])
+def test_columns_fit_beside_long_names(tab, recorded, wide):
+    size = tab.page.viewport_size
+    tab.page.set_viewport_size({"width": wide, "height": 900})
+    weights_of(tab, LONG)
+    row(tab, "model/transformer/encoder_layers/0/self_attention/query_projection/weight").hover()
+    table = tab.inside.locator(".layers .table")
+    hidden = table.evaluate("box => box.scrollWidth - box.clientWidth")
+    names = tab.inside.locator(".layers .layer").all_inner_texts()
+    tab.page.set_viewport_size(size)
+    assert hidden <= 0
+    assert [name for name in names if name] == ["…/0", "…/1", "…/2"]
+
+
+def test_pictures_take_the_room_that_a_short_table_leaves(tab, recorded):
+    weights_of(tab, LONG)
+    pictures = tab.inside.locator(".pictures .panels").bounding_box()
+    footer = tab.inside.locator(".parameters > footer").bounding_box()
+    assert footer["y"] - pictures["y"] - pictures["height"] < 12
+    svg = tab.inside.locator(".bands svg").first.bounding_box()
+    assert svg["height"] > 300

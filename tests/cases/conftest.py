@@ -11,15 +11,13 @@ import pytest
 
 from limelight import catalogue
 
-#: Variants that are trained here, of a case all of whose variants would take too long.
-VARIANTS = {"lstm": ("attention", "plain", "tutorial")}
+#: Runs that are trained here, of a case all of whose runs would take too long.
+RUNS = {"lstm": ("lstm/attention", "lstm/plain", "lstm/tutorial")}
 
 
 def trained_runs(name: str) -> tuple[str, ...]:
     """Names of the runs of a case that are trained here."""
-    if name in VARIANTS:
-        return tuple(f"{name}/{variant}" for variant in VARIANTS[name])
-    return catalogue.cases()[name].runs
+    return RUNS.get(name, catalogue.cases()[name].runs)
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +42,7 @@ def trained(data, tmp_path_factory) -> Callable[[str], tuple[Any, Any, Path]]:
     @functools.cache
     def train(name):
         calls = []
-        more = {"variants": VARIANTS[name]} if name in VARIANTS else {}
+        more = {"runs": RUNS[name]} if name in RUNS else {}
         results = catalogue.cases()[name].train(
             logs / name, size=0.02, progress=lambda *call: calls.append(call), **more
         )

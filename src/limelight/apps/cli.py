@@ -19,7 +19,8 @@ from limelight import __version__
 from limelight.errors import LimelightError
 
 #: What a case says of itself in JSON.
-_FIELDS = ("name", "title", "shows", "data", "seconds", "memory_mb", "runs")
+_FIELDS = ("name", "title", "shows", "data", "seconds", "memory_mb", "runs",
+           "brief", "whole_seconds")  # fmt: skip
 
 
 class _OneLine(click.Group):
@@ -71,13 +72,13 @@ def _known_cases(_context: click.Context, _option: click.Parameter, names: Seque
     for name in names:
         if name not in known:
             raise click.BadParameter(f"{name!r} is not one of {', '.join(known)}.")
-    return [known[name] for name in dict.fromkeys(names)] or list(known.values())
+    return [known[name] for name in dict.fromkeys(names)]
 
 
 @main.command()
 @click.option("--case", "cases", multiple=True, metavar="NAME", callback=_known_cases,
               help="A case to train, as `limelight cases` names it; may be repeated. "
-              "All of them if not given.")  # fmt: skip
+              "All of them if not given, of cases with many runs only some.")  # fmt: skip
 @click.option("--logdir", type=click.Path(path_type=Path), default=Path("logs"),
               show_default=True, help="Where to record.")  # fmt: skip
 @click.option("--port", type=click.IntRange(1, 65535),
@@ -93,7 +94,10 @@ def demo(
 ) -> int:
     """Train worked cases on real data and watch them in TensorBoard."""
     from limelight.apps import demo as app
+    from limelight.catalogue import cases as known
 
+    if not cases:
+        cases = [case.in_brief() if seeds == 1 else case for case in known().values()]
     return app.demo(cases, logdir, port=port, serve=not no_serve, size=size, seeds=seeds)
 
 
@@ -123,6 +127,10 @@ def list_cases(as_json: bool) -> None:
         return
     for case in known:
         click.echo(f"{case.name}: {case.title}, {case.seconds} s, {case.memory_mb} MB")
+        if case.brief:
+            click.echo(
+                f"    All of its runs, which --case {case.name} trains: {case.whole_seconds} s"
+            )
         click.echo(f"    {case.shows}\n    Data: {case.data}\n    Runs: {', '.join(case.runs)}")
 
 

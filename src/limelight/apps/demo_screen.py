@@ -87,7 +87,8 @@ def busy(console: Console, what: str) -> Iterator[None]:
 def train(console: Console, case: Case, folder: Path, size: float, seeds: int = 1) -> Outcome:
     """Train a case, with bars for its runs on a terminal."""
     more = {"seeds": seeds} if case.seeded else {}
-    click.echo(f"{case.name}: {case.question or case.shows}")
+    whole = case.whole_seconds if case.whole_seconds and not case.left_out else case.seconds
+    click.echo(f"{case.name}: {case.question or case.shows} (about {_time(whole * size * seeds)})")
     if not console.is_terminal:
         return Outcome(case, folder, case.train(folder, size=size, **more), seeds)
     columns = (
@@ -111,11 +112,19 @@ def train(console: Console, case: Case, folder: Path, size: float, seeds: int = 
         return Outcome(case, folder, case.train(folder, size=size, progress=told, **more), seeds)
 
 
+def _time(seconds: float) -> str:
+    """Return a time as it is said; no case takes less than the start of its framework."""
+    return f"{max(10, 5 * round(seconds / 5))} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
 def tell(outcome: Outcome, address: str | None) -> None:
     """Write a case's answer, where it is recorded, and the link that shows it."""
     for line in _answer(outcome):
         click.echo(f"    {line}")
     click.echo(f"    Recorded in {outcome.folder}")
+    if outcome.case.left_out:
+        more = f"limelight demo --case {outcome.case.name}"
+        click.echo(f"    With {len(outcome.case.left_out)} more runs: {more}")
     if address is not None:
         run = quote(outcome.run(outcome.case.runs_of(outcome.seeds)[0]), safe="")
         click.echo(f"    {address}&p.limelight.run={run}")

@@ -306,7 +306,7 @@ CASE = Case(
     shows="Which words a model looks at to fill in a missing one: one layer of attention beside "
     "a small Transformer.",
     data=f"sentences of the World English Bible; {packages.VERSES.licence}",
-    seconds=45,
+    seconds=105,
     memory_mb=1400,
     runs=("cloze/one-layer", "cloze/transformer"),
     prepare=lambda: training.prepare(packages.VERSES),

@@ -180,7 +180,7 @@ CASE = Case(
     shows="How each layer's parameters are spread, from before training on, with and without L1 "
     "and L2.",
     data=f"handwritten digits; {packages.DIGITS.licence}",
-    seconds=15,
+    seconds=20,
     memory_mb=750,
     runs=tuple(f"weights/{name}" for name in PENALTIES),
     prepare=lambda: training.prepare(packages.DIGITS),

@@ -61,6 +61,14 @@ function ofRun(outcome: Outcome, query: Query | null): Outcome {
 
 const WAITING: Outcome = { answer: null, query: null, stale: true, slow: false, problem: null };
 
+/** Ask what may soon be wanted, so that its answer is there; nothing waits for it, or hears that it failed. */
+export function useSoon(queries: readonly Query[]): void {
+  useEffect(() => {
+    const never = new AbortController().signal; // whoever comes to want it finds it under way
+    for (const query of queries) ask(query, never).catch(() => {});
+  }, [JSON.stringify(queries)]);
+}
+
 /** Questions that are followed side by side at most. */
 const SIDE_BY_SIDE = 96;
 

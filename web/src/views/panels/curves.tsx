@@ -30,7 +30,7 @@ import {
   type Recorded,
   useRecorded,
 } from "../parts/tensors.ts";
-import { TimeChart } from "../parts/time_chart.tsx";
+import { TimeChart, useTimeLines } from "../parts/time_chart.tsx";
 import style from "./curves.css?inline";
 
 export { style };
@@ -83,19 +83,31 @@ export default function Curves() {
   const beside = useBeside(column ? kindOf(column, kind) : "gradient", chosen);
   const updates = useBeside("update", chosen, column === null);
   if (!recorded.shown || chosen.length === 0) return null;
-  if (byTime)
-    return (
-      <figure class="panel curves" data-curve={TIME}>
-        <TensorCaption recorded={recorded} name={null} text="">
-          <Which all={all} value={TIME} time />
-        </TensorCaption>
-        <TimeChart />
-      </figure>
-    );
+  if (byTime) return <ByTime recorded={recorded} all={all} />;
   const lines = column
     ? curvesOf(recorded, column, chosen, beside)
     : changesOf(recorded, chosen[0] as string, beside, updates);
   return <Drawn recorded={recorded} chosen={chosen} all={all} column={column} lines={lines} />;
+}
+
+/** Gradients of a recurrent layer, by time step. */
+function ByTime({ recorded, all }: { recorded: Recorded; all: readonly Column[] }) {
+  const lines = useTimeLines();
+  return (
+    <figure class="panel curves" data-curve={TIME}>
+      <TensorCaption recorded={recorded} name={null} text="">
+        <Which all={all} value={TIME} time />
+        {lines && (
+          <PanelMenu
+            name={say().time}
+            table={() => linesTable(lines)}
+            python={'run.tensors("time")'}
+          />
+        )}
+      </TensorCaption>
+      {lines && <TimeChart lines={lines} />}
+    </figure>
+  );
 }
 
 interface Line extends ChartLine {

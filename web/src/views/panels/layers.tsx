@@ -8,7 +8,7 @@ import { ProblemNotice } from "../../controls/notice.tsx";
 import { PanelMenu } from "../../controls/panel_menu.tsx";
 import { rove } from "../../controls/roving.ts";
 import { spoken } from "../../state/language.ts";
-import { choose, step } from "../../state/run.ts";
+import { choose } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
 import { harmOf } from "../parts/alerts.ts";
 import { type Column, columnsOf, columnsShown } from "../parts/columns.ts";
@@ -81,7 +81,7 @@ function useRows(recorded: Recorded, columns: readonly Column[]) {
   const { match, sort, tensors } = selection.value;
   const kind = kindShown();
   const known = members(recorded);
-  const now = step.value ?? 0;
+  const { at: now } = recorded;
   const every = useMemo(() => rowsOf(known), [known]);
   const shown = tensors ?? usualShown(known);
   const kept = useMemo(() => {
@@ -94,7 +94,7 @@ function useRows(recorded: Recorded, columns: readonly Column[]) {
   const column = columns.find(({ name }) => name === order.by);
   const numberIn = (row: Row) =>
     column ? numberOf(recorded, column, row.name, now, kind) : Number.NaN;
-  const exact = column && recorded.shown?.exact;
+  const exact = column && recorded.shown?.now;
   const rows = useMemo(() => sorted(shortened(kept), order, numberIn), [kept, sort, exact]);
   return { every, rows, order, folded: shown === "folded" && match === "" && order.by === null };
 }
@@ -102,7 +102,7 @@ function useRows(recorded: Recorded, columns: readonly Column[]) {
 function Table({ recorded }: { recorded: Recorded }) {
   const words = say();
   const kind = kindShown();
-  const at = step.value ?? 0;
+  const { at } = recorded;
   const { box, top, height, width, onScroll } = useSight();
   const columns = useColumns(recorded, width);
   const { every, rows, order, folded } = useRows(recorded, columns.all);
@@ -113,7 +113,7 @@ function Table({ recorded }: { recorded: Recorded }) {
     () => linesOf(rows, order, folded, open, worse),
     [rows, order.by, folded, open, alerts, recorded.shown?.lines],
   );
-  const domain = useDomain(recorded, rows, at);
+  const domain = useDomain(recorded, rows);
   const { from, to } = inSight(all.length, top, height, LINE);
   const chosen = chosenTensors(recorded);
   useChosenInSight(box, all, chosen, height);
@@ -203,24 +203,17 @@ function worth(recorded: Recorded, { name, fact }: Row): number {
 }
 
 /** The axis of the rows that are wanted: at this step and, where that is drawn, at the first. */
-function useDomain(recorded: Recorded, rows: readonly Row[], at: number) {
-  const exact = recorded.shown?.exact ?? null;
+function useDomain(recorded: Recorded, rows: readonly Row[]) {
+  const { now = null, first = null } = recorded.shown ?? {};
   const { extent, stretch, beside } = selection.value;
   return useMemo(() => {
-    if (!exact) return domainOf([]);
-    const names = new Set(rows.map(({ name }) => name));
-    const now = exact.steps.indexOf(at);
+    const drawn = beside === "first" ? [now, first] : [now];
     return domainOf(
-      exact.names.flatMap((name, ordinal) =>
-        names.has(name)
-          ? [
-              quantilesAt(exact, now, ordinal),
-              beside === "first" ? quantilesAt(exact, 0, ordinal) : null,
-            ]
-          : [],
+      drawn.flatMap((tensors) =>
+        tensors ? rows.map(({ name }) => quantilesAt(tensors, ordinalOf(tensors, name))) : [],
       ),
     );
-  }, [exact, rows, at, extent, stretch, beside]);
+  }, [now, first, rows, extent, stretch, beside]);
 }
 
 function pointedShare({ shown }: Recorded): string {

@@ -36,9 +36,9 @@ const say = spoken({
   },
 });
 
-/** A tensor's quantiles at a step of an answer; null where it has none. */
-export function quantilesAt(tensors: Tensors, row: number, at: number): Quantiles | null {
-  const number = (name: keyof Quantiles) => numberAt(tensors, name, row, at);
+/** A tensor's quantiles in an answer about one step; null where it has none. */
+export function quantilesAt(tensors: Tensors, at: number): Quantiles | null {
+  const number = (name: keyof Quantiles) => numberAt(tensors, name, 0, at);
   const q50 = number("q50");
   if (Number.isNaN(q50)) return null;
   const [q001, q05, q25] = [number("q001"), number("q05"), number("q25")];

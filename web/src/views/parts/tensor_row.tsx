@@ -1,4 +1,6 @@
 /** One row of the table of tensors: its name, its values on the shared axis, and its numbers. */
+
+import type { Tensors } from "../../answers/tensors.ts";
 import type { Domain, Tick } from "../../cells/axis.ts";
 import { Cut } from "../../controls/cut.tsx";
 import { count } from "../../controls/format.ts";
@@ -54,7 +56,7 @@ export interface RowProps {
 }
 
 export function TensorRow(props: RowProps) {
-  const { line, recorded, step, domain, columns, chosen } = props;
+  const { line, recorded, domain, columns, chosen } = props;
   const { row, hidden } = line;
   const shown = recorded.shown;
   const alert = harmOf(recorded.alerts, row.name);
@@ -62,9 +64,9 @@ export function TensorRow(props: RowProps) {
   const flagged = alert && (alert.until === null || alert.tensors[0] === row.name);
   const press = (event: MouseEvent) =>
     hidden > 0 ? props.onOpen(row.layer) : props.onLook(row, event.shiftKey || event.ctrlKey);
-  const exact = shown?.exact ?? null;
-  const at = exact ? ordinalOf(exact, row.name) : -1;
-  const now = exact && quantilesAt(exact, exact.steps.indexOf(step), at);
+  const quantiles = (tensors: Tensors | null | undefined) =>
+    tensors ? quantilesAt(tensors, ordinalOf(tensors, row.name)) : null;
+  const now = quantiles(shown?.now);
   return (
     <tr
       class={isFrozen(props) ? "frozen" : ""}
@@ -78,7 +80,7 @@ export function TensorRow(props: RowProps) {
         {now ? (
           <Distribution
             now={now}
-            first={exact && quantilesAt(exact, 0, at)}
+            first={quantiles(shown?.first)}
             domain={domain}
             marks={props.marks}
           />
@@ -167,7 +169,7 @@ function Name(props: RowProps) {
 
 /** Why a row has no values, where it has none: it may be that none of them is finite. */
 function Missing({ recorded, line, kind, step }: RowProps) {
-  if (!recorded.shown?.exact) return null;
+  if (!recorded.shown?.now) return null;
   const bad = numberOf(recorded, NOT_FINITE, line.row.name, step, kind);
   return bad > 0 ? null : <span class="sub">{say().nothing}</span>;
 }

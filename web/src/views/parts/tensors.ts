@@ -5,10 +5,10 @@
 import { signal } from "@preact/signals";
 import { numberAt, type Tensors, tensorsOf, upTo } from "../../answers/tensors.ts";
 import type { Answer } from "../../answers/wire.ts";
-import { useAnswer } from "../../controls/use_answer.ts";
+import { useAnswer, useSoon } from "../../controls/use_answer.ts";
 import { choose, facts, runName, step } from "../../state/run.ts";
 import { selection } from "../../state/selection.ts";
-import type { Parameter, Problem } from "../../types.ts";
+import type { Parameter, Problem, Query } from "../../types.ts";
 import { type Alerts, beginnings, NO_ALERTS, useAlerts } from "./alerts.ts";
 import { type Column, kindOf } from "./columns.ts";
 import { clicked, shown } from "./tensor_rows.ts";
@@ -22,15 +22,18 @@ const STEPS = 60;
 /** The step pointed at, in any picture of the page. */
 export const pointedStep = signal<number | null>(null);
 
-/** Numbers of the kind in view: over steps, and at the first step and the one in view. */
+/** Numbers of the kind in view: over steps, and of all tensors at the first step and the one in view. */
 export interface Numbers {
   readonly lines: Tensors;
-  readonly exact: Tensors | null;
+  readonly first: Tensors | null;
+  readonly now: Tensors | null;
 }
 
 export interface Recorded {
   /** null while nothing is known yet. */
   readonly shown: Numbers | null;
+  /** The step whose numbers are shown: the one before till those of the one in view are there. */
+  readonly at: number;
   readonly kinds: readonly string[];
   /** Over steps, by kind, the kind in view among them. */
   readonly numbers: Readonly<Record<string, Tensors>>;
@@ -61,14 +64,22 @@ function useLines(kind: string, wanted: boolean, at: readonly number[]) {
   return useAnswer(wanted ? { what: "tensors", run, kind, steps: STEPS, at: [...at] } : null);
 }
 
-/** Numbers at the first step and at the one in view, those of other kinds of the same tensors too. */
-function useExact(kind: string, wanted: boolean) {
+/** Numbers of all tensors at one step, those of other kinds of the same tensors too. */
+function atStep(kind: string, at: number | undefined | null): Query | null {
   const run = runName.value ?? ".";
-  const first = facts.value?.steps[0];
-  const now = step.value;
-  const asked = wanted && first !== undefined && now !== null;
-  const at = asked ? [...new Set([first, now])] : [];
-  return useAnswer(asked ? { what: "tensors", run, kind, steps: 0, at } : null);
+  return at === undefined || at === null
+    ? null
+    : { what: "tensors", run, kind, steps: 0, at: [at] };
+}
+
+/** The step in view, and those beside it, which may be wanted next. */
+function useNow(kind: string, wanted: boolean) {
+  const steps = facts.value?.steps ?? [];
+  const now = useAnswer(wanted ? atStep(kind, step.value) : null);
+  const row = steps.indexOf(step.value ?? Number.NaN);
+  const beside = now.answer && !now.stale ? [steps[row - 1], steps[row + 1]] : [];
+  useSoon(beside.flatMap((at) => atStep(kind, at) ?? []));
+  return now;
 }
 
 /** What is recorded of the tensors in view, and of other kinds beside them. */
@@ -79,7 +90,8 @@ export function useRecorded(): Recorded {
   const kinds = facts.value?.kinds ?? [];
   const there = kinds.includes(kind);
   const main = useLines(kind, there, at);
-  const exact = useExact(kind, there);
+  const first = useAnswer(there ? atStep(kind, facts.value?.steps[0]) : null);
+  const exact = useNow(kind, there);
   const numbers: Record<string, Tensors> = {};
   for (const other of BESIDE) {
     // Hooks are called in one order, whatever there is.
@@ -89,13 +101,15 @@ export function useRecorded(): Recorded {
   }
   const lines = tensors(main.answer, kind);
   if (lines) numbers[kind] = lines;
+  const now = tensors(exact.answer, kind);
   return {
-    shown: lines && { lines, exact: tensors(exact.answer, kind) },
+    shown: lines && { lines, first: tensors(first.answer, kind), now },
+    at: now?.steps[0] ?? step.value ?? 0,
     kinds,
     numbers,
     alerts: known ?? NO_ALERTS,
     judged: known !== null,
-    problem: main.problem ?? exact.problem,
+    problem: main.problem ?? exact.problem ?? first.problem,
   };
 }
 
@@ -117,10 +131,10 @@ export function numberOf(
   kind: string,
 ): number {
   const of = kindOf(each, kind);
-  const exact = shown?.exact;
-  if (exact) {
+  const now = shown?.now;
+  if (now && now.steps[0] === at) {
     const number = of === kind ? each.number : `${of}_${each.number}`;
-    const value = numberAt(exact, number, exact.steps.indexOf(at), ordinalOf(exact, name));
+    const value = numberAt(now, number, 0, ordinalOf(now, name));
     if (!Number.isNaN(value)) return value;
   }
   const lines = numbers[of];

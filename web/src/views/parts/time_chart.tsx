@@ -26,11 +26,14 @@ const say = spoken({
   },
 });
 
-export function TimeChart() {
-  const words = say();
+/** A line for each layer at the newest record up to the step in view, and at its first; null while not known. */
+export function useTimeLines(): ChartLine[] | null {
   const { answer } = useAnswer({ what: "tensors", run: runName.value ?? ".", kind: "time" });
-  if (!answer) return null;
-  const lines = linesOf(answer, step.value ?? 0);
+  return answer && linesOf(answer, step.value ?? 0);
+}
+
+export function TimeChart({ lines }: { lines: readonly ChartLine[] }) {
+  const words = say();
   const domain = axisOver(
     lines.map(({ values }) => values),
     true,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -178,3 +179,12 @@ def test_a_second_process_meets_the_compiled_pass_on_disk(tmp_path):
             check=True, stdout=subprocess.PIPE, text=True,
         ).stdout  # fmt: skip
         assert said.split() == [str(hits), "3"]
+
+
+def test_complex_values_are_summed_up_by_their_modulus():
+    values = np.array([3 + 4j, -5j, 0], np.complex64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        summed, moved = distribution(values), difference(values, np.zeros_like(values))
+    assert (summed.max, summed.zeros, summed.norm) == (5.0, 1, pytest.approx(50**0.5))
+    assert (moved.max, moved.norm) == (summed.max, summed.norm)

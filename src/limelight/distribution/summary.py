@@ -126,7 +126,8 @@ def distribution(values: NDArray[Any]) -> Distribution:
     Parameters
     ----------
     values : array
-        Of any shape and real type. What is no single is binned as the nearest single.
+        Of any shape. What is no single is binned as the nearest single, what is complex by its
+        modulus.
 
     Returns
     -------
@@ -332,8 +333,13 @@ def _parts(flat: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 def _in_a_row(values: NDArray[Any]) -> NDArray[Any]:
-    """Return values in one row: in the order in which they lie, so that none is copied."""
+    """Return values in one row: in the order in which they lie, so that none is copied.
+
+    Of complex values their modulus: their real part alone would be another number.
+    """
     array = np.asarray(values)
+    if array.dtype.kind == "c":
+        array = np.abs(array)
     if not array.flags.c_contiguous:
         array = array.transpose(np.argsort([-stride for stride in array.strides], kind="stable"))
     return array.reshape(-1)

@@ -8,7 +8,7 @@ import { spoken } from "../../state/language.ts";
 import { choose, facts } from "../../state/run.ts";
 import type { AlertFact } from "../../types.ts";
 import { type Alerts, useAlerts, wordsOfRule } from "../parts/alerts.ts";
-import { COLUMNS, compact, percent, wordsOfColumn } from "../parts/columns.ts";
+import { COLUMNS, compact, wordsOfColumn, written } from "../parts/columns.ts";
 import type { Panel } from "../parts/panel.ts";
 import style from "./alerts.css?inline";
 
@@ -107,8 +107,8 @@ function Rules({ title, rules }: { title: string; rules: Alerts["quiet"] }) {
 
 /** A value of the number that an alert speaks of. */
 function said(alert: AlertFact, value: number): string {
-  const column = COLUMNS.find(({ number }) => number === alert.number);
-  return column?.share ? percent(value) : compact(value);
+  const column = columnOf(alert) ?? COLUMNS.find(({ number }) => number === alert.number);
+  return column ? written(column, value) : compact(value);
 }
 
 /** The column that an alert's number is in. */

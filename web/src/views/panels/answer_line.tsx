@@ -7,7 +7,7 @@ import { count } from "../../controls/format.ts";
 import { spoken } from "../../state/language.ts";
 import type { AlertFact } from "../../types.ts";
 import { wordsOfRule } from "../parts/alerts.ts";
-import { COLUMNS, compact, percent, wordsOfColumn } from "../parts/columns.ts";
+import { COLUMNS, compact, percent, wordsOfColumn, written } from "../parts/columns.ts";
 import type { Panel } from "../parts/panel.ts";
 import { isMatrix } from "../parts/tensor_rows.ts";
 import { kindShown, ordinalOf, type Recorded, useRecorded } from "../parts/tensors.ts";
@@ -17,7 +17,8 @@ export const panel: Panel = { pages: ["parameters"], where: "answer", order: 1 }
 const say = spoken({
   en: {
     at: (step: string) => `Step ${step}: `,
-    number: (name: string, value: string, tensor: string) => ` (${name} ${value}, ${tensor})`,
+    number: (name: string, value: string, tensor: string, limit: string) =>
+      ` (${name} ${value} in ${tensor}${limit && `, limit ${limit}`})`,
     next: "; ",
     quiet: (rules: number, tensors: string) =>
       `No rule fires: ${count(rules)} ${rules === 1 ? "was" : "were"} looked for in ${tensors}. `,
@@ -35,7 +36,8 @@ const say = spoken({
   },
   zh: {
     at: (step) => `第 ${step} 步：`,
-    number: (name, value, tensor) => `（${name} ${value}，${tensor}）`,
+    number: (name, value, tensor, limit) =>
+      `（${tensor} 的${name} ${value}${limit && `，界限 ${limit}`}）`,
     next: "；",
     quiet: (rules, tensors) => `没有规则触发：已在${tensors}中检查 ${count(rules)} 条规则。`,
     tensors: (n) => ` ${count(n)} 个张量`,
@@ -77,6 +79,7 @@ function Worst({ alerts }: { alerts: readonly AlertFact[] }) {
                 wordsOfColumn(columnName(alert)).title,
                 sharedOr(alert, alert.value),
                 alert.tensors[0],
+                alert.value === alert.threshold ? "" : sharedOr(alert, alert.threshold),
               )}
             </bdi>
           )}
@@ -95,8 +98,10 @@ function columnName(alert: AlertFact): string {
 }
 
 function sharedOr(alert: AlertFact, value: number): string {
-  const column = COLUMNS.find(({ number }) => number === alert.number);
-  return column?.share ? percent(value) : compact(value);
+  const column = COLUMNS.find(
+    ({ kind, number }) => number === alert.number && (kind ?? alert.kind) === alert.kind,
+  );
+  return column ? written(column, value) : compact(value);
 }
 
 interface Move {

@@ -112,22 +112,38 @@ def _inside(weights: NDArray[np.float32], cells: NDArray[np.bool_]) -> NDArray[n
 def _offsets(aside: Aside, moments: _Moments) -> NDArray[np.float32]:
     """Return what lies at each offset; those that few queries have are scaled down."""
     heads, queries, keys = aside.weights.shape
-    made = np.full((heads, 2 * FURTHEST + 1, 4), np.nan)
-    rows = np.maximum(aside.rows.sum(-1), 1)
-    for offset in range(max(-FURTHEST, 1 - queries), min(FURTHEST, keys - 1) + 1):
-        eligible = np.diagonal(aside.eligible, offset, axis1=1, axis2=2)
-        begin = max(0, -offset)
-        part = slice(begin, begin + eligible.shape[-1])
-        counted = aside.rows[:, part] & eligible
-        held = np.maximum(np.maximum(counted.sum(-1), rows / 2), 1)
-        weights = np.diagonal(aside.weights, offset, axis1=1, axis2=2)
-        made[:, offset + FURTHEST] = np.stack([
-            np.where(counted, weights, 0).sum(-1) / held,
-            np.where(counted, moments.mean[:, part], 0).sum(-1) / held,
-            np.where(counted, moments.variance[:, part], 0).sum(-1) / held**2,
-            np.where(counted, moments.third[:, part], 0).sum(-1) / held**3,
-        ], -1)  # fmt: skip
-    return made.astype(np.float32)
+    made = np.full((heads, 2 * FURTHEST + 1, 4), np.nan, np.float32)
+    far = min(FURTHEST, max(queries, keys) - 1)
+    weights = _skewed(aside.weights, far)
+    eligible = _skewed(aside.eligible.astype(np.float32), far)
+    rows = aside.rows.astype(np.float32)
+    count = _summed(rows, eligible)
+    held = np.maximum(np.maximum(count, rows.sum(-1)[:, None] / 2), 1)
+    columns = [_summed(rows, weights) / held]
+    for power, moment in enumerate((moments.mean, moments.variance, moments.third), 1):
+        columns.append(_summed(moment.astype(np.float32), eligible) / held**power)
+    offsets = np.arange(-far, far + 1)
+    there = (offsets > -queries) & (offsets < keys)
+    near = np.stack(columns, -1)
+    near[:, ~there] = np.nan
+    made[:, FURTHEST - far : FURTHEST + far + 1] = near
+    return made
+
+
+def _skewed(cells: NDArray[np.float32], far: int) -> NDArray[np.float32]:
+    """Return cells [head, query, offset] of [head, query, key]; 0 beyond the keys."""
+    heads, queries, keys = cells.shape
+    wide = np.zeros((heads, queries, max(queries, keys) + 2 * far), np.float32)
+    wide[:, :, far : far + keys] = cells
+    across, down, right = wide.strides
+    return np.lib.stride_tricks.as_strided(
+        wide, (heads, queries, 2 * far + 1), (across, down + right, right), writeable=False
+    )
+
+
+def _summed(rows: NDArray[np.float32], skewed: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return sums over queries [head, offset], each row weighed."""
+    return np.asarray(np.matmul(rows[:, None], skewed)[:, 0], np.float64)
 
 
 def _key(aside: Aside, moments: _Moments) -> NDArray[np.float32]:
@@ -160,38 +176,36 @@ def _blocks(aside: Aside, moments: _Moments, segment: Any) -> NDArray[np.float32
     ways = {number: (at // size, (at + size // 2) // size)
             for number, size in enumerate(BLOCKS) if 0 < size <= count // 2}  # fmt: skip
     if segment is not None:
-        ways[0] = (segment, np.roll(segment, -max(count // (2 * (int(segment[-1]) + 1)), 1)))
-    sums, eligible = _running(aside.weights), _running(aside.eligible.astype(np.float32))
-    for number, (blocks, shifted) in ways.items():
-        score, chance, variance = _within(aside, moments, (sums, eligible), blocks)
-        beside, beside_chance, _ = _within(aside, moments, (sums, eligible), shifted)
-        # A head that looks nearby fills blocks wherever they begin: what counts is that it does not
-        # cross where these do.
-        edge = 2 * (
-            (score - chance) / (1 - chance) - (beside - beside_chance) / (1 - beside_chance)
-        )
-        made[:, number] = np.stack(
-            [np.minimum(score, chance + np.maximum(edge, 0) * (1 - chance)), chance, variance,
-             np.zeros(heads)], -1
-        )  # fmt: skip
+        half = max(count // (2 * (int(segment[-1]) + 1)), 1)
+        ways[0] = (segment, segment[np.minimum(at + half, count - 1)])
+    if not ways:
+        return made.astype(np.float32)
+    blocks = np.array([way for pair in ways.values() for way in pair])
+    score, chance, variance = _within(aside, moments, blocks)
+    excess = (score - chance) / (1 - chance)
+    # A head that looks nearby fills blocks wherever they begin: what counts is that it does not
+    # cross where these do.
+    edge = np.maximum(2 * (excess[:, ::2] - excess[:, 1::2]), 0)
+    score, chance, variance = (part[:, ::2] for part in (score, chance, variance))
+    score = np.minimum(score, chance + edge * (1 - chance))
+    made[:, list(ways)] = np.stack([score, chance, variance, np.zeros_like(score)], -1)
     return made.astype(np.float32)
 
 
-def _within(aside: Aside, moments: _Moments, sums: tuple[Any, Any], blocks: Any) -> Any:
-    """Return mean, chance and variance of what lies in a query's own block."""
-    at = np.arange(len(blocks))
-    if _rises(blocks):
-        begin, end = (np.searchsorted(blocks, blocks, side) for side in ("left", "right"))
-        inside, held = (part[:, at, end] - part[:, at, begin] for part in sums)
-    else:
-        same = blocks[:, None] == blocks
-        held = (aside.eligible & same).sum(-1)
-        inside = np.einsum("hqk,qk->hq", aside.weights, same.astype(np.float32))
-    count = moments.count
-    rows = aside.rows & (held > 0) & (held < count)
+def _within(aside: Aside, moments: _Moments, blocks: NDArray[Any]) -> Any:
+    """Return mean, chance and variance [head, way] of what lies in a query's own block."""
+    at = np.arange(blocks.shape[1])
+    begin, end = (np.stack([np.searchsorted(way, way, side) for way in blocks])
+                  for side in ("left", "right"))  # fmt: skip
+    inside, held = (
+        part[:, at, end] - part[:, at, begin]  # [head, way, query]
+        for part in (_running(aside.weights), _running(aside.eligible.astype(np.float32)))
+    )
+    count = moments.count[:, None]
+    rows = aside.rows[:, None] & (held > 0) & (held < count)
     number = np.maximum(rows.sum(-1), 1)
     # Of a finite population without replacement: the weights of m of the row's n keys.
-    variance = moments.variance * held * (count - held) / np.maximum(count - 1, 1)
+    variance = moments.variance[:, None] * held * (count - held) / np.maximum(count - 1, 1)
     total = np.where(rows, variance, 0).sum(-1) / number**2
     return mean(inside, rows), mean(np.broadcast_to(held / count, rows.shape), rows), total
 
@@ -230,10 +244,6 @@ def over(chance: NDArray[Any], best: NDArray[Any]) -> NDArray[np.float64]:
     array
     """
     return np.asarray(chance + best * (1 - chance), np.float64)
-
-
-def _rises(blocks: NDArray[Any]) -> bool:
-    return bool(blocks.tolist() == sorted(blocks.tolist()))
 
 
 def _is_square(aside: Aside) -> bool:

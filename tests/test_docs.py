@@ -51,7 +51,7 @@ def folder_of(tmp_path_factory):
 
 @pytest.mark.training
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/watch.md", "docs/frameworks.md", "docs/studies.md"]
+    "page", ["README.md", "docs/watch.md", "docs/frameworks.md", "docs/studies.md", "docs/heads.md"]
 )
 def test_python_on_the_page_runs(page, folder_of):
     done = run(page, folder_of(page))
@@ -75,6 +75,7 @@ def test_every_page_with_python_is_run_above():
         "docs/watch.md",
         "docs/frameworks.md",
         "docs/studies.md",
+        "docs/heads.md",
     }
 
 

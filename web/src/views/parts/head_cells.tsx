@@ -60,6 +60,28 @@ export function Cells({ heads, numbers, scale, width, label }: CellsProps) {
   const skip = Math.max(1, Math.ceil(14 / tall));
   const chosen = chosenHead(heads);
   const pointed = pointedHead.value;
+  // Of a thousand cells none is looked at again because another one is pointed at.
+  const cells = useMemo(
+    () =>
+      heads.rows.map((row, at) => (
+        <Cell
+          key={`${row.site} ${row.head}`}
+          row={row}
+          value={numbers[at] ?? Number.NaN}
+          scale={scale}
+          x={left + row.head * pitch}
+          y={TOP + row.at * tall}
+          width={pitch - gap}
+          height={tall - gap}
+          share={
+            pitch >= MARKED
+              ? measureOf(heads, "first_key_share", row.site, row.head)?.value
+              : undefined
+          }
+        />
+      )),
+    [heads.rows, heads.measured, numbers, scale, pitch, tall, left, theme.value],
+  );
   const size = { width: left + most * pitch + 2, height: TOP + high * tall + 3 };
   return (
     <div class="scroll">
@@ -100,23 +122,7 @@ export function Cells({ heads, numbers, scale, width, label }: CellsProps) {
               </text>
             ),
         )}
-        {heads.rows.map((row, at) => (
-          <Cell
-            key={`${row.site} ${row.head}`}
-            row={row}
-            value={numbers[at] ?? Number.NaN}
-            scale={scale}
-            x={left + row.head * pitch}
-            y={TOP + row.at * tall}
-            width={pitch - gap}
-            height={tall - gap}
-            share={
-              pitch >= MARKED
-                ? measureOf(heads, "first_key_share", row.site, row.head)?.value
-                : undefined
-            }
-          />
-        ))}
+        {cells}
         {pointed && <Frame heads={heads} spot={pointed} {...{ left, pitch, tall }} faint />}
         {chosen && <Frame heads={heads} spot={chosen} {...{ left, pitch, tall }} />}
       </svg>

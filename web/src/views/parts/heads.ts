@@ -1,6 +1,6 @@
 /** All heads of the run with what studies and measures say of them, as the panels of Heads share it. */
 import { signal } from "@preact/signals";
-import { useMemo } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import {
   firstHead,
   type HeadRow,
@@ -113,7 +113,7 @@ function useMeasures(run: string | null) {
       ? []
       : shown.map(({ name }) => ({ what: "measures", run, site: name, steps: 1000 }) as const),
   );
-  const answers = outcomes.map(({ answer }) => answer);
+  const answers = useSame(outcomes.map(({ answer }) => answer));
   return useMemo(() => {
     const measured = new Map(
       shown.flatMap(({ name }, at) => {
@@ -122,7 +122,16 @@ function useMeasures(run: string | null) {
       }),
     );
     return { measured, examples: Number(answers[0]?.attrs.examples ?? 0) };
-  }, [shown, ...answers.slice(0, 1), answers.filter(Boolean).length]);
+  }, [shown, answers]);
+}
+
+/** The list of before, for as long as each of its elements is the same. */
+function useSame<T>(list: readonly T[]): readonly T[] {
+  const before = useRef(list);
+  const same =
+    before.current.length === list.length && list.every((each, at) => each === before.current[at]);
+  if (!same) before.current = list;
+  return before.current;
 }
 
 /** A measure of a head at the step in view. */

@@ -2,5 +2,6 @@
 
 from limelight.testing.attention import AttentionConformance as AttentionConformance
 from limelight.testing.conformance import AdapterConformance as AdapterConformance
+from limelight.testing.doors import DoorConformance as DoorConformance
 
-__all__ = ["AdapterConformance", "AttentionConformance"]
+__all__ = ["AdapterConformance", "AttentionConformance", "DoorConformance"]

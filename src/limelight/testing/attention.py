@@ -17,12 +17,13 @@ import limelight as ll
 from limelight.errors import LimelightError
 from limelight.testing import frameworks
 from limelight.testing.conformance import AdapterConformance
+from limelight.testing.doors import DoorConformance
 from limelight.testing.rounding import exact, rounding
 
 _SITE = "attention"
 
 
-class AttentionConformance(AdapterConformance):
+class AttentionConformance(AdapterConformance, DoorConformance):
     """Inherit this in a class whose name starts with ``Test``, and pytest runs all of it.
 
     A subclass says how the function is called, in :meth:`attend`, and what it weighs by, in
@@ -49,6 +50,7 @@ class AttentionConformance(AdapterConformance):
     heads = 2
     key_heads = 2
     width = 4
+    projects = False
 
     def attend(self, query: Any, key: Any, value: Any) -> Any:
         """Call the function.

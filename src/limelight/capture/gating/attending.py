@@ -25,8 +25,9 @@ def attended(
 ) -> Iterator[Mapping[str, Any]]:
     """Let each call of a model leave its attention weights, for a loss to use.
 
-    What the model returns stays as it is, bit for bit, also in training: weights are those before
-    dropout, computed beside a fused kernel from the queries and keys that it gets.
+    What the model returns stays as it is, in training to the bit: weights are those before dropout,
+    computed beside a fused kernel from the queries and keys that it gets. In inference, fused paths
+    of ``torch.nn`` that hide them are off, so that rounding may differ.
 
     Parameters
     ----------

@@ -79,7 +79,7 @@ class Cutting(Whole):
     def act(self, site: Site, event: Any, run: Callable[[], Any]) -> Any:
         """Let an attention or a softmax run with what is cut closed."""
         if isinstance(event, Attend):
-            return self._attend(site, event)
+            return self._attend(site, event, run)
         return self._softmax(site, event, run)
 
     # --------------------------------------------------------------------------- which cells stay
@@ -125,7 +125,7 @@ class Cutting(Whole):
 
     # ------------------------------------------------------------------------------ what is run
 
-    def _attend(self, site: Site, event: Attend) -> Any:
+    def _attend(self, site: Site, event: Attend, run: Callable[[], Any]) -> Any:
         import torch
 
         if getattr(event.query, "is_nested", False):
@@ -137,8 +137,8 @@ class Cutting(Whole):
         lead = torch.broadcast_shapes(event.query.shape[:-2], *_leads(event))
         shape = (*lead, event.query.shape[-2], event.key.shape[-2])
         needed = _differentiated(event.query, event.key, event.value)
-        exotic = event.score is not None or event.softcap is not None
-        if exotic or event.sink_logit is not None:
+        stays = None
+        if _formed(event):
             with _unseen():
                 mask = self._mask(site, shape, event.query.device)
                 stays, gone = _stays(formed.scores(event.detached()) > CLOSED, mask, needed)
@@ -148,11 +148,14 @@ class Cutting(Whole):
                 mask = self._mask(site, shape, event.query.device)
                 bias, gone = _biased(event, mask, needed)
             out = _fused(replace(event, bias=bias, causal=False, window=None))
-        if gone is None:
+        if gone is not None:
+            gone = gone.expand(*shape[:-1], 1)
+            self._warn(site, int(gone.sum()))
+            out = out.masked_fill(gone.transpose(-3, -2) if event.heads_last else gone, 0.0)
+        if not event.packed:
             return out
-        gone = gone.expand(*shape[:-1], 1)
-        self._warn(site, int(gone.sum()))
-        return out.masked_fill(gone.transpose(-3, -2) if event.heads_last else gone, 0.0)
+        with torch.no_grad(), _unseen():  # what else it returns, and how much of it
+            return formed.packed(event, out, run(), stays)
 
     def _softmax(self, site: Site, event: SoftmaxEvent, run: Callable[[], Any]) -> Any:
         import torch
@@ -232,6 +235,16 @@ def _biased(event: Attend, mask: Any, differentiated: bool) -> tuple[Any, Any]:
     if bias is None:
         return stays, gone
     return (bias & stays if binary else bias.masked_fill(~stays, -torch.inf)), gone
+
+
+def _formed(event: Attend) -> bool:
+    """Say whether an attention has more than a mask, so that no fused kernel takes it."""
+    return (
+        event.score is not None
+        or event.softcap is not None
+        or event.sink_logit is not None
+        or event.packed
+    )
 
 
 def _leads(event: Attend) -> list[Any]:

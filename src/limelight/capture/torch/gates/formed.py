@@ -96,6 +96,33 @@ def output(event: Attend, formed: Any) -> Any:
     return out.transpose(-3, -2).contiguous() if event.heads_last else out
 
 
+def packed(event: Attend, out: Any, plain: Any, cut: Any = None) -> Any:
+    """Return an output as the attention's own function returns it.
+
+    Parameters
+    ----------
+    event : Attend
+    out : tensor
+    plain : tensor or tuple
+        What the function itself returned.
+    cut : tensor, bool, optional
+        As for :func:`weights`.
+
+    Returns
+    -------
+    tensor or tuple
+    """
+    import torch
+
+    if not isinstance(plain, tuple):
+        return laid_like(out, plain)
+    values = scores(event)
+    if cut is not None:
+        values = values.masked_fill(~cut, -torch.inf)
+    rest = values.logsumexp(-1) / math.log(2), values.amax(-1)
+    return laid_like(out, plain[0]), *rest[: len(plain) - 1]
+
+
 def laid_like(out: Any, other: Any) -> Any:
     """Return a tensor in the memory layout of another, as a view of it may ask for.
 

@@ -18,7 +18,7 @@ from limelight.capture.torch.gates.evening import even_weights, evened
 from limelight.capture.torch.gates.products import Follower
 from limelight.capture.torch.gates.standing import Standing
 from limelight.capture.torch.gates.trials import CallTrials, Trial
-from limelight.capture.torch.intercept.modes import Attend, Op
+from limelight.capture.torch.intercept.modes import Attend, Op, changed
 from limelight.capture.torch.intercept.modes import Softmax as SoftmaxEvent
 from limelight.errors import GateError
 
@@ -101,6 +101,12 @@ class Gating(Standing):
         return paths
 
     def _begin(self, module: Any, args: Any, kwargs: Any) -> None:
+        if self.life.gates.replace == "uniform" and changed():
+            raise GateError(
+                "Got replace='uniform' inside limelight.cut.",
+                "Wanted one or the other: what is even depends on what is cut.",
+                "Leave the cut out; attention is even over whatever the model itself allows.",
+            )
         if self._trial is None:
             self.life.begin(CallTrials(self, module, args, kwargs))
         self._scopes = {s.scope for s in self.sites.values() if s.name in self._pieces}

@@ -6,6 +6,7 @@ to use; or what a scalar of the outputs changes by with each weight.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -171,7 +172,7 @@ def weight_gradients(
             sites, _ = dry_run(plain, given, run, None, Choice.of(probe))
             reader = _Reader(sites)
             with torch.enable_grad():
-                with intercepted(plain, reader):
+                with intercepted(plain, reader), _differentiable():
                     outputs = run()
                 total = _total(scalar(outputs), probe.examples)
                 return reader.gradients(total)
@@ -196,13 +197,17 @@ class _Reader:
             return run()
         if isinstance(event, Op):
             return self._finals(event, run)
+        import torch
+
         site = self._sites.get(self._turns.next(event.call))
         if site is None:
             return run()
         self._busy = True
         try:
             if isinstance(event, Attend):
-                return formed.laid_like(self._attend(site, event), run())
+                with torch.no_grad():  # not every kernel can be differentiated everywhere
+                    plain = run()
+                return formed.packed(event, self._attend(site, event), plain)
             return self._softmax(site, event, run)
         finally:
             self._busy = False
@@ -289,6 +294,21 @@ def joined(site: Site, maps: list[Any]) -> Any:
     if len(sizes) > 1 or not (site.looped or site.share is not None):
         return None
     return torch.cat(maps, axis)
+
+
+@contextmanager
+def _differentiable() -> Iterator[None]:
+    """Let flex attention take tensors with gradients everywhere: others are differentiated."""
+    flex = sys.modules.get("torch.nn.attention.flex_attention")
+    check = getattr(flex, "_validate_device", None)
+    if check is None:
+        yield
+        return
+    setattr(flex, "_validate_device", lambda *_: None)  # noqa: B010  # a module's name
+    try:
+        yield
+    finally:
+        setattr(flex, "_validate_device", check)  # noqa: B010
 
 
 def _last(axis: int) -> Layout:

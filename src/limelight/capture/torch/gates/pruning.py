@@ -20,6 +20,7 @@ from limelight.capture.torch.gates.gating import gated
 from limelight.capture.torch.gates.inventing import inputs_for
 from limelight.capture.torch.gates.projecting import Part, parts_of
 from limelight.capture.torch.gates.smaller import made_smaller
+from limelight.capture.torch.intercept.modes import uncompiled
 from limelight.capture.torch.state import untouched
 from limelight.errors import GateError, LimelightError
 
@@ -103,7 +104,7 @@ def _heads_in(parts: Mapping[str, list[Part]]) -> dict[str, int]:
 
 def _alike(model: Any, run: Any, wanted: Sequence[Any]) -> bool:
     """Say whether a model computes what it shall."""
-    with untouched(model):
+    with untouched(model), uncompiled():
         now = list(tensors_in(run()))
     if len(now) != len(wanted):
         return False

@@ -66,6 +66,9 @@ class Attend:
         Whose attention it is, where that need not be the innermost module that runs.
     dropout : float
         Which share of the weights the kernel drops.
+    packed : bool
+        Whether the function returns a tuple: the output, the logarithm to the base of two of each
+        row's sum of exponentials, and perhaps its greatest score.
     call : Call or None
         The module call it happens in; found out when it is intercepted.
     """
@@ -83,6 +86,7 @@ class Attend:
     score: Callable[[Any], Any] | None = None
     module: Any = None
     dropout: float = 0.0
+    packed: bool = False
     call: Call | None = None
 
     def detached(self) -> Attend:

@@ -117,7 +117,7 @@ def intercepted(model: Any, interceptor: Interceptor) -> Iterator[Stack]:
     """
     stack = Stack()
     with _one_at_a_time, ExitStack() as undo:
-        undo.enter_context(_uncompiled())
+        undo.enter_context(uncompiled())
         undo.enter_context(modules_followed(model, stack))
         ask = undo.enter_context(taken_over())
         interception = Interception(model, interceptor, stack, ask)
@@ -179,8 +179,13 @@ def modules_followed(model: Any, stack: Stack) -> Iterator[None]:
 
 
 @contextmanager
-def _uncompiled() -> Iterator[None]:
-    """Run compiled models op by op; compiled code shows nothing of itself."""
+def uncompiled() -> Iterator[None]:
+    """Run compiled models op by op; compiled code shows nothing of itself.
+
+    Yields
+    ------
+    None
+    """
     import torch
 
     with ExitStack() as undo:

@@ -38,6 +38,7 @@ def _read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attend:
         scale=given.get("scale"),
         bias=_allowed(mask[-1], mask_buffers, shape, query.device),
         score=None if plain else _scored(score, score_buffers, shape, query.device),
+        packed=True,
     )
 
 

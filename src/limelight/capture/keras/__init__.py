@@ -159,3 +159,24 @@ def prune(model: Any, probe: Probe | None, gates: Gates, smaller: bool) -> str:
     from limelight.capture.keras.doors import pruning
 
     return pruning.prune(model, probe, gates, smaller)
+
+
+def key_heads(model: Any, heads: dict[str, int], probe: Probe) -> dict[str, int]:
+    """Return how many heads the keys of each site have: fewer where queries' heads share them."""
+    from limelight.capture.keras import conditions
+
+    return conditions.key_heads(model, heads, probe)
+
+
+def circumstances(model: Any) -> dict[str, Any]:
+    """Return the framework, device, precision and threads that a model runs with."""
+    from limelight.capture.keras import conditions
+
+    return conditions.circumstances(model)
+
+
+def stirred(model: Any) -> AbstractContextManager[None]:
+    """Let all random numbers that a pass may draw be others while the context lasts."""
+    from limelight.capture.keras import conditions
+
+    return conditions.stirred(model)

@@ -43,7 +43,7 @@ def stirred(model: Any) -> Iterator[None]:
         np.random.seed(20_170_612)  # noqa: NPY002
         backend().stir()
         for variable in model.variables:
-            if "seed" in str(getattr(variable, "path", "")) and str(variable.dtype) == "uint32":
+            if "seed_generator" in str(getattr(variable, "path", "")):
                 variable.assign(variable + 1)
         yield
 

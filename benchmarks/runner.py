@@ -20,7 +20,7 @@ REPORT = ROOT / "docs" / "benchmarks.md"
 
 #: In the order of the report. Each is a module with ``measure(tiny) -> list of Figure``.
 NAMES = ("training", "weights", "watched", "disk", "painted", "opened", "weights_page", "capture",
-         "gates", "studies", "faults", "architectures", "long", "panned")  # fmt: skip
+         "gates", "studies", "heads", "faults", "architectures", "long", "panned")  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -95,7 +95,7 @@ def test_of_two_processes_the_first_records(both):
     assert not list((folder / "first").glob("rank-*"))
     # What the wrapper averages over processes is recorded under the model's own names.
     gradients = run.tensors("gradient", step=1)
-    assert gradients["parameter"].values.tolist() == run.parameter_names
+    assert gradients["parameter"].values.tolist() == list(run.parameter_names)
     assert (gradients["norm"].sel(parameter="attention/out_proj/weight") > 0).all()
 
 

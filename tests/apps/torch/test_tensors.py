@@ -248,5 +248,5 @@ def test_parts_that_are_wrapped_keep_their_names(tmp_path, wrap):
         optimizer.step()
         recorder.record(1)
     run = ll.open_run(tmp_path)
-    assert run.parameter_names == names
+    assert list(run.parameter_names) == names
     assert run.tensors("gradient")["parameter"].values.tolist() == names

@@ -29,7 +29,7 @@ class ByTime:
     def __init__(self) -> None:
         self._squares: dict[str, np.ndarray[Any, Any]] = {}
 
-    def add(self, name: str, squares: Sequence[float]) -> None:
+    def add(self, name: str, squares: Sequence[float], begin: int = 0) -> None:
         """Add a gradient.
 
         Parameters
@@ -38,12 +38,14 @@ class ByTime:
             Of the layer.
         squares : sequence of float
             Sums of squares over examples and features at each time step, in the order of time.
+        begin : int
+            The first of these time steps.
         """
         more = np.asarray(squares, np.float64)
         before = self._squares.get(name, more[:0])
-        whole = np.zeros(max(len(before), len(more)))
+        whole = np.zeros(max(len(before), begin + len(more)))
         whole[: len(before)] += before
-        whole[: len(more)] += more
+        whole[begin : begin + len(more)] += more
         self._squares[name] = whole
 
     def __bool__(self) -> bool:

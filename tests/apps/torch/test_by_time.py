@@ -116,3 +116,34 @@ def test_training_is_the_same_to_the_bit(tmp_path, monkeypatch):
         ends.append([parameter.detach().clone() for parameter in model.parameters()])
     assert all(map(torch.equal, *ends))
     assert next(passes) == 8
+
+
+class Loop(nn.Module):
+    """Calls a cell at each time step, and once more with what is the same at all of them."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.words = nn.Identity()
+        self.cell, self.again, self.out = kind(3, 4), nn.RNNCell(4, 4), nn.Linear(4, 1)
+
+    def forward(self, x):
+        state, second, same = None, None, torch.full((len(x), 4), 0.5)
+        for part in self.words(x).unbind(1):
+            state = self.cell(part, state)
+            hidden = state[0] if isinstance(state, tuple) else state
+            second = self.again(same + 0 * hidden, second)
+        return self.out(hidden + second)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTMCell, nn.GRUCell])
+def test_a_cell_in_a_loop_has_its_calls_for_time_steps(tmp_path, kind):
+    torch.manual_seed(0)
+    model, x = Loop(kind), torch.randn(2, 7, 3)
+    times, states = recorded(tmp_path, model, x, steps=4)
+    assert sorted(times["parameter"].values.tolist()) == ["again", "cell"]
+    for step in (2, 4):
+        model.load_state_dict(states[step - 1])
+        row = times.sel(step=step, parameter="cell")
+        assert row["length"].item() == 7
+        np.testing.assert_allclose(row["norm"].values[:7], exact(model, x, 1), rtol=1e-5)
+    assert len(set(times.sel(step=4, parameter="again")["norm"].values[:7].tolist())) == 7

@@ -30,21 +30,32 @@ class Watch:
         from torch import nn
 
         self._due, self._sums, self._failed = due, ByTime(), False
+        self._calls: dict[str, int] = {}  # of cells that a loop calls, since the model was called
         self._undo = [
             module.register_forward_pre_hook(self._hook(path or names.name_of(model)),
                                              with_kwargs=True).remove
-            for module, path in names.paths(model) if isinstance(module, nn.RNNBase)
+            for module, path in names.paths(model) if isinstance(module, nn.RNNBase | nn.RNNCellBase)
         ]  # fmt: skip
+        if not isinstance(model, nn.RNNCellBase):
+            self._undo.append(model.register_forward_pre_hook(self._begin).remove)
 
     def taken(self) -> ByTime | None:
         """Return what was seen since the step before; None where there was nothing."""
         sums, self._sums = self._sums, ByTime()
+        self._calls.clear()
         return sums or None
 
     def close(self) -> None:
         """See nothing any more."""
         while self._undo:
             self._undo.pop()()
+
+    def _begin(self, *_: Any) -> None:
+        """Count a cell's calls anew: the model is handed another sequence."""
+        import torch
+
+        if not torch.compiler.is_compiling():
+            self._calls.clear()
 
     def _hook(self, path: str) -> Callable[..., Any]:
         def enter(module: Any, args: Any, kwargs: Any) -> Any:
@@ -69,7 +80,11 @@ class Watch:
         if not values.requires_grad:
             values = values.detach().requires_grad_()
             given = given._replace(data=values) if packed else values
-        if packed:
+        if not hasattr(module, "batch_first"):  # a cell: each of its calls is a time step
+            values = given = values.view_as(values)  # the same may be handed to several of them
+            time = self._calls[path] = self._calls.get(path, -1) + 1
+            values.register_hook(lambda gradient: self._add(path, (gradient,), time))
+        elif packed:
             sizes = given.batch_sizes.tolist()
             values.register_hook(lambda gradient: self._add(path, gradient.split(sizes)))
         else:
@@ -77,8 +92,8 @@ class Watch:
             values.register_hook(lambda gradient: self._add(path, gradient.unbind(axis)))
         return ((given, *args[1:]), kwargs) if args else (args, {**kwargs, "input": given})
 
-    def _add(self, path: str, parts: Any) -> None:
+    def _add(self, path: str, parts: Any, begin: int = 0) -> None:
         import torch
 
         squares = torch.stack([part.detach().double().square().sum() for part in parts])
-        self._sums.add(path, squares.tolist())
+        self._sums.add(path, squares.tolist(), begin)

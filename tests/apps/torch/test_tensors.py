@@ -223,19 +223,25 @@ def test_low_rank_adapters_show_their_product(tmp_path):
     np.testing.assert_allclose(row["std"], exact.std(correction=0), rtol=1e-5)
 
 
-class FullyShardedDataParallel(nn.Module):
-    """Holds a model where FSDP's own wrapper does, under the same name."""
+class Wrapper(nn.Module):
+    """Holds a model as FSDP and checkpointing do, where parameters are whole."""
 
-    def __init__(self, model):
+    def __init__(self, name, model):
         super().__init__()
-        self._fsdp_wrapped_module = model
+        self.add_module(name, model)
 
     def forward(self, x):
-        return self._fsdp_wrapped_module(x)
+        return next(self.children())(x)
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch.compile's own
 @pytest.mark.parametrize(
-    "wrap", [lambda part: torch.compile(part, backend="eager"), FullyShardedDataParallel]
+    "wrap",
+    [
+        lambda part: torch.compile(part, backend="eager"),
+        lambda part: Wrapper("_fsdp_wrapped_module", part),
+        lambda part: Wrapper("_checkpoint_wrapped_module", part),
+    ],
 )
 def test_parts_that_are_wrapped_keep_their_names(tmp_path, wrap):
     plain = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))

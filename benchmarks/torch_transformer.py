@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,18 +65,26 @@ class Training:
         nn.functional.cross_entropy(self.model(ids).flatten(0, 1), ids.flatten()).backward()
         self.optimizer.step()
 
-    def steps(self, count: int) -> None:
-        for _ in range(count):
-            self.step()
+    def marked(self, counts: Sequence[int], record: Callable[[int], object] = bool) -> list[float]:
+        """Train so many steps, and again; return the CPU seconds each took with its record."""
+        times, done = [time.process_time()], 0
+        for number in counts:
+            for _ in range(number):
+                self.step()
+                done += 1
+                record(done)
+            times.append(time.process_time())
+        return [after - before for before, after in pairwise(times)]
 
-    def watched(self, folder: Path, count: int) -> None:
-        """Train with a recorder that records the first and the last state."""
-        with ll.Recorder(folder, self.model, self._probe, every=count, gradients=True,
+    def watched(self, folder: Path, counts: Sequence[int]) -> list[float]:
+        """Train as :meth:`marked` does with a recorder, which records the first state too."""
+        before = time.process_time()
+        with ll.Recorder(folder, self.model, self._probe, every=counts[0], gradients=True,
                          activations=True) as recorder:  # fmt: skip
             recorder.record(0)
-            for number in range(1, count + 1):
-                self.step()
-                recorder.record(number)
+            begun = time.process_time() - before
+            first, *others = self.marked(counts, recorder.record)
+        return [begun + first, *others]
 
     def recorded(self, folder: Path, rounds: int) -> dict[str, float]:
         """Return CPU seconds of a step alone, and of one that is recorded by us and by a peer."""

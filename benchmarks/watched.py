@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,7 @@ def _compared(plain: list[float], watched: list[float], scale: Scale) -> dict[st
     }  # fmt: skip
 
 
-class _Marks(models.keras.callbacks.Callback):  # type: ignore[misc,name-defined]  # of no type
+class _Marks(models.keras.callbacks.Callback):  # type: ignore[misc]  # of no type
     """Notes CPU time at every so many-th batch, after what the callbacks before it did."""
 
     def __init__(self, every: int) -> None:
@@ -195,7 +196,7 @@ def _fitted(fit: Any, scale: Scale, *callbacks: Any) -> list[float]:
     """Return CPU seconds up to the first record and between later ones, of one training."""
     marks = _Marks(scale.every)
     fit(*callbacks, marks)
-    return np.diff(marks.times).tolist()  # type: ignore[no-any-return]
+    return [after - before for before, after in pairwise(marks.times)]
 
 
 def _apart(name: str, scale: Scale) -> dict[str, Any]:

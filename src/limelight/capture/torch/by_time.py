@@ -34,7 +34,8 @@ class Watch:
         self._undo = [
             module.register_forward_pre_hook(self._hook(path or names.name_of(model)),
                                              with_kwargs=True).remove
-            for module, path in names.paths(model) if isinstance(module, nn.RNNBase | nn.RNNCellBase)
+            for module, path in names.paths(model)
+            if isinstance(module, nn.RNNBase | nn.RNNCellBase)
         ]  # fmt: skip
         if not isinstance(model, nn.RNNCellBase):
             self._undo.append(model.register_forward_pre_hook(self._begin).remove)

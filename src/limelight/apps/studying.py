@@ -35,13 +35,18 @@ class Studies(click.Group):
     """A command for each study that there is."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
-        """Return the names of all studies."""
-        return list(studies())
+        """Return the names of all studies of a model and data."""
+        return [name for name, card in studies().items() if _is_of_words(card)]
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         """Return the command that runs a study."""
         card = studies().get(name)
-        return None if card is None else command(card)
+        return None if card is None or not _is_of_words(card) else command(card)
+
+
+def _is_of_words(card: Study) -> bool:
+    """Say whether a study takes a model and data; others take functions, in Python alone."""
+    return {"model", "data"} <= set(inspect.signature(card.function).parameters)
 
 
 def listed() -> list[dict[str, Any]]:

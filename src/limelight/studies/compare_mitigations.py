@@ -23,6 +23,7 @@ from limelight.errors import StudyError
 from limelight.log_folder import log_folder
 from limelight.store import Run
 from limelight.store.tensorboard.events import EventFile
+from limelight.study import study
 from limelight.studying.comparing import PARTS, TIER, Table, Task, Work, said
 from limelight.studying.executing import done, pool
 from limelight.studying.keeping import Kept, facts
@@ -30,6 +31,15 @@ from limelight.studying.parts import Parts
 from limelight.studying.progress import teller
 
 
+@study(
+    title="comparison of mitigations",
+    answers=("L13",),
+    tier="intervened",
+    units="the measure's",
+    bounds=(float("-inf"), float("inf")),
+    source="S. Holm, Scandinavian Journal of Statistics 6, 1979",
+    zh=("缓解方法的比较", "用多个随机种子训练每种方法，看它对预测有什么影响。"),
+)
 def compare_mitigations(
     train: Callable[..., Any],
     evaluate: Callable[[Any, str], Mapping[str, float]],

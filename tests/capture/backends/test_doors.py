@@ -201,6 +201,106 @@ def test_a_pruned_head_is_a_closed_one(kind, models, sequence):
             variable.assign(values)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ impl")
+def test_a_loss_of_weights_trains_a_compiled_model(sequence):
+    """Attention to the first key is what is made small, dropout or not."""
+    x = keras.Input((T, D))
+    y = layers.MultiHeadAttention(2, SIZE, dropout=0.2, name="attention")(x, x)
+    model = keras.Model(x, y)
+    model.compile(loss="mse", optimizer=keras.optimizers.Adam(0.05))
+    model.fit(sequence, sequence, verbose=0)
+    before = ll.capture(model, sequence)["attention"]["weights"].values[..., 0].mean()
+    with ll.attended(model) as weights:
+        model.compile(
+            loss=lambda _, outputs: 0 * ops.mean(outputs) + ops.mean(weights["attention"][..., 0]),
+            optimizer=keras.optimizers.Adam(0.05),
+        )
+        losses = model.fit(sequence, sequence, epochs=4, verbose=0).history["loss"]
+    assert losses[0] == pytest.approx(before, rel=1e-4)
+    after = ll.capture(model, sequence)["attention"]["weights"].values[..., 0].mean()
+    assert after < losses[-1] < 0.9 * losses[0]
+    model.compile(loss="mse", optimizer=keras.optimizers.SGD(0.0))
+    loss = model.fit(sequence, sequence, verbose=0).history["loss"][0]
+    assert abs(loss - losses[-1]) > 0.1
+
+
+def test_half_precision(sequence):
+    x = keras.Input((T, D))
+    layer = layers.MultiHeadAttention(2, SIZE, dtype="mixed_bfloat16", name="attention")
+    model = keras.Model(x, layer(x, x))
+    site = ll.capture(
+        model, sequence, gradients=lambda y: ops.sum(y[:, 0], -1), contributions=True
+    )["attention"]
+    weights, stay = site["weights"].values, np.tri(T, dtype=bool)
+    with ll.cut(model, stay):
+        shown = ll.capture(model, sequence)["attention"]["weights"].values
+    np.testing.assert_allclose(shown, renormalised(weights, stay), atol=1e-5)
+    with ll.attended(model) as given:
+        outputs = array(model(sequence))
+    np.testing.assert_allclose(array(given["attention"]), weights, atol=4e-3)
+    summed = site["head_contribution"].values.sum(1)  # the bias of a new layer is 0
+    np.testing.assert_allclose(summed, outputs, atol=4e-2)
+    slopes = site["gradients"].values
+    assert slopes[:, :, 0].any()
+    assert not slopes[:, :, 1:].any()
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="compiles each operation once more")
+def test_positions_in_two_axes():
+    x = keras.Input((2, 3, D))
+    layer = layers.MultiHeadAttention(2, SIZE, attention_axes=(1, 2), name="attention")
+    model = keras.Model(x, layer(x, x))
+    grid = np.random.default_rng(0).normal(size=(2, 2, 3, D)).astype("float32")
+    site = ll.capture(model, grid, gradients=lambda y: ops.sum(y[:, 0, 1], -1), contributions=True)
+    site = site["attention"]
+    weights, stay = site["weights"].values, np.tri(6, dtype=bool)
+    with ll.cut(model, stay):
+        shown = ll.capture(model, grid)["attention"]["weights"].values
+    np.testing.assert_allclose(shown, renormalised(weights, stay), atol=1e-6)
+    with ll.attended(model) as given:
+        outputs = array(model(grid)).reshape(2, 6, D)
+    np.testing.assert_allclose(array(given["attention"]), weights, atol=1e-6)
+    summed = site["head_contribution"].values.sum(1)  # the bias of a new layer is 0
+    np.testing.assert_allclose(summed, outputs, atol=1e-5)
+    slopes = site["gradients"].values
+    assert slopes[:, :, 1].any()
+    assert not slopes[:, :, [0, 2, 3, 4, 5]].any()
+
+
+class Remembering(layers.Layer):
+    """A cell that asks the same memory at every step."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.state_size = self.units = D
+        self.new = layers.Dense(D)
+
+    def build(self, shape):
+        self.memory = self.add_weight(shape=(5, D), initializer="glorot_uniform")
+
+    def call(self, x, states):
+        weights = ops.softmax(ops.matmul(states[0] + x, ops.transpose(self.memory)))
+        state = self.new(ops.concatenate([x, ops.matmul(weights, self.memory)], -1))
+        return state, [state]
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="a loop op by op")
+def test_steps_of_a_loop_are_queries(sequence):
+    x = keras.Input((T, D))
+    model = keras.Model(x, layers.RNN(Remembering(name="cell"), return_sequences=True)(x))
+    name = "rnn/cell"
+    weights = ll.capture(model, sequence, include=name)[name]["weights"].values
+    stay = np.ones((T, 5), bool)
+    stay[2, 1:] = False
+    with ll.cut(model, stay, include=name):
+        shown = ll.capture(model, sequence, include=name)[name]["weights"].values
+    np.testing.assert_allclose(shown[:, :, :2], weights[:, :, :2], atol=1e-6)
+    np.testing.assert_allclose(shown[:, :, 2, 0], 1)
+    with ll.attended(model, include=name) as given:
+        model(sequence)
+        np.testing.assert_allclose(array(given[name]), weights, atol=1e-6)
+
+
 def test_unknown_sites_and_what_does_not_fit_are_told(models, sequence):
     model, _ = models["heads"]
     with pytest.raises(GateError, match=r"sites='x'.*attention"), ll.cut(model, BAND, sites="x"):

@@ -99,9 +99,12 @@ class Backend(Protocol):
     ----------
     TRIES_A_STEP : bool
         Whether a loop over time calls its cell once more before the first step.
+    COMPILES : bool
+        Whether Keras compiles ``fit`` and its like.
     """
 
     TRIES_A_STEP: ClassVar[bool]
+    COMPILES: ClassVar[bool]
 
     # ------------------------------------------------------------------------------------ watching
 

@@ -25,6 +25,7 @@ class Jax(Backend):
     """Sees every primitive by standing where JAX would trace it."""
 
     TRIES_A_STEP: ClassVar = False
+    COMPILES: ClassVar = True
 
     def version(self) -> str:
         import jax

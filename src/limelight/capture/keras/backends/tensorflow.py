@@ -42,6 +42,7 @@ class TensorFlow(Backend):
     """Sees every op through TensorFlow's own callback."""
 
     TRIES_A_STEP: ClassVar = True
+    COMPILES: ClassVar = True
 
     def version(self) -> str:
         import tensorflow as tf

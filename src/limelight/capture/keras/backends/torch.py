@@ -35,6 +35,7 @@ class Torch(Backend):
     """Sees every function through a mode of torch's own."""
 
     TRIES_A_STEP: ClassVar = True
+    COMPILES: ClassVar = False
 
     def version(self) -> str:
         import torch

@@ -25,7 +25,7 @@ from limelight.capture.keras.recognise.layouts import Layout
 from limelight.capture.keras.state import untouched
 from limelight.capture.probe import Probe
 from limelight.capture.recognition import Choice
-from limelight.errors import GateError
+from limelight.errors import GateError, UnsupportedModelError
 
 #: What Keras compiled for a model, and makes anew where it is missing.
 _COMPILED = ("train_function", "test_function", "predict_function")
@@ -72,13 +72,27 @@ def attended(model: Any, scope: Scope) -> Iterator[Mapping[str, Any]]:
 
 @contextmanager
 def _compiled_anew(model: Any) -> Iterator[None]:
-    """Put away what was compiled, which knows nothing of a context, until it has ended."""
-    before = {name: vars(model)[name] for name in _COMPILED if name in vars(model)}
+    """Drop what was compiled before, which knows nothing of a context, and what is inside it.
+
+    Not from within a training step: it would pull the rug from under ``fit``. Nor is anything put
+    away for later: JAX remembers what a method was compiled to for as long as somebody holds it.
+    """
+    knows = backend()
     try:
-        vars(model).update(dict.fromkeys(before))
+        knows.ready(model)
+        drops = knows.COMPILES and not getattr(model, "run_eagerly", False)
+    except UnsupportedModelError:  # it is being traced
+        drops = False
+    _drop(model, drops)
+    try:
         yield
     finally:
-        vars(model).update(before)
+        _drop(model, drops)
+
+
+def _drop(model: Any, drops: bool) -> None:
+    if drops:
+        vars(model).update({name: None for name in _COMPILED if name in vars(model)})
 
 
 def _weights(meeting: Meeting) -> Any:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from limelight.capture.contribution import Contribution
 from limelight.capture.keras import names as keras_names
 from limelight.capture.keras import once
-from limelight.capture.keras.backends.backend import single
+from limelight.capture.keras.backends.backend import dtype_of, single
 from limelight.capture.keras.calling import outputs, tensors
 from limelight.capture.keras.gates.blending import spread
 from limelight.capture.keras.gates.hooking import attending, runs
@@ -181,8 +181,9 @@ def _projected(heads: Heads) -> tuple[Floats, Floats | None] | str:
         return _NONE
     form = (len(closed), queries, closed.shape[-1])
     closed, whole = closed.reshape(form), whole.reshape(form)
-    projected = np.stack([pick(run).reshape(form) - closed for run in heads.each], axis=1)
-    tolerance = 1e-4 * max(1.0, float(np.abs(whole).max()))
+    each = [_alone(index, run, heads.closed) for run in heads.each]
+    projected = np.stack([rows.reshape(form) for rows in each], axis=1)
+    tolerance = _relative(heads.closed.outputs) * max(1.0, float(np.abs(whole).max()))
     if not np.allclose(projected.sum(1) + closed, whole, rtol=0, atol=tolerance):
         return _NOT_LINEAR
     if index is None and projected.shape[2:] == heads.values.shape[2:] \
@@ -201,6 +202,31 @@ def _picked(index: int | None, run: Run) -> Floats:
     import keras
 
     return single(keras.tree.flatten(run.outputs)[0])
+
+
+def _alone(index: int | None, run: Run, closed: Run) -> Floats:
+    """Return what one head alone adds."""
+    if index is None:
+        return _picked(None, run) - _picked(None, closed)
+    from keras import ops
+
+    layer, *_ = run.dense[index]
+    given = single(run.dense[index].given) - single(closed.dense[index].given)
+    if getattr(layer, "quantization_mode", None):
+        return _picked(index, run) - _picked(index, closed)
+    # In single precision: what a half precision rounds, a difference would show.
+    kernel = single(ops.cast(layer.kernel, layer.compute_dtype))
+    equation = getattr(layer, "equation", None)
+    rows = given @ kernel if equation is None else np.einsum(equation, given, kernel)
+    return np.asarray(rows, np.float32)
+
+
+def _relative(given: Any) -> float:
+    """Return how far sums may be apart in the precision that a layer computes in."""
+    import keras
+
+    dtype = dtype_of(keras.tree.flatten(given)[0])
+    return {"bfloat16": 5e-2, "float16": 1e-2}.get(dtype, 1e-4)
 
 
 class _Opening(Standing):

@@ -111,7 +111,7 @@ def _cells_of(
     order = [letter for letter in letters if letter in bound]
 
     def touched(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        return cells.any(free).transpose([order.index(letter) for letter in bound])
+        return np.transpose(np.any(cells, axis=free), [order.index(letter) for letter in bound])
 
     mine = _whole([touched(cells) for cells in every], head)
     shape = [size if letter in bound else 1
@@ -135,7 +135,7 @@ def _whole(every: list[NDArray[np.bool_]], head: int) -> NDArray[np.bool_]:
         size = flat.size // len(every)
         blocks = np.arange(flat.size) // size, np.arange(flat.size) % len(every)
         for block in blocks:  # one head's features after the other's, or in turn
-            own = block == head
+            own = np.asarray(block == head)
             if not (flat & ~own).any() and flat.any():
                 return own.reshape(mine.shape)
     return mine

@@ -115,6 +115,15 @@ test("rows in the middle are counted, not shown; few are all shown", () => {
   assert.deepEqual(forestRows(ordered, 3, 1).left, 0);
 });
 
+test("groups of heads that share their keys are no heads", () => {
+  const known = study([0.5, 0.2, -0.9, 0.1], [1, 1, 1, 1]);
+  const { head, ...variables } = known.answer.variables;
+  const answer = { ...known.answer, variables: { ...variables, key_group: head as Variable } };
+  const groups = headStudy(answer, FACT);
+  assert.deepEqual([known.by, groups.by, groups.most], ["head", "key_group", 2]);
+  assert.equal(headRows([], groups, null).length, 4);
+});
+
 test("numbers leave with their labels, and text with its commas", () => {
   const answer: Answer = {
     attrs: {},

@@ -118,12 +118,12 @@ def ablation(
     Returns
     -------
     Dataset [site, head]
-        ``effect``, ``low`` and ``high`` (95 %), ``p_value`` and ``p_adjusted`` (two-sided sign
-        flips of units, Holm over heads; not for ``change``, which cannot be negative), and
-        perhaps ``each`` [site, head, example]. With ``split``, ``effect_held_out`` with its
-        ``held_out_low`` and ``held_out_high`` is of the half that did not choose; the head that
-        the other half chose is the attribute ``strongest``. Attributes say n, baseline, settings,
-        and all of it as one ``sentence``.
+        ``effect``, ``low`` and ``high`` (95 %), ``half_low`` and ``half_high`` (50 %), ``p_value``
+        and ``p_adjusted`` (two-sided sign flips of units, Holm over heads; not for ``change``,
+        which cannot be negative), and perhaps ``each`` [site, head, example]. With ``split``,
+        ``effect_held_out`` with its ``held_out_low`` and ``held_out_high`` is of the half that did
+        not choose; the head that the other half chose is the attribute ``strongest``. Attributes
+        say n, baseline, settings, and all of it as one ``sentence``.
 
     Raises
     ------
@@ -172,7 +172,11 @@ def _result(
     units = ready.units(rows)
     of_units = units.means(effects)
     low, high = interval(of_units, asked.seed)
-    columns = {"effect": of_units.mean(0), "low": low, "high": high}
+    half_low, half_high = interval(of_units, asked.seed, 0.5)
+    columns = {
+        "effect": of_units.mean(0), "low": low, "high": high,
+        "half_low": half_low, "half_high": half_high,
+    }  # fmt: skip
     signed = ready.measure.name != "change"
     test = tested(of_units, asked.seed) if signed else None
     if test is not None:

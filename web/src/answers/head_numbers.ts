@@ -7,7 +7,9 @@ export interface HeadStudy {
   readonly fact: StudyFact;
   readonly answer: Answer;
   readonly sites: readonly string[];
-  /** Heads of the site that has most. */
+  /** What is taken away at once: a head, or all heads that share their keys. */
+  readonly by: "head" | "key_group";
+  /** Of these, those of the site that has most. */
   readonly most: number;
   /** What its numbers may claim. */
   readonly tier: string;
@@ -51,7 +53,8 @@ export function headStudy(answer: Answer, fact: StudyFact): HeadStudy {
     fact: (attrs.study_fact as StudyFact | undefined) ?? fact,
     answer,
     sites,
-    most: variables.head?.shape[0] ?? 0,
+    by: variables.key_group ? "key_group" : "head",
+    most: (variables.key_group ?? variables.head)?.shape[0] ?? 0,
     tier: String(attrs.tier ?? fact.tier),
     metric: String(attrs.metric ?? fact.settings.metric ?? ""),
     units: String(attrs.units ?? ""),

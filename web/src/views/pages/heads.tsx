@@ -79,7 +79,7 @@ export default function Heads() {
 function pythonOf(heads: Known): string {
   const row = chosenHead(heads);
   if (!row) return "";
-  const where = `.sel(site=${JSON.stringify(row.site)}, head=${row.head})`;
+  const where = `.sel(site=${JSON.stringify(row.site)}, ${heads.by}=${row.head})`;
   if (heads.ablation) return `${studyLine(heads.ablation, "ablation")}${where}`;
   return `run.measures(step=${step.value})${where}`;
 }

@@ -27,6 +27,7 @@ export const panel: Panel = { pages: ["heads"], where: "card", order: 1 };
 const say = spoken({
   en: {
     layer: (name: string) => `Layer ${name}`,
+    group: (group: number) => `key group ${group}`,
     open: "open its map →",
     most: "Taking it away costs most here.",
     stands: (p: string) => `Taking it away changes the result beyond doubt (p adj. ${p}).`,
@@ -44,6 +45,7 @@ const say = spoken({
   },
   zh: {
     layer: (name) => `第 ${name} 层`,
+    group: (group) => `键组 ${group}`,
     open: "打开它的图 →",
     most: "这里去掉它代价最大。",
     stands: (p) => `去掉它确实会改变结果（校正后 p ${p}）。`,
@@ -71,15 +73,17 @@ export default function HeadCard() {
 function Card({ heads, row }: { heads: Heads; row: HeadRow }) {
   const words = say();
   const lines = linesOf(heads, row);
-  const recorded = facts.value?.sites.some(({ name }) => name === row.site) ?? false;
+  const recorded =
+    heads.by === "head" && (facts.value?.sites.some(({ name }) => name === row.site) ?? false);
+  const which = heads.by === "head" ? t.value.attention.head(row.head) : words.group(row.head);
   const layer = heads.names[row.at] ?? row.site;
   const name = /^\d+$/.test(layer) ? words.layer(layer) : layer;
-  const title = `${name} · ${t.value.attention.head(row.head)}`;
+  const title = `${name} · ${which}`;
   return (
     <section class="card" data-site={row.site} data-head={row.head}>
       <h2>
         <bdi title={row.site}>{name}</bdi>
-        <span>· {t.value.attention.head(row.head)}</span>
+        <span>· {which}</span>
         {recorded && (
           <button
             type="button"
@@ -213,7 +217,7 @@ function tableOf(lines: readonly Line[]): Table {
 }
 
 function pythonOf(heads: Heads, { site, head }: HeadRow): string {
-  const where = `.sel(site=${JSON.stringify(site)}, head=${head})`;
+  const where = `.sel(site=${JSON.stringify(site)}, ${heads.by}=${head})`;
   if (heads.ablation) return `${studyLine(heads.ablation, "ablation")}${where}`;
   return `run.measures(step=${step.value})${where}`;
 }

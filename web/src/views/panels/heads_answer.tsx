@@ -3,7 +3,7 @@ import { byHarm, type HeadRow, isSigned, survives } from "../../answers/head_num
 import { AnswerLine, type Said, strong } from "../../controls/answer.tsx";
 import { count } from "../../controls/format.ts";
 import { spoken } from "../../state/language.ts";
-import { nOf, plain, pWords, signed, unitOf } from "../parts/head_words.ts";
+import { nOf, plain, signed, unitOf } from "../parts/head_words.ts";
 import { type Heads, labelOf, useHeads } from "../parts/heads.ts";
 import type { Panel } from "../parts/panel.ts";
 
@@ -11,27 +11,28 @@ export const panel: Panel = { pages: ["heads"], where: "answer", order: 1 };
 
 const say = spoken({
   en: {
-    matter: (n: string, all: string, name: string): Said => [
-      strong(`${n} of ${all} heads ${n === "1" ? "matters" : "matter"} beyond doubt`),
-      `; without ${name} the `,
+    matter: (n: string, all: string, noun: string): Said => [
+      strong(`${n} of ${all} ${noun} ${n === "1" ? "matters" : "matter"} beyond doubt`),
     ],
-    effect: (metric: string, size: string, unit: string, ends: string): Said => [
-      `${metric} changes by `,
-      strong(`${size}${unit}`),
-      ends && ` (${ends})`,
+    without: (name: string, metric: string, size: string, ends: string): Said => [
+      `; without ${name} the ${metric} changes by `,
+      strong(size),
+      ends,
     ],
-    heldOut: " on examples that did not choose it",
+    half: (name: string, metric: string, size: string, ends: string): Said => [
+      `; ${name} is strongest on one half of the data, and changes the ${metric} by `,
+      strong(size),
+      `${ends} on the other`,
+    ],
+    nouns: { head: "heads", key_group: "key groups" },
     none: (n: string): Said => [strong("No head stands out"), `: all ${n} intervals reach 0`],
-    noneLeft: (n: string, most: string, name: string): Said => [
-      strong("No head stands out"),
-      ` after correction over ${n}; the greatest effect is that of ${name}, ${most}`,
-    ],
-    few: (n: string, all: string): Said => [
+    noneLeft: (n: string): Said => [strong("No head stands out"), ` after correction over ${n}`],
+    few: (n: string, all: string, noun: string): Said => [
       strong(`${n} are too few`),
-      `: none of ${all} heads could stand out after correction, whatever its effect`,
+      `: none of ${all} ${noun} could stand out after correction, whatever its effect`,
     ],
-    moved: (name: string, size: string, all: string): Said => [
-      `Of ${all} heads `,
+    moved: (name: string, size: string, all: string, noun: string): Said => [
+      `Of ${all} ${noun} `,
       strong(`${name} moves the output most`),
       `: by ${size} when it is taken away`,
     ],
@@ -45,25 +46,29 @@ const say = spoken({
     ],
     running: (n: string): Said => [`Still running, ${n}: `],
     begun: "A study has begun; no task of it is done yet.",
-    adjusted: (p: string) => `, p adj. ${p}`,
     over: (n: string) => `, ${n}.`,
   },
   zh: {
-    matter: (n, all, name) => [strong(`${all} 个头中有 ${n} 个确实重要`), `；去掉 ${name} 后，`],
-    effect: (metric, size, unit, ends) => [
-      `${metric} 变化 `,
-      strong(`${size}${unit}`),
-      ends && `（${ends}）`,
+    matter: (n, all, noun) => [strong(`${all} 个${noun}中有 ${n} 个确实重要`)],
+    without: (name, metric, size, ends) => [
+      `；去掉 ${name} 后，${metric} 变化 `,
+      strong(size),
+      ends,
     ],
-    heldOut: "（在未参与选择的样本上）",
+    half: (name, metric, size, ends) => [
+      `；${name} 在一半数据上最强，在另一半上使 ${metric} 变化 `,
+      strong(size),
+      ends,
+    ],
+    nouns: { head: "头", key_group: "键组" },
     none: (n) => [strong("没有哪个头突出"), `：全部 ${n} 个区间都含 0`],
-    noneLeft: (n, most, name) => [
-      strong("没有哪个头突出"),
-      `：在 ${n} 个头上校正后；效应最大的是 ${name}，${most}`,
+    noneLeft: (n) => [strong("没有哪个头突出"), `：在 ${n} 个上校正后`],
+    few: (n, all, noun) => [
+      strong(`${n} 太少`),
+      `：无论效应多大，${all} 个${noun}校正后都不可能突出`,
     ],
-    few: (n, all) => [strong(`${n} 太少`), `：无论效应多大，${all} 个头校正后都不可能突出`],
-    moved: (name, size, all) => [
-      `${all} 个头中，`,
+    moved: (name, size, all, noun) => [
+      `${all} 个${noun}中，`,
       strong(`${name} 对输出的影响最大`),
       `：去掉后改变 ${size}`,
     ],
@@ -74,7 +79,6 @@ const say = spoken({
     maps: (all) => [`记录了 ${all} 个头。`, strong("没有测量其中哪些重要。")],
     running: (n) => [`仍在进行，${n}：`],
     begun: "研究已开始，尚未完成任何任务。",
-    adjusted: (p) => `，校正后 p ${p}`,
     over: (n) => `，${n}。`,
   },
 });
@@ -102,7 +106,7 @@ function saidOf(heads: Heads): Said {
   const end = live.length > 0 ? "." : words.over(nOf(ablation));
   if (!isSigned(ablation)) {
     const size = `${plain(first.effect, first.low, first.high)} ${unitOf(ablation)}`.trim();
-    return [...live, ...words.moved(labelOf(heads, first), size, all), end];
+    return [...live, ...words.moved(labelOf(heads, first), size, all, words.nouns[heads.by]), end];
   }
   return [...live, ...judged(heads, ordered), end];
 }
@@ -113,24 +117,26 @@ function judged(heads: Heads, ordered: readonly HeadRow[]): Said {
   const { ablation } = heads;
   const all = count(ordered.length);
   if (!ablation) return [];
-  if (Number(ablation.answer.attrs.can_survive ?? 1) === 0) return words.few(nOf(ablation), all);
+  const noun = words.nouns[heads.by];
+  if (Number(ablation.answer.attrs.can_survive ?? 1) === 0)
+    return words.few(nOf(ablation), all, noun);
   const clear = ordered.filter(survives);
   // What is named is chosen by one half, and shown by the other, where the study split its data.
   const named = namedOf(heads, clear.length > 0 ? clear : ordered);
   if (!named) return [];
   const unit = unitOf(ablation) && ` ${unitOf(ablation)}`;
-  if (clear.length > 0) {
-    const said = words.matter(count(clear.length), all, labelOf(heads, named.row));
-    const effect = words.effect(ablation.metric, named.size, unit, named.ends);
-    return [...said, ...effect, named.heldOut ? words.heldOut : ""];
-  }
+  // What the other half shows rests on that half alone.
+  const shown = named.heldOut ? `n = ${Number(ablation.answer.attrs.n_held_out ?? 0)}` : "";
+  const sure = [named.ends, shown].filter(Boolean).join(", ");
+  const ends = sure && ` (${sure})`;
+  const how = named.heldOut ? words.half : words.without;
+  const effect = how(labelOf(heads, named.row), ablation.metric, `${named.size}${unit}`, ends);
+  if (clear.length > 0) return [...words.matter(count(clear.length), all, noun), ...effect];
   const leaving = ordered.filter(({ low, high }) => low > 0 || high < 0);
   if (leaving.length === 0 && ordered.some(({ low }) => Number.isFinite(low))) {
     return words.none(all);
   }
-  const p = Number.isFinite(named.row.adjusted) ? words.adjusted(pWords(named.row.adjusted)) : "";
-  const most = `${named.size}${unit}${named.ends && ` (${named.ends})`}${p}`;
-  return words.noneLeft(all, most, labelOf(heads, named.row));
+  return [...words.noneLeft(all), ...effect];
 }
 
 function namedOf({ ablation, rows }: Heads, ordered: readonly HeadRow[]) {
@@ -138,15 +144,15 @@ function namedOf({ ablation, rows }: Heads, ordered: readonly HeadRow[]) {
   const split = rows.find(({ site, head }) => `${site}#${head}` === strongest);
   if (split && Number.isFinite(split.heldOut)) {
     const { heldOut, heldOutLow: low, heldOutHigh: high } = split;
-    return { row: split, size: signed(heldOut, low, high), ends: ends(low, high), heldOut: true };
+    return { row: split, size: signed(heldOut, low, high), ends: endsOf(low, high), heldOut: true };
   }
   const [row] = ordered;
   if (!row) return null;
   const { effect, low, high } = row;
-  return { row, size: signed(effect, low, high), ends: ends(low, high), heldOut: false };
+  return { row, size: signed(effect, low, high), ends: endsOf(low, high), heldOut: false };
 }
 
-function ends(low: number, high: number): string {
+function endsOf(low: number, high: number): string {
   if (!Number.isFinite(low + high)) return "";
   return `${signed(low, low, high)} – ${signed(high, low, high)}`;
 }

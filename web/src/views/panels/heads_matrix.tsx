@@ -33,6 +33,7 @@ export const panel: Panel = { pages: ["heads"], where: "hub", order: 1 };
 const say = spoken({
   en: {
     title: (layers: string, heads: string) => `${layers} layers × ${heads} heads`,
+    groups: (layers: string, groups: string) => `${layers} layers × ${groups} key groups`,
     sites: (sites: string, heads: string) => `${sites} sites, ${heads} heads`,
     label: (what: string) => `All heads, filled by ${what}. Arrow keys choose a head.`,
     hint: "Point at a head for its numbers; click to choose it.",
@@ -40,6 +41,7 @@ const say = spoken({
     dot: "p adj. < .05",
     first: "on first key",
     pending: "not measured yet",
+    unmeasured: "not measured",
     root: "√ scale",
     uniform: (value: string) => `uniform ${value}`,
     observed: (n: string) => `mean of ${n} examples`,
@@ -47,6 +49,7 @@ const say = spoken({
   },
   zh: {
     title: (layers, heads) => `${layers} 层 × ${heads} 个头`,
+    groups: (layers, groups) => `${layers} 层 × ${groups} 个键组`,
     sites: (sites, heads) => `${sites} 处，${heads} 个头`,
     label: (what) => `所有的头，按${what}着色。方向键选择一个头。`,
     hint: "指向一个头可看到数值；点击选择。",
@@ -54,6 +57,7 @@ const say = spoken({
     dot: "校正后 p < .05",
     first: "首个键上的份额",
     pending: "尚未测量",
+    unmeasured: "没有测量",
     root: "√ 标度",
     uniform: (value) => `均匀 ${value}`,
     observed: (n) => `${n} 个样本的均值`,
@@ -91,7 +95,10 @@ function Matrix({ heads, fill }: { heads: Heads; fill: Fill }) {
     <section class="matrix" data-fill={fill.name} aria-busy={heads.slow}>
       <h2>
         {even
-          ? words.title(count(heads.sites.length), count(most))
+          ? (heads.by === "head" ? words.title : words.groups)(
+              count(heads.sites.length),
+              count(most),
+            )
           : words.sites(count(heads.sites.length), count(heads.rows.length))}
         <TierKey tier={tierShown(heads, fill)} />
         <PanelMenu
@@ -211,7 +218,7 @@ function Key({ heads, fill, scale }: { heads: Heads; fill: Fill; scale: Scaled }
             <svg width="12" height="10" aria-hidden="true">
               <rect width="12" height="10" rx="2" fill="url(#head-hatch)" />
             </svg>
-            {words.pending}
+            {heads.rows.some((row) => row.pending) ? words.pending : words.unmeasured}
           </span>
         )}
       </span>

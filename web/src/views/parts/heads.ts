@@ -31,6 +31,8 @@ export interface Heads {
   readonly sites: readonly string[];
   /** What each site is called in short. */
   readonly names: readonly string[];
+  /** What a row is: a head, or a group of heads that share their keys, of which no map is drawn. */
+  readonly by: "head" | "key_group";
   /** Measures of each site, by its name. */
   readonly measured: ReadonlyMap<string, readonly Series[]>;
   readonly examples: number;
@@ -62,9 +64,11 @@ export function useHeads(): Heads {
     () => order.map(({ site: { name, heads } }) => ({ name, heads })),
     [order],
   );
+  const by = first.study?.by ?? "head";
+  const weights = second.study?.by === by ? second.study : null;
   const rows = useMemo(
-    () => headRows(recorded, first.study, second.study),
-    [recorded, first.study, second.study],
+    () => headRows(by === "head" ? recorded : [], first.study, weights),
+    [recorded, first.study, weights],
   );
   const names = useMemo(() => [...new Set(rows.map(({ site }) => site))], [rows]);
   const measures = useMeasures(run);
@@ -73,11 +77,12 @@ export function useHeads(): Heads {
     list,
     ablation: first.study,
     asked,
-    importance: second.study,
+    importance: weights,
     rows,
     sites: names,
     names: short,
-    measured: measures.measured,
+    by,
+    measured: by === "head" ? measures.measured : NONE_MEASURED,
     examples: measures.examples,
     whole: (!studied || listed.answer !== null) && !first.waiting && !second.waiting,
     slow: listed.slow || first.slow || second.slow,
@@ -89,6 +94,7 @@ export function useHeads(): Heads {
 const LETTERS = 16;
 
 const NONE: readonly StudyFact[] = [];
+const NONE_MEASURED: ReadonlyMap<string, readonly Series[]> = new Map();
 
 function useStudy(run: string | null, fact: StudyFact | null) {
   const { answer, problem, slow } = useAnswer(
@@ -142,7 +148,7 @@ export function measureOf(heads: Heads, name: string, site: string, head: number
 
 /** What a head is called: its layer's short name and its number. */
 export function labelOf(heads: Heads, { at, head }: Pick<HeadRow, "at" | "head">): string {
-  return `${heads.names[at] ?? at}·${head}`;
+  return `${heads.names[at] ?? at}·${heads.by === "head" ? "" : "g"}${head}`;
 }
 
 /** The head chosen, or the one to look at first. */

@@ -45,6 +45,12 @@ def test_steps_that_are_named_are_among_those_that_are_thinned(run):
         answer(run, Query("tensors", at=(31,)))
 
 
+def test_what_is_recorded_less_often_is_asked_at_steps_that_have_it(run):
+    answered = answer(run, Query("tensors", kind="gradient", steps=3))
+    assert answered["step"].values.tolist() == [10, 50, 90]
+    assert np.isfinite(answered["std"]).all()
+
+
 def test_single_steps_come_with_numbers_of_other_kinds_and_no_members(run):
     answered = answer(run, Query("tensors", steps=0, at=(20, 30)))
     assert answered["step"].values.tolist() == [20, 30]
@@ -76,6 +82,14 @@ def test_what_was_recorded_without_quantiles_has_them_of_its_histograms(tmp_path
         exact = np.quantile(drawn, share)
         assert abs(answered[name].sel(parameter="w").item() - exact) <= bin_wide
         assert np.isnan(answered[name].sel(parameter="lost").item())
+
+
+def test_an_old_recording_of_a_constant_has_its_value_for_every_quantile(tmp_path):
+    with Writer(tmp_path / "run") as writer:
+        writer.append(0, parameters=summarise({"zeros": np.zeros(8), "three": np.full(4, 3.0)}))
+    recorded = answer(open_run(tmp_path / "run"), Query("tensors"))
+    for name in ("q001", "q05", "q50", "q95", "q999"):
+        assert_array_equal(recorded[name].isel(step=0), [0.0, 3.0], name)
 
 
 def test_what_a_loop_measures_keeps_its_column_and_the_step_it_was_measured_at():

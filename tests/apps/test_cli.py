@@ -241,6 +241,19 @@ def test_a_closed_pipe_is_no_trace(tmp_path):
 # ------------------------------------------------------------------------------------ the demo
 
 
+@pytest.mark.parametrize(
+    ("words", "whole"), [((), False), (("--seeds", "2"), True), (("--case", "lstm"), True)]
+)
+def test_of_cases_with_many_runs_some_are_trained_unless_asked_for(monkeypatch, words, whole):
+    trained = []
+    monkeypatch.setattr("limelight.apps.demo.demo", lambda cases, *_, **__: trained.extend(cases))
+    call("demo", "--no-serve", *words)
+    (lstm,) = [case for case in trained if case.name == "lstm"]
+    assert (lstm.runs == catalogue.cases()["lstm"].runs) is whole
+    assert "lstm/plain" in lstm.runs
+    assert ("lstm/tutorial" in lstm.left_out) is not whole
+
+
 @pytest.fixture(scope="module")
 def demonstrated(environment, tmp_path_factory):
     """Run the smallest demo twice into one log directory; no TensorBoard, no terminal."""

@@ -86,7 +86,8 @@ def histograms(run: Run, query: Query) -> xr.Dataset:
 def _asked(run: Run, query: Query) -> tuple[list[str] | None, np.ndarray[Any, Any]]:
     """Return the names and the steps that a question is about."""
     named = [step_of(run, step) for step in query.at]
-    steps = thinned(run.steps, query.steps) if query.steps else np.zeros(0, np.int64)
+    # Of what is recorded less often, steps without it would leave lines full of holes.
+    steps = thinned(run.tensor_steps(query.kind), query.steps) if query.steps else ()
     return list(query.parameter) or None, np.union1d(steps, named).astype(np.int64)
 
 
@@ -129,5 +130,10 @@ def _quantiles(counted: xr.Dataset) -> dict[str, Any]:
     for at in np.ndindex(counts.shape[:2]):
         if below[at][-1]:
             values[at] = np.interp(shares * below[at][-1], below[at], edges[at])
+    # Bins of a constant are wider than its values, which are one.
+    ends = [
+        counted[name].transpose("step", "parameter").values[..., None] for name in ("min", "max")
+    ]
+    values = np.clip(values, *ends)
     dims = ("step", "parameter")
     return {name: (dims, values[..., number]) for number, name in enumerate(QUANTILES)}

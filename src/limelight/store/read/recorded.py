@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limelight import schema
 from limelight.log_folder import log_folder
@@ -158,6 +159,11 @@ class Recorded:
         """Of what there are histograms and numbers, such as ``parameter`` and ``gradient``."""
         kinds = (table.kind for layout in self._opened.shown for table in layout.description.tables)
         return tuple(dict.fromkeys(kinds))
+
+    def tensor_steps(self, kind: str) -> NDArray[np.int64]:
+        """Return the steps at which tensors of a kind were recorded, ascending."""
+        lines = self._opened.published.lines
+        return np.array([line.step for line in lines if kind in line.tables], np.int64)
 
     def tensor_facts(self, kind: str) -> tuple[dict[str, Any], ...]:
         """Return what is said of each tensor of a kind, as :attr:`parameter_facts` does."""

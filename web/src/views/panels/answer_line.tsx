@@ -79,7 +79,7 @@ function Worst({ alerts }: { alerts: readonly AlertFact[] }) {
                 wordsOfColumn(columnName(alert)).title,
                 sharedOr(alert, alert.value),
                 alert.tensors[0],
-                alert.value === alert.threshold ? "" : sharedOr(alert, alert.threshold),
+                alert.threshold === 0 ? "" : sharedOr(alert, alert.threshold),
               )}
             </bdi>
           )}

@@ -112,6 +112,8 @@ function ByTime({ recorded, all }: { recorded: Recorded; all: readonly Column[] 
 
 interface Line extends ChartLine {
   readonly area?: ChartArea;
+  /** What the list below calls it: of two numbers of a run, the run alone. */
+  readonly key?: string;
 }
 
 /** A number of each tensor looked at; of one tensor, that of the runs ticked too. */
@@ -165,14 +167,20 @@ function changesOf(
     ["gradient", "norm", words.gradient, "var(--text)", gradients],
     ["update", "ratio", words.update, "var(--accent)", updates],
   ] as const) {
-    for (const line of coloured(linesIn(beside, number, name)))
-      lines.push({ ...groupLine(line), name: `${called}, ${line.name}` });
     const found = recorded.numbers[kind];
     const at = found ? ordinalOf(found, name) : -1;
-    if (!found || at < 0) continue;
-    const values = lineOf(found, number, at);
-    const label = beside.length > 0 ? {} : { label: called };
-    lines.push({ name: called, steps: found.steps, values, colour, wide: 1.6, ...label });
+    const run = runName.value ?? ".";
+    const shown =
+      found && at >= 0 ? [{ run, steps: found.steps, values: lineOf(found, number, at) }] : [];
+    const all = coloured([...shown, ...linesIn(beside, number, name)]);
+    // The run in view, or the group that it is in, lies over the others.
+    for (const line of all.sort((one, other) => Number(one.main) - Number(other.main))) {
+      const { name: key, area, ...rest } = groupLine(line);
+      const band = area && { area: line.main ? { ...area, colour } : area };
+      if (line.main)
+        lines.push({ ...rest, ...band, key, name: called, label: called, colour, wide: 1.6 });
+      else lines.push({ ...rest, ...band, key, name: `${called}, ${key}` });
+    }
   }
   return lines;
 }
@@ -195,6 +203,10 @@ function Drawn({ recorded, chosen, all, column, lines }: DrawnProps) {
   const steps = recorded.shown?.lines.steps ?? [];
   const title = column ? wordsOfColumn(column.name).title : words.changes;
   const bad = chosen.flatMap((name) => harmOf(recorded.alerts, name)?.since ?? []);
+  const keys = lines.filter(
+    ({ key, name }, at) =>
+      at === lines.findIndex((line) => (line.key ?? line.name) === (key ?? name)),
+  );
   return (
     <figure class="panel curves" data-curve={column?.name ?? "changes"}>
       <TensorCaption recorded={recorded} name={null} text="">
@@ -221,18 +233,15 @@ function Drawn({ recorded, chosen, all, column, lines }: DrawnProps) {
           {column ? words.missing : words.none} {!column && <code>{LINE}</code>}
         </p>
       )}
-      {lines.some(({ label }) => label === undefined) &&
-        lines.length > 1 &&
-        chosen.length === 1 && (
-          <p class="sub key">
-            {lines.map((line) => (
-              <span key={line.name}>
-                <i style={{ background: line.colour }} aria-hidden="true" />{" "}
-                <Cut text={line.name} />
-              </span>
-            ))}
-          </p>
-        )}
+      {keys.length > 1 && chosen.length === 1 && (
+        <p class="sub key">
+          {keys.map(({ key, name, colour }) => (
+            <span key={key ?? name}>
+              <i style={{ background: colour }} aria-hidden="true" /> <Cut text={key ?? name} />
+            </span>
+          ))}
+        </p>
+      )}
     </figure>
   );
 }

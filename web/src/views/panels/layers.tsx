@@ -117,7 +117,7 @@ function Table({ recorded }: { recorded: Recorded }) {
   const { from, to } = inSight(all.length, top, height, LINE);
   const chosen = chosenTensors(recorded);
   useChosenInSight(box, all, chosen, height);
-  const texts = useMemo(() => textsOf(rows, measure()), [rows]);
+  const texts = useMemo(() => textsOf(rows, measure(), folded), [rows, folded]);
   const { layer, rest, values, least } = widths(width, texts, columns.shown);
   const marks = useMemo(() => spaced(domain, values), [domain, values]);
   const match = (pattern: string) => {

@@ -1,5 +1,5 @@
 /** The numbers of tensors that a table has columns for, in which table they are, and their words. */
-import { precise } from "../../controls/format.ts";
+import { count } from "../../controls/format.ts";
 import { spoken } from "../../state/language.ts";
 
 export interface Column {
@@ -106,7 +106,7 @@ export function written(each: Column, value: number): string {
   if (each.share) return percent(value);
   if (each.digits !== undefined && Math.abs(value) < 1e4)
     return value.toFixed(each.digits).replace("-", "−");
-  if (each.name === "units" || each.name === "nonfinite") return precise(value);
+  if (each.name === "units" || each.name === "nonfinite") return count(value);
   return compact(value);
 }
 

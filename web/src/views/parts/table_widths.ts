@@ -60,14 +60,17 @@ export function widths(
   return { layer: kept, rest: left, values, least };
 }
 
+/** What stands around a name where it stands for a fold: a mark, and how many it hides. */
+const FOLD = 84;
+
 /** The widest texts of some rows, in pixels; a context to measure with is handed over. */
-export function textsOf(rows: readonly Row[], context: CanvasRenderingContext2D) {
+export function textsOf(rows: readonly Row[], context: CanvasRenderingContext2D, folded: boolean) {
   const page = document.getElementById("limelight") ?? document.body;
   context.font = `12px ${getComputedStyle(page).fontFamily}`;
   const wide = (texts: ReadonlySet<string>) =>
     [...texts].reduce((most, text) => Math.max(most, context.measureText(text).width), 0);
   return {
     layer: wide(new Set(rows.map(({ called }) => called))),
-    rest: wide(new Set(rows.map(({ rest }) => rest))),
+    rest: wide(new Set(rows.map(({ rest }) => rest))) + (folded ? FOLD : 0),
   };
 }

@@ -188,13 +188,14 @@ function Broken({ recorded, line, kind, step }: RowProps) {
     (recordedStep, row) =>
       recordedStep <= step && (values?.[row * lines.names.length + at] ?? 0) > 0,
   );
+  const text = say().nonfinite(
+    count(bad),
+    count(line.row.fact.size),
+    since === undefined ? "" : count(since),
+  );
   return (
-    <span class="broken">
-      {say().nonfinite(
-        count(bad),
-        count(line.row.fact.size),
-        since === undefined ? "" : count(since),
-      )}
+    <span class="broken" title={text}>
+      {text}
     </span>
   );
 }

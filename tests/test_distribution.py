@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -175,3 +176,12 @@ def test_a_second_process_meets_the_compiled_pass_on_disk():
         [sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True
     ).stdout
     assert said.split() == ["1", "3"]
+
+
+def test_complex_values_are_summed_up_by_their_modulus():
+    values = np.array([3 + 4j, -5j, 0], np.complex64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        summed, moved = distribution(values), difference(values, np.zeros_like(values))
+    assert (summed.max, summed.zeros, summed.norm) == (5.0, 1, pytest.approx(50**0.5))
+    assert (moved.max, moved.norm) == (summed.max, summed.norm)

@@ -155,7 +155,8 @@ def _sums(rows: Rows) -> NDArray[np.float64]:
     flat = rows.weights.reshape(heads, -1)
     made = np.zeros((heads, heads))
     for begin in range(0, len(cells), _CELLS):
-        part = flat[:, cells[begin : begin + _CELLS]] + _TINY  # so that no logarithm is of 0
+        # Each head's cells side by side, as indexing would not lay them; no logarithm is of 0.
+        part = np.take(flat, cells[begin : begin + _CELLS], axis=1) + _TINY
         pairs = np.empty((_HEADS, part.shape[1]), np.float32)
         logs = np.empty_like(pairs)
         for head in range(heads - 1):

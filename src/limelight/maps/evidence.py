@@ -229,7 +229,7 @@ class Evidence:
     ranks: int
     sums: Arrays = field(default_factory=dict)
     entries: Arrays = field(default_factory=dict)
-    tokens: list[dict[str, NDArray[np.float64]]] = field(default_factory=list)
+    tokens: list[dict[str, tuple[float, float]]] = field(default_factory=list)
     pairs: list[dict[tuple[str, str], float]] = field(default_factory=list)
 
     def add(self, batch: Mapping[str, NDArray[Any]]) -> None:
@@ -256,10 +256,11 @@ class Evidence:
         self.tokens = self.tokens or [{} for _ in rows]
         for held, entries in zip(self.tokens, rows, strict=True):
             for code, given, even in entries.tolist():
-                if given > 0:
-                    before = held.get(names[int(code)])
-                    pair = np.array([given, even])
-                    held[names[int(code)]] = pair if before is None else before + pair
+                if given <= 0:
+                    break  # the greatest come first
+                name = names[int(code)]
+                before, chance = held.get(name, (0.0, 0.0))
+                held[name] = (before + given, chance + even)
             if len(held) > 4 * TOKENS:
                 order = sorted(held, key=lambda name: -held[name][0])[TOKENS:]
                 for name in order:
@@ -269,10 +270,11 @@ class Evidence:
         self.pairs = self.pairs or [{} for _ in rows]
         for linked, entries in zip(self.pairs, batch["pairs"], strict=True):
             for code, given in entries.tolist():
-                if given > 0:
-                    query, key = divmod(int(code) - 1, len(names))
-                    pair_of = (names[query], names[key])
-                    linked[pair_of] = linked.get(pair_of, 0.0) + given
+                if given <= 0:
+                    break
+                query, key = divmod(int(code) - 1, len(names))
+                pair_of = (names[query], names[key])
+                linked[pair_of] = linked.get(pair_of, 0.0) + given
             if len(linked) > 8 * TOKENS:
                 for pair_of in sorted(linked, key=lambda pair: -linked[pair])[2 * TOKENS :]:
                     del linked[pair_of]

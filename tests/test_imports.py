@@ -123,15 +123,15 @@ HOMES = {
     "torch": r"analyses/blockwise/torch_pass\.py|capture/torch/[\w/]+\.py|testing/(known/)?\w+\.py"
     r"|capture/keras/backends/torch(_flow|_tap)?\.py|(pretrained|apps/doctor/smallest)/\w+\.py"
     r"|(apps/(transformers|lightning)|layers/torch)\.py"
-    r"|mitigating/(torch/\w+|keras/memory/torch)\.py",
+    r"|mitigating/(torch/\w+|keras/(memory|slopes)/torch)\.py",
     "transformers": r"capture/torch/intercept/transformers\w*\.py|apps/transformers\.py"
-    r"|(pretrained|apps/doctor/smallest)/\w+\.py",
-    "jax": r"capture/keras/backends/jax\w*\.py|mitigating/keras/memory/jax\.py",
+    r"|(pretrained|apps/doctor/smallest)/\w+\.py|mitigating/torch/stopping\.py",
+    "jax": r"capture/keras/backends/jax\w*\.py|mitigating/keras/(memory|slopes)/jax\.py",
     "numba": r"(analyses/blockwise|distribution)/numba_\w+\.py",
     "keras": r"capture/keras/[\w/]+\.py|apps/keras\.py"
     r"|(testing|apps/doctor/smallest)/\w+\.py|training\.py|layers/keras\.py|mitigating/keras/[\w/]+\.py",
     "tensorflow": r"capture/keras/backends/tensorflow(_tap)?\.py|apps/keras\.py|training\.py"
-    r"|mitigating/keras/memory/tensorflow\.py",
+    r"|mitigating/keras/(memory|slopes)/tensorflow\.py",
     "tensorboard": r"apps/tensorboard\.py|store/tensorboard/events\.py",
     "werkzeug": r"apps/tensorboard\.py|store/tensorboard/events\.py",
     "numcodecs": r"store/zarr/\w+\.py",

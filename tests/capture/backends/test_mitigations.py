@@ -122,3 +122,49 @@ def test_a_model_is_saved_and_loaded_with_its_loss(tmp_path):
     assert again.evaluate(held["x"], held["y"], verbose=0) == pytest.approx(
         model.evaluate(held["x"], held["y"], verbose=0), rel=1e-5
     )
+
+
+def attackable():
+    keras.utils.set_random_seed(0)
+    ids = keras.Input((3,), dtype="int32")
+    hidden = keras.layers.Embedding(9, 4, mask_zero=True)(ids)
+    hidden = keras.layers.Dropout(0.0)(keras.layers.BatchNormalization()(hidden))
+    hidden = keras.layers.GlobalAveragePooling1D()(hidden)
+    outputs = keras.layers.Dense(1, kernel_regularizer="l2")(hidden)
+    model = keras.Model(ids, outputs)
+    model.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse")
+    return model
+
+
+IDS = np.array([[1, 2, 3], [4, 5, 0], [6, 7, 8], [1, 5, 0]])
+NUMBERS = np.array([[0.0], [1.0], [0.5], [-1.0]])
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("method", ["fgm", "freelb"])
+def test_fit_trains_on_attacks_and_leaves_the_model_as_it_was(method):
+    def trained(**options):
+        model = attackable()
+        with mt.adversarial(model, method, steps=2, **options):
+            seen = model.fit(IDS, NUMBERS, epochs=2, verbose=0, shuffle=False)
+        assert "compute_loss" not in vars(model)
+        assert "call" not in vars(model.layers[1])
+        return seen.history["loss"], model
+
+    model = attackable()
+    plain = model.fit(IDS, NUMBERS, epochs=2, verbose=0, shuffle=False).history["loss"]
+    still, _ = trained(weight=0.0)
+    assert still == plain, "weight 0 is the baseline to the bit"
+    none, _ = trained(epsilon=0.0)
+    regularised = 0.01 * float((np.asarray(attackable().get_weights()[-2]) ** 2).sum())
+    assert none[0] == pytest.approx(2 * plain[0] - regularised, rel=1e-4)
+    attacked, after = trained(epsilon=0.3)
+    assert attacked[0] > none[0] or method == "freelb"
+    evaluated = after.evaluate(IDS, NUMBERS, verbose=0)
+    again = after.evaluate(IDS, NUMBERS, verbose=0)
+    assert evaluated == again
+
+
+def test_a_model_without_an_embedding_cannot_be_attacked():
+    with pytest.raises(LimelightError, match="Say embedding= one of: dense"):
+        mt.adversarial(model_of("mse")).__enter__()

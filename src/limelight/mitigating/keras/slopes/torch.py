@@ -1,0 +1,17 @@
+"""The gradient of a function by a tensor, on PyTorch.
+
+Room: mitigating/keras/slopes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+def slope(function: Callable[[Any], Any], value: Any) -> Any:
+    """Return the gradient, through which no other goes."""
+    value = value.detach().requires_grad_()
+    return torch.autograd.grad(function(value), value)[0]

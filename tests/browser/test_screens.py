@@ -17,6 +17,9 @@ VIEWS = {
     "weights": {"run": TEXT, "page": "parameters"},
     "weights-dark": {"run": WEIGHTS, "page": "parameters", "theme": "dark"},
     "weights-zh": {"run": WEIGHTS, "page": "parameters", "language": "zh"},
+    "heads": {"run": TEXT, "page": "heads"},
+    "heads-none": {"run": WEIGHTS, "page": "heads", "language": "zh"},
+    "bias": {"run": TEXT, "page": "bias", "theme": "dark"},
     "no-attention": {"run": WEIGHTS},
     "gone": {"run": "no such run"},
 }

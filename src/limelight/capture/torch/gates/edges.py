@@ -147,7 +147,7 @@ class Cutting(Whole):
             with _unseen():
                 mask = self._mask(site, shape, event.query.device)
                 bias, gone = _biased(event, mask, needed)
-            out = _fused(replace(event, bias=bias, causal=False, window=None))
+            out = formed.fused(replace(event, bias=bias, causal=False, window=None))
         if gone is not None:
             gone = gone.expand(*shape[:-1], 1)
             self._warn(site, int(gone.sum()))
@@ -250,18 +250,3 @@ def _formed(event: Attend) -> bool:
 def _leads(event: Attend) -> list[Any]:
     """Return the axes before scores that a bias may have beyond those of queries."""
     return [] if event.bias is None or event.bias.dim() < 3 else [event.bias.shape[:-2]]
-
-
-def _fused(event: Attend) -> Any:
-    """Run torch's fused kernel on an attention that a mask says all of."""
-    import torch
-
-    query = event.query
-    bias = event.bias
-    if bias.dtype != torch.bool and bias.dtype != query.dtype:
-        bias = bias.to(query.dtype)
-    out = torch.nn.functional.scaled_dot_product_attention(
-        query, formed.shared(event.key, query), formed.shared(event.value, query),
-        attn_mask=bias, dropout_p=event.dropout, scale=event.scale,
-    )  # fmt: skip
-    return out.transpose(-3, -2).contiguous() if event.heads_last else out

@@ -46,6 +46,28 @@ def evened(event: Attend) -> Any:
     return out.transpose(-3, -2) if event.heads_last else out
 
 
+def evenable(event: Attend) -> bool:
+    """Say whether queries of zero are all it takes: nothing but a mask is added to their scores.
+
+    Parameters
+    ----------
+    event : Attend
+
+    Returns
+    -------
+    bool
+    """
+    import torch
+
+    more = (event.score, event.softcap, event.sink_logit, event.window)
+    return (
+        all(part is None for part in more)
+        and not (event.packed or event.dropout)
+        and (event.bias is None or event.bias.dtype == torch.bool)
+        and not getattr(event.query, "is_nested", False)
+    )
+
+
 def allowed(event: Attend) -> Any:
     """Return which keys each query of an attention may attend to.
 

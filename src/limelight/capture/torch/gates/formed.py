@@ -96,6 +96,35 @@ def output(event: Attend, formed: Any) -> Any:
     return out.transpose(-3, -2).contiguous() if event.heads_last else out
 
 
+def fused(event: Attend) -> Any:
+    """Run torch's fused kernel on an attention to whose scores nothing but a mask is added.
+
+    Parameters
+    ----------
+    event : Attend
+
+    Returns
+    -------
+    tensor
+        In the order of axes that the kernel gives.
+    """
+    import torch
+
+    query, bias = event.query, event.bias
+    if bias is not None and bias.dtype != torch.bool and bias.dtype != query.dtype:
+        bias = bias.to(query.dtype)
+    causal = event.causal
+    if causal and bias is not None:
+        rule = by_rule(event)
+        bias = bias & rule if bias.dtype == torch.bool else bias.masked_fill(~rule, -torch.inf)
+        causal = False
+    out = torch.nn.functional.scaled_dot_product_attention(
+        query, shared(event.key, query), shared(event.value, query), attn_mask=bias,
+        is_causal=causal, dropout_p=event.dropout, scale=event.scale,
+    )  # fmt: skip
+    return out.transpose(-3, -2).contiguous() if event.heads_last else out
+
+
 def packed(event: Attend, out: Any, plain: Any, cut: Any = None) -> Any:
     """Return an output as the attention's own function returns it.
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from limelight.capture.gating.gates import Gates
 from limelight.capture.gating.life import Known, Life, Pieces, known
 from limelight.capture.torch.gates.blending import blend, spread, stand_in, strengths
 from limelight.capture.torch.gates.discovery import Key, Site, rows_of
-from limelight.capture.torch.gates.evening import even_weights, evened
+from limelight.capture.torch.gates.evening import even_weights, evenable, evened
+from limelight.capture.torch.gates.formed import fused
 from limelight.capture.torch.gates.products import Follower
 from limelight.capture.torch.gates.standing import Standing
 from limelight.capture.torch.gates.trials import CallTrials, Trial
@@ -125,6 +127,11 @@ class Gating(Standing):
     def _event(self, key: Key, site: Site | None, event: Any, run: Callable[[], Any]) -> Any:
         wanted = site is not None and site.name in self._pieces
         if isinstance(event, Attend):
+            if site is not None and wanted and self._evens and evenable(event):
+                query = self._emptied(site, event.query)
+                if query is not None:
+                    self._met(site)
+                    return fused(replace(event, query=query))
             out = self.remembered.get(key)
             out = self.alone(run) if out is None else out
             return self._attended(site, event, out) if site is not None and wanted else out
@@ -139,6 +146,14 @@ class Gating(Standing):
     def _evens(self) -> bool:
         """Whether even attention takes the place of a head's, in the call that is meant."""
         return self._trial is None and self.life.gates.replace == "uniform"
+
+    def _emptied(self, site: Site, query: Any) -> Any:
+        """Return queries that are 0 where heads attend evenly; None where some do so in part."""
+        by_head, back = site.apart(query)
+        gates = self._gates(site, by_head)
+        if gates.requires_grad or not bool(((gates == 0) | (gates == 1)).all()):
+            return None
+        return back(by_head.masked_fill(gates == 0, 0.0))
 
     def _evened(self, site: Site, event: SoftmaxEvent, weights: Any) -> Any:
         """Blend weights with even ones: what they are multiplied with then follows."""

@@ -1,8 +1,9 @@
 """Gates on the heads of a pretrained transformer: what a training step pays, what a sweep saves.
 
 A training step is a forward and a backward pass of MiniLM and of a linear head, in turns with a
-learnable gate on every head and without. A sweep silences each of its heads alone, once by reusing
-what comes before them, against as many plain forwards.
+learnable gate on every head and without. A forward pass whose heads attend evenly, or to near keys
+only, is held against a plain one of the same fused kernel. A sweep silences each of its heads
+alone, once by reusing what comes before them, against as many plain forwards.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from limelight.capture import sweep
 from limelight.pretrained import models as pretrained
 
 STEP_BAR = 1.15
+FUSED_BAR = 1.15
 SWEEP_BARS = {"large": 1.7, "small": 4.0}
 
 
@@ -56,6 +58,7 @@ def measure(tiny: bool = False) -> list[Figure]:
     model = _model(scale)
     return [
         _step(model, scale),
+        *_fused(model, scale),
         _sweep(model, scale.large, scale.sweeps, SWEEP_BARS["large"]),
         _sweep(model, scale.small, scale.small_sweeps, SWEEP_BARS["small"]),
     ]
@@ -117,6 +120,45 @@ def _step(model: Any, scale: Scale) -> Figure:
         f"and tests the sites, {first.wall * 1e3:.0f} ms",
         how=ratio.text,
     )
+
+
+def _fused(model: Any, scale: Scale) -> list[Figure]:
+    """Hold forward passes under a cut, and with even attention, against plain ones."""
+    words, sites = _words(model, scale.step), _sites(model)
+    examples, positions = scale.step
+
+    def plain() -> None:
+        with torch.no_grad():
+            model(**words)
+
+    def cut() -> None:
+        with ll.cut(model, lambda query, key: abs(query - key) < 8):
+            plain()
+
+    def even() -> None:
+        with ll.gate(model, {(site, 0): 0.0 for site in sites}, replace="uniform"):
+            plain()
+
+    for act in (plain, cut, even):  # finds the sites
+        act()
+    unit, *changed = timing.in_turns(scale.rounds, plain, cut, even)
+    ways = (
+        "whose queries reach the nearest 8 keys, by limelight.cut",
+        "of which one head a layer attends evenly",
+    )
+    figures = []
+    for way, ours in zip(ways, changed, strict=True):
+        ratio, mine, theirs = timing.ratio(ours, unit), timing.middle(ours), timing.middle(unit)
+        figures.append(Figure(
+            what=f"a fused forward pass {way}, against plain, {examples} × {positions} positions",
+            bar=FUSED_BAR,
+            at_most=True,
+            value=ratio.value,
+            absolute=f"{mine.wall * 1e3:.0f} ms against {theirs.wall * 1e3:.0f} ms (CPU "
+            f"{mine.cpu * 1e3:.0f} ms against {theirs.cpu * 1e3:.0f} ms)",
+            how=ratio.text,
+        ))  # fmt: skip
+    return figures
 
 
 def _sweep(model: Any, size: tuple[int, int], rounds: int, bar: float) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 import transformers
 
 from limelight.testing import DoorConformance
+from limelight.testing.doors import refusal
 
 SIZES = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
          "intermediate_size": 24, "max_position_embeddings": 32, "pad_token_id": 0}  # fmt: skip
@@ -144,3 +146,82 @@ def test_no_kernel_refuses_a_door(name, door):
     with warnings.catch_warnings(), torch.compiler.set_stance("force_eager"):
         warnings.simplefilter("ignore", DeprecationWarning)
         getattr(case(name), TESTS[door])()
+
+
+class Summed(torch.nn.Module):
+    """Weights meet values in a sum of products, not in a matrix product."""
+
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v, self.o = (torch.nn.Linear(16, 16) for _ in range(4))
+
+    def forward(self, x):
+        q, k, v = (f(x).unflatten(-1, (4, 4)).transpose(1, 2) for f in (self.q, self.k, self.v))
+        weights = (q @ k.mT / 2).softmax(-1)
+        out = (weights[..., None] * v[:, :, None]).sum(3)
+        return self.o(out.transpose(1, 2).flatten(2))
+
+
+class Bare(torch.nn.Module):
+    """What heads give is what it returns."""
+
+    def __init__(self):
+        super().__init__()
+        self.qkv = torch.nn.Linear(16, 48)
+
+    def forward(self, x):
+        q, k, v = (part.unflatten(-1, (4, 4)).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
+        out = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+        return out.transpose(1, 2).flatten(2)
+
+
+#: Kernels that refuse doors: what their errors say.
+REFUSING = {
+    "torch, weights times values, then summed": (
+        Summed,
+        {"uniform": "a sum of products", "contributions": "cannot be followed",
+         "prune": "cannot be followed"},
+    ),
+    "torch, no output projection": (Bare, {"prune": "no output projection was seen"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSING)
+@pytest.mark.parametrize("door", TESTS)
+def test_what_is_refused_says_why(name, door):
+    make, reasons = REFUSING[name]
+
+    class Case(DoorConformance):
+        projects = not (make is Bare and door == "contributions")
+
+        def model(self):
+            return drawn(make())
+
+        def inputs(self):
+            return VECTORS
+
+    said = refusal(getattr(Case(), TESTS[door]))
+    assert (reasons[door] in said) if door in reasons else (said == "")
+
+
+def test_the_table_of_the_docs_is_what_the_tests_say(request):
+    page = (request.config.rootpath / "docs" / "interventions.md").read_text("utf-8")
+    rows = {
+        line.split("|")[1].strip(): [cell.strip()[:3].strip() for cell in line.split("|")[2:-1]]
+        for line in page.splitlines()
+        if line.startswith(("| torch", "| Hugging Face"))
+    }
+    wanted = {name: ["yes"] * len(TESTS) for name in KERNELS}
+    for name, (_, reasons) in REFUSING.items():
+        wanted[name] = ["no" if door in reasons else "yes" for door in TESTS]
+    assert rows == wanted
+
+
+def test_the_python_of_that_page_runs(request, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (request.config.rootpath / "docs" / "interventions.md").read_text("utf-8")
+    code = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    names: dict[str, object] = {}
+    exec("\n".join(code), names)  # our own page
+    assert (tmp_path / "pruned.pt").exists()
+    assert not names["near"]["layers/0/self_attn"]["weights"].values[..., 0, 3:].any()

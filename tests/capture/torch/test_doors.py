@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 
 import numpy as np
@@ -215,13 +214,3 @@ def test_the_table_of_the_docs_is_what_the_tests_say(request):
     for name, (_, reasons) in REFUSING.items():
         wanted[name] = ["no" if door in reasons else "yes" for door in TESTS]
     assert rows == wanted
-
-
-def test_the_python_of_that_page_runs(request, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    page = (request.config.rootpath / "docs" / "interventions.md").read_text("utf-8")
-    code = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    names: dict[str, object] = {}
-    exec("\n".join(code), names)  # our own page
-    assert (tmp_path / "pruned.pt").exists()
-    assert not names["near"]["layers/0/self_attn"]["weights"].values[..., 0, 3:].any()

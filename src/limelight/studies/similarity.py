@@ -12,8 +12,11 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+import limelight
+from limelight.errors import StudyError
 from limelight.maps.divergence import square
 from limelight.study import study
+from limelight.studying.contributing import aligned_heads
 from limelight.studying.data import ROWS
 from limelight.studying.intervals import interval
 from limelight.studying.looking import Settings, described, looked
@@ -38,6 +41,7 @@ def similarity(
     model: Any,
     data: Any = None,
     *,
+    method: str = "js",
     aside: bool = True,
     resample_by: Sequence[Any] | None = None,
     seed: int = 0,
@@ -48,9 +52,10 @@ def similarity(
     workers: int | None = None,
     run: Any = None,
 ) -> xr.Dataset:
-    r"""Measure how unlike each pair of heads attends, by Jensen-Shannon divergence.
+    r"""Measure how unlike each pair of heads is, by where they attend or by what they write.
 
-    Tier: *observed*. The divergence of two heads' rows, mean over queries, then over examples.
+    Tier: *observed*. By default the Jensen-Shannon divergence of two heads' rows, mean over
+    queries, then over examples.
 
     Parameters
     ----------
@@ -58,9 +63,12 @@ def similarity(
         A model, with data; or maps at hand, as for :func:`limelight.roles`.
     data : object, optional
         An array of inputs, or data as for :func:`limelight.ablation`, whose targets are not used.
+    method : ``js`` or ``cka``
+        ``cka`` compares what heads write, one mean vector for each example, by debiased linear
+        centred kernel alignment; it needs a model and data.
     aside : bool
-        Set the first key aside, and scale what is left up: else heads that rest on it look alike
-        whatever they do beside. Rows with less than a twentieth left are left out.
+        For ``js``: set the first key aside, and scale what is left up: else heads that rest on it
+        look alike whatever they do beside. Rows with less than a twentieth left are left out.
     resample_by : sequence, optional
         Labels of examples that belong together and are one unit.
     seed : int
@@ -75,7 +83,9 @@ def similarity(
         ``high`` (95 %); ``null``, the same where rows of both are permuted over what they may
         attend to. Coordinates name site and number of each head. Heads that have as many queries
         and keys are compared: those of self-attention, if there are any. NaN for a pair without a
-        query that counts for both.
+        query that counts for both. By ``cka`` only ``distance``, 1 − CKA: 0 for the same up to
+        rotation and scale, about 1 for nothing in common; NaN for a head whose output is always
+        the same.
 
     Raises
     ------
@@ -99,7 +109,14 @@ def similarity(
     >>> similarity({"a": site})["distance"].values.round(3)[0].tolist()
     [0.0, 0.0, 0.318]
     """
+    if method not in ("js", "cka") or (method == "cka" and data is None):
+        raise StudyError(
+            f"Got method={method!r}{'' if data is not None else ' without data'}.",
+            "Wanted 'js', or 'cka' of a model over data.", "Correct it.",
+        )  # fmt: skip
     settings = Settings(partition, collate, call, None, executor, workers, run)
+    if method == "cka":
+        return _written(model, data, settings)
     asked = {"study": "similarity", "aside": aside, "seed": seed}
     came = looked(model, data, Comparing(aside, seed), asked, settings)
     heads = compared(came)
@@ -117,3 +134,21 @@ def similarity(
     return came.finish(
         made.assign_attrs(attrs | {"units": "nat", "bounds": [0.0, float(np.log(2))]})
     )
+
+
+def _written(model: Any, data: Any, settings: Settings) -> xr.Dataset:
+    """Compare what heads write."""
+    asked = {"study": "similarity", "method": "cka"}
+    heads, alike, passes = aligned_heads(model, data, asked, settings)
+    made = xr.Dataset({"distance": (("head_a", "head_b"), square(1 - alike))}, coordinates(heads))
+    n = passes.scan.examples
+    return passes.finish(made.assign_attrs({
+        "study": "similarity", "tier": "observed", "n": n, "of": "examples", "method": "cka",
+        "units": "1 − CKA", "data_digest": passes.scan.digest, "model_digest": passes.digest,
+        "limelight": limelight.__version__,
+        "sentence": (
+            f"similarity (observed): 1 − debiased linear CKA of what heads write, one mean vector "
+            f"for each of n = {n} examples; limelight {limelight.__version__}, data "
+            f"{passes.scan.digest[:8]}, model {passes.digest[:8]}."
+        ),
+    }))  # fmt: skip

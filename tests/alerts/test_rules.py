@@ -202,6 +202,19 @@ def test_the_module_in_which_values_broke_is_named(tmp_path):
     assert (alert.since, alert.tensors) == (10, ("encoder/norm",))
 
 
+def test_of_a_model_that_is_broken_from_the_beginning_parameters_are_named(tmp_path):
+    def step(parameter, activation):
+        tensors = {"w": {"nonfinite": parameter}}
+        return {"parameter": tensors, "activation": {"relu": {"nonfinite": activation}}}
+
+    begun = recorded(tmp_path / "begun", {0: step(3.0, 8.0), 10: step(3.0, 8.0)})
+    (alert,) = begun.alerts()
+    assert (alert.since, alert.tensors) == (0, ("w",))
+    later = recorded(tmp_path / "later", {0: step(0.0, 0.0), 10: step(3.0, 8.0)})
+    (alert,) = [alert for alert in later.alerts() if alert.rule == "not_finite"]
+    assert (alert.since, alert.tensors) == (10, ("relu",))
+
+
 def test_biases_are_no_matrices_also_those_of_attention_that_have_an_axis_for_heads(tmp_path):
     bias = {"ratio": 3.0, "norm": 0.0, "shape": (2, 4)}
     kernel = {"ratio": 0.001, "norm": 1.0}

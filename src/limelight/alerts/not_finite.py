@@ -33,9 +33,11 @@ def not_finite(history: History) -> Judged:
     """How many values of a tensor are NaN or infinite.
 
     Where it shows itself first counts; what follows from it is not told once more. If the training
-    step says in which module it began, it is that one, else tensors in the order in which they run.
+    step says in which module it began, it is that one, else tensors in the order in which they run;
+    of a model that is broken from the first record on, its parameters.
     """
-    seen: list[tuple[int, Breach]] = []
+    seen: list[tuple[int, bool, Breach]] = []
+    first = int(history["parameter"].steps[0])
     for kind in _KINDS:
         table = history.get(kind, "nonfinite")
         if table is None:
@@ -44,8 +46,10 @@ def not_finite(history: History) -> Judged:
         breach = Breach(_named(table), "nonfinite", counts, counts > 0, 0.0, ordered=True)
         rows = np.flatnonzero(breach.bad.any(axis=1))
         if rows.size:
-            seen.append((int(table.steps[rows[0]]), breach))
-    return [min(seen, key=lambda pair: pair[0])[1]] if seen else []
+            since = int(table.steps[rows[0]])
+            follows = since == first and kind != "parameter"  # what nothing went before
+            seen.append((since, follows, breach))
+    return [min(seen, key=lambda each: each[:2])[-1]] if seen else []
 
 
 def _named(table: Table) -> Table:

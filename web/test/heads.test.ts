@@ -103,6 +103,13 @@ test("a head waits only while a study runs; a run without a recording has the st
   assert.ok(finished.every((row) => !row.pending));
 });
 
+test("while a study runs nothing survives: a test looked at before its end finds too much", () => {
+  const p = [0.001, 0.001, 0.001, 0.001];
+  const running = study([0.5, 0.2, -0.9, 0.1], p, {}, { state: "running" });
+  assert.equal(headRows(RECORDED, running, null).filter(survives).length, 0);
+  assert.equal(firstHead(headRows(RECORDED, running, null), running)?.effect, 0.5);
+});
+
 test("rows in the middle are counted, not shown; few are all shown", () => {
   const known = study([0.4, 0.3, 0.2, 0.1], [1, 1, 1, 1]);
   const ordered = byHarm(headRows(RECORDED, known, null), known);

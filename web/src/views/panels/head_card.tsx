@@ -35,6 +35,7 @@ const say = spoken({
     leaves: "The interval of its effect leaves out 0, but not after correction over all heads.",
     unmeasured: "Whether the output needs it was not measured.",
     pending: "Not measured yet; the study runs.",
+    early: "No verdict before the study is done.",
     this: "this example",
     mean: "mean",
     uniform: "uniform",
@@ -53,6 +54,7 @@ const say = spoken({
     leaves: "其效应的区间不含 0，但在所有头上校正后不成立。",
     unmeasured: "没有测量输出是否需要它。",
     pending: "尚未测量；研究正在进行。",
+    early: "研究完成前不下结论。",
     this: "这个样本",
     mean: "均值",
     uniform: "均匀",
@@ -131,6 +133,7 @@ function Card({ heads, row }: { heads: Heads; row: HeadRow }) {
 function verdict(heads: Heads, row: HeadRow): string {
   const words = say();
   if (row.pending) return words.pending;
+  if (heads.ablation && heads.ablation.fact.state !== "finished") return words.early;
   if (!Number.isFinite(row.effect)) return words.unmeasured;
   const most = heads.rows.every(({ effect }) => !(Math.abs(effect) > Math.abs(row.effect)));
   const first = most ? `${words.most} ` : "";

@@ -45,6 +45,11 @@ const say = spoken({
       strong("Which of them matter was not measured."),
     ],
     running: (n: string): Said => [`Still running, ${n}: `],
+    soFar: (name: string, metric: string, size: string, ends: string): Said => [
+      `so far ${name} changes the ${metric} most, by `,
+      strong(size),
+      `${ends}; no verdict before it is done`,
+    ],
     begun: "A study has begun; no task of it is done yet.",
     over: (n: string) => `, ${n}.`,
   },
@@ -78,6 +83,11 @@ const say = spoken({
     ],
     maps: (all) => [`记录了 ${all} 个头。`, strong("没有测量其中哪些重要。")],
     running: (n) => [`仍在进行，${n}：`],
+    soFar: (name, metric, size, ends) => [
+      `目前 ${name} 使 ${metric} 变化最大：`,
+      strong(size),
+      `${ends}；完成前不下结论`,
+    ],
     begun: "研究已开始，尚未完成任何任务。",
     over: (n) => `，${n}。`,
   },
@@ -117,6 +127,8 @@ function judged(heads: Heads, ordered: readonly HeadRow[]): Said {
   const { ablation } = heads;
   const all = count(ordered.length);
   if (!ablation) return [];
+  // Looked at again and again until something stands out, anything would.
+  if (ablation.fact.state !== "finished") return early(heads, ordered);
   const noun = words.nouns[heads.by];
   if (Number(ablation.answer.attrs.can_survive ?? 1) === 0)
     return words.few(nOf(ablation), all, noun);
@@ -137,6 +149,14 @@ function judged(heads: Heads, ordered: readonly HeadRow[]): Said {
     return words.none(all);
   }
   return [...words.noneLeft(all), ...effect];
+}
+
+function early(heads: Heads, [row]: readonly HeadRow[]): Said {
+  const { ablation } = heads;
+  if (!row || !ablation) return [];
+  const size = `${signed(row.effect, row.low, row.high)} ${unitOf(ablation)}`.trim();
+  const ends = endsOf(row.low, row.high);
+  return say().soFar(labelOf(heads, row), ablation.metric, size, ends && ` (${ends})`);
 }
 
 function namedOf({ ablation, rows }: Heads, ordered: readonly HeadRow[]) {

@@ -54,7 +54,10 @@ export default function Typed() {
         aria-label={words[model.asks]}
         placeholder={words[model.asks]}
         value={text.value}
-        onInput={(event) => (text.value = event.currentTarget.value)}
+        onInput={(event) => {
+          text.value = event.currentTarget.value;
+          runProblem.value = null;
+        }}
         onKeyDown={(event) => {
           if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
           event.preventDefault();

@@ -173,6 +173,7 @@ function Forest({ heads, ablation }: { heads: Heads; ablation: HeadStudy }) {
 /** How many heads may be told from chance; never said of what cannot be negative. */
 function Tests({ ordered, ablation }: { ordered: readonly HeadRow[]; ablation: HeadStudy }) {
   const words = say();
+  if (ablation.fact.state !== "finished") return null;
   if (ordered.every(({ low }) => Number.isNaN(low))) return <>{words.few}</>;
   const leaving = ordered.filter(({ low, high }) => low > 0 || high < 0).length;
   const can = Number(ablation.answer.attrs.can_survive ?? 1) !== 0;

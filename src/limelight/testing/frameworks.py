@@ -179,7 +179,9 @@ def load(model: Any, other: Any) -> None:
     if is_torch(model):
         model.load_state_dict(other.state_dict())
     else:
-        model.set_weights(other.get_weights())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Keras' own, with NumPy 2
+            model.set_weights(other.get_weights())
 
 
 def randomness() -> list[Any]:

@@ -59,6 +59,7 @@ def folder_of(tmp_path_factory):
         "docs/studies.md",
         "docs/heads.md",
         "docs/interventions.md",
+        "docs/mitigations.md",
     ],
 )
 def test_python_on_the_page_runs(page, folder_of):
@@ -85,6 +86,7 @@ def test_every_page_with_python_is_run_above():
         "docs/studies.md",
         "docs/heads.md",
         "docs/interventions.md",
+        "docs/mitigations.md",
     }
 
 

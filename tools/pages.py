@@ -58,6 +58,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         return markdown.replace("<!-- analyses -->", analyses())
     if source == "alerts.md":
         return markdown.replace("<!-- rules -->", rules())
+    if source == "mitigations.md":
+        return markdown.replace("<!-- mitigations -->", mitigations())
     if source == "gallery.md":
         return markdown.replace("<!-- gallery -->", gallery())
     if source == "changelog.md":
@@ -70,6 +72,26 @@ def analyses() -> str:
     from limelight.catalogue import analyses as cards  # the site's other hooks run without it
 
     return "\n\n".join(_analysis(card) for card in cards().values())
+
+
+def mitigations() -> str:
+    """Return what mitigations there are, and what each runs on, from their cards."""
+    from limelight.mitigating.card import BACKENDS
+    from limelight.mitigations import cards
+
+    rows = [
+        f"| mitigation | acts on | needs | {' | '.join(BACKENDS)} |",
+        f"|---|---|---|{'---|' * len(BACKENDS)}",
+    ]
+    reasons: list[str] = []
+    for card in cards().values():
+        cells = ["✓" if name in card.backends else "–" for name in BACKENDS]
+        needs = ", ".join(card.needs)
+        rows.append(
+            f"| `mt.{card.name}` {card.title} | {card.stage} | {needs} | {' | '.join(cells)} |"
+        )
+        reasons += [f"- `mt.{card.name}`, {name}: {reason}" for name, reason in card.why_not]
+    return "\n".join([*rows, *(["", *reasons] if reasons else [])])
 
 
 def gallery() -> str:

@@ -168,3 +168,17 @@ def test_fit_trains_on_attacks_and_leaves_the_model_as_it_was(method):
 def test_a_model_without_an_embedding_cannot_be_attacked():
     with pytest.raises(LimelightError, match="Say embedding= one of: dense"):
         mt.adversarial(model_of("mse")).__enter__()
+
+
+def test_penalty_on_wrong_reasons_is_the_closed_form_of_a_linear_model():
+    random = np.random.default_rng(0)
+    weight, x = random.normal(size=(4, 3)).astype("float32"), random.normal(size=(5, 4))
+    x, mask = x.astype("float32"), np.array([[1.0, 0, 0, 1]] * 5, "float32")
+    penalty = mt.right_reasons(
+        lambda values: keras.ops.matmul(values, weight),
+        *map(keras.ops.convert_to_tensor, (x, mask)),
+    )
+    scores = np.exp(x @ weight)
+    slopes = weight.sum(axis=1) - 3 * (scores / scores.sum(axis=1, keepdims=True)) @ weight.T
+    expected = ((mask * slopes) ** 2).sum() / 5
+    assert float(keras.ops.convert_to_numpy(penalty)) == pytest.approx(expected, rel=1e-4)

@@ -18,3 +18,12 @@ def slope(function: Callable[[Any], Any], value: Any) -> Any:
         tape.watch(value)
         result = function(value)
     return tf.stop_gradient(tape.gradient(result, value))
+
+
+def slope_in_graph(function: Callable[[Any], Any], value: Any) -> Any:
+    """Return the gradient, which can be differentiated again."""
+    value = tf.convert_to_tensor(value)
+    with tf.GradientTape() as tape:
+        tape.watch(value)
+        result = function(value)
+    return tape.gradient(result, value)

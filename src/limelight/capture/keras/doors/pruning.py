@@ -47,24 +47,24 @@ def prune(model: Any, probe: Probe | None, gates: Gates, smaller: bool) -> str:
     probe = _made_up(model) if probe is None else probe
     known, rows = heads_alone(model, probe)
     gates.check(known)
-    found: dict[int, tuple[Any, NDArray[np.bool_], str]] = {}
+    slices: dict[int, tuple[Any, NDArray[np.bool_], str]] = {}
     for site, heads in heads_of(gates, known).items():
         layer, cells = _slices(site, rows.get(site, []), heads)
-        if id(layer) in found:
-            raise _unknown(site, f"its projection is that of {found[id(layer)][2]!r} too")
-        found[id(layer)] = layer, cells, site
+        if id(layer) in slices:
+            raise _unknown(site, f"its projection is that of {slices[id(layer)][2]!r} too")
+        slices[id(layer)] = layer, cells, site
     inputs = tensors(probe)
     with untouched(model), gated(model, gates):
         wanted = _arrays(outputs(model, probe, inputs))
     before = [
-        (layer.kernel, np.array(backend().read(layer.kernel))) for layer, *_ in found.values()
+        (layer.kernel, np.array(backend().read(layer.kernel))) for layer, *_ in slices.values()
     ]
     try:
-        for (kernel, values), (_, cells, _) in zip(before, found.values(), strict=True):
+        for (kernel, values), (_, cells, _) in zip(before, slices.values(), strict=True):
             kernel.assign(np.where(cells, np.zeros((), values.dtype), values))
         with untouched(model):
             now = _arrays(outputs(model, probe, inputs))
-        _compare(now, wanted, [site for *_, site in found.values()])
+        _compare(now, wanted, [site for *_, site in slices.values()])
     except BaseException:
         for kernel, values in before:
             kernel.assign(values)
@@ -126,18 +126,18 @@ def _whole(every: list[NDArray[np.bool_]], head: int) -> NDArray[np.bool_]:
         return np.ones_like(mine)
     for axis in range(mine.ndim):
         if mine.shape[axis] == len(every):  # heads have an axis of their own
-            own = np.zeros_like(mine)
-            np.moveaxis(own, axis, 0)[head] = True
-            if not (mine & ~own).any():
-                return own
+            whole = np.zeros_like(mine)
+            np.moveaxis(whole, axis, 0)[head] = True
+            if not (mine & ~whole).any():
+                return whole
     flat = mine.reshape(-1)
     if flat.size % len(every) == 0:
         size = flat.size // len(every)
         blocks = np.arange(flat.size) // size, np.arange(flat.size) % len(every)
         for block in blocks:  # one head's features after the other's, or in turn
-            own = np.asarray(block == head)
-            if not (flat & ~own).any() and flat.any():
-                return own.reshape(mine.shape)
+            whole = np.asarray(block == head)
+            if not (flat & ~whole).any() and flat.any():
+                return whole.reshape(mine.shape)
     return mine
 
 

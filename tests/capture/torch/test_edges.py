@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 import limelight as ll
+from limelight.capture import sweep
 from limelight.errors import GateError, LimelightWarning
 from limelight.rule import Rule
 
@@ -222,6 +223,28 @@ def test_a_cache_is_refused_where_positions_are_functions():
         ll.cut(model, lambda query, key: query - key < 2),
     ):
         model.generate(ids, max_new_tokens=3, do_sample=False, pad_token_id=0)
+
+
+@pytest.mark.parametrize("kernel", ["sdpa", "eager"])
+def test_gates_meet_cuts_in_any_order_and_sweeps_do_not(kernel):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.BertConfig(
+        vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=24, attn_implementation=kernel,
+    )  # fmt: skip
+    model, ids = transformers.BertModel(config).eval(), torch.randint(0, 40, (2, 5))
+    gates = [{(f"encoder/layer/{layer}/attention/self", 0): 0.0} for layer in range(2)]
+    with torch.no_grad():
+        with ll.cut(model, CAUSAL):
+            model(ids)
+            with pytest.raises(GateError, match="Got a sweep inside"):
+                sweep(model, ids, gates)
+        for gate in gates:
+            with ll.cut(model, CAUSAL), ll.gate(model, gate):
+                inside = model(ids).last_hidden_state
+            with ll.gate(model, gate), ll.cut(model, CAUSAL):
+                outside = model(ids).last_hidden_state
+            torch.testing.assert_close(inside, outside)
 
 
 def test_gates_cuts_and_captures_meet(x):

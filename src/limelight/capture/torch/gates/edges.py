@@ -169,7 +169,8 @@ class Cutting(Whole):
             if site.span is not None:  # sinks stay
                 mask = torch.nn.functional.pad(mask, (first, shape[-1] - stop), value=True)
             stays, gone = _stays(logits > CLOSED, mask, _differentiated(event.logits))
-            closed = ~stays.expand(shape).movedim(-1, axis)
+            # Not wider than it must be: what a mask's own axes count is not known.
+            closed = ~stays if axis == len(shape) - 1 else ~stays.expand(shape).movedim(-1, axis)
             same = not bool(closed.any())
             if gone is not None:
                 gone = gone.movedim(-1, axis)
@@ -213,7 +214,8 @@ def _stays(before: Any, mask: Any, differentiated: bool) -> tuple[Any, Any]:
         stays, gone = mask, ~mask.any(-1, keepdim=True)
     else:
         had = before.any(-1, keepdim=True)
-        stays, gone = mask | ~had, had & ~(before & mask).any(-1, keepdim=True)
+        stays = mask if bool(had.all()) else mask | ~had
+        gone = had & ~(before & mask).any(-1, keepdim=True)
     if not bool(gone.any()):
         return stays, None
     return (stays | gone if differentiated else stays), gone

@@ -167,6 +167,9 @@ class Standing:
         ------
         None
         """
+        if intercept_modes.changed():  # what is changed must be seen changed here, too
+            yield
+            return
         before = self._interception.level
         with intercept_modes.aside() as level:
             self._interception.level = level

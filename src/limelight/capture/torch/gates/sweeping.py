@@ -20,7 +20,9 @@ from limelight.capture.torch.gates.blending import strengths
 from limelight.capture.torch.gates.discovery import tensors_in
 from limelight.capture.torch.gates.gating import Gating
 from limelight.capture.torch.gates.recording import Replay, recorded
+from limelight.capture.torch.intercept.modes import changed
 from limelight.capture.torch.state import untouched
+from limelight.errors import GateError
 
 # Batches of more positions than this keep all cores busy by themselves.
 _POSITIONS = 256
@@ -55,6 +57,12 @@ def swept(
     GateError
         See :func:`limelight.capture.sweep`.
     """
+    if changed():
+        raise GateError(
+            "Got a sweep inside limelight.cut.",
+            "Wanted a model that is as it was: what comes before a gate is remembered.",
+            "Gate it once for each gating there: limelight.gate.",
+        )
     return accepted(
         model, probe, lambda given: _swept(model, given, probe, gates, batched, act or _as_it_is)
     )

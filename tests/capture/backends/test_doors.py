@@ -85,8 +85,8 @@ def renormalised(weights, stay):
     return left / np.where(total == 0, 1, total)
 
 
-#: JAX compiles each operation once more for each.
-KINDS = ["heads causal", "heads dropout", "grouped", "own"] if BACKEND == "jax" else list(LAYERS)
+#: What test_door_conformance.py does not try; JAX compiles each operation once more for each.
+KINDS = ["own"] if BACKEND == "jax" else ["heads causal", "dot", "own", "kernel"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 import limelight as ll
 from limelight import training
-from limelight.cases import lstm
+from limelight.cases.sentiment.models import VARIANTS, build
+from limelight.cases.sentiment.sentences import LENGTH, WORDS
 from limelight.data import corpora
 
 keras = training.load_keras()  # without TensorFlow's notes
@@ -152,13 +153,13 @@ def sentiment(most: int | None = None) -> Any:
         Train on so many sentences only.
     """
     sentences, labels = corpora.film_snippets()
-    known = corpora.vocabulary(sentences, most=lstm.WORDS)
+    known = corpora.vocabulary(sentences, most=WORDS)
     order = np.random.default_rng(0).permutation(len(sentences))
-    ids = corpora.encode([sentences[index] for index in order], known, lstm.LENGTH)
-    watched = [sentences[index][: lstm.LENGTH] for index in order[:8]]
+    ids = corpora.encode([sentences[index] for index in order], known, LENGTH)
+    watched = [sentences[index][: LENGTH] for index in order[:8]]
     probe = ll.Probe(ids[:8], tokens=watched)
     return (
-        lstm.build(lstm.VARIANTS["attention"]),
+        build(VARIANTS["attention"]),
         ids[8:][:most],
         labels[order][8:][:most],
         probe,

@@ -144,7 +144,7 @@ _DEEDS = {
         False,
     ),
     "filter": (
-        """root => { const input = root.querySelector(".find input");
+        """root => { const input = root.querySelector(".layers input.filter");
         input.value = NUMBER % 2 ? "" : `block_${NUMBER}`;
         input.dispatchEvent(new InputEvent("input", { bubbles: true })); }""",
         False,

@@ -117,9 +117,9 @@ sys.stdin.read()
 def model(monkeypatch):
     """Stand in for a model with one parameter."""
     from limelight import record
-    from limelight.capture.parameters import summarise
+    from limelight.capture.parameters import summed_up
 
-    monkeypatch.setattr(record, "parameters", lambda model: summarise({"w": np.arange(5.0)}))
+    monkeypatch.setattr(record, "parameter_table", lambda model: summed_up({"w": np.arange(5.0)}))
     return object()
 
 

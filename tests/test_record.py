@@ -13,7 +13,7 @@ import xarray as xr
 
 from limelight import record as module
 from limelight.capture import Probe
-from limelight.capture.parameters import summarise
+from limelight.capture.parameters import summed_up
 from limelight.errors import LimelightWarning, StoreError, UnsupportedModelError
 from limelight.measuring import measures_of, uniform_of
 from limelight.record import Recorder
@@ -40,10 +40,10 @@ def model(monkeypatch):
 
     class Model:
         tree = staticmethod(lambda: xr.DataTree.from_dict({"a": site()}))
-        parameters = staticmethod(lambda: summarise({"w": np.arange(5.0)}))
+        parameters = staticmethod(lambda: summed_up({"w": np.arange(5.0)}))
 
     monkeypatch.setattr(module, "capture", lambda model, probe: model.tree())
-    monkeypatch.setattr(module, "parameters", lambda model: model.parameters())
+    monkeypatch.setattr(module, "parameter_table", lambda model: model.parameters())
     return Model()
 
 
@@ -99,7 +99,7 @@ class TestWhatIsWritten:
         with Recorder(tmp_path, model, PROBE) as recorder:
             for step, size in enumerate(sizes):
                 named = {"w": np.arange(float(size))} if size else {}
-                model.parameters = lambda named=named: summarise(named)
+                model.parameters = lambda named=named: summed_up(named)
                 assert recorder.record(step)
         run = open_run(tmp_path)
         assert run.steps.tolist() == [0, 1, 2]
@@ -135,7 +135,7 @@ class TestWhatIsWritten:
         dataset = site()
         dataset["weights"][:] = broken
         model.tree = lambda: xr.DataTree.from_dict({"a": dataset})
-        model.parameters = lambda: summarise({"w": np.full(5, np.nan)})
+        model.parameters = lambda: summed_up({"w": np.full(5, np.nan)})
         with (
             pytest.warns(LimelightWarning, match="NaN or Inf, since step 0: w, nonfinite 5"),
             Recorder(tmp_path, model, PROBE) as recorder,

@@ -80,7 +80,7 @@ def test_version_and_help():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "Missing command: one of cases, demo, doctor, ls, show."),
+        ([], "Missing command: one of cases, catalogue, demo, doctor, ls, show, study."),
         (["paint"], "No such command 'paint'."),
         (["ls"], "Missing argument 'LOGDIR'."),
         (["demo", "--case", "opera"], f"'opera' is not one of {', '.join(catalogue.cases())}."),

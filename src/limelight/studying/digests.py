@@ -79,7 +79,7 @@ def _values(model: Any) -> Iterator[tuple[str, Any]]:
     trained = {id(variable) for variable in getattr(model, "trainable_variables", ())}
     for number, variable in enumerate(getattr(model, "non_trainable_variables", ())):
         if id(variable) not in trained:
-            yield f"state {number} {variable.path}", variable.numpy()
+            yield f"state {number} {variable.path}", _plain(variable.value)
 
 
 def _plain(tensor: Any) -> Any:

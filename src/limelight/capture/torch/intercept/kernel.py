@@ -112,10 +112,11 @@ class Kernel:
     def operators(self) -> tuple[Any, ...]:
         """What a mode may be told when the function is called."""
         wrapped = getattr(self.function, "_opoverload", self.function)  # of torch.library.custom_op
-        overloads = getattr(wrapped, "overloads", None)
-        if overloads is None:
-            return (wrapped,)
-        return (wrapped, *(getattr(wrapped, name) for name in overloads()))
+        packet = getattr(wrapped, "overloadpacket", wrapped)
+        overloads: list[str] = getattr(packet, "overloads", list)()
+        if wrapped is packet:
+            return (packet, *(getattr(packet, name) for name in overloads))
+        return (wrapped, packet) if len(overloads) == 1 else (wrapped,)  # by its name, it is called
 
 
 class Attention(Protocol):

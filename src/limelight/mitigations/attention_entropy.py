@@ -6,7 +6,6 @@ Room: mitigations. Comes in: weights in a training graph. Goes out: a number to 
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import Any
 
 from limelight.errors import DimensionError
@@ -80,9 +79,5 @@ def attention_entropy(weights: Any, allowed: Any = None) -> Any:
 def _operations(values: Any) -> Any:
     """Return the operations of the framework that a tensor is of."""
     package = type(values).__module__.partition(".")[0]
-    name = "numpy"
-    if package == "torch" and "keras" not in sys.modules:
-        name = "torch"
-    elif package != "numpy":
-        name = "keras" if "keras" in sys.modules else package
+    name = package if package in {"numpy", "torch"} else "keras"
     return importlib.import_module(f"limelight.mitigating.{name}.operations")

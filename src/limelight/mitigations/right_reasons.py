@@ -53,8 +53,8 @@ def right_reasons(forward: Callable[[Any], Any], inputs: Any, irrelevant: Any) -
     ``GradientTape``, below ``jax.grad``. On PyTorch fused attention kernels may have no second
     gradient: ``torch.nn.attention.sdpa_kernel(SDPBackend.MATH)`` has.
     """
-    keras = sys.modules.get("keras")
-    name = "keras" if keras is not None else "torch"
+    ours = type(inputs).__module__.partition(".")[0] == "torch"  # whatever else is loaded
+    name = "torch" if ours or "keras" not in sys.modules else "keras"
     module = importlib.import_module(f"limelight.mitigating.{name}.curving")
     ops = importlib.import_module(f"limelight.mitigating.{name}.operations")
 

@@ -156,7 +156,7 @@ def sentiment(most: int | None = None) -> Any:
     known = corpora.vocabulary(sentences, most=WORDS)
     order = np.random.default_rng(0).permutation(len(sentences))
     ids = corpora.encode([sentences[index] for index in order], known, LENGTH)
-    watched = [sentences[index][: LENGTH] for index in order[:8]]
+    watched = [sentences[index][:LENGTH] for index in order[:8]]
     probe = ll.Probe(ids[:8], tokens=watched)
     return (
         build(VARIANTS["attention"]),

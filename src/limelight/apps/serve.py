@@ -158,7 +158,7 @@ def ended_by_signal() -> Iterator[None]:
         yield
         return
 
-    def end(number: int, frame: Any) -> None:  # noqa: ARG001
+    def end(number: int, frame: Any) -> None:  # noqa: ARG001  # a signal's handler is given it
         sys.exit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)
